@@ -21,8 +21,6 @@
 // one unit.
 package plan
 
-import "math"
-
 // Dim is one searched dimension.
 type Dim struct {
 	Path   string  // AIPerf's dotted path, as "phases.profiling.concurrency"
@@ -114,6 +112,3 @@ type Planner interface {
 	// Answers returns one answer per tier of p.
 	Answers(p Problem, h []Observation) []Answer
 }
-
-// None is the missing value in float fields of this package.
-var None = math.NaN()
