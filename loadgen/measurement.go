@@ -1,0 +1,246 @@
+package loadgen
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// Measurement is what one probe found.
+type Measurement struct {
+	Load     Load              // as it was run, defaults filled in
+	Ended    string            // why the probe ended: EndedRequests, EndedTime, EndedDecided or EndedFailures
+	Metrics  map[string]Metric // by tag
+	Requests []Request         // the cohort in start order; may be nil for measurements made elsewhere, and is released once a search has read it
+	Health   Health
+	Warnings []error
+
+	Window time.Duration // length of the measured window
+	Wall   time.Duration // of the whole probe: ramp, window and drain
+	Began  time.Time     // when the window opened
+}
+
+// Warnings that a Measurement can carry, for errors.Is.
+var (
+	ErrUnsaturated = errors.New("the load was not reached")
+	ErrEstimated   = errors.New("token counts are estimates")
+	ErrLengths     = errors.New("answers have not the length asked for")
+	ErrShort       = errors.New("the window held fewer requests than asked for")
+)
+
+// saturated is the share of the asked concurrency below which a probe is flagged
+// unsaturated.
+const saturated = 0.95
+
+// measure turns what was collected into metrics.
+func (p *probe) measure(ended string, wall time.Duration, health Health, t Target) *Measurement {
+	m := &Measurement{Load: p.load, Ended: ended, Metrics: map[string]Metric{}, Health: health, Wall: wall}
+	for _, q := range p.cohort {
+		m.Requests = append(m.Requests, q)
+	}
+	slices.SortFunc(m.Requests, func(a, b Request) int { return a.Index - b.Index })
+	open, shut := p.window.open, p.window.close
+	m.Window = shut - open
+	m.perRequest(p.stream)
+	m.rates(open, shut, append(p.others, m.Requests...))
+	m.Health.lag(m.Requests)
+	m.warn()
+	return m
+}
+
+// perRequest describes the cohort.
+func (m *Measurement) perRequest(stream bool) {
+	var valid, failed, good int
+	var isl, osl int
+	values := map[string][]float64{}
+	add := func(q *Request, tags ...string) {
+		for _, tag := range tags {
+			if v, ok := q.Value(tag); ok {
+				values[tag] = append(values[tag], v)
+			}
+		}
+	}
+	first, last := time.Duration(math.MaxInt64), time.Duration(0)
+	for i := range m.Requests {
+		q := &m.Requests[i]
+		first, last = min(first, q.Start), max(last, q.EOF)
+		add(q, TagLag)
+		if q.Failure != nil {
+			failed++
+			continue
+		}
+		valid++
+		isl, osl = isl+q.ISL, osl+q.OSL
+		if q.Good {
+			good++
+		}
+		add(q, TagLatency, TagISL, TagOSL, TagTTFT, TagTTST, TagITL, TagPerUser)
+		for k := 1; stream && k < len(q.Chunks); k++ {
+			values[TagICL] = append(values[TagICL], millis(q.Chunks[k]-q.Chunks[k-1]))
+		}
+	}
+	for _, d := range perRequestMetrics {
+		if d.streamed && !stream {
+			continue
+		}
+		adj := -1
+		if d.adjust {
+			adj = failed
+		}
+		if len(values[d.tag]) > 0 || adj > 0 {
+			m.Metrics[d.tag] = describe(d.unit, values[d.tag], adj)
+		}
+	}
+	n := float64(valid + failed)
+	m.Metrics[TagCount] = single("requests", float64(valid), 0)
+	m.Metrics[TagErrors] = single("requests", float64(failed), 0)
+	m.Metrics[TagCompleted] = single("requests", n, 0)
+	m.Metrics[TagTotalISL] = single("tokens", float64(isl), 0)
+	m.Metrics[TagTotalOSL] = single("tokens", float64(osl), 0)
+	if n > 0 {
+		e := float64(failed) / n
+		m.Metrics[TagErrorRate] = single("%", 100*e, 100*math.Sqrt(e*(1-e)/n))
+		m.Metrics[TagDuration] = single("sec", (last - first).Seconds(), 0)
+	}
+	if len(m.Load.SLO) > 0 {
+		share := 0.0
+		if n > 0 {
+			share = float64(good) / n
+		}
+		m.Metrics[TagGoodCount] = single("requests", float64(good), 0)
+		m.Metrics[TagGoodShare] = single("ratio", share, math.Sqrt(share*(1-share)/max(n, 1)))
+	}
+}
+
+var perRequestMetrics = []struct {
+	tag, unit        string
+	streamed, adjust bool
+}{
+	{TagTTFT, "ms", true, true},
+	{TagTTST, "ms", true, false},
+	{TagLatency, "ms", false, true},
+	{TagICL, "ms", true, false},
+	{TagITL, "ms", true, true},
+	{TagPerUser, "tokens/sec/user", true, false},
+	{TagOSL, "tokens", false, false},
+	{TagISL, "tokens", false, false},
+	{TagLag, "ms", false, false},
+}
+
+// rateBlocks is how many parts of the window a rate's standard error comes from.
+const rateBlocks = 10
+
+// rates counts what arrived inside [open, shut) of all requests, whenever they
+// started.
+func (m *Measurement) rates(open, shut time.Duration, all []Request) {
+	length := (shut - open).Seconds()
+	if length <= 0 {
+		return
+	}
+	var done, good, in, out, busy [rateBlocks]float64
+	block := func(at time.Duration) (int, bool) {
+		if at < open || at >= shut {
+			return 0, false
+		}
+		return min(int(float64(at-open)/float64(shut-open)*rateBlocks), rateBlocks-1), true
+	}
+	for i := range all {
+		q := &all[i]
+		if overlap := min(q.EOF, shut) - max(q.Start, open); overlap > 0 {
+			busy[0] += overlap.Seconds()
+		}
+		if q.Failure != nil {
+			continue
+		}
+		if b, ok := block(q.EOF); ok {
+			done[b]++
+			if q.Good {
+				good[b]++
+			}
+		}
+		// A server may put several tokens into one event, or none into some:
+		// its own count is spread evenly over them.
+		per := float64(q.OSL) / float64(max(len(q.Chunks), 1))
+		for _, at := range q.Chunks {
+			if b, ok := block(at); ok {
+				out[b] += per
+			}
+		}
+		began := q.EOF
+		if len(q.Chunks) > 0 {
+			began = q.Chunks[0]
+		} else if b, ok := block(q.EOF); ok {
+			out[b] += float64(q.OSL)
+		}
+		if b, ok := block(began); ok {
+			in[b] += float64(q.ISL)
+		}
+	}
+	rate := func(tag, unit string, counts ...[rateBlocks]float64) {
+		var per [rateBlocks]float64
+		sum := 0.0
+		for _, c := range counts {
+			for b, v := range c {
+				per[b] += v
+				sum += v
+			}
+		}
+		mean, ss := sum/rateBlocks, 0.0
+		for _, v := range per {
+			ss += (v - mean) * (v - mean)
+		}
+		se := math.Sqrt(ss/(rateBlocks-1)/rateBlocks) / (length / rateBlocks)
+		m.Metrics[tag] = single(unit, sum/length, se)
+	}
+	rate(TagReqRate, "requests/sec", done)
+	rate(TagTokenRate, "tokens/sec", out)
+	rate(TagInputRate, "tokens/sec", in)
+	rate(TagTotalRate, "tokens/sec", in, out)
+	if len(m.Load.SLO) > 0 {
+		rate(TagGoodput, "requests/sec", good)
+	}
+	m.Metrics[TagInFlight] = single("requests", busy[0]/length, 0)
+}
+
+// warn says what a reader of the numbers should know.
+func (m *Measurement) warn() {
+	warn := func(err error, format string, args ...any) {
+		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %s", err, fmt.Sprintf(format, args...)))
+	}
+	if c := m.Load.Concurrency; c > 0 && m.Ended != EndedFailures {
+		if mean, ok := m.Metrics[TagInFlight]; ok && mean.Stats["avg"] < saturated*float64(c) {
+			warn(ErrUnsaturated, "%.1f requests in flight on average where %d were asked for", mean.Stats["avg"], c)
+		}
+	}
+	if m.Ended == EndedTime && len(m.Requests) < 2*m.Load.Concurrency {
+		warn(ErrShort, "%d started within %v; two turnovers of %d need %d", len(m.Requests), m.Load.Window, m.Load.Concurrency, 2*m.Load.Concurrency)
+	}
+	estimated, off, valid := 0, 0, 0
+	for i := range m.Requests {
+		q := &m.Requests[i]
+		if q.Failure != nil {
+			continue
+		}
+		valid++
+		if q.Estimated {
+			estimated++
+		} else if q.OSL != m.Load.OSL {
+			off++
+		}
+	}
+	if estimated > 0 {
+		warn(ErrEstimated, "%d of %d answers came without usage; tokens are counted from events and words", estimated, valid)
+	}
+	if off > 0 {
+		warn(ErrLengths, "%d of %d answers differ from %d output tokens; the server may not know ignore_eos", off, valid, m.Load.OSL)
+	}
+}
+
+// Stat returns a statistic of a metric; ok is false when the measurement has no
+// such value.
+func (m *Measurement) Stat(tag, stat string) (v float64, ok bool) {
+	v, ok = m.Metrics[tag].Stats[stat]
+	return v, ok
+}

@@ -1,0 +1,294 @@
+package loadgen
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/internal/sse"
+)
+
+// record is what the hot path keeps of one request: bytes and clock readings.
+// Everything else is made of them after the request has ended, by parse, on
+// another goroutine.
+type record struct {
+	ticket    ticket
+	scheduled time.Duration
+	start     time.Duration
+	dial      time.Duration
+	replays   int
+	status    int
+	retry     string // Retry-After
+	ctype     string
+	body      []byte // the arena; handed back after parse
+	reads     []read
+	err       error // what ended the request early; nil at a clean end of the body
+	eof       time.Duration
+}
+
+// read is one return of Body.Read: the body had end bytes at time at.
+type read struct {
+	end int
+	at  time.Duration
+}
+
+// reset empties the record for the next request, keeping its arena.
+func (r *record) reset() {
+	*r = record{body: r.body[:0], reads: r.reads[:0]}
+}
+
+// timeOf returns when the byte at offset end−1 had arrived.
+func (r *record) timeOf(end int) time.Duration {
+	i := sort.Search(len(r.reads), func(i int) bool { return r.reads[i].end >= end })
+	if i == len(r.reads) {
+		return r.eof
+	}
+	return r.reads[i].at
+}
+
+// chunk is the part of a completion chunk, or of a whole completion, that is
+// measured.
+type chunk struct {
+	Choices []struct {
+		Delta        message `json:"delta"`
+		Message      message `json:"message"`
+		Text         string  `json:"text"`
+		FinishReason string  `json:"finish_reason"`
+	} `json:"choices"`
+	Usage *usage          `json:"usage"`
+	Error json.RawMessage `json:"error"`
+}
+
+type message struct {
+	Content          string            `json:"content"`
+	ReasoningContent string            `json:"reasoning_content"`
+	Reasoning        string            `json:"reasoning"`
+	ToolCalls        []json.RawMessage `json:"tool_calls"`
+}
+
+type usage struct {
+	PromptTokens     int `json:"prompt_tokens"`
+	CompletionTokens int `json:"completion_tokens"`
+}
+
+func (m message) hasContent() bool {
+	return m.Content != "" || m.ReasoningContent != "" || m.Reasoning != "" || len(m.ToolCalls) > 0
+}
+
+func (c *chunk) hasContent() bool {
+	for _, ch := range c.Choices {
+		if ch.Text != "" || ch.Delta.hasContent() || ch.Message.hasContent() {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *chunk) finished() bool {
+	for _, ch := range c.Choices {
+		if ch.FinishReason != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// failed reports whether the chunk carries an error object; null is none.
+func (c *chunk) failed() bool { return len(c.Error) > 0 && !bytes.Equal(c.Error, []byte("null")) }
+
+// parse makes a Request of what was received.
+func (r *record) parse(streaming bool) Request {
+	words := r.ticket.work.words
+	q := Request{
+		Index:     r.ticket.index,
+		Scheduled: r.scheduled,
+		Start:     r.start,
+		EOF:       r.eof,
+		Dial:      r.dial,
+		Replays:   r.replays,
+		Bytes:     len(r.body),
+		streamed:  streaming,
+	}
+	switch {
+	case r.status == 0:
+		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: reason(r.err)}
+	case r.status != http.StatusOK:
+		q.Failure = &Failure{Kind: FailedStatus, Status: r.status, Message: shorten(errorText(r.body))}
+		if r.status == http.StatusTooManyRequests {
+			q.Failure.Kind = FailedShed
+			if r.retry != "" {
+				q.Failure.Message = shorten("Retry-After " + r.retry + ": " + errorText(r.body))
+			}
+		}
+	case streaming && !strings.HasPrefix(r.ctype, "application/json"):
+		r.parseStream(&q, words)
+	default:
+		r.parseWhole(&q, words)
+	}
+	return q
+}
+
+// parseStream reads the events of a streamed answer.
+func (r *record) parseStream(q *Request, words int) {
+	var (
+		use        *usage
+		done       bool
+		finished   bool
+		firstUsage int
+	)
+	pos := 0
+	for !done {
+		ev, next, ok := sse.Next(r.body, pos)
+		if !ok {
+			break
+		}
+		pos = next
+		if bytes.Equal(bytes.TrimSpace(ev.Data), []byte("[DONE]")) {
+			done = true
+			break
+		}
+		var c chunk
+		if err := json.Unmarshal(ev.Data, &c); err != nil {
+			q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf("%v in event %s", err, ev.Data))}
+			return
+		}
+		if c.failed() {
+			q.Failure = &Failure{Kind: FailedError, Message: shorten(errorText(ev.Data))}
+			return
+		}
+		if c.Usage != nil {
+			use = c.Usage
+		}
+		if c.hasContent() {
+			q.Chunks = append(q.Chunks, r.timeOf(ev.End))
+			if len(q.Chunks) == 1 && c.Usage != nil {
+				firstUsage = c.Usage.CompletionTokens // usage in every chunk
+			}
+		}
+		finished = finished || c.finished()
+	}
+	switch {
+	case r.err != nil:
+		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: reason(r.err)}
+	case !done && !finished:
+		q.Failure = &Failure{Kind: FailedTruncated, Message: fmt.Sprintf("the stream ended after %d content events with neither [DONE] nor a finish reason", len(q.Chunks))}
+	case len(q.Chunks) == 0:
+		q.Failure = &Failure{Kind: FailedEmpty, Message: "the answer has no content"}
+	}
+	if len(q.Chunks) > 0 {
+		q.End = q.Chunks[len(q.Chunks)-1]
+	}
+	q.FirstTokens = firstUsage
+	q.count(use, len(q.Chunks), words)
+}
+
+// parseWhole reads an answer that came in one piece.
+func (r *record) parseWhole(q *Request, words int) {
+	q.streamed = false
+	q.End = r.eof
+	if r.err != nil {
+		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: reason(r.err)}
+		return
+	}
+	var c chunk
+	if err := json.Unmarshal(r.body, &c); err != nil {
+		q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf("%v in %s", err, r.body))}
+		return
+	}
+	switch {
+	case c.failed():
+		q.Failure = &Failure{Kind: FailedError, Message: shorten(errorText(r.body))}
+	case !c.hasContent():
+		q.Failure = &Failure{Kind: FailedEmpty, Message: "the answer has no content"}
+	}
+	text := ""
+	for _, ch := range c.Choices {
+		text += ch.Text + ch.Message.Content + ch.Message.ReasoningContent + ch.Message.Reasoning
+	}
+	q.count(c.Usage, len(strings.Fields(text)), words)
+}
+
+// count fills in ISL and OSL: from the server's usage, else estimated.
+func (q *Request) count(use *usage, outputs, words int) {
+	if use != nil && use.CompletionTokens > 0 {
+		q.ISL, q.OSL = use.PromptTokens, use.CompletionTokens
+		return
+	}
+	q.ISL, q.OSL, q.Estimated = words, outputs, true
+}
+
+// Causes with which a slot cancels its own request.
+var (
+	errIdle    = errors.New("nothing arrived for the idle timeout")
+	errTimeout = errors.New("not over within the request timeout")
+)
+
+// failureOf classifies the error that ended a request.
+func failureOf(err error, other FailureKind) FailureKind {
+	var dial *dialError
+	switch {
+	case errors.Is(err, errIdle):
+		return FailedIdle
+	case errors.Is(err, errTimeout):
+		return FailedTimeout
+	case errors.As(err, &dial):
+		return FailedDial
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return FailedCancelled
+	}
+	return other
+}
+
+func reason(err error) string {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return "the connection was closed in mid-answer"
+	}
+	if err == nil {
+		return "no answer"
+	}
+	return shorten(err.Error())
+}
+
+// errorText returns the message of an OpenAI error object, or the text itself.
+func errorText(body []byte) string {
+	var e struct {
+		Error   json.RawMessage `json:"error"`
+		Message string          `json:"message"`
+		Detail  json.RawMessage `json:"detail"`
+	}
+	if json.Unmarshal(body, &e) != nil {
+		return string(body)
+	}
+	var inner struct {
+		Message string `json:"message"`
+	}
+	var text string
+	switch {
+	case json.Unmarshal(e.Error, &inner) == nil && inner.Message != "":
+		return inner.Message
+	case json.Unmarshal(e.Error, &text) == nil && text != "":
+		return text
+	case e.Message != "":
+		return e.Message
+	case len(e.Detail) > 0:
+		return string(e.Detail)
+	}
+	return string(body)
+}
+
+// shorten cuts a server's text to what fits a report.
+func shorten(s string) string {
+	const most = 200
+	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "\uFFFD")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}
