@@ -53,10 +53,14 @@ func (c Clients) withDefaults() Clients {
 func (m Model) Simulate(c Clients) []Trace {
 	c = c.withDefaults()
 	m.ColdStart = 0
+	return m.simulate(c, 2*c.Concurrency)
+}
 
-	var due arrivals // in order of time
+// simulate is Simulate with the number of requests to discard.
+func (m Model) simulate(c Clients, discard int) []Trace {
+	var due arrivals
 	var measured []*sequence
-	discard, open := 2*c.Concurrency, c.Requests
+	open := c.Requests
 	e := newEngine(m, func(s *sequence, at time.Duration) {
 		if s.emitted == 1 {
 			s.trace.First = at
@@ -69,10 +73,8 @@ func (m Model) Simulate(c Clients) []Trace {
 			due.add(at + c.Turnaround)
 		}
 	})
-	rng := rand.New(rand.NewPCG(c.Seed, 1))
-	alone := m.alone(c.ISL, c.OSL)
-	for range c.Concurrency {
-		due.add(time.Duration(rng.Float64() * float64(alone)))
+	for _, at := range c.starts(m) {
+		due.add(at)
 	}
 	for open > 0 {
 		if e.stepping && (len(due.at) == 0 || e.end <= due.at[0]) {
@@ -101,6 +103,18 @@ func (m Model) Simulate(c Clients) []Trace {
 		traces[i] = s.trace
 	}
 	return traces
+}
+
+// starts reports when each client sends its first request: spread at random
+// over one unloaded request's time.
+func (c Clients) starts(m Model) []time.Duration {
+	rng := rand.New(rand.NewPCG(c.Seed, 1))
+	alone := float64(m.alone(c.ISL, c.OSL))
+	at := make([]time.Duration, c.Concurrency)
+	for i := range at {
+		at[i] = time.Duration(rng.Float64() * alone)
+	}
+	return at
 }
 
 // alone reports how long a request takes on the idle server, without jitter.
