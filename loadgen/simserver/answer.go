@@ -1,0 +1,210 @@
+package simserver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// An answer is one inference on its way to the client.
+type answer struct {
+	server  *Server
+	w       http.ResponseWriter
+	ctx     context.Context
+	number  int64
+	request *request
+	seq     *sequence
+	fault   fault
+
+	end  outcome // so far
+	sent int     // content events, or tokens of a whole answer
+}
+
+// vocabulary is what the simulated model says, over and over.
+var vocabulary = strings.Fields("the quick brown fox jumps over one lazy dog while many small birds sing at dawn")
+
+// errorObject is what an engine that fails in mid-stream sends.
+const errorObject = `{"error":{"message":"injected fault","type":"server_error","param":null,"code":500}}`
+
+// stream answers by server-sent events, one a token, each flushed.
+func (a *answer) stream() {
+	h := a.w.Header()
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Cache-Control", "no-cache")
+	flush := http.NewResponseController(a.w).Flush
+	faults := a.server.model.Faults
+	send := func(event string) bool {
+		_, err := fmt.Fprintf(a.w, "data: %s\n\n", event)
+		return err == nil && flush() == nil
+	}
+
+	// Real servers send headers and role when they take a request up, long
+	// before its first token: a client that takes either for it is wrong.
+	if flush() != nil {
+		return
+	}
+	if a.request.chat && !faults.NoRole && !send(a.chunk(`{"role":"assistant","content":""}`, "null")) {
+		return
+	}
+	at := min(max(faults.After, 0), a.seq.osl)
+	for i := 0; ; i++ {
+		if i == at {
+			switch a.fault {
+			case stall:
+				a.wait(nil)
+				return
+			case cut:
+				_, _ = a.w.Write([]byte(`data: {"id":"` + a.id() + `","obj`))
+				_ = flush()
+				panic(http.ErrAbortHandler)
+			case errorEvent:
+				_ = send(errorObject) && !faults.NoDone && send("[DONE]")
+				return
+			}
+		}
+		if i == a.seq.osl {
+			break
+		}
+		if !a.wait(a.seq.tokens) {
+			return
+		}
+		event := a.word(i)
+		if i == at && a.fault == malformed {
+			event = event[:len(event)/2]
+		}
+		if !send(event) {
+			return
+		}
+		a.sent++
+	}
+	if !send(a.finish()) {
+		return
+	}
+	if a.request.StreamOptions.IncludeUsage && !faults.NoUsage && !send(a.envelope("[]", a.usage())) {
+		return
+	}
+	if !faults.NoDone && !send("[DONE]") {
+		return
+	}
+	if a.end == cancelled {
+		a.end = completed
+	}
+}
+
+// whole answers in one JSON object, when the last token is there.
+//
+// It sets no Content-Length: beyond a few kilobytes the body then ends with a
+// chunk that net/http writes after the handler, see Stats.InFlight.
+func (a *answer) whole() {
+	for range a.seq.osl {
+		if !a.wait(a.seq.tokens) {
+			return
+		}
+	}
+	var text strings.Builder
+	for i := range a.seq.osl {
+		text.WriteString(" " + vocabulary[i%len(vocabulary)])
+	}
+	choice := fmt.Sprintf(`[{"index":0,"text":%q,"logprobs":null,"finish_reason":"length"}]`, text.String())
+	if a.request.chat {
+		choice = fmt.Sprintf(`[{"index":0,"message":{"role":"assistant","content":%q},"finish_reason":"length"}]`, text.String())
+	}
+	usage := a.usage()
+	if a.server.model.Faults.NoUsage {
+		usage = ""
+	}
+	body := a.envelope(choice, usage)
+	switch a.fault {
+	case stall:
+		a.wait(nil)
+		return
+	case cut:
+		a.w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+		_, _ = a.w.Write([]byte(body[:len(body)/2]))
+		_ = http.NewResponseController(a.w).Flush()
+		panic(http.ErrAbortHandler)
+	case malformed:
+		body = body[:len(body)/2]
+	case errorEvent:
+		body = errorObject
+	}
+	a.w.Header().Set("Content-Type", "application/json")
+	if _, err := a.w.Write([]byte(body)); err != nil {
+		return
+	}
+	a.sent = a.seq.osl
+	if a.end == cancelled {
+		a.end = completed
+	}
+}
+
+// wait reports whether something came on tokens before the client left. When
+// the server closes it aborts the handler.
+func (a *answer) wait(tokens <-chan struct{}) bool {
+	select {
+	case <-tokens:
+		return true
+	case <-a.ctx.Done():
+		return false
+	case <-a.server.stop:
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (a *answer) id() string {
+	if a.request.chat {
+		return fmt.Sprintf("chatcmpl-%d", a.number)
+	}
+	return fmt.Sprintf("cmpl-%d", a.number)
+}
+
+// word returns the event of the i-th token.
+func (a *answer) word(i int) string {
+	w := vocabulary[i%len(vocabulary)]
+	if a.request.chat {
+		return a.chunk(`{"content":" `+w+`"}`, "null")
+	}
+	return a.chunk(" "+w, "null")
+}
+
+// finish returns the event that ends the choice.
+func (a *answer) finish() string {
+	if a.request.chat {
+		return a.chunk("{}", `"length"`)
+	}
+	return a.chunk("", `"length"`)
+}
+
+// chunk returns a streamed object with one choice: a delta for chat, a text
+// for completions.
+func (a *answer) chunk(content, reason string) string {
+	if a.request.chat {
+		return a.envelope(`[{"index":0,"delta":`+content+`,"logprobs":null,"finish_reason":`+reason+`}]`, "")
+	}
+	return a.envelope(`[{"index":0,"text":"`+content+`","logprobs":null,"finish_reason":`+reason+`}]`, "")
+}
+
+// envelope returns the object around choices, with usage when there is one.
+func (a *answer) envelope(choices, usage string) string {
+	object := "text_completion"
+	if a.request.chat {
+		object = "chat.completion"
+		if a.request.Stream {
+			object = "chat.completion.chunk"
+		}
+	}
+	name, _ := json.Marshal(a.server.model.Name)
+	if usage != "" {
+		usage = `,"usage":` + usage
+	}
+	return fmt.Sprintf(`{"id":"%s","object":"%s","created":%d,"model":%s,"choices":%s%s}`,
+		a.id(), object, time.Now().Unix(), name, choices, usage)
+}
+
+func (a *answer) usage() string {
+	return fmt.Sprintf(`{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}`,
+		a.request.isl, a.seq.osl, a.request.isl+a.seq.osl)
+}

@@ -1,0 +1,88 @@
+package simserver
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// A Metric is a latency of one request.
+type Metric string
+
+// The metrics, by their AIPerf tags.
+const (
+	TTFT           Metric = "time_to_first_token"
+	ITL            Metric = "inter_token_latency" // (last − first) / (OSL − 1)
+	RequestLatency Metric = "request_latency"
+)
+
+// value reports the metric of a request of osl tokens; +Inf for one that was
+// refused, 0 for the ITL of a single token.
+func (x Metric) value(t Trace, osl int) float64 {
+	switch {
+	case t.Refused:
+		return math.Inf(1)
+	case x == TTFT:
+		return float64(t.First - t.Arrived)
+	case x == ITL:
+		return float64(t.Last-t.First) / float64(max(osl-1, 1))
+	}
+	return float64(t.Last - t.Arrived)
+}
+
+// A Limit is an SLA on a percentile: it holds when the share of requests at or
+// above Threshold is below 1 − Percentile/100. A refused request exceeds.
+type Limit struct {
+	Metric     Metric
+	Percentile float64 // 0 to 100, for example 95
+	Threshold  time.Duration
+}
+
+// Exceeded reports the share of requests of osl tokens, 0 to 1, that exceed l.
+func (l Limit) Exceeded(traces []Trace, osl int) float64 {
+	n := 0
+	for _, t := range traces {
+		if l.Metric.value(t, osl) >= float64(l.Threshold) {
+			n++
+		}
+	}
+	return float64(n) / float64(max(len(traces), 1))
+}
+
+// Holds reports whether l holds.
+func (l Limit) Holds(traces []Trace, osl int) bool {
+	return l.Exceeded(traces, osl) < 1-l.Percentile/100
+}
+
+// Quantile reports the metric's percentile over the requests that were not
+// refused, interpolated linearly between order statistics; 0 for none.
+func (l Limit) Quantile(traces []Trace, osl int) time.Duration {
+	var v []float64
+	for _, t := range traces {
+		if !t.Refused {
+			v = append(v, l.Metric.value(t, osl))
+		}
+	}
+	if len(v) == 0 {
+		return 0
+	}
+	slices.Sort(v)
+	rank := l.Percentile / 100 * float64(len(v)-1)
+	i := min(int(rank), len(v)-1)
+	j := min(i+1, len(v)-1)
+	return time.Duration(v[i] + (rank-float64(i))*(v[j]-v[i]))
+}
+
+// Boundary reports the largest concurrency n such that ok holds for the traces
+// of each of lo, lo+1, … n, by simulating every one of them up to hi; lo−1
+// when it fails at lo. The first that fails settles the answer, so none after
+// it is simulated. c.Concurrency is ignored.
+func (m Model) Boundary(c Clients, lo, hi int, ok func([]Trace) bool) int {
+	for n := lo; n <= hi; n++ {
+		c.Concurrency = n
+		if !ok(m.Simulate(c)) {
+			return n - 1
+		}
+	}
+	return hi
+}

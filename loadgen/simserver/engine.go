@@ -1,0 +1,176 @@
+package simserver
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// An engine is the continuous-batching scheduler: a pure state machine without
+// goroutines or a clock. Times are counted from an origin of the caller's
+// choice. The same code runs behind HTTP in real time (see driver) and in
+// virtual time for the truth (see Model.Simulate).
+//
+// The caller presents events in the order of time: before offer or drop at
+// time t it calls advance(t), which carries out every step that ends at or
+// before t. Thus what arrives at the very instant a step starts is not in that
+// step, and nothing depends on which of two simultaneous callers comes first.
+type engine struct {
+	model Model // defaults filled in
+	rng   *rand.Rand
+	token func(s *sequence, at time.Duration) // called for each token, in batch order
+
+	waiting []*sequence // arrived, in no step yet; in order of arrival
+	running []*sequence // in order of admission
+	kv      int         // tokens reserved by both
+	gone    int         // sequences of both that were dropped
+	warm    bool        // the first step is over
+
+	stepping bool
+	end      time.Duration // of the step under way
+}
+
+// A sequence is one request inside the engine.
+type sequence struct {
+	isl, osl  int
+	prefilled int // prompt tokens worked off
+	emitted   int // tokens decoded
+	share     int // prompt tokens in the step under way
+	decodes   bool
+	gone      bool
+
+	tokens   chan struct{} // behind HTTP: one element a token, never full
+	trace    Trace         // in Simulate: what its client sees
+	measured bool          // in Simulate: belongs to the cohort
+}
+
+var (
+	errQueueFull = errors.New("the waiting queue is full")
+	errKVFull    = errors.New("the KV cache has no room for the request beside those admitted")
+)
+
+func newEngine(m Model, token func(*sequence, time.Duration)) *engine {
+	m = m.withDefaults()
+	return &engine{model: m, rng: rand.New(rand.NewPCG(m.Seed, 0)), token: token}
+}
+
+// newSequence returns a sequence of isl prompt and osl output tokens, each at
+// least 1: an engine that has nothing to prefill has nothing to decode from.
+func newSequence(isl, osl int) *sequence {
+	return &sequence{isl: max(isl, 1), osl: max(osl, 1)}
+}
+
+// offer presents s, which arrives now. It is refused with errKVFull or
+// errQueueFull. When the engine sleeps, a step with s alone starts at once.
+func (e *engine) offer(now time.Duration, s *sequence) error {
+	if limit := e.model.KVTokens; limit > 0 && e.kv+s.isl+s.osl > limit {
+		return errKVFull
+	}
+	if limit := e.model.MaxQueue; limit > 0 && len(e.waiting) >= limit {
+		return errQueueFull
+	}
+	e.kv += s.isl + s.osl
+	e.waiting = append(e.waiting, s)
+	if !e.stepping {
+		e.begin(now)
+	}
+	return nil
+}
+
+// drop gives s up: its client is gone. It leaves, and frees its room, when the
+// next step starts.
+func (e *engine) drop(s *sequence) {
+	if !s.gone && s.emitted < s.osl {
+		s.gone = true
+		e.gone++
+	}
+}
+
+// advance carries out the steps that end at or before now. A late call changes
+// nothing about their times: each starts at the scheduled end of the last.
+func (e *engine) advance(now time.Duration) {
+	for e.stepping && e.end <= now {
+		e.finish()
+		e.begin(e.end)
+	}
+}
+
+// begin starts a step, or lets the engine sleep when there is nothing to do.
+func (e *engine) begin(at time.Duration) {
+	if e.gone > 0 {
+		e.running = e.keep(e.running)
+		e.waiting = e.keep(e.waiting)
+		e.gone = 0
+	}
+	admit := min(len(e.waiting), e.model.MaxBatch-len(e.running))
+	e.running = append(e.running, e.waiting[:admit]...)
+	e.waiting = append(e.waiting[:0], e.waiting[admit:]...)
+
+	budget, decoding := e.model.Chunk, 0
+	for _, s := range e.running {
+		s.decodes = s.prefilled == s.isl
+		s.share = 0
+		if s.decodes {
+			decoding++
+		} else {
+			s.share = min(budget, s.isl-s.prefilled)
+			budget -= s.share
+		}
+	}
+	e.stepping = len(e.running) > 0
+	if e.stepping {
+		e.end = at + e.duration(decoding, e.model.Chunk-budget)
+	}
+}
+
+// finish ends the step under way: its sequences get their tokens, and those
+// that are complete leave.
+func (e *engine) finish() {
+	e.warm = true
+	left := e.running[:0]
+	for _, s := range e.running {
+		s.prefilled += s.share
+		if s.decodes || (s.share > 0 && s.prefilled == s.isl) {
+			s.emitted++
+			e.token(s, e.end)
+		}
+		if s.emitted < s.osl {
+			left = append(left, s)
+			continue
+		}
+		e.kv -= s.isl + s.osl
+		if s.gone {
+			e.gone--
+		}
+	}
+	clear(e.running[len(left):])
+	e.running = left
+}
+
+// duration reports how long a step lasts.
+func (e *engine) duration(decoding, prefilled int) time.Duration {
+	d := e.model.Step + time.Duration(decoding)*e.model.PerSeq + time.Duration(prefilled)*e.model.PerPromptToken
+	if !e.warm {
+		d += e.model.ColdStart
+	}
+	if e.model.Jitter > 0 {
+		d = time.Duration(float64(d) * math.Exp(e.model.Jitter*e.rng.NormFloat64()))
+	}
+	return max(d, minStep)
+}
+
+// keep returns the sequences of list that were not dropped and frees the room
+// of the others.
+func (e *engine) keep(list []*sequence) []*sequence {
+	left := list[:0]
+	for _, s := range list {
+		if s.gone {
+			e.kv -= s.isl + s.osl
+		} else {
+			left = append(left, s)
+		}
+	}
+	clear(list[len(left):])
+	return left
+}

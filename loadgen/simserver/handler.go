@@ -1,0 +1,148 @@
+package simserver
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// version is what GET /version reports, so that a report can name the server.
+const version = "simserver-1"
+
+// routes returns the server's endpoints.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	handle := func(method, path string, h http.HandlerFunc) {
+		mux.HandleFunc(method+" "+path, func(w http.ResponseWriter, r *http.Request) {
+			s.count.update(func(st *Stats) { st.Requests[path]++ })
+			if s.model.Faults.CloseAfter {
+				w.Header().Set("Connection", "keep-alive")
+			}
+			h(w, r)
+		})
+	}
+	handle("GET", "/health", func(w http.ResponseWriter, r *http.Request) {})
+	handle("GET", "/version", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"version": version})
+	})
+	handle("GET", "/v1/models", s.models)
+	handle("POST", "/v1/completions", func(w http.ResponseWriter, r *http.Request) { s.infer(w, r, false) })
+	handle("POST", "/v1/chat/completions", func(w http.ResponseWriter, r *http.Request) { s.infer(w, r, true) })
+	return mux
+}
+
+func (s *Server) models(w http.ResponseWriter, r *http.Request) {
+	if !s.authorized(r) {
+		writeError(w, http.StatusUnauthorized, "invalid_api_key", "", errUnauthorized.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": []map[string]any{
+		{"id": s.model.Name, "object": "model", "created": 0, "owned_by": "simserver"},
+	}})
+}
+
+var errUnauthorized = errors.New("incorrect API key provided")
+
+func (s *Server) authorized(r *http.Request) bool {
+	return s.model.APIKey == "" || r.Header.Get("Authorization") == "Bearer "+s.model.APIKey
+}
+
+// infer handles an inference from its arrival to its end.
+func (s *Server) infer(w http.ResponseWriter, r *http.Request, chat bool) {
+	n := s.count.enter()
+	a := &answer{server: s, w: w, ctx: r.Context(), number: n}
+	// Deferred, for a fault ends the handler by a panic. The end of the body is
+	// written after the handler, so a client cannot be seen twice at once.
+	defer func() { s.count.leave(a.end, a.sent) }()
+
+	if limit := s.model.Faults.DieAfter; limit > 0 && n > int64(limit) {
+		a.end = failed
+		s.die()
+		panic(http.ErrAbortHandler)
+	}
+	if !s.authorized(r) {
+		a.end = rejected
+		writeError(w, http.StatusUnauthorized, "invalid_api_key", "", errUnauthorized.Error())
+		return
+	}
+	q, err := s.readRequest(w, r, chat)
+	if err != nil {
+		if r.Context().Err() != nil {
+			return // the client left while it was sending
+		}
+		a.end = rejected
+		code := http.StatusBadRequest
+		if large := new(http.MaxBytesError); errors.As(err, &large) {
+			code = http.StatusRequestEntityTooLarge
+		}
+		writeError(w, code, "", "", err.Error())
+		return
+	}
+	if q.Model != s.model.Name {
+		a.end = rejected
+		writeError(w, http.StatusNotFound, "model_not_found", "model", fmt.Sprintf("The model `%s` does not exist.", q.Model))
+		return
+	}
+	f, code := s.model.Faults.draw(s.model.Seed, n)
+	if f == status {
+		a.end = failed
+		writeError(w, code, "", "", "injected fault")
+		return
+	}
+	seq, err := s.driver.submit(q.isl, q.osl)
+	if err != nil {
+		a.end = refused
+		code := http.StatusServiceUnavailable
+		if errors.Is(err, errQueueFull) {
+			code = http.StatusTooManyRequests
+		}
+		writeError(w, code, "", "", err.Error())
+		return
+	}
+	s.count.update(func(st *Stats) { st.PromptTokens += int64(q.isl) })
+	defer s.driver.cancel(seq) // nothing once it is complete
+
+	a.request, a.seq, a.fault = q, seq, f
+	if f != none {
+		a.end = failed
+	}
+	if q.Stream {
+		a.stream()
+	} else {
+		a.whole()
+	}
+}
+
+// writeError answers with OpenAI's error object.
+func writeError(w http.ResponseWriter, status int, code, param, message string) {
+	kind := "invalid_request_error"
+	switch {
+	case status == http.StatusTooManyRequests:
+		kind = "rate_limit_error"
+		w.Header().Set("Retry-After", strconv.Itoa(1))
+	case status >= 500:
+		kind = "server_error"
+	}
+	writeJSON(w, status, map[string]any{"error": map[string]any{
+		"message": message, "type": kind, "param": orNull(param), "code": orNull(code),
+	}})
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		status = http.StatusInternalServerError
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n'))
+}

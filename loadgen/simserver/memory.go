@@ -1,0 +1,62 @@
+package simserver
+
+import (
+	"context"
+	"net"
+	"sync"
+	"syscall"
+)
+
+// memoryAddr is the made-up host of an in-memory server.
+const memoryAddr = "simserver.invalid:80"
+
+// A memory is a listener whose connections are net.Pipes: no sockets, so the
+// server works inside a testing/synctest bubble.
+type memory struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newMemory() *memory {
+	return &memory{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (l *memory) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *memory) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *memory) Addr() net.Addr { return addr{} }
+
+// dial returns the client's end of a new connection. After Close it fails as
+// TCP does: connection refused.
+func (l *memory) dial(ctx context.Context) (net.Conn, error) {
+	client, server := net.Pipe()
+	var err error
+	select {
+	case l.conns <- server:
+		return client, nil
+	case <-l.closed:
+		err = syscall.ECONNREFUSED
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	client.Close()
+	server.Close()
+	return nil, &net.OpError{Op: "dial", Net: "memory", Addr: addr{}, Err: err}
+}
+
+type addr struct{}
+
+func (addr) Network() string { return "memory" }
+func (addr) String() string  { return memoryAddr }

@@ -1,0 +1,160 @@
+package simserver
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+const (
+	maxBody          = 64 << 20
+	maxOutput        = 1 << 20 // largest max_tokens
+	defaultMaxTokens = 16      // OpenAI's default for completions
+)
+
+// A request is the body of an inference, as far as it matters here.
+type request struct {
+	Model               string          `json:"model"`
+	Messages            []message       `json:"messages"`
+	Prompt              json.RawMessage `json:"prompt"`
+	MaxTokens           *int            `json:"max_tokens"`
+	MaxCompletionTokens *int            `json:"max_completion_tokens"`
+	Stream              bool            `json:"stream"`
+	StreamOptions       struct {
+		IncludeUsage bool `json:"include_usage"`
+	} `json:"stream_options"`
+
+	chat     bool
+	isl, osl int
+}
+
+type message struct {
+	Role    string          `json:"role"`
+	Content json.RawMessage `json:"content"`
+}
+
+// known are the body fields of OpenAI's API.
+var known = strings.Fields(`model messages prompt max_tokens max_completion_tokens stream stream_options
+	temperature top_p n stop seed user presence_penalty frequency_penalty logit_bias logprobs top_logprobs
+	response_format tools tool_choice parallel_tool_calls functions function_call metadata store
+	service_tier reasoning_effort modalities prediction audio echo best_of suffix
+	web_search_options safety_identifier prompt_cache_key verbosity`)
+
+// readRequest reads an inference. The error says what is wrong with it; it is
+// an *http.MaxBytesError when the body is too large.
+func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, chat bool) (*request, error) {
+	var raw json.RawMessage
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&raw); err != nil {
+		return nil, fmt.Errorf("cannot read the request body as JSON: %w", err)
+	}
+	if s.model.Faults.RejectUnknown {
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &fields); err != nil {
+			return nil, fmt.Errorf("cannot read the request body as a JSON object: %w", err)
+		}
+		for f := range fields {
+			if !slices.Contains(known, f) {
+				return nil, fmt.Errorf("Unrecognized request argument supplied: %s", f) //nolint:staticcheck // OpenAI's words
+			}
+		}
+	}
+	q := &request{chat: chat, osl: defaultMaxTokens}
+	if err := json.Unmarshal(raw, q); err != nil {
+		return nil, fmt.Errorf("cannot read the request body: %w", err)
+	}
+	if q.Model == "" {
+		return nil, errors.New("you must provide a model parameter")
+	}
+	for _, n := range []*int{q.MaxTokens, q.MaxCompletionTokens} {
+		if n == nil {
+			continue
+		}
+		if *n < 1 || *n > maxOutput {
+			return nil, fmt.Errorf("max_tokens must be from 1 to %d, got %d", maxOutput, *n)
+		}
+		q.osl = *n
+	}
+	var err error
+	if chat {
+		if len(q.Messages) == 0 {
+			return nil, errors.New("messages must not be empty")
+		}
+		q.isl = s.model.Template
+		for i, m := range q.Messages {
+			n, e := contentTokens(m.Content)
+			if e != nil {
+				err = fmt.Errorf("cannot read the content of message %d: %w", i, e)
+			}
+			q.isl += n
+		}
+	} else {
+		q.isl, err = promptTokens(q.Prompt)
+	}
+	q.isl = max(q.isl, 1)
+	return q, err
+}
+
+// contentTokens counts the words of a message's content: a string, a list of
+// parts with text, or null.
+func contentTokens(raw json.RawMessage) (n int, err error) {
+	if len(raw) == 0 || raw[0] != '[' {
+		return words(raw)
+	}
+	var parts []struct {
+		Text string `json:"text"`
+	}
+	err = json.Unmarshal(raw, &parts)
+	for _, p := range parts {
+		n += countWords(p.Text)
+	}
+	return n, err
+}
+
+// promptTokens counts the tokens of a completion's prompt: the words of a
+// string or of a list of strings, or the length of a list of token ids.
+func promptTokens(raw json.RawMessage) (n int, err error) {
+	if len(raw) == 0 {
+		return 0, errors.New("you must provide a prompt")
+	}
+	if raw[0] != '[' {
+		return words(raw)
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return 0, err
+	}
+	for _, item := range list {
+		if item[0] != '"' {
+			n++ // a token id
+			continue
+		}
+		k, err := words(item)
+		if err != nil {
+			return 0, err
+		}
+		n += k
+	}
+	return n, nil
+}
+
+// words counts those of a JSON string; null has none.
+func words(raw json.RawMessage) (int, error) {
+	if len(raw) == 0 {
+		return 0, nil
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return 0, err
+	}
+	return countWords(s), nil
+}
+
+func countWords(s string) (n int) {
+	for range strings.FieldsSeq(s) {
+		n++
+	}
+	return n
+}

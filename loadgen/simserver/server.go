@@ -1,0 +1,135 @@
+package simserver
+
+import (
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A Server is a simulated inference server that listens on the loopback
+// interface or in memory. Stop it with Close.
+type Server struct {
+	URL string // base URL of the form http://127.0.0.1:port, without a trailing slash or /v1
+
+	model  Model // defaults filled in
+	dial   func(context.Context) (net.Conn, error)
+	http   *http.Server
+	client *http.Client
+	driver *driver
+	count  *counters
+	stop   chan struct{}  // closed by Close
+	wg     sync.WaitGroup // goroutines and connections
+
+	mu     sync.Mutex // guards closed
+	closed bool
+}
+
+// New starts a server on a port of the loopback interface that the system
+// chooses. When it cannot listen, the server that it returns is closed from
+// the start and Dial reports why.
+func New(m Model) *Server {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s := start(m, newMemory(), nil)
+		s.Close()
+		s.URL = "http://127.0.0.1:0"
+		s.dial = func(context.Context) (net.Conn, error) { return nil, err }
+		return s
+	}
+	s := start(m, l, pause)
+	address := l.Addr().String()
+	s.URL = "http://" + address
+	s.dial = func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", address)
+	}
+	return s
+}
+
+// NewInMemory starts a server without a socket, reached through Dial and
+// Client alone. Inside a testing/synctest bubble it runs in virtual time with
+// exact numbers; it must then be made and closed inside the bubble.
+func NewInMemory(m Model) *Server {
+	l := newMemory()
+	s := start(m, l, nil)
+	s.URL = "http://" + memoryAddr
+	s.dial = l.dial
+	return s
+}
+
+// start serves on l.
+func start(m Model, l net.Listener, pause func(time.Duration)) *Server {
+	s := &Server{model: m.withDefaults(), count: newCounters(), stop: make(chan struct{})}
+	s.driver = newDriver(m, pause, s.stop)
+	s.http = &http.Server{
+		Handler:   s.routes(),
+		ConnState: s.connState,
+		// Faults end in aborted handlers, and clients leave at will: no news.
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
+	s.client = &http.Client{Transport: &http.Transport{
+		DialContext:         s.Dial,
+		MaxIdleConnsPerHost: 1 << 20,
+		DisableCompression:  true,
+	}}
+	s.wg.Go(s.driver.run)
+	s.wg.Go(func() { _ = s.http.Serve(l) })
+	return s
+}
+
+// Dial connects to the server, whatever the network and the address say. It is
+// made for http.Transport.DialContext.
+func (s *Server) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return s.dial(ctx)
+}
+
+// Client returns an HTTP client that reaches the server by Dial. Close closes
+// its idle connections.
+func (s *Server) Client() *http.Client { return s.client }
+
+// Close stops the server: it cuts what is in flight and returns when every
+// goroutine and connection of the server is gone. Closing again does nothing.
+//
+// Note: httptest.Server waits for outstanding requests instead. Here a stalled
+// stream is a feature, and it would wait forever.
+func (s *Server) Close() {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.stop)
+	}
+	s.mu.Unlock()
+	s.die()
+	s.client.CloseIdleConnections()
+	s.wg.Wait()
+}
+
+// die closes the listener and all connections.
+func (s *Server) die() { _ = s.http.Close() }
+
+// connState lets Close wait for connections, and closes them early when that
+// is the fault to show.
+func (s *Server) connState(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		// Called by the goroutine that accepts, which wg counts, so the
+		// counter is not zero here and Close still waits.
+		s.wg.Add(1)
+		s.mu.Lock()
+		closed := s.closed
+		s.mu.Unlock()
+		if closed {
+			c.Close() // accepted while http.Server.Close was looking elsewhere
+		}
+	case http.StateIdle:
+		if s.model.Faults.CloseAfter {
+			c.Close()
+		}
+	case http.StateClosed, http.StateHijacked:
+		s.wg.Done()
+	}
+}
