@@ -1,0 +1,39 @@
+package recipes
+
+import (
+	"fmt"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+)
+
+// Fixed returns the simplest recipe: one load of n requests in flight, measured
+// once. With SLA limits it is met when they hold, without when it was measured.
+func Fixed(n int) *Recipe {
+	name := fmt.Sprintf("fixed-concurrency-%d", n)
+	return &Recipe{
+		Name: name,
+		Doc:  fmt.Sprintf("measure %d requests in flight", n),
+		Uses: []Input{InputTTFT, InputITL, InputTPOT, InputE2E, InputErrorRate, InputSLA, InputAtLeast},
+		Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: loadgen.TagTokenRate, YStat: "avg"},
+		Expand: func(in Inputs) (*Plan, error) {
+			if n < 1 {
+				return nil, &InputError{Recipe: name, Problem: fmt.Sprintf("cannot measure %d requests in flight; give at least 1", n)}
+			}
+			p := &Plan{Scenarios: []Scenario{{Name: name, Values: []Value{{PathConcurrency, float64(n)}}}}}
+			if in.TTFT != nil {
+				p.Limits = append(p.Limits, Limit{loadgen.TagTTFT, "p95", LT, *in.TTFT})
+			}
+			if v := in.itl(); v != nil {
+				p.Limits = append(p.Limits, Limit{loadgen.TagITL, "p95", LT, *v})
+			}
+			if in.E2E != nil {
+				p.Limits = append(p.Limits, Limit{loadgen.TagLatency, "p99", LT, *in.E2E})
+			}
+			if in.ErrorRate != nil {
+				p.Limits = append(p.Limits, Limit{loadgen.TagErrorRate, "avg", LT, 100 * *in.ErrorRate})
+			}
+			p.Limits = append(p.Limits, in.Limits...)
+			return p, nil
+		},
+	}
+}

@@ -1,0 +1,66 @@
+package recipes
+
+import (
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/plan"
+)
+
+// maxThroughputTTFT answers: the most tokens per second while TTFT holds.
+var maxThroughputTTFT = &Recipe{
+	Name: "max-throughput-ttft-sla",
+	Doc:  "highest output token throughput while p95 TTFT stays below a limit",
+	Uses: searchInputs(InputTTFT),
+	Axes: Axes{XMetric: loadgen.TagTTFT, XStat: "p99", YMetric: loadgen.TagTokenRate, YStat: "avg"},
+	Expand: func(in Inputs) (*Plan, error) {
+		const name = "max-throughput-ttft-sla"
+		if in.TTFT == nil {
+			return nil, missing(name, "the limit on p95 TTFT", InputTTFT)
+		}
+		s, err := concurrencySearch(name, in, BO)
+		if err != nil {
+			return nil, err
+		}
+		return &Plan{Search: s, Limits: append([]Limit{{loadgen.TagTTFT, "p95", LT, *in.TTFT}}, in.Limits...)}, nil
+	},
+}
+
+// searchInputs lists the inputs that every adaptive recipe over concurrency
+// reads, after its own.
+func searchInputs(own ...Input) []Input {
+	return append(own, InputSLA, InputAtLeast, InputStyle, InputConcurrency, InputSteps,
+		InputMaxProbes, InputInitialPoints, InputReplicates, InputSampler)
+}
+
+// concurrencySearch is the adaptive plan over concurrency that the four search
+// recipes share; style is the recipe's default. Budgets, priors and numbers of
+// initial points are AIPerf's.
+func concurrencySearch(recipe string, in Inputs, style Style) (*Search, error) {
+	if in.Style != "" {
+		style = in.Style
+	}
+	lo, hi, err := in.Concurrency.resolve(recipe, InputConcurrency, 1, 1000)
+	if err != nil {
+		return nil, err
+	}
+	s := &Search{
+		Style:            style,
+		Space:            []plan.Dim{{Path: PathConcurrency, Lo: float64(lo), Hi: float64(hi), Int: true}},
+		Objectives:       []Objective{{Metric: loadgen.TagTokenRate, Stat: "avg", Maximize: true}},
+		MaxProbes:        30,
+		InitialPoints:    1,
+		Patience:         10,
+		PlateauWindow:    8,
+		PlateauThreshold: 0.01,
+		Sampler:          in.Sampler,
+		Replicates:       valueOr(in.Replicates, 0),
+	}
+	switch style {
+	case Monotonic:
+		s.MaxProbes = 20
+	case BO, Optuna:
+		s.InitialPoints, s.Space[0].Log = 5, true
+	}
+	s.MaxProbes = valueOr(in.MaxProbes, s.MaxProbes)
+	s.InitialPoints = valueOr(in.InitialPoints, s.InitialPoints)
+	return s, nil
+}

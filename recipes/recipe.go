@@ -1,0 +1,106 @@
+package recipes
+
+import (
+	"slices"
+
+	"github.com/aiperf-go/aiperf/recipes/plan"
+)
+
+// Recipe is a question with a name: what to vary, what to watch, when to stop.
+// It is a stateless value; Expand is a pure function of the inputs.
+type Recipe struct {
+	Name   string // as RunRecipe takes it; lower case words joined by dashes
+	Doc    string // one sentence: what it answers
+	Uses   []Input
+	Expand func(Inputs) (*Plan, error)
+	Axes   Axes // what its chart plots
+	Plots  bool // AIPerf draws a plot without being asked
+}
+
+// Plan is what a recipe expands to. Exactly one of Search, Grid and Scenarios is
+// set.
+type Plan struct {
+	Search    *Search    // a planner proposes each point from what was seen so far
+	Grid      []Axis     // the Cartesian product of the axes, the first varying slowest
+	Scenarios []Scenario // named points, already paired
+
+	Limits []Limit            // SLA limits, the recipe's own first
+	SLO    map[string]float64 // per-request limits that make a request good: tag → limit in its display unit
+	Post   *PostProcess       // nil: none
+}
+
+// Search is an adaptive plan.
+type Search struct {
+	Style            Style
+	Space            []plan.Dim
+	Objectives       []Objective
+	MaxProbes        int // distinct points
+	InitialPoints    int
+	Patience         int     // probes without a feasible improvement that end bo and optuna
+	PlateauWindow    int     // probes whose objective must vary by less than …
+	PlateauThreshold float64 // … this share for them to end likewise
+	Sampler          string  // of style optuna
+	Replicates       int     // of style smooth_isotonic; 0: as the data ask for
+}
+
+// Objective is what a search makes large or small.
+type Objective struct {
+	Metric, Stat string
+	Maximize     bool
+	Reference    *float64 // reference value for the hypervolume of several objectives; nil: from the data
+}
+
+// Axis is one swept path of a grid.
+type Axis struct {
+	Path   string
+	Values []float64
+}
+
+// Scenario is one named point.
+type Scenario struct {
+	Name   string
+	Values []Value // in the order that directory names use
+}
+
+// Value is the value of one swept path or leaf.
+type Value struct {
+	Path  string
+	Value float64
+}
+
+// PostProcess names the handler that derives a file from the finished sweep.
+type PostProcess struct {
+	Handler string
+	Params  map[string]any
+	File    string // under sweep_aggregate/
+}
+
+// Axes is what a recipe's chart shows.
+type Axes struct {
+	XMetric, XStat string
+	XMaximize      bool
+	YMetric, YStat string
+	YMinimize      bool
+	Series         []string // one curve per value of these leaves
+}
+
+// The paths that can be swept; the leaf is the last segment.
+const (
+	PathConcurrency = "phases.profiling.concurrency"
+	PathRate        = "phases.profiling.request_rate"
+	PathISL         = "datasets.main.prompts.isl"
+	PathOSL         = "datasets.main.prompts.osl"
+)
+
+var styles = []Style{SmoothIsotonic, Monotonic, BO, Optuna, Grid, Sequential}
+
+func styleNames() []string {
+	names := make([]string, len(styles))
+	for i, s := range styles {
+		names[i] = string(s)
+	}
+	return names
+}
+
+// uses reports whether the recipe reads the input.
+func (r *Recipe) uses(in Input) bool { return slices.Contains(r.Uses, in) }
