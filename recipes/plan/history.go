@@ -27,7 +27,8 @@ type belief struct {
 	visits  []int        // indexes of the observations made there that said something
 	pass    float64      // P(every limit of the tier holds)
 	margins []float64    // pooled g per limit of the tier; NaN: none measured
-	limits  []float64    // P(limit holds) per limit of the tier
+	z       []float64    // evidence that the limit holds, per limit of the tier
+	weight  []float64    // its weight when it is pooled with that of other points
 	values  [][]Estimate // g of each whole visit per limit of the tier; of the rough ones when there is no other
 }
 
@@ -106,8 +107,44 @@ func read(p Problem, h []Observation, tier []int, use noiseUse) track {
 	for i := range t.points {
 		t.points[i].judge(h, tier, t.noise, use)
 	}
-	slices.SortFunc(t.points, func(a, b belief) int { return cmp.Compare(a.x, b.x) })
+	if len(p.Dims) == 1 {
+		slices.SortFunc(t.points, func(a, b belief) int { return cmp.Compare(a.x, b.x) })
+		t.lend()
+	}
 	return t
+}
+
+// lend lets neighbours of the same verdict share evidence: where a margin does
+// not fall with load, its mean over [x, y] is at least its value at x, so what
+// is pooled over passing points from x upwards speaks for x, and over failing
+// points from x downwards against it. (The min-max form of isotonic
+// regression, Barlow et al. 1972, applied to z-scores.) It changes how certain
+// a verdict is, never the verdict.
+func (t *track) lend() {
+	own := slices.Clone(t.points)
+	for i, b := range own {
+		step := -1
+		if b.passes() {
+			step = 1
+		}
+		pass := 1.0
+		for j := range b.z {
+			best, sum, squares := b.z[j], 0.0, 0.0
+			for k := i; k >= 0 && k < len(own) && own[k].passes() == b.passes(); k += step {
+				sum, squares = sum+own[k].weight[j]*own[k].z[j], squares+own[k].weight[j]*own[k].weight[j]
+				z := sum / math.Sqrt(squares)
+				if b.passes() {
+					best = max(best, z)
+				} else {
+					best = min(best, z)
+				}
+			}
+			pass *= normal(best)
+		}
+		if len(b.z) > 0 {
+			t.points[i].pass = pass
+		}
+	}
 }
 
 // visitsByPoint groups the indexes of the observations that say something by
@@ -133,7 +170,8 @@ func gather(h []Observation, visits []int, tier []int) belief {
 	b := belief{
 		x: h[visits[0]].At[0], visits: visits,
 		margins: make([]float64, len(tier)),
-		limits:  make([]float64, len(tier)),
+		z:       make([]float64, len(tier)),
+		weight:  make([]float64, len(tier)),
 		values:  make([][]Estimate, len(tier)),
 	}
 	for j, k := range tier {
@@ -262,11 +300,9 @@ func (b *belief) judge(h []Observation, tier []int, noise []float64, use noiseUs
 			}
 			sum, squares = sum+w*zOfMargin(g, se), squares+w*w
 		}
-		b.limits[j] = 1
-		if squares > 0 {
-			b.limits[j] = normal(sum / math.Sqrt(squares))
-		}
-		b.pass *= b.limits[j]
+		b.weight[j] = math.Sqrt(squares)
+		b.z[j] = sum / b.weight[j]
+		b.pass *= normal(b.z[j])
 	}
 	if len(tier) == 0 { // without limits a point passes unless it failed
 		for _, v := range visits {
@@ -311,26 +347,27 @@ func zOfMargin(g, se float64) float64 {
 // value, worth two residuals.
 const (
 	priorNoise  = 0.03
-	priorWeight = 2.0
+	priorWeight = 2
 	nearMargin  = 0.5 // margins beyond it lie where the curve is not locally straight
-	maxResidual = 0.5 // an outlier tells that there is noise, not how much
 )
 
 var nearSpan = math.Log(1.3) // points further apart than this factor show curvature, not noise
 
 // scatter estimates the per-visit standard deviation of limit j's margin from
 // what repeats of a point and near neighbours disagree by, with a weak prior.
+// Residuals count up to three times their median (as a normal standard
+// deviation): an outlier tells that it is there, not how much the rest
+// scatters.
 func scatter(points []belief, j int) float64 {
-	sum, n := priorWeight*priorNoise*priorNoise, priorWeight
-	add := func(r, variance float64) {
-		r = max(-maxResidual, min(maxResidual, r))
-		sum, n = sum+r*r/variance, n+1
+	var rs []float64
+	for range priorWeight {
+		rs = append(rs, priorNoise)
 	}
 	for _, b := range points {
 		vs := b.values[j]
 		for i := 1; i < len(vs); i++ { // successive differences: each has variance 2σ²
 			if d := vs[i].Value - vs[i-1].Value; !math.IsNaN(d) {
-				add(d, 2)
+				rs = append(rs, math.Abs(d)/math.Sqrt2)
 			}
 		}
 	}
@@ -343,15 +380,21 @@ func scatter(points []belief, j int) float64 {
 	for i := 1; i+1 < len(near); i++ {
 		a, b, c := near[i-1], near[i], near[i+1]
 		la, lb, lc := math.Log(a.x), math.Log(b.x), math.Log(c.x)
-		if lc-la > nearSpan {
+		if lc-la > nearSpan || (a.margins[j] > 0) != (c.margins[j] > 0) { // a cliff may lie between the two
 			continue
 		}
 		w := (lb - la) / (lc - la)
 		r := b.margins[j] - (1-w)*a.margins[j] - w*c.margins[j]
 		v := 1/float64(len(b.values[j])) + (1-w)*(1-w)/float64(len(a.values[j])) + w*w/float64(len(c.values[j]))
-		add(r, v)
+		rs = append(rs, math.Abs(r)/math.Sqrt(v))
 	}
-	return math.Sqrt(sum / n)
+	limit := 3 * median(rs) / 0.6745
+	sum := 0.0
+	for _, r := range rs {
+		r = min(r, limit)
+		sum += r * r
+	}
+	return math.Sqrt(sum / float64(len(rs)))
 }
 
 // certainPass and certainFail compare a belief with the asked confidence.
