@@ -13,12 +13,14 @@ const (
 	// maxZ caps what one visit can say: a probe that is certain to 1e-5 is not
 	// evidence against a network fault that happens once in a thousand probes.
 	maxZ = 4.0
-	// failedZ is the evidence of a visit whose requests all failed, or which
-	// lacks the metric: P = 0.055, a failure that one more visit makes certain.
+	// failedZ is the evidence of a visit whose requests all failed: P = 0.055, a failure that one more visit makes certain.
 	// Taking it as certain at once lets one transient fault end a search
 	// (AIPerf answers 15 where 300 is true); taking it as nothing would let a
 	// crashed server pass.
 	failedZ = -1.6
+	// missingZ is the evidence of a visit that lacks a limit's metric: P = 0.01.
+	// What was not measured never passes, and asking again seldom helps.
+	missingZ = -2.33
 )
 
 // belief is what all visits of one point say about one tier.
@@ -52,7 +54,7 @@ func (b belief) worst() float64 {
 type track struct {
 	points     []belief
 	confidence float64
-	noise      []float64 // per-visit sd of g per limit of the tier, estimated; 0 where every SE is known
+	noise      []scale // per-visit scatter of g per limit of the tier, where it has to be estimated
 }
 
 // noiseUse says what stands in for a certainty that no observation carries.
@@ -93,7 +95,7 @@ func says(o Observation) bool { return o.State != Unmeasured && o.State != Untru
 // read pools a history per distinct point of its first dimension, for the
 // limits of one tier.
 func read(p Problem, h []Observation, tier []int, use noiseUse) track {
-	t := track{confidence: confidence(p), noise: make([]float64, len(tier))}
+	t := track{confidence: confidence(p), noise: make([]scale, len(tier))}
 	groups := visitsByPoint(h)
 	for _, visits := range groups {
 		t.points = append(t.points, gather(h, visits, tier))
@@ -247,7 +249,7 @@ func median(vs []float64) float64 {
 // judge pools the verdicts of a point's visits: per limit, z of P(limit holds)
 // by Stouffer's method with weights sqrt(Requests), then the product over the
 // limits. The product is the conservative choice for limits that move together.
-func (b *belief) judge(h []Observation, tier []int, noise []float64, use noiseUse) {
+func (b *belief) judge(h []Observation, tier []int, noise []scale, use noiseUse) {
 	visits, failed := b.visits, 0.0
 	known := true
 	for _, v := range visits {
@@ -267,8 +269,11 @@ func (b *belief) judge(h []Observation, tier []int, noise []float64, use noiseUs
 		unknown := 0
 		for _, v := range visits {
 			o, w := h[v], weight(v)
-			z := failedZ
-			if o.State != Failed && k >= 0 && k < len(o.Limits) {
+			z := missingZ
+			switch {
+			case o.State == Failed:
+				z = failedZ
+			case k >= 0 && k < len(o.Limits):
 				l := o.Limits[k]
 				switch {
 				case !math.IsNaN(l.Pass):
@@ -286,9 +291,9 @@ func (b *belief) judge(h []Observation, tier []int, noise []float64, use noiseUs
 		if unknown > 0 {
 			// Visits of unknown certainty are judged together, by their pooled
 			// margin against the scatter; the rest joins as one more opinion.
-			g, se := b.margins[j], 0.0
+			z := zOfMargin(b.margins[j], 0)
 			if use == noiseEstimate {
-				se = noise[j] / math.Sqrt(float64(unknown))
+				z = noise[j].z(b.margins[j], unknown)
 			}
 			w := math.Sqrt(float64(unknown))
 			if known {
@@ -298,7 +303,7 @@ func (b *belief) judge(h []Observation, tier []int, noise []float64, use noiseUs
 				}
 				w = math.Sqrt(w)
 			}
-			sum, squares = sum+w*zOfMargin(g, se), squares+w*w
+			sum, squares = sum+w*z, squares+w*w
 		}
 		b.weight[j] = math.Sqrt(squares)
 		b.z[j] = sum / b.weight[j]
@@ -334,7 +339,7 @@ func zOf(p float64) float64 {
 func zOfMargin(g, se float64) float64 {
 	switch {
 	case math.IsNaN(g):
-		return failedZ
+		return missingZ
 	case se <= 0 && g > 0, math.IsInf(g, 1):
 		return -maxZ
 	case se <= 0, math.IsInf(g, -1):
@@ -358,7 +363,7 @@ var nearSpan = math.Log(1.3) // points further apart than this factor show curva
 // Residuals count up to three times their median (as a normal standard
 // deviation): an outlier tells that it is there, not how much the rest
 // scatters.
-func scatter(points []belief, j int) float64 {
+func scatter(points []belief, j int) scale {
 	var rs []float64
 	for range priorWeight {
 		rs = append(rs, priorNoise)
@@ -394,7 +399,22 @@ func scatter(points []belief, j int) float64 {
 		r = min(r, limit)
 		sum += r * r
 	}
-	return math.Sqrt(sum / float64(len(rs)))
+	return scale{sd: math.Sqrt(sum / float64(len(rs))), dof: float64(len(rs))}
+}
+
+// scale is an estimated standard deviation and the number of residuals that it
+// rests on.
+type scale struct{ sd, dof float64 }
+
+// z is the evidence that a limit holds whose margin is g, the mean of n visits:
+// the z-score of Student's t, since a scatter known from few residuals may be
+// far larger than it looks.
+func (s scale) z(g float64, n int) float64 {
+	if math.IsNaN(g) || math.IsInf(g, 0) {
+		return zOfMargin(g, 0)
+	}
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: s.dof}
+	return zOf(t.CDF(-g / (s.sd / math.Sqrt(float64(n)))))
 }
 
 // certainPass and certainFail compare a belief with the asked confidence.
