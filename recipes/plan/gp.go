@@ -38,6 +38,7 @@ func (k kernel) at(a, b []float64) float64 {
 type process struct {
 	kernel kernel
 	mean   float64
+	extra  float64 // fitted part of the error variance; 0 when it was given
 	xs     [][]float64
 	factor mat.Cholesky  // of K + noise
 	lower  *mat.TriDense // its lower triangle
