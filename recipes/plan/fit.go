@@ -35,13 +35,14 @@ func lengthPrior(d int) lognormal {
 }
 
 // fit returns the process given ys at xs (in the unit cube) with its
-// hyperparameters at the maximum of likelihood × priors. known[i] is the part
-// of the error variance of ys[i] that is known; the rest is fitted. The search
-// is gradient ascent (BFGS) from the most promising of a few fixed starts, so
-// the same data give the same process.
-func fit(pr priors, mean float64, xs [][]float64, ys, known []float64) *process {
+// hyperparameters at the maximum of likelihood × priors; when no covariance can
+// be factored, the process without data. The error variance of ys[i] is known[i] plus
+// share[i] times one fitted number (share is 1/visits; large for an outlier).
+// The search is gradient ascent (BFGS) from the most promising of a few fixed
+// starts, so the same data give the same process.
+func fit(pr priors, mean float64, xs [][]float64, ys, known, share []float64) *process {
 	d := len(xs[0])
-	e := &evidence{priors: pr, mean: mean, xs: xs, ys: ys, known: known, d: d}
+	e := &evidence{priors: pr, mean: mean, xs: xs, ys: ys, known: known, share: share, d: d}
 	best, bestValue := []float64(nil), math.Inf(1)
 	for _, length := range []float64{pr.Length.Mu, -0.7, -2} {
 		for _, noise := range []float64{pr.Noise.Mu, pr.Noise.Mu + 1.5*pr.Noise.Sigma} {
@@ -56,7 +57,8 @@ func fit(pr priors, mean float64, xs [][]float64, ys, known []float64) *process 
 		}
 	}
 	if best == nil {
-		return nil
+		none, _ := (&evidence{priors: pr, mean: mean, d: d}).condition(make([]float64, d+2))
+		return none
 	}
 	settings := &optimize.Settings{MajorIterations: 12, FuncEvaluations: 30, GradientThreshold: 1e-3, Concurrent: 1}
 	problem := optimize.Problem{
@@ -69,10 +71,7 @@ func fit(pr priors, mean float64, xs [][]float64, ys, known []float64) *process 
 			best = res.X
 		}
 	}
-	p, err := e.condition(best)
-	if err != nil {
-		return nil
-	}
+	p, _ := e.condition(best)
 	return p
 }
 
@@ -84,6 +83,7 @@ type evidence struct {
 	xs     [][]float64
 	ys     []float64
 	known  []float64
+	share  []float64
 	d      int
 
 	theta   []float64 // of the last process: value and gradient come in pairs
@@ -104,7 +104,7 @@ func (e *evidence) condition(theta []float64) (*process, error) {
 	extra := math.Exp(clampLog(theta[e.d+1]))
 	noise := make([]float64, len(e.ys))
 	for i := range noise {
-		noise[i] = e.known[i] + extra
+		noise[i] = e.known[i] + e.share[i]*extra
 	}
 	p, err := condition(k, e.mean, e.xs, e.ys, noise)
 	if err == nil {
@@ -140,11 +140,8 @@ func (e *evidence) negative(theta, grad []float64) float64 {
 		return value
 	}
 	var inverse mat.SymDense
-	if err := p.factor.InverseTo(&inverse); err != nil {
-		var zero mat.SymDense
-		if inverse.SymmetricDim() == zero.SymmetricDim() {
-			return value
-		}
+	if err := p.factor.InverseTo(&inverse); err != nil && inverse.IsEmpty() {
+		return value // without likelihood's slope; a badly conditioned inverse is still one
 	}
 	n, scaleAt, noiseAt := len(e.xs), e.d, e.d+1
 	partial := make([]float64, e.d)
@@ -153,7 +150,7 @@ func (e *evidence) negative(theta, grad []float64) float64 {
 			weight := p.alpha.AtVec(i)*p.alpha.AtVec(j) - inverse.At(i, j)
 			if i == j {
 				weight /= 2
-				grad[noiseAt] -= weight * p.extra
+				grad[noiseAt] -= weight * e.share[i] * p.extra
 			}
 			grad[scaleAt] -= weight * p.kernel.slopes(e.xs[i], e.xs[j], partial)
 			for k, s := range partial {

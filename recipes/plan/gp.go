@@ -125,3 +125,20 @@ func (p *process) joint(xs [][]float64) (mean []float64, cov *mat.SymDense) {
 	}
 	return mean, cov
 }
+
+// oddest returns the observation that is furthest, in standard deviations, from
+// what all others predict for it (leave-one-out, Rasmussen & Williams 2006,
+// eq. 5.12); −1, 0 for fewer than four.
+func (p *process) oddest() (index int, z float64) {
+	index = -1
+	var inverse mat.SymDense
+	if len(p.xs) < 4 || p.factor.InverseTo(&inverse) != nil && inverse.IsEmpty() {
+		return index, 0
+	}
+	for i := range p.xs {
+		if d := math.Abs(p.alpha.AtVec(i)) / math.Sqrt(inverse.At(i, i)); d > z {
+			index, z = i, d
+		}
+	}
+	return index, z
+}

@@ -92,13 +92,16 @@ func (s space) corner(high bool) []float64 {
 	return at
 }
 
-// same reports whether a and b are the same probe: equal in whole dimensions,
-// within a thousandth of the range in others, where a difference would be
-// nothing but noise.
-func (s space) same(a, b []float64) bool {
-	ua, ub := s.unit(a), s.unit(b)
+// close reports whether two points of the cube are the same probe: equal in
+// whole dimensions, within a thousandth of the range in others, where a
+// difference would be nothing but noise.
+func (s space) close(u, v []float64) bool {
 	for i, d := range s.dims {
-		if d.Int && a[i] != b[i] || !d.Int && math.Abs(ua[i]-ub[i]) > 1e-3 {
+		limit := 1e-3
+		if d.Int {
+			limit = 1e-12
+		}
+		if math.Abs(u[i]-v[i]) > limit {
 			return false
 		}
 	}
