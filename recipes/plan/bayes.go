@@ -25,7 +25,7 @@ func (b Bayes) settings(p Problem) settings {
 		prefix:    "bayesian",
 		Initial:   orDefault(b.Initial, 5),
 		trend:     true,
-		plausible: 0.003,
+		plausible: 0.01,
 		suggest:   (*study).improve,
 		signals: signals{
 			Max:       p.Budget,
@@ -66,11 +66,7 @@ func (s *study) improve(rng *rand.Rand) pick {
 	topScore := math.Inf(-1)
 	for _, at := range candidates {
 		u := s.space.unit(at)
-		score := 0.0
-		for _, m := range s.margins {
-			mean, variance := m.at(u)
-			score += logNormalCDF(-mean / math.Sqrt(variance))
-		}
+		score := s.logFeasible(u)
 		gain := 0.0
 		if len(s.aims) > 0 && s.aims[0].seen {
 			mean, sd := s.aims[0].at(u)

@@ -89,7 +89,11 @@ func (s *study) refine() []float64 {
 	if i >= 0 && (math.IsNaN(median) || safe >= answerShare*median) {
 		return nil
 	}
-	for _, p := range []float64{level + 0.02, 0.75, 0.6, 0.5} {
+	quantiles := []float64{level + 0.02, 0.75, 0.6, 0.5}
+	if low, high := o.largest(level), o.largest(1-level); math.IsNaN(low) || high > wide*low {
+		quantiles = []float64{0.5, 0.6, 0.75, level + 0.02}
+	}
+	for _, p := range quantiles {
 		x := o.largest(p)
 		if !math.IsNaN(x) && (x > safe || i < 0) && !s.probed([]float64{x}) {
 			return []float64{x}
@@ -97,6 +101,10 @@ func (s *study) refine() []float64 {
 	}
 	return nil
 }
+
+// wide is the ratio of the ends of the boundary's interval above which halving
+// it comes first; below, a point likely to pass does.
+const wide = 1.15
 
 // confirm returns another visit of the point that would be the answer when its
 // own verdict is open.

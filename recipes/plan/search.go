@@ -93,6 +93,10 @@ func (c settings) step(s *study, h []Observation) Step {
 		}
 		return Step{Done: true, Reason: signal}
 	}
+	boundary := s.refine()
+	if c.trend && boundary != nil {
+		return Step{At: boundary, Full: len(s.problem.Goals) > 0, Reason: "narrowing the boundary"}
+	}
 	if signal == "" {
 		rng := rand.New(rand.NewPCG(s.problem.Seed, uint64(len(h))))
 		if next := c.suggest(s, rng); next.at != nil && !(next.gain < c.plausible) {
@@ -103,8 +107,8 @@ func (c settings) step(s *study, h []Observation) Step {
 			signal = c.prefix + exhausted
 		}
 	}
-	if at := s.refine(); at != nil {
-		return Step{At: at, Reason: "narrowing the boundary"}
+	if boundary != nil {
+		return Step{At: boundary, Reason: "narrowing the boundary"}
 	}
 	if again, ok := s.confirm(); ok {
 		return again

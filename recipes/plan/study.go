@@ -192,6 +192,16 @@ func (s *study) feasible(u []float64) float64 {
 	return p
 }
 
+// logFeasible returns ln of feasible, finite where that underflows.
+func (s *study) logFeasible(u []float64) float64 {
+	sum := 0.0
+	for _, m := range s.margins {
+		mean, variance := m.at(u)
+		sum += logNormalCDF(-mean / math.Sqrt(variance))
+	}
+	return sum
+}
+
 // aim is the model of one goal, standardised and turned so that more is better.
 type aim struct {
 	process *process
@@ -218,7 +228,7 @@ func (s *study) aim(k int) aim {
 	}
 	for i, u := range s.units {
 		e := s.goals[i][k]
-		if math.IsNaN(e.Value) {
+		if math.IsNaN(e.Value) || s.trend && s.hopeless(i) {
 			continue
 		}
 		y, se := e.Value, e.SE
@@ -247,6 +257,14 @@ func (s *study) aim(k int) aim {
 	}
 	a.process = robust(pr, xs, ys, known, share)
 	return a
+}
+
+// hopeless reports whether point i fails by far. What a goal does there, often
+// past a collapse, would mislead its model where it matters.
+func (s *study) hopeless(i int) bool {
+	const far = 0.3 // of g: a third above the limit
+	b := s.track.points[i]
+	return !b.passes() && !(b.worst() < far)
 }
 
 // at returns the posterior mean and deviation of the latent goal at u,
