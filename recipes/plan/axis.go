@@ -1,0 +1,74 @@
+package plan
+
+import "math"
+
+// axis is the arithmetic of one searched dimension: legal values, steps up and
+// points inside a bracket.
+type axis struct{ Dim }
+
+// only returns the axis of a problem of one dimension with sound bounds.
+func only(p Problem) (axis, bool) {
+	if len(p.Dims) != 1 {
+		return axis{}, false
+	}
+	d := p.Dims[0]
+	if d.Int {
+		d.Lo, d.Hi = math.Ceil(d.Lo), math.Floor(d.Hi)
+	}
+	ok := d.Lo <= d.Hi && !math.IsInf(d.Lo, 0) && !math.IsInf(d.Hi, 0)
+	return axis{d}, ok
+}
+
+// clamp returns the legal value nearest to x.
+func (a axis) clamp(x float64) float64 {
+	if a.Int {
+		x = math.RoundToEven(x)
+	}
+	return max(a.Lo, min(a.Hi, x))
+}
+
+// up returns x times factor, at least one legal step above x and at most the
+// upper bound. From zero and below, where a factor leads nowhere, it takes a
+// hundredth of the range.
+func (a axis) up(x, factor float64) float64 {
+	y := x * factor
+	if y <= x {
+		y = x + (a.Hi-a.Lo)/100
+	}
+	if a.Int {
+		y = max(math.RoundToEven(y), x+1)
+	}
+	return min(y, a.Hi)
+}
+
+// narrow reports whether nothing worth probing lies between lo and hi: whole
+// numbers that are neighbours, or a gap below precision × hi.
+func (a axis) narrow(lo, hi, precision float64) bool {
+	gap := hi - lo
+	if a.Int && gap <= 1 {
+		return true
+	}
+	return gap <= 0 || gap < precision*math.Abs(hi) || !a.Int && gap <= 1e-12*(a.Hi-a.Lo)
+}
+
+// inside moves x strictly between lo and hi; ok is false when there is no room.
+func (a axis) inside(x, lo, hi float64) (y float64, ok bool) {
+	if a.Int {
+		x = math.RoundToEven(x)
+		x = max(lo+1, min(hi-1, x))
+		return x, x > lo && x < hi
+	}
+	margin := (hi - lo) / 64
+	x = max(lo+margin, min(hi-margin, x))
+	return x, x > lo && x < hi
+}
+
+// half returns the middle of a bracket, as AIPerf bisects it: lo + ⌊gap/2⌋ for
+// whole numbers.
+func (a axis) half(lo, hi float64) (float64, bool) {
+	m := lo + (hi-lo)/2
+	if a.Int {
+		m = lo + math.Floor((hi-lo)/2)
+	}
+	return a.inside(m, lo, hi)
+}
