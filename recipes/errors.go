@@ -111,3 +111,10 @@ type UnknownRecipeError struct {
 func (e *UnknownRecipeError) Error() string {
 	return fmt.Sprintf("recipe %q is unknown%s; known are %s", e.Name, didYouMean(e.Name, e.Known), strings.Join(e.Known, ", "))
 }
+
+// DeadlineError is the warning of a run that its deadline ended.
+type DeadlineError struct{ Probes int }
+
+func (e *DeadlineError) Error() string {
+	return fmt.Sprintf("the deadline came after %d probes; the answer is what was certain by then: give the test more time (go test -timeout) or shorter probes", e.Probes)
+}

@@ -19,21 +19,7 @@ func Fixed(n int) *Recipe {
 			if n < 1 {
 				return nil, &InputError{Recipe: name, Problem: fmt.Sprintf("cannot measure %d requests in flight; give at least 1", n)}
 			}
-			p := &Plan{Scenarios: []Scenario{{Name: name, Values: []Value{{PathConcurrency, float64(n)}}}}}
-			if in.TTFT != nil {
-				p.Limits = append(p.Limits, Limit{loadgen.TagTTFT, "p95", LT, *in.TTFT})
-			}
-			if v := in.itl(); v != nil {
-				p.Limits = append(p.Limits, Limit{loadgen.TagITL, "p95", LT, *v})
-			}
-			if in.E2E != nil {
-				p.Limits = append(p.Limits, Limit{loadgen.TagLatency, "p99", LT, *in.E2E})
-			}
-			if in.ErrorRate != nil {
-				p.Limits = append(p.Limits, Limit{loadgen.TagErrorRate, "avg", LT, 100 * *in.ErrorRate})
-			}
-			p.Limits = append(p.Limits, in.Limits...)
-			return p, nil
+			return &Plan{Scenarios: []Scenario{{Name: name, Values: []Value{{PathConcurrency, float64(n)}}}}, Limits: in.limits()}, nil
 		},
 	}
 }

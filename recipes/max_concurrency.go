@@ -10,26 +10,33 @@ var maxConcurrency = &Recipe{
 	Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: "concurrency", YStat: "avg"},
 	Expand: func(in Inputs) (*Plan, error) {
 		const name = "max-concurrency-under-sla"
-		var limits []Limit
-		add := func(v *float64, factor float64, tag, stat string) {
-			if v != nil {
-				limits = append(limits, Limit{tag, stat, LT, *v * factor})
-			}
-		}
-		add(in.TTFT, 1, loadgen.TagTTFT, "p95")
-		add(in.itl(), 1, loadgen.TagITL, "p95")
-		add(in.E2E, 1, loadgen.TagLatency, "p99")
-		add(in.ErrorRate, 100, loadgen.TagErrorRate, "avg")
-		limits = append(limits, in.Limits...)
+		limits := in.limits()
 		if len(limits) == 0 {
 			return nil, &InputError{Recipe: name, Inputs: []Input{InputTTFT, InputITL, InputTPOT, InputE2E, InputErrorRate, InputSLA},
 				Problem: "requires at least one SLA: give " + InputTTFT.option() + ", " + InputITL.option() + ", " + InputE2E.option() +
 					", " + InputErrorRate.option() + " or " + InputSLA.option()}
 		}
-		s, err := concurrencySearch(name, in, SmoothIsotonic)
+		s, err := concurrencySearch(name, in, Monotonic)
 		if err != nil {
 			return nil, err
 		}
+		s.Boundary = true
 		return &Plan{Search: s, Limits: limits}, nil
 	},
+}
+
+// limits turns the SLA inputs into limits: those that have an option of their
+// own first, then the text ones in order.
+func (in Inputs) limits() []Limit {
+	var limits []Limit
+	add := func(v *float64, factor float64, tag, stat string) {
+		if v != nil {
+			limits = append(limits, Limit{tag, stat, LT, *v * factor})
+		}
+	}
+	add(in.TTFT, 1, loadgen.TagTTFT, "p95")
+	add(in.itl(), 1, loadgen.TagITL, "p95")
+	add(in.E2E, 1, loadgen.TagLatency, "p99")
+	add(in.ErrorRate, 100, loadgen.TagErrorRate, "avg") // the metric is in percent
+	return append(limits, in.Limits...)
 }

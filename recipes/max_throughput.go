@@ -16,7 +16,7 @@ var maxThroughputTTFT = &Recipe{
 		if in.TTFT == nil {
 			return nil, missing(name, "the limit on p95 TTFT", InputTTFT)
 		}
-		s, err := concurrencySearch(name, in, BO)
+		s, err := concurrencySearch(name, in, Monotonic)
 		if err != nil {
 			return nil, err
 		}

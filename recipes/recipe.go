@@ -34,7 +34,8 @@ type Search struct {
 	Style            Style
 	Space            []plan.Dim
 	Objectives       []Objective
-	MaxProbes        int // distinct points
+	Boundary         bool // the answer is the boundary itself, not the objective's best
+	MaxProbes        int  // distinct points
 	InitialPoints    int
 	Patience         int     // probes without a feasible improvement that end bo and optuna
 	PlateauWindow    int     // probes whose objective must vary by less than …

@@ -1,0 +1,165 @@
+package recipes
+
+import (
+	"math"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/recipes/plan"
+)
+
+func noAnswer() plan.Answer {
+	return plan.Answer{Safe: math.NaN(), Estimate: math.NaN(), Lo: math.NaN(), Hi: math.NaN()}
+}
+
+// answer reads what is known so far: boundary, tiers and best point.
+func (o *Outcome) answer(planner plan.Planner, problem plan.Problem, history []plan.Observation) {
+	o.Tiers = planner.Answers(problem, history)
+	o.Boundary = noAnswer()
+	if len(o.Tiers) > 0 {
+		o.Boundary = o.Tiers[0]
+	}
+	o.Best = o.best()
+}
+
+// best chooses the point to deploy at: the safe boundary where that is the
+// question, else the certain feasible point with the best objective.
+func (o *Outcome) best() Best {
+	var best Best
+	for i := range o.Probes {
+		p := &o.Probes[i]
+		pass, certain := p.Passes(o.Spec.Confidence)
+		if !pass && len(o.Plan.Limits) > 0 {
+			continue
+		}
+		at := math.NaN()
+		if len(p.Step.At) == 1 {
+			at = p.Step.At[0]
+		}
+		// In one dimension several visits of a point, and of its neighbours,
+		// decide together what is certain: the boundary knows.
+		oneDim := o.Plan.Search != nil && len(o.Plan.Search.Space) == 1
+		if oneDim && !(at <= o.Boundary.Safe) || !oneDim && !certain && len(o.Plan.Limits) > 0 {
+			continue
+		}
+		value := math.NaN()
+		if len(p.Observed.Goals) > 0 {
+			value = p.Observed.Goals[0].Value
+		}
+		b := Best{Load: p.Load, Probe: i, Objective: value, Found: true}
+		switch {
+		case !best.Found:
+			best = b
+		case o.Plan.Search != nil && o.Plan.Search.Boundary:
+			if at >= o.Probes[best.Probe].Step.At[0] {
+				best = b
+			}
+		case o.better(value, best.Objective):
+			best = b
+		}
+	}
+	return best
+}
+
+// better compares the first objective; a missing value is never better.
+func (o *Outcome) better(a, b float64) bool {
+	if math.IsNaN(a) || math.IsNaN(b) {
+		return !math.IsNaN(a)
+	}
+	goals := o.Plan.objectives()
+	if len(goals) > 0 && !goals[0].Maximize {
+		return a < b
+	}
+	return a > b
+}
+
+// conclude ends the run with a reason and a verdict.
+func (o *Outcome) conclude(planner plan.Planner, problem plan.Problem, history []plan.Observation, reason string) {
+	o.Reason = reason
+	o.answer(planner, problem, history)
+	if o.Plan.Search != nil {
+		o.Verdict = o.searchVerdict()
+	} else {
+		o.Verdict = o.sweepVerdict(len(problem.List))
+	}
+	if reason == ReasonDeadline {
+		o.Warnings = append(o.Warnings, &DeadlineError{Probes: len(o.Probes)})
+	}
+}
+
+// searchVerdict: met when a certain answer exists (and reaches AtLeast); missed
+// when it is certain that none does.
+func (o *Outcome) searchVerdict() Verdict {
+	floor := float64(o.Spec.AtLeast)
+	answer := o.Boundary.Safe
+	if o.Best.Found && !o.Plan.Search.Boundary {
+		answer = max(answer, float64(o.Best.Concurrency()))
+	}
+	switch {
+	case len(o.Plan.Limits) == 0 && o.Best.Found && o.complete():
+		return Met
+	case o.Best.Found && (floor == 0 || answer >= floor):
+		return Met
+	case o.certainlyBelow(floor):
+		return Missed
+	}
+	return Inconclusive
+}
+
+// certainlyBelow reports whether a point at or below the floor has certainly
+// failed; without a floor, whether the lowest possible point has.
+func (o *Outcome) certainlyBelow(floor float64) bool {
+	dims := o.Plan.Search.Space
+	if len(dims) != 1 {
+		return o.complete() && !o.Boundary.Passed
+	}
+	floor = max(floor, dims[0].Lo)
+	if strings.Contains(o.Reason, "no_pass") {
+		return true
+	}
+	for i := range o.Probes {
+		p := &o.Probes[i]
+		if pass, certain := p.Passes(o.Spec.Confidence); !pass && certain && p.Step.At[0] <= floor {
+			return true
+		}
+	}
+	return false
+}
+
+// complete reports whether the search came to its own end.
+func (o *Outcome) complete() bool {
+	switch o.Reason {
+	case "", ReasonDeadline, ReasonCancelled, ReasonAborted, "untrusted", "unmeasured":
+		return false
+	}
+	return true
+}
+
+// sweepVerdict: with limits, met when at least one point passes and missed when
+// none can; without, met when every point was measured.
+func (o *Outcome) sweepVerdict(points int) Verdict {
+	measured, failed := 0, 0
+	for i := range o.Probes {
+		p := &o.Probes[i]
+		if p.Observed.State == plan.Untrusted || p.Observed.State == plan.Unmeasured {
+			continue
+		}
+		measured++
+		pass, certain := p.Passes(o.Spec.Confidence)
+		switch {
+		case len(o.Plan.Limits) == 0:
+		case pass && certain && p.Load.Concurrency >= o.Spec.AtLeast:
+			return Met
+		case certain:
+			failed++
+		}
+	}
+	switch {
+	case measured < points || points == 0:
+		return Inconclusive
+	case len(o.Plan.Limits) == 0:
+		return Met
+	case failed == measured:
+		return Missed
+	}
+	return Inconclusive
+}

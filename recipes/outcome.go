@@ -1,0 +1,124 @@
+package recipes
+
+import (
+	"encoding/json"
+	"math"
+	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/plan"
+)
+
+// Verdict is the answer of a run.
+type Verdict uint8
+
+const (
+	Inconclusive Verdict = iota // measured, and not certain either way
+	Met
+	Missed
+)
+
+// String returns inconclusive, met or missed.
+func (v Verdict) String() string { return [...]string{"inconclusive", "met", "missed"}[v] }
+
+// Outcome is everything a run found. It is complete at every call of
+// Spec.Observe, as far as the run has come.
+type Outcome struct {
+	Recipe *Recipe
+	Plan   *Plan // what the recipe expanded to
+	Spec   Spec  // as it was run, defaults filled in
+
+	Verdict  Verdict
+	Reason   string // why the run ended: the planner's convergence reason, deadline or cancelled; empty while it runs
+	Best     Best
+	Boundary plan.Answer   // of the first tier; units of the searched value
+	Tiers    []plan.Answer // one per tier
+	Probes   []Probe
+	Derived  map[string]json.RawMessage // file name → what the post-process handler made
+	Warnings []error
+
+	Server loadgen.Server // what the endpoint says of itself; zero for probers of one's own
+	Began  time.Time
+	Wall   time.Duration
+}
+
+// Best is the point to deploy at. The zero value means that there is none.
+type Best struct {
+	Load      loadgen.Load
+	Probe     int     // index into Outcome.Probes of its last visit
+	Objective float64 // the first objective there; NaN when it was not measured
+	Found     bool
+}
+
+// Concurrency returns the requests in flight to deploy with; 0 means that no
+// concurrency was found, or that the search was not over concurrency.
+func (b Best) Concurrency() int { return b.Load.Concurrency }
+
+// Probe is one visit of a point.
+type Probe struct {
+	Step     plan.Step
+	Load     loadgen.Load // as asked for
+	Trials   []*loadgen.Measurement
+	Readings []Reading // one per limit
+	Observed plan.Observation
+	Wall     time.Duration // of all its trials, ramps included
+}
+
+// Reading is how one probe stands to one limit.
+type Reading struct {
+	Limit    Limit
+	Value    float64 // the statistic as it is printed: of successful requests; NaN: not measured
+	Adjusted float64 // the same with failed requests counted as infinitely slow; differs from Value only when some failed
+	Lo, Hi   float64 // 95 % confidence interval of Value; NaN: unknown
+	Exceeded int     // requests beyond the threshold, failed ones included
+	Of       int     // requests counted; 0: the limit is not one of shares
+	Holds    bool
+	Pass     float64 // P(the limit holds); NaN: no certainty known
+}
+
+// Passes reports whether every limit of the probe is believed to hold, and
+// whether that is certain at the given level.
+func (p *Probe) Passes(confidence float64) (pass, certain bool) {
+	switch p.Observed.State {
+	case plan.Failed:
+		return false, true
+	case plan.Unmeasured, plan.Untrusted:
+		return false, false
+	}
+	pass, joint, worst := true, 1.0, 1.0
+	for _, r := range p.Readings {
+		pass = pass && r.Holds
+		if math.IsNaN(r.Pass) {
+			continue // the comparison is all there is
+		}
+		joint *= r.Pass
+		worst = min(worst, r.Pass)
+	}
+	if pass {
+		return true, joint >= confidence
+	}
+	for _, r := range p.Readings {
+		if !r.Holds && math.IsNaN(r.Pass) {
+			return false, true
+		}
+	}
+	return false, worst <= 1-confidence
+}
+
+// Stat returns a statistic of a metric at the probe, averaged over its trials;
+// ok is false when no trial has it.
+func (p *Probe) Stat(tag, stat string) (v float64, ok bool) {
+	sum, n := 0.0, 0
+	for _, m := range p.Trials {
+		if x, ok := m.Stat(tag, stat); ok && !math.IsNaN(x) {
+			sum, n = sum+x, n+1
+		}
+	}
+	if n == 0 {
+		return math.NaN(), false
+	}
+	return sum / float64(n), true
+}
+
+// Requests returns how many requests the probe measured, failed ones included.
+func (p *Probe) Requests() int { return p.Observed.Requests }

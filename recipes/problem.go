@@ -1,0 +1,105 @@
+package recipes
+
+import (
+	"math"
+
+	"github.com/aiperf-go/aiperf/recipes/plan"
+)
+
+// problem is the plan as its planner sees it.
+func (o *Outcome) problem() plan.Problem {
+	p := plan.Problem{
+		Seed:       o.Spec.Workload.Seed,
+		Confidence: o.Spec.Confidence,
+		Baseline:   math.NaN(),
+		Floor:      math.NaN(),
+	}
+	if s := o.Plan.Search; s != nil {
+		p.Dims, p.Budget = s.Space, s.MaxProbes
+		for _, g := range s.Objectives {
+			p.Goals = append(p.Goals, plan.Goal{Maximize: g.Maximize, Reference: valueOr(g.Reference, math.NaN())})
+		}
+		return p
+	}
+	p.List = o.Plan.points()
+	for i, path := range o.Plan.paths() {
+		d := plan.Dim{Path: path, Lo: math.Inf(1), Hi: math.Inf(-1), Int: path != PathRate}
+		for _, at := range p.List {
+			d.Lo, d.Hi = min(d.Lo, at[i]), max(d.Hi, at[i])
+		}
+		p.Dims = append(p.Dims, d)
+	}
+	return p
+}
+
+// planner returns what proposes the plan's points.
+func (p *Plan) planner() plan.Planner {
+	if p.Search != nil {
+		return p.Search.planner()
+	}
+	return plan.List{}
+}
+
+// planner returns the style's planner; nil for a style that there is none of.
+func (s *Search) planner() plan.Planner {
+	switch s.Style {
+	case Monotonic:
+		return plan.Monotonic{}
+	}
+	return nil
+}
+
+// paths lists what varies, in the order of a step's coordinates.
+func (p *Plan) paths() []string {
+	var paths []string
+	switch {
+	case p.Search != nil:
+		for _, d := range p.Search.Space {
+			paths = append(paths, d.Path)
+		}
+	case p.Grid != nil:
+		for _, a := range p.Grid {
+			paths = append(paths, a.Path)
+		}
+	case len(p.Scenarios) > 0:
+		for _, v := range p.Scenarios[0].Values {
+			paths = append(paths, v.Path)
+		}
+	}
+	return paths
+}
+
+// points lists the points of a grid or of scenarios, in order; the first axis of
+// a grid varies slowest.
+func (p *Plan) points() [][]float64 {
+	if p.Grid == nil {
+		var points [][]float64
+		for _, s := range p.Scenarios {
+			at := make([]float64, len(s.Values))
+			for i, v := range s.Values {
+				at[i] = v.Value
+			}
+			points = append(points, at)
+		}
+		return points
+	}
+	points := [][]float64{nil}
+	for _, a := range p.Grid {
+		var next [][]float64
+		for _, at := range points {
+			for _, v := range a.Values {
+				next = append(next, append(append([]float64(nil), at...), v))
+			}
+		}
+		points = next
+	}
+	return points
+}
+
+// objectives of the plan; a sweep has none.
+func (p *Plan) objectives() []Objective {
+	if p.Search == nil {
+		return nil
+	}
+	return p.Search.Objectives
+}

@@ -1,0 +1,167 @@
+package recipes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/plan"
+)
+
+// Reasons for an end that no planner gave.
+const (
+	ReasonDeadline  = "deadline"  // the context's deadline came first
+	ReasonCancelled = "cancelled" // the context was cancelled
+	ReasonAborted   = "aborted"   // a probe could not be measured, twice
+)
+
+// Run answers a recipe's question: it expands the recipe to a plan, probes where
+// the plan's planner asks, decides each probe against the SLA limits, and
+// concludes. It writes nothing; Spec.Observe sees every step.
+//
+// An error means that the answer could not be measured, or that recipe or spec
+// make no sense; the outcome, when there is one, then holds what was learnt. An
+// SLA that is missed is no error, and neither is a deadline: the outcome says
+// what is known by then.
+func Run(ctx context.Context, r *Recipe, s Spec) (*Outcome, error) {
+	o, err := prepare(r, s)
+	if err != nil {
+		return nil, err
+	}
+	o.Began = time.Now()
+	prober, closer, err := o.open(ctx)
+	if err != nil {
+		return o, o.fail(fmt.Errorf("recipe %q: %w", r.Name, err))
+	}
+	defer closer.Close()
+	o.observe()
+
+	planner, problem := o.Plan.planner(), o.problem()
+	var history []plan.Observation
+	for {
+		step := planner.Next(problem, history)
+		if step.Done {
+			o.conclude(planner, problem, history, step.Reason)
+			break
+		}
+		p, err := o.probe(ctx, prober, step)
+		if err != nil && ctx.Err() != nil {
+			o.conclude(planner, problem, history, ended(ctx))
+			if o.Reason == ReasonCancelled {
+				return o, o.fail(fmt.Errorf("recipe %q: %w", r.Name, context.Cause(ctx)))
+			}
+			break
+		}
+		if err != nil {
+			o.conclude(planner, problem, history, ReasonAborted)
+			return o, o.fail(fmt.Errorf("recipe %q stopped after %d probes: %w", r.Name, len(o.Probes), err))
+		}
+		o.Warnings = append(o.Warnings, p.decide(o.Plan.Limits, o.Plan.objectives())...)
+		history = append(history, p.Observed)
+		o.Probes = append(o.Probes, p)
+		o.answer(planner, problem, history)
+		o.observe()
+		p.release()
+	}
+	o.observe()
+	return o, nil
+}
+
+// probe measures one step, all its trials. A measurement that could not be had
+// is repeated once.
+func (o *Outcome) probe(ctx context.Context, prober Prober, step plan.Step) (Probe, error) {
+	p := Probe{Step: step, Load: o.load(step)}
+	began := time.Now()
+	for range o.Spec.Trials {
+		m, err := prober.Probe(ctx, p.Load, nil)
+		if err != nil && ctx.Err() == nil {
+			o.Warnings = append(o.Warnings, fmt.Errorf("repeated a probe that could not be measured: %w", err))
+			if !pause(ctx, retryPause) {
+				return p, err
+			}
+			m, err = prober.Probe(ctx, p.Load, nil)
+		}
+		if err != nil {
+			return p, err
+		}
+		p.Trials = append(p.Trials, m)
+	}
+	p.Wall = time.Since(began)
+	return p, nil
+}
+
+// load is the workload at a step's point, as long as the step asks.
+func (o *Outcome) load(step plan.Step) loadgen.Load {
+	l := o.Spec.Workload
+	for i, path := range o.Plan.paths() {
+		switch v := step.At[i]; path {
+		case PathConcurrency:
+			l.Concurrency = int(v)
+		case PathRate:
+			l.Rate = v
+		case PathISL:
+			l.ISL = int(v)
+		case PathOSL:
+			l.OSL = int(v)
+		}
+	}
+	if l.Concurrency == 0 && l.Rate == 0 {
+		l.Concurrency = o.Spec.Workload.Concurrency
+	}
+	if step.Size > 0 {
+		l.Requests = int(math.Ceil(float64(l.Requests) * step.Size))
+		l.Window = time.Duration(float64(l.Window) * step.Size)
+	}
+	return l
+}
+
+// release drops what a long search must not keep: the requests of probes that
+// have been decided and reported.
+func (p *Probe) release() {
+	for _, m := range p.Trials {
+		m.Requests = nil
+	}
+}
+
+// observe shows the outcome to the caller. A report that cannot be written does
+// not spoil a measurement.
+func (o *Outcome) observe() {
+	o.Wall = time.Since(o.Began)
+	if o.Spec.Observe == nil {
+		return
+	}
+	if err := o.Spec.Observe(o); err != nil {
+		o.Warnings = append(o.Warnings, err)
+	}
+}
+
+// fail closes an outcome that could not be completed.
+func (o *Outcome) fail(err error) error {
+	if o.Reason == "" {
+		o.Reason = ReasonAborted
+	}
+	o.observe()
+	return err
+}
+
+func ended(ctx context.Context) string {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ReasonDeadline
+	}
+	return ReasonCancelled
+}
+
+// pause waits for d and reports whether ctx is still alive.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
