@@ -40,18 +40,23 @@ type Limit struct {
 
 // Exceeded reports the share of requests of osl tokens, 0 to 1, that exceed l.
 func (l Limit) Exceeded(traces []Trace, osl int) float64 {
-	n := 0
+	return float64(l.count(traces, osl)) / float64(max(len(traces), 1))
+}
+
+// Holds reports whether l holds.
+func (l Limit) Holds(traces []Trace, osl int) bool {
+	// In this form, since 1 − 95/100 is a little more than 5/100.
+	return 100*float64(l.count(traces, osl)) < (100-l.Percentile)*float64(len(traces))
+}
+
+// count reports how many requests exceed l.
+func (l Limit) count(traces []Trace, osl int) (n int) {
 	for _, t := range traces {
 		if l.Metric.value(t, osl) >= float64(l.Threshold) {
 			n++
 		}
 	}
-	return float64(n) / float64(max(len(traces), 1))
-}
-
-// Holds reports whether l holds.
-func (l Limit) Holds(traces []Trace, osl int) bool {
-	return l.Exceeded(traces, osl) < 1-l.Percentile/100
+	return n
 }
 
 // Quantile reports the metric's percentile over the requests that were not
