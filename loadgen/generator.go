@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"sync"
@@ -38,7 +39,7 @@ type Generator struct {
 	work     *workload
 	serial   uint64 // requests started so far
 	probe    *probe // nil between probes
-	latency  time.Duration
+	pace     pace
 	refused  int // dials that failed in a row
 	probes   int
 }
@@ -120,10 +121,7 @@ func (g *Generator) raise(ctx context.Context, p *probe, w *workload) {
 	// The load outlives this call, but not the context.
 	g.unhook = context.AfterFunc(ctx, g.stop)
 
-	same := g.work != nil && g.work.same(w)
-	if !same {
-		g.work = w
-	}
+	g.work = w
 	g.level, g.probe = level, p
 	g.probes++
 	g.refused = 0
@@ -132,26 +130,29 @@ func (g *Generator) raise(ctx context.Context, p *probe, w *workload) {
 		p.window.turnover = 2 * level // the warm-up, discarded
 	}
 	for _, s := range g.alive {
+		s.fresh = false
 		if s.busy {
 			p.window.inFlight++
-			s.fresh = same // what is in flight is this probe's load already
 		}
 	}
-	// New slots start spread over about one request time: all at once they
-	// would march in step for the whole probe, as a herd that no server meets.
-	k := 0
+	// Every slot's first request at this level waits for a random part of one
+	// request's time. All at once, new slots would march in step for the whole
+	// probe, as a herd that no server meets; and slots that go on as they were
+	// keep the spacing that the last level gave them, so that what is measured
+	// at a level would depend on the levels before it: with answers of one
+	// length, phases are frozen.
+	rng := rand.New(rand.NewPCG(p.load.Seed, uint64(g.probes)))
+	spread := float64(g.pace.request(p.load))
 	for id := range level {
-		if g.alive[id] != nil {
+		delay := time.Duration(rng.Float64() * spread)
+		if s := g.alive[id]; s != nil {
+			s.delay = delay
 			continue
 		}
 		s := newSlot(g.loadCtx, g, id)
+		s.delay = delay
 		g.alive[id] = s
-		delay := time.Duration(0)
-		if g.latency > 0 {
-			delay = g.latency * time.Duration(k) / time.Duration(missing)
-		}
-		k++
-		g.slots.Go(func() { s.run(delay) })
+		g.slots.Go(s.run)
 	}
 }
 
@@ -185,18 +186,28 @@ func (g *Generator) begin(s *slot) (tk ticket, ok bool) {
 	return tk, true
 }
 
-// reached reports whether all slots of the level are in flight with this
-// probe's workload, and no others are.
+// reached reports whether every slot of the level has started a request of this
+// probe, and no retired one is left.
 func (g *Generator) reached() bool {
 	if len(g.alive) != g.level {
 		return false
 	}
 	for _, s := range g.alive {
-		if !s.busy || !s.fresh {
+		if !s.fresh {
 			return false
 		}
 	}
 	return true
+}
+
+// hold returns how long the slot is to wait before its first request at a new
+// level.
+func (g *Generator) hold(s *slot) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	d := s.delay
+	s.delay = 0
+	return d
 }
 
 // end takes a slot's finished record and reports how long the slot should pause
@@ -205,16 +216,14 @@ func (g *Generator) end(s *slot, rec *record) (pause time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s.busy = false
-	if rec.status == http.StatusOK && rec.err == nil {
-		g.latency = rec.eof - rec.start
-	}
 	kind := FailureKind("")
 	if rec.status == 0 {
 		kind = failureOf(rec.err, FailedBroken)
 	}
+	pause, s.delay = s.delay, 0
 	if kind == FailedDial {
 		g.refused++
-		pause = dialPause
+		pause = max(pause, dialPause)
 	} else {
 		g.refused = 0
 	}
@@ -241,3 +250,9 @@ const (
 	// dialPause keeps a slot without a server from spinning.
 	dialPause = 100 * time.Millisecond
 )
+
+// pace is how fast an idle server answers, by the readiness inference.
+type pace struct{ first, token time.Duration }
+
+// request is about how long a request of the load takes on an idle server.
+func (p pace) request(l Load) time.Duration { return p.first + time.Duration(l.OSL-1)*p.token }

@@ -82,7 +82,11 @@ func (g *Generator) greet(ctx context.Context) error {
 		g.cal.slope = float64(b.ISL-a.ISL) / (long - short)
 		g.cal.base = float64(a.ISL) - g.cal.slope*short
 	}
-	g.latency = b.EOF - b.Start // by the warm one
+	// The second inference found the server warm.
+	g.pace = pace{first: (b.EOF - b.Start) / outputs, token: (b.EOF - b.Start) / outputs}
+	if n := len(b.Chunks); n > 1 {
+		g.pace = pace{first: b.Chunks[0] - b.Start, token: (b.End - b.Chunks[0]) / time.Duration(n-1)}
+	}
 	return nil
 }
 

@@ -22,8 +22,10 @@ type slot struct {
 	guard guard
 	trace trace
 
-	busy  bool // a request is in flight; under Generator.mu
-	fresh bool // it has the current workload; under Generator.mu
+	// Under Generator.mu:
+	busy  bool          // a request is in flight
+	fresh bool          // it has started a request of the current probe
+	delay time.Duration // to wait before the next request
 }
 
 // trace is where net/http's hooks put what they see of the current request. They
@@ -51,8 +53,8 @@ func newSlot(ctx context.Context, g *Generator, id int) *slot {
 }
 
 // run sends requests until the slot is retired or the load stops.
-func (s *slot) run(delay time.Duration) {
-	if !sleep(s.ctx, delay) {
+func (s *slot) run() {
+	if !sleep(s.ctx, s.g.hold(s)) {
 		return
 	}
 	scheduled := s.g.now()

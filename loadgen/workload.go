@@ -115,9 +115,3 @@ func (w *workload) body(i uint64) []byte {
 	b = append(b, text...)
 	return append(b, w.tail...)
 }
-
-// same reports whether w and v make the same bodies.
-func (w *workload) same(v *workload) bool {
-	return w.words == v.words && w.unique == v.unique && w.seed == v.seed &&
-		string(w.head) == string(v.head) && string(w.tail) == string(v.tail)
-}

@@ -1,0 +1,112 @@
+package recipes_test
+
+import (
+	"context"
+	"math"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// ttftScenarios are the simulated servers that a TTFT limit binds, from below 10
+// to above 100 in flight, chunked prefill on.
+func ttftScenarios() []simserver.Scenario {
+	var all []simserver.Scenario
+	for _, s := range simserver.Catalogue() {
+		if s.Limit.Metric == simserver.TTFT && s.Model.KVTokens == 0 && s.Name != "small-batch" {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// afar puts the clients at a distance: what they send arrives the truth's
+// turnaround later. At no distance at all a client's next request is there in
+// the very instant in which its last answer ends, as over no network.
+func afar(srv *simserver.Server) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := srv.Dial(ctx, network, addr)
+		return late{c}, err
+	}
+}
+
+type late struct{ net.Conn }
+
+func (l late) Write(p []byte) (int, error) {
+	time.Sleep(300 * time.Microsecond)
+	return l.Conn.Write(p)
+}
+
+// searchScenario runs max-concurrency-under-sla against a scenario's server.
+func searchScenario(ctx context.Context, t *testing.T, s simserver.Scenario, srv *simserver.Server, dial dialFunc, in recipes.Inputs) *recipes.Outcome {
+	t.Helper()
+	ms := float64(s.Limit.Threshold) / float64(time.Millisecond)
+	in.TTFT = &ms
+	out, err := recipes.Run(ctx, maxConcurrency(t), recipes.Spec{
+		Target:   loadgen.Target{URL: srv.URL, Dial: dial},
+		Workload: loadgen.Load{ISL: s.ISL, OSL: s.OSL, Seed: 1},
+		Inputs:   in,
+	})
+	require.NoError(t, err)
+	for _, p := range out.Probes {
+		r := p.Readings[0]
+		t.Logf("%-10s conc %4.0f size %.0f: p95 %7.2f ms, %d of %d, P(pass) %.3f, %v %.1fs (%s)", s.Name, p.Step.At[0], p.Step.Size, r.Value, r.Exceeded, r.Of, r.Pass, p.Observed.State, p.Wall.Seconds(), p.Step.Reason)
+	}
+	t.Logf("%s: %v, safe %v, estimate %.1f in [%v, %v], truth %d, %d probes, %.1fs, %s", s.Name, out.Verdict, out.Boundary.Safe, out.Boundary.Estimate, out.Boundary.Lo, out.Boundary.Hi, s.Boundary, len(out.Probes), out.Wall.Seconds(), out.Reason)
+	for _, w := range out.Warnings {
+		t.Log("warning:", w)
+	}
+	return out
+}
+
+func maxConcurrency(t *testing.T) *recipes.Recipe {
+	t.Helper()
+	r, err := recipes.Lookup("max-concurrency-under-sla")
+	require.NoError(t, err)
+	return r
+}
+
+// TestBoundaryVirtual: in virtual time the answer is the true boundary within
+// the search's own precision, a bracket of 5 %.
+func TestBoundaryVirtual(t *testing.T) {
+	for _, s := range ttftScenarios() {
+		t.Run(s.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := simserver.NewInMemory(s.Model)
+				ctx, cancel := context.WithCancel(t.Context())
+				out := searchScenario(ctx, t, s, srv, afar(srv), recipes.Inputs{})
+				cancel()
+				srv.Close()
+				assert.Equal(t, recipes.Met, out.Verdict)
+				assert.InDelta(t, s.Boundary, out.Best.Concurrency(), math.Ceil(0.05*float64(s.Boundary)))
+			})
+		})
+	}
+}
+
+// TestBoundaryHTTP: over real sockets, client and server sharing the machine,
+// each answer is within 10 % of the truth, in one run each.
+func TestBoundaryHTTP(t *testing.T) {
+	for _, s := range ttftScenarios() {
+		t.Run(s.Name, func(t *testing.T) {
+			srv := simserver.New(s.Model)
+			defer srv.Close()
+			// A user who knows the server's size says so: the lowest levels are
+			// the slowest to measure.
+			lo, hi := max(2, s.Boundary/6), 4*s.Boundary
+			out := searchScenario(t.Context(), t, s, srv, nil, recipes.Inputs{Concurrency: recipes.Bounds{Min: &lo, Max: &hi}})
+			assert.Equal(t, recipes.Met, out.Verdict)
+			assert.InEpsilon(t, s.Boundary, out.Best.Concurrency(), 0.10)
+		})
+	}
+}
