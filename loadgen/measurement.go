@@ -19,7 +19,7 @@ type Measurement struct {
 
 	Window time.Duration // length of the measured window
 	Wall   time.Duration // of the whole probe: ramp, window and drain
-	Began  time.Time     // when the window opened
+	Epoch  time.Time     // what the requests' times count from
 }
 
 // Warnings that a Measurement can carry, for errors.Is.
@@ -35,8 +35,8 @@ var (
 const saturated = 0.95
 
 // measure turns what was collected into metrics.
-func (p *probe) measure(ended string, wall time.Duration, health Health, t Target) *Measurement {
-	m := &Measurement{Load: p.load, Ended: ended, Metrics: map[string]Metric{}, Health: health, Wall: wall}
+func (p *probe) measure(ended string, epoch time.Time, wall time.Duration, health Health) *Measurement {
+	m := &Measurement{Load: p.load, Ended: ended, Metrics: map[string]Metric{}, Health: health, Wall: wall, Epoch: epoch}
 	for _, q := range p.cohort {
 		m.Requests = append(m.Requests, q)
 	}

@@ -122,7 +122,7 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	case !whole:
 		return nil, fmt.Errorf("probe concurrency %d: %w", l.Concurrency, context.Cause(ctx))
 	}
-	return p.measure(ended, g.now()-begun, seen, g.target), nil
+	return p.measure(ended, g.epoch, g.now()-begun, seen), nil
 }
 
 // transitionLimit bounds ramp and settling: the window's own length, but long

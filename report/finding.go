@@ -1,0 +1,336 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/plan"
+)
+
+// Finding writes the answer for people. Its first line is complete alone, since
+// a CI page shows only that; then the limits, want and got side by side, then
+// the probes when the answer is not a plain yes, then what the run was like.
+func Finding(w io.Writer, o *recipes.Outcome) error {
+	f := finding{o: o}
+	f.line("recipe %s: %s", o.Recipe.Name, f.headline())
+	f.limits()
+	f.best()
+	if o.Verdict != recipes.Met {
+		f.probes()
+	}
+	f.run()
+	for _, warning := range o.Warnings {
+		f.wrapped("warning: " + strings.ReplaceAll(warning.Error(), "\n", " "))
+	}
+	_, err := io.WriteString(w, strings.Join(f.out, "\n")+"\n")
+	return err
+}
+
+// Headline returns the finding's first line without the recipe's name.
+func Headline(o *recipes.Outcome) string { return (&finding{o: o}).headline() }
+
+type finding struct {
+	o   *recipes.Outcome
+	out []string
+}
+
+const indent = "    "
+
+func (f *finding) line(format string, args ...any) {
+	f.out = append(f.out, strings.TrimRight(fmt.Sprintf(format, args...), " "))
+}
+
+func (f *finding) wrapped(text string) { f.out = append(f.out, wrap(text, indent, indent+indent)...) }
+
+// headline is the answer in one clause.
+func (f *finding) headline() string {
+	o := f.o
+	if o.Plan == nil {
+		return "nothing was measured"
+	}
+	fixed := len(o.Plan.Scenarios) == 1
+	switch {
+	case len(o.Probes) == 0:
+		return "inconclusive: nothing was measured" + f.because()
+	case o.Verdict == recipes.Met && len(o.Plan.Limits) == 0:
+		if fixed {
+			return fmt.Sprintf("measured at concurrency %d", o.Probes[0].Load.Concurrency)
+		}
+		return fmt.Sprintf("measured at %s", plural(len(o.Probes), "point"))
+	case o.Verdict == recipes.Met && fixed:
+		return fmt.Sprintf("SLA met at concurrency %d", o.Probes[0].Load.Concurrency)
+	case o.Verdict == recipes.Met && o.Plan.Search != nil:
+		return f.metBySearch()
+	case o.Verdict == recipes.Met:
+		return fmt.Sprintf("SLA met at %s of %s", count(f.passing()), plural(len(o.Probes), "point"))
+	case o.Verdict == recipes.Missed && fixed:
+		return fmt.Sprintf("SLA missed at concurrency %d", o.Probes[0].Load.Concurrency)
+	case o.Verdict == recipes.Missed && o.Best.Found:
+		return fmt.Sprintf("SLA met up to concurrency %d only, below the %d asked for", o.Best.Concurrency(), o.Spec.AtLeast)
+	case o.Verdict == recipes.Missed && o.Spec.AtLeast > 0 && f.passing() > 0:
+		return fmt.Sprintf("SLA missed below the concurrency of %d asked for", o.Spec.AtLeast)
+	case o.Verdict == recipes.Missed:
+		return "SLA missed at every concurrency probed"
+	}
+	return "inconclusive: " + f.doubt()
+}
+
+// metBySearch names the boundary, and the best point where that is another.
+func (f *finding) metBySearch() string {
+	o := f.o
+	s := fmt.Sprintf("SLA met up to concurrency %s", value(o.Boundary.Safe, ""))
+	if !o.Plan.Search.Boundary && float64(o.Best.Concurrency()) != o.Boundary.Safe {
+		s += fmt.Sprintf(", best %s at %d", metricName(o.Plan.Search.Objectives[0]), o.Best.Concurrency())
+	}
+	if o.Spec.AtLeast > 0 {
+		s += fmt.Sprintf(" (at least %d asked for)", o.Spec.AtLeast)
+	}
+	return s
+}
+
+// doubt says why there is no verdict: a gate that cannot tell must not say yes,
+// and must say why.
+func (f *finding) doubt() string {
+	o := f.o
+	last := o.Probes[len(o.Probes)-1]
+	switch {
+	case last.Observed.State == plan.Untrusted:
+		return fmt.Sprintf("the probes at concurrency %d cannot be trusted", last.Load.Concurrency)
+	case o.Reason == recipes.ReasonDeadline, o.Reason == recipes.ReasonCancelled, o.Reason == recipes.ReasonAborted:
+		return "no answer was certain" + f.because()
+	case o.Best.Found && o.Spec.AtLeast > 0:
+		return fmt.Sprintf("SLA met up to concurrency %d, and it is not certain that %d is too much", o.Best.Concurrency(), o.Spec.AtLeast)
+	}
+	return "no concurrency is certain to meet the SLA, and none to miss it"
+}
+
+// because names an end that was not the search's own.
+func (f *finding) because() string {
+	switch f.o.Reason {
+	case recipes.ReasonDeadline:
+		return " before the deadline"
+	case recipes.ReasonCancelled:
+		return " before the run was cancelled"
+	case recipes.ReasonAborted:
+		return " before the endpoint was lost"
+	}
+	return ""
+}
+
+func (f *finding) passing() int {
+	n := 0
+	for i := range f.o.Probes {
+		if pass, _ := f.o.Probes[i].Passes(f.o.Spec.Confidence); pass {
+			n++
+		}
+	}
+	return n
+}
+
+// shown is the probe whose readings stand beside the limits: the answer's, or
+// the one that came nearest to passing.
+func (f *finding) shown() *recipes.Probe {
+	o := f.o
+	switch {
+	case len(o.Probes) == 0:
+		return nil
+	case o.Best.Found:
+		return &o.Probes[o.Best.Probe]
+	}
+	best, least := 0, math.Inf(1)
+	for i := range o.Probes {
+		worst := math.Inf(-1)
+		for _, l := range o.Probes[i].Observed.Limits {
+			if !math.IsNaN(l.Value) {
+				worst = max(worst, l.Value)
+			}
+		}
+		if worst < least {
+			best, least = i, worst
+		}
+	}
+	return &o.Probes[best]
+}
+
+// limits is the table of want and got.
+func (f *finding) limits() {
+	p := f.shown()
+	if p == nil || len(f.o.Plan.Limits) == 0 {
+		return
+	}
+	t := &table{}
+	t.add("limit", "want", fmt.Sprintf("got (at concurrency %d)", p.Load.Concurrency))
+	for _, r := range p.Readings {
+		row := []string{r.Limit.Name(), r.Limit.Want(), observed(r), evidence(r), distance(r)}
+		if !r.Holds {
+			row[4] = strings.TrimSpace(row[4] + "   <-- missed")
+		}
+		t.add(row...)
+	}
+	f.out = append(f.out, t.lines(indent)...)
+}
+
+// evidence is what the reading rests on.
+func evidence(r recipes.Reading) string {
+	switch {
+	case r.Limit.Metric == loadgen.TagErrorRate && r.Of > 0:
+		return fmt.Sprintf("%s of %s", count(r.Exceeded), count(r.Of))
+	case r.Limit.Metric == loadgen.TagGoodShare && r.Of > 0:
+		return fmt.Sprintf("%s of %s", count(r.Of-r.Exceeded), count(r.Of))
+	case math.IsNaN(r.Lo):
+		return ""
+	}
+	return fmt.Sprintf("95%% CI [%s, %s]", value(r.Lo, r.Limit.Unit()), value(r.Hi, r.Limit.Unit()))
+}
+
+// distance is how far the reading is from its threshold.
+func distance(r recipes.Reading) string {
+	v, t := r.Adjusted, r.Limit.Threshold
+	if math.IsNaN(v) || math.IsInf(v, 0) || t <= 0 {
+		return ""
+	}
+	d := (v - t) / t
+	if !r.Limit.Op.Upper() {
+		d = -d
+	}
+	switch {
+	case r.Holds && d <= -0.005:
+		return fmt.Sprintf("%.0f%% headroom", -100*d)
+	case r.Holds:
+		return "no headroom"
+	case d >= 0.005 && r.Limit.Op.Upper():
+		return fmt.Sprintf("%.0f%% over", 100*d)
+	case d >= 0.005:
+		return fmt.Sprintf("%.0f%% under", 100*d)
+	}
+	return ""
+}
+
+// best says what the answer gives, and what stopped it from being more.
+func (f *finding) best() {
+	o := f.o
+	p := f.shown()
+	if p == nil {
+		return
+	}
+	if !o.Best.Found && len(o.Plan.Limits) > 0 {
+		return
+	}
+	text := ""
+	if v, ok := p.Stat(loadgen.TagTokenRate, "avg"); ok {
+		text = "output throughput " + value(v, "tok/s")
+		if r, ok := p.Stat(loadgen.TagReqRate, "avg"); ok {
+			text += ", " + value(r, "req/s")
+		}
+	}
+	if next := f.next(); next != "" {
+		if text != "" {
+			text += "; "
+		}
+		text += next
+	}
+	if text != "" {
+		f.wrapped(text)
+	}
+}
+
+// next names the smallest concurrency above the answer that was tried and
+// missed.
+func (f *finding) next() string {
+	o := f.o
+	if o.Plan.Search == nil || math.IsNaN(o.Boundary.Hi) {
+		return ""
+	}
+	for i := len(o.Probes) - 1; i >= 0; i-- {
+		p := &o.Probes[i]
+		if p.Step.At[0] != o.Boundary.Hi {
+			continue
+		}
+		if broken := missedLimits(p, true); broken != "" {
+			return fmt.Sprintf("next concurrency tried, %d, missed %s", p.Load.Concurrency, broken)
+		}
+	}
+	return ""
+}
+
+// missedLimits names the limits a probe missed, on demand with what was seen.
+func missedLimits(p *recipes.Probe, values bool) string {
+	var names []string
+	for _, r := range p.Readings {
+		if r.Holds {
+			continue
+		}
+		s := r.Limit.Name()
+		if values {
+			s += " (" + observed(r) + ")"
+		}
+		names = append(names, s)
+	}
+	return strings.Join(names, ", ")
+}
+
+// probes is the table of all probes.
+func (f *finding) probes() {
+	if len(f.o.Probes) == 0 {
+		return
+	}
+	f.line("%sprobes:", indent)
+	t := &table{right: make([]bool, 0)}
+	t.add(probeHeader(f.o.Plan)...)
+	for i := range f.o.Probes {
+		t.add(probeCells(f.o, &f.o.Probes[i])...)
+	}
+	for range t.rows[0] {
+		t.right = append(t.right, true)
+	}
+	t.right[len(t.right)-1] = false
+	f.out = append(f.out, t.lines(indent+"  ")...)
+}
+
+// run says what the run was like, and why it stopped.
+func (f *finding) run() {
+	o := f.o
+	requests := 0
+	for i := range o.Probes {
+		requests += o.Probes[i].Requests()
+	}
+	text := fmt.Sprintf("%s, %s, %s", plural(len(o.Probes), "probe"), plural(requests, "request"), elapsed(o.Wall))
+	if h, ok := health(o); ok {
+		text += "; " + h
+	}
+	if o.Reason != "" {
+		text += "; stopped: " + o.Reason
+	}
+	f.wrapped(text)
+	if o.Spec.Note != "" {
+		f.wrapped(o.Spec.Note)
+	}
+}
+
+// health is the worst the client fared in any probe.
+func health(o *recipes.Outcome) (string, bool) {
+	var lag time.Duration
+	cpu, any, bound := 0.0, false, false
+	for _, p := range o.Probes {
+		for _, m := range p.Trials {
+			any = true
+			lag, cpu = max(lag, m.Health.SendLagP99), max(cpu, m.Health.CPU)
+		}
+		bound = bound || p.Observed.State == plan.Untrusted
+	}
+	word := "client healthy"
+	if bound {
+		word = "client not healthy"
+	}
+	return fmt.Sprintf("%s (p99 send lag %s, CPU %.0f%%)", word, duration(float64(lag)/1e6), 100*cpu), any
+}
+
+// metricName is an objective's metric as people call it.
+func metricName(g recipes.Objective) string {
+	return strings.TrimSuffix(recipes.Limit{Metric: g.Metric, Stat: g.Stat}.Name(), " avg")
+}

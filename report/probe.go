@@ -1,0 +1,199 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/plan"
+)
+
+// Expansion writes what the recipe expanded to: where it searches, for what,
+// within which limits. It is what a reader wants to know before the first probe.
+func Expansion(w io.Writer, o *recipes.Outcome) error {
+	var out []string
+	add := func(format string, args ...any) {
+		out = append(out, wrap(fmt.Sprintf(format, args...), indent, indent+indent)...)
+	}
+	out = append(out, fmt.Sprintf("recipe %s: %s", o.Recipe.Name, o.Recipe.Doc))
+	switch p := o.Plan; {
+	case p.Search != nil:
+		s := p.Search
+		for _, d := range s.Space {
+			add("search %s in [%s, %s], style %s, at most %d points", leaf(d.Path), digits(d.Lo), digits(d.Hi), s.Style, s.MaxProbes)
+		}
+		for _, g := range s.Objectives {
+			way := "maximize"
+			if !g.Maximize {
+				way = "minimize"
+			}
+			if !s.Boundary {
+				add("%s %s", way, metricName(g))
+			}
+		}
+	case p.Grid != nil:
+		for _, a := range p.Grid {
+			add("sweep %s over %s", leaf(a.Path), values(a.Values))
+		}
+	default:
+		add("measure %s", plural(len(p.Scenarios), "point"))
+	}
+	if len(o.Plan.Limits) > 0 {
+		var ls []string
+		for _, l := range o.Plan.Limits {
+			ls = append(ls, l.String())
+		}
+		add("SLA %s", strings.Join(ls, ", "))
+	}
+	if p := o.Plan.Post; p != nil {
+		add("then %s → %s", p.Handler, p.File)
+	}
+	load := o.Spec.Workload
+	add("%d/%d tokens in/out, %s a probe in at most %v, seed %d", load.ISL, load.OSL, plural(load.Requests, "request"), load.Window, load.Seed)
+	if o.Server.Model != "" {
+		server := "model " + o.Server.Model + " at " + o.Spec.Target.Redacted()
+		if o.Server.Version != "" {
+			server += ", version " + o.Server.Version
+		}
+		add("%s", server)
+	}
+	if o.Spec.Note != "" {
+		add("%s", o.Spec.Note)
+	}
+	_, err := io.WriteString(w, strings.Join(out, "\n")+"\n")
+	return err
+}
+
+// ProbeLine writes one line on the i-th probe.
+func ProbeLine(w io.Writer, o *recipes.Outcome, i int) error {
+	p := &o.Probes[i]
+	cells := []string{fmt.Sprintf("probe %d:", i+1)}
+	for k, path := range paths(o.Plan) {
+		cells = append(cells, leaf(path)+" "+digits(p.Step.At[k]))
+	}
+	if v, ok := p.Stat(loadgen.TagTokenRate, "avg"); ok {
+		cells = append(cells, value(v, "tok/s"))
+	}
+	for _, r := range p.Readings {
+		cells = append(cells, r.Limit.Name()+" "+observed(r))
+	}
+	if len(p.Readings) == 0 {
+		if v, ok := p.Stat(loadgen.TagTTFT, "p95"); ok {
+			cells = append(cells, "ttft p95 "+duration(v))
+		}
+	}
+	cells = append(cells, word(o, p))
+	_, err := io.WriteString(w, strings.Join(cells, "  ")+"  ("+p.Step.Reason+", "+elapsed(p.Wall)+")\n")
+	return err
+}
+
+// paths lists what the plan varies, in the order of a step's coordinates.
+func paths(p *recipes.Plan) []string {
+	var out []string
+	switch {
+	case p.Search != nil:
+		for _, d := range p.Search.Space {
+			out = append(out, d.Path)
+		}
+	case p.Grid != nil:
+		for _, a := range p.Grid {
+			out = append(out, a.Path)
+		}
+	default:
+		for _, v := range p.Scenarios[0].Values {
+			out = append(out, v.Path)
+		}
+	}
+	return out
+}
+
+// leaf is a path's last segment.
+func leaf(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
+
+func values(vs []float64) string {
+	out := make([]string, len(vs))
+	for i, v := range vs {
+		out[i] = digits(v)
+	}
+	return strings.Join(out, ", ")
+}
+
+// probeHeader names the columns of the probe table.
+func probeHeader(p *recipes.Plan) []string {
+	var head []string
+	for _, path := range paths(p) {
+		if path == recipes.PathConcurrency {
+			head = append(head, "conc")
+		} else {
+			head = append(head, leaf(path))
+		}
+	}
+	head = append(head, "req/s", "out-tok/s", "ttft p95", "itl p95", "errors")
+	for _, l := range extraLimits(p) {
+		head = append(head, l.Name())
+	}
+	return append(head, "SLA")
+}
+
+// extraLimits are the limits that have no column of their own.
+func extraLimits(p *recipes.Plan) []recipes.Limit {
+	var out []recipes.Limit
+	for _, l := range p.Limits {
+		switch l.Name() {
+		case "ttft p95", "itl p95", "errors":
+		default:
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func probeCells(o *recipes.Outcome, p *recipes.Probe) []string {
+	var cells []string
+	for _, at := range p.Step.At {
+		cells = append(cells, digits(at))
+	}
+	stat := func(tag, stat, unit string) {
+		v, ok := p.Stat(tag, stat)
+		if !ok {
+			v = math.NaN()
+		}
+		s := value(v, unit)
+		cells = append(cells, strings.TrimSuffix(s, " "+unit))
+	}
+	stat(loadgen.TagReqRate, "avg", "req/s")
+	stat(loadgen.TagTokenRate, "avg", "tok/s")
+	stat(loadgen.TagTTFT, "p95", "ms")
+	stat(loadgen.TagITL, "p95", "ms")
+	stat(loadgen.TagErrorRate, "avg", "%")
+	for _, l := range extraLimits(o.Plan) {
+		stat(l.Metric, l.Stat, l.Unit())
+	}
+	return append(cells, word(o, p))
+}
+
+// word is a probe's verdict in a word or two.
+func word(o *recipes.Outcome, p *recipes.Probe) string {
+	switch p.Observed.State {
+	case plan.Untrusted:
+		return "not trusted"
+	case plan.Unmeasured:
+		return "not measured"
+	}
+	if len(p.Readings) == 0 {
+		return "measured"
+	}
+	pass, certain := p.Passes(o.Spec.Confidence)
+	switch {
+	case pass && certain:
+		return "met"
+	case pass:
+		return "open (likely met)"
+	case certain:
+		return "missed (" + missedLimits(p, false) + ")"
+	}
+	return "open (likely missed: " + missedLimits(p, false) + ")"
+}
