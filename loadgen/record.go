@@ -114,7 +114,7 @@ func (r *record) parse(streaming bool) Request {
 		Dial:      r.dial,
 		Replays:   r.replays,
 		Bytes:     len(r.body),
-		streamed:  streaming,
+		Streamed:  streaming,
 	}
 	switch {
 	case r.status == 0:
@@ -191,7 +191,7 @@ func (r *record) parseStream(q *Request, words int) {
 
 // parseWhole reads an answer that came in one piece.
 func (r *record) parseWhole(q *Request, words int) {
-	q.streamed = false
+	q.Streamed = false
 	q.End = r.eof
 	if r.err != nil {
 		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: reason(r.err)}

@@ -26,7 +26,7 @@ type Request struct {
 
 	Failure  *Failure // nil: valid
 	Good     bool     // valid and within every SLO of its Load
-	streamed bool
+	Streamed bool     // the answer came as events; without, TTFT and ITL have no values
 }
 
 // Failure says how a request failed.
@@ -109,7 +109,7 @@ func (r *Request) Value(tag string) (v float64, ok bool) {
 	case TagOSL:
 		return float64(r.OSL), true
 	}
-	if !r.streamed || len(r.Chunks) == 0 {
+	if !r.Streamed || len(r.Chunks) == 0 {
 		return 0, false
 	}
 	ttft := r.Chunks[0] - r.Start

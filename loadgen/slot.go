@@ -125,7 +125,7 @@ func (s *slot) perform(rec *record, body []byte) {
 // request makes the HTTP request for a body.
 func (g *Generator) request(ctx context.Context, body []byte) *http.Request {
 	u := *g.base
-	u.Path += g.target.Protocol.path()
+	u.Path += g.target.path()
 	req := &http.Request{
 		Method:        http.MethodPost,
 		URL:           &u,

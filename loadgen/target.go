@@ -11,12 +11,10 @@ import (
 	"time"
 )
 
-// Protocol is the OpenAI API that a target speaks.
-type Protocol string
-
+// Protocols, the OpenAI APIs that a target may speak.
 const (
-	Chat        Protocol = "chat"        // POST /v1/chat/completions
-	Completions Protocol = "completions" // POST /v1/completions
+	Chat        = "chat"        // POST /v1/chat/completions
+	Completions = "completions" // POST /v1/completions
 )
 
 // Target is an endpoint and how to talk to it. Only URL is required.
@@ -27,7 +25,7 @@ type Target struct {
 
 	Header   http.Header    // further request headers
 	Body     map[string]any // further fields of the request body; they win over the engine's own
-	Protocol Protocol       // empty: Chat
+	Protocol string         // Chat or Completions; empty: Chat
 
 	// NoStream asks for whole answers instead of event streams: TTFT and ITL
 	// then have no values.
@@ -121,8 +119,9 @@ func (t Target) headers() http.Header {
 	return h
 }
 
-func (p Protocol) path() string {
-	if p == Completions {
+// path is where inferences are posted, below the base URL.
+func (t Target) path() string {
+	if t.Protocol == Completions {
 		return "/completions"
 	}
 	return "/chat/completions"

@@ -5,63 +5,64 @@ import (
 	"strings"
 )
 
-// Input names one thing a user can give a recipe, by its option's name.
+// Input names one thing a user can give a recipe, by its option's name in
+// package aiperftest: "TTFT", "Concurrency", "Pairs" …
 type Input string
 
 const (
-	InputTTFT            Input = "TTFT"
-	InputITL             Input = "ITL"
-	InputTPOT            Input = "TPOT"
-	InputE2E             Input = "E2E"
-	InputErrorRate       Input = "ErrorRate"
-	InputAttainment      Input = "Attainment"
-	InputSLA             Input = "SLA"
-	InputAtLeast         Input = "AtLeast"
-	InputStyle           Input = "Style"
-	InputConcurrency     Input = "Concurrency"
-	InputSteps           Input = "Steps"
-	InputOSLSteps        Input = "OSLSteps"
-	InputConcurrencyList Input = "ConcurrencyList"
-	InputPairs           Input = "Pairs"
-	InputISL             Input = "ISL"
-	InputOSL             Input = "OSL"
-	InputDegradation     Input = "Degradation"
-	InputMaxProbes       Input = "MaxProbes"
-	InputInitialPoints   Input = "InitialPoints"
-	InputReplicates      Input = "Replicates"
-	InputSampler         Input = "Sampler"
-	InputStreaming       Input = "Streaming"
-	InputTokens          Input = "Tokens"
-	InputTrials          Input = "Trials"
-	InputEndpoint        Input = "Endpoint"
+	inputTTFT            Input = "TTFT"
+	inputITL             Input = "ITL"
+	inputTPOT            Input = "TPOT"
+	inputE2E             Input = "E2E"
+	inputErrorRate       Input = "ErrorRate"
+	inputAttainment      Input = "Attainment"
+	inputSLA             Input = "SLA"
+	inputAtLeast         Input = "AtLeast"
+	inputStyle           Input = "Style"
+	inputConcurrency     Input = "Concurrency"
+	inputSteps           Input = "Steps"
+	inputOSLSteps        Input = "OSLSteps"
+	inputConcurrencyList Input = "ConcurrencyList"
+	inputPairs           Input = "Pairs"
+	inputISL             Input = "ISL"
+	inputOSL             Input = "OSL"
+	inputDegradation     Input = "Degradation"
+	inputMaxProbes       Input = "MaxProbes"
+	inputInitialPoints   Input = "InitialPoints"
+	inputReplicates      Input = "Replicates"
+	inputSampler         Input = "Sampler"
+	inputStreaming       Input = "Streaming"
+	inputTokens          Input = "Tokens"
+	inputTrials          Input = "Trials"
+	inputEndpoint        Input = "Endpoint"
 )
 
 // flags maps inputs to AIPerf's flags, so that a reader of its documentation
 // finds the option.
 var flags = map[Input]string{
-	InputTTFT:            "--ttft-sla-ms",
-	InputITL:             "--itl-sla-ms",
-	InputTPOT:            "--tpot-sla-ms",
-	InputE2E:             "--e2e-sla-ms",
-	InputErrorRate:       "--error-rate-sla",
-	InputAttainment:      "--slo-attainment-fraction",
-	InputSLA:             "--search-sla",
-	InputStyle:           "--search-style",
-	InputConcurrency:     "--concurrency-min, --concurrency-max",
-	InputSteps:           "--concurrency-steps, --isl-steps",
-	InputOSLSteps:        "--osl-steps",
-	InputConcurrencyList: "--concurrency",
-	InputPairs:           "--isl-osl-pairs",
-	InputISL:             "--isl-min, --isl-max",
-	InputOSL:             "--osl-min, --osl-max",
-	InputDegradation:     "--degradation-threshold",
-	InputMaxProbes:       "--search-max-iterations",
-	InputInitialPoints:   "--search-initial-points",
-	InputSampler:         "--optuna-sampler",
-	InputStreaming:       "--streaming",
-	InputTokens:          "--isl, --osl",
-	InputTrials:          "--num-profile-runs",
-	InputEndpoint:        "--url",
+	inputTTFT:            "--ttft-sla-ms",
+	inputITL:             "--itl-sla-ms",
+	inputTPOT:            "--tpot-sla-ms",
+	inputE2E:             "--e2e-sla-ms",
+	inputErrorRate:       "--error-rate-sla",
+	inputAttainment:      "--slo-attainment-fraction",
+	inputSLA:             "--search-sla",
+	inputStyle:           "--search-style",
+	inputConcurrency:     "--concurrency-min, --concurrency-max",
+	inputSteps:           "--concurrency-steps, --isl-steps",
+	inputOSLSteps:        "--osl-steps",
+	inputConcurrencyList: "--concurrency",
+	inputPairs:           "--isl-osl-pairs",
+	inputISL:             "--isl-min, --isl-max",
+	inputOSL:             "--osl-min, --osl-max",
+	inputDegradation:     "--degradation-threshold",
+	inputMaxProbes:       "--search-max-iterations",
+	inputInitialPoints:   "--search-initial-points",
+	inputSampler:         "--optuna-sampler",
+	inputStreaming:       "--streaming",
+	inputTokens:          "--isl, --osl",
+	inputTrials:          "--num-profile-runs",
+	inputEndpoint:        "--url",
 }
 
 // option writes an input as the Go option, with AIPerf's flag in parentheses.

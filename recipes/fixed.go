@@ -13,7 +13,7 @@ func Fixed(n int) *Recipe {
 	return &Recipe{
 		Name: name,
 		Doc:  fmt.Sprintf("measure %d requests in flight", n),
-		Uses: []Input{InputTTFT, InputITL, InputTPOT, InputE2E, InputErrorRate, InputSLA, InputAtLeast},
+		Uses: []Input{inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate, inputSLA, inputAtLeast},
 		Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: loadgen.TagTokenRate, YStat: "avg"},
 		Expand: func(in Inputs) (*Plan, error) {
 			if n < 1 {

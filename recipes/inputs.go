@@ -19,8 +19,8 @@ type Inputs struct {
 	OSLSteps    *int // of its second
 	ISL, OSL    Bounds
 
-	ConcurrencyList []int  // pareto-sweep
-	Pairs           string // pareto-sweep: "128/128,512/256"
+	ConcurrencyList []int   // pareto-sweep
+	Pairs           *string // pareto-sweep: "128/128,512/256"
 
 	Degradation       *float64 // concurrency-ramp: share by which the metric may rise
 	DegradationMetric string   // empty: request_latency
@@ -66,25 +66,25 @@ func (in Inputs) given() []Input {
 			out = append(out, name)
 		}
 	}
-	add(in.TTFT != nil, InputTTFT)
-	add(in.ITL != nil, InputITL)
-	add(in.TPOT != nil, InputTPOT)
-	add(in.E2E != nil, InputE2E)
-	add(in.ErrorRate != nil, InputErrorRate)
-	add(in.Attainment != nil, InputAttainment)
-	add(in.Style != "", InputStyle)
-	add(in.Concurrency.given(), InputConcurrency)
-	add(in.Steps != nil, InputSteps)
-	add(in.OSLSteps != nil, InputOSLSteps)
-	add(in.ISL.given(), InputISL)
-	add(in.OSL.given(), InputOSL)
-	add(in.ConcurrencyList != nil, InputConcurrencyList)
-	add(in.Pairs != "", InputPairs)
-	add(in.Degradation != nil || in.DegradationMetric != "" || in.DegradationStat != "", InputDegradation)
-	add(in.MaxProbes != nil, InputMaxProbes)
-	add(in.InitialPoints != nil, InputInitialPoints)
-	add(in.Replicates != nil, InputReplicates)
-	add(in.Sampler != "", InputSampler)
+	add(in.TTFT != nil, inputTTFT)
+	add(in.ITL != nil, inputITL)
+	add(in.TPOT != nil, inputTPOT)
+	add(in.E2E != nil, inputE2E)
+	add(in.ErrorRate != nil, inputErrorRate)
+	add(in.Attainment != nil, inputAttainment)
+	add(in.Style != "", inputStyle)
+	add(in.Concurrency.given(), inputConcurrency)
+	add(in.Steps != nil, inputSteps)
+	add(in.OSLSteps != nil, inputOSLSteps)
+	add(in.ISL.given(), inputISL)
+	add(in.OSL.given(), inputOSL)
+	add(in.ConcurrencyList != nil, inputConcurrencyList)
+	add(in.Pairs != nil, inputPairs)
+	add(in.Degradation != nil || in.DegradationMetric != "" || in.DegradationStat != "", inputDegradation)
+	add(in.MaxProbes != nil, inputMaxProbes)
+	add(in.InitialPoints != nil, inputInitialPoints)
+	add(in.Replicates != nil, inputReplicates)
+	add(in.Sampler != "", inputSampler)
 	return out
 }
 
@@ -93,30 +93,30 @@ func (in Inputs) validate(recipe string) error {
 	for _, l := range []struct {
 		name Input
 		ms   *float64
-	}{{InputTTFT, in.TTFT}, {InputITL, in.ITL}, {InputTPOT, in.TPOT}, {InputE2E, in.E2E}} {
+	}{{inputTTFT, in.TTFT}, {inputITL, in.ITL}, {inputTPOT, in.TPOT}, {inputE2E, in.E2E}} {
 		if v := l.ms; v != nil && !(*v > 0 && !math.IsInf(*v, 0)) {
 			return wrong(recipe, l.name, "the threshold is %s ms; it must be positive and finite", number(*v))
 		}
 	}
 	if in.ITL != nil && in.TPOT != nil && *in.ITL != *in.TPOT {
-		return &InputError{Recipe: recipe, Inputs: []Input{InputITL, InputTPOT}, Problem: "got " + number(*in.ITL) + " ms by " +
-			InputITL.option() + " and " + number(*in.TPOT) + " ms by its alias " + InputTPOT.option() + "; give one of them"}
+		return &InputError{Recipe: recipe, Inputs: []Input{inputITL, inputTPOT}, Problem: "got " + number(*in.ITL) + " ms by " +
+			inputITL.option() + " and " + number(*in.TPOT) + " ms by its alias " + inputTPOT.option() + "; give one of them"}
 	}
 	if v := in.ErrorRate; v != nil && !(*v > 0 && *v < 1) {
-		return wrong(recipe, InputErrorRate, "%s is no fraction between 0 and 1; for no error at all use SLA(\"errors <= 0\")", number(*v))
+		return wrong(recipe, inputErrorRate, "%s is no fraction between 0 and 1; for no error at all use SLA(\"errors <= 0\")", number(*v))
 	}
 	if v := in.Attainment; v != nil && !(*v > 0 && *v <= 1) {
-		return wrong(recipe, InputAttainment, "%s is no fraction above 0 and at most 1", number(*v))
+		return wrong(recipe, inputAttainment, "%s is no fraction above 0 and at most 1", number(*v))
 	}
 	if v := in.Degradation; v != nil && !(*v > 0 && !math.IsInf(*v, 0)) {
-		return wrong(recipe, InputDegradation, "%s is no positive fraction", number(*v))
+		return wrong(recipe, inputDegradation, "%s is no positive fraction", number(*v))
 	}
 	if s := in.DegradationStat; s != "" && !slices.Contains(stats, s) {
-		return wrong(recipe, InputDegradation, "statistic %q is unknown%s", s, didYouMean(s, stats))
+		return wrong(recipe, inputDegradation, "statistic %q is unknown%s", s, didYouMean(s, stats))
 	}
 	for _, l := range in.Limits {
 		if err := l.validate(); err != nil {
-			return wrong(recipe, InputSLA, "%s: %v", l, err)
+			return wrong(recipe, inputSLA, "%s: %v", l, err)
 		}
 	}
 	for _, n := range []struct {
@@ -125,8 +125,8 @@ func (in Inputs) validate(recipe string) error {
 		min  int
 		max  int
 	}{
-		{InputSteps, in.Steps, 2, 1000}, {InputOSLSteps, in.OSLSteps, 2, 1000},
-		{InputMaxProbes, in.MaxProbes, 2, 200}, {InputInitialPoints, in.InitialPoints, 1, 199}, {InputReplicates, in.Replicates, 0, 20},
+		{inputSteps, in.Steps, 2, 1000}, {inputOSLSteps, in.OSLSteps, 2, 1000},
+		{inputMaxProbes, in.MaxProbes, 2, 200}, {inputInitialPoints, in.InitialPoints, 1, 199}, {inputReplicates, in.Replicates, 0, 20},
 	} {
 		if n.v != nil && (*n.v < n.min || *n.v > n.max) {
 			return wrong(recipe, n.name, "%d is not between %d and %d", *n.v, n.min, n.max)
@@ -134,11 +134,11 @@ func (in Inputs) validate(recipe string) error {
 	}
 	for _, c := range in.ConcurrencyList {
 		if c < 1 {
-			return wrong(recipe, InputConcurrencyList, "%d is not a concurrency", c)
+			return wrong(recipe, inputConcurrencyList, "%d is not a concurrency", c)
 		}
 	}
 	if s := in.Style; s != "" && !slices.Contains(styles, s) {
-		return wrong(recipe, InputStyle, "style %q is unknown%s", s, didYouMean(string(s), styleNames()))
+		return wrong(recipe, inputStyle, "style %q is unknown%s", s, didYouMean(string(s), styleNames()))
 	}
 	return nil
 }

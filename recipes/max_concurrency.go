@@ -6,15 +6,15 @@ import "github.com/aiperf-go/aiperf/loadgen"
 var maxConcurrency = &Recipe{
 	Name: "max-concurrency-under-sla",
 	Doc:  "highest concurrency at which every SLA limit holds",
-	Uses: searchInputs(InputTTFT, InputITL, InputTPOT, InputE2E, InputErrorRate),
+	Uses: searchInputs(inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate),
 	Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: "concurrency", YStat: "avg"},
 	Expand: func(in Inputs) (*Plan, error) {
 		const name = "max-concurrency-under-sla"
 		limits := in.limits()
 		if len(limits) == 0 {
-			return nil, &InputError{Recipe: name, Inputs: []Input{InputTTFT, InputITL, InputTPOT, InputE2E, InputErrorRate, InputSLA},
-				Problem: "requires at least one SLA: give " + InputTTFT.option() + ", " + InputITL.option() + ", " + InputE2E.option() +
-					", " + InputErrorRate.option() + " or " + InputSLA.option()}
+			return nil, &InputError{Recipe: name, Inputs: []Input{inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate, inputSLA},
+				Problem: "requires at least one SLA: give " + inputTTFT.option() + ", " + inputITL.option() + ", " + inputE2E.option() +
+					", " + inputErrorRate.option() + " or " + inputSLA.option()}
 		}
 		s, err := concurrencySearch(name, in, Monotonic)
 		if err != nil {

@@ -9,12 +9,12 @@ import (
 var maxThroughputTTFT = &Recipe{
 	Name: "max-throughput-ttft-sla",
 	Doc:  "highest output token throughput while p95 TTFT stays below a limit",
-	Uses: searchInputs(InputTTFT),
+	Uses: searchInputs(inputTTFT),
 	Axes: Axes{XMetric: loadgen.TagTTFT, XStat: "p99", YMetric: loadgen.TagTokenRate, YStat: "avg"},
 	Expand: func(in Inputs) (*Plan, error) {
 		const name = "max-throughput-ttft-sla"
 		if in.TTFT == nil {
-			return nil, missing(name, "the limit on p95 TTFT", InputTTFT)
+			return nil, missing(name, "the limit on p95 TTFT", inputTTFT)
 		}
 		s, err := concurrencySearch(name, in, Monotonic)
 		if err != nil {
@@ -27,8 +27,8 @@ var maxThroughputTTFT = &Recipe{
 // searchInputs lists the inputs that every adaptive recipe over concurrency
 // reads, after its own.
 func searchInputs(own ...Input) []Input {
-	return append(own, InputSLA, InputAtLeast, InputStyle, InputConcurrency, InputSteps,
-		InputMaxProbes, InputInitialPoints, InputReplicates, InputSampler)
+	return append(own, inputSLA, inputAtLeast, inputStyle, inputConcurrency, inputSteps,
+		inputMaxProbes, inputInitialPoints, inputReplicates, inputSampler)
 }
 
 // concurrencySearch is the adaptive plan over concurrency that the four search
@@ -38,7 +38,7 @@ func concurrencySearch(recipe string, in Inputs, style Style) (*Search, error) {
 	if in.Style != "" {
 		style = in.Style
 	}
-	lo, hi, err := in.Concurrency.resolve(recipe, InputConcurrency, 1, 1000)
+	lo, hi, err := in.Concurrency.resolve(recipe, inputConcurrency, 1, 1000)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,13 @@ const (
 // String returns inconclusive, met or missed.
 func (v Verdict) String() string { return [...]string{"inconclusive", "met", "missed"}[v] }
 
+// What a probe measures, as loadgen defines it.
+type (
+	Measurement = loadgen.Measurement
+	Metric      = loadgen.Metric
+	Request     = loadgen.Request
+)
+
 // Outcome is everything a run found. It is complete at every call of
 // Spec.Observe, as far as the run has come.
 type Outcome struct {
@@ -105,9 +112,20 @@ func (p *Probe) Passes(confidence float64) (pass, certain bool) {
 	return false, worst <= 1-confidence
 }
 
-// Stat returns a statistic of a metric at the probe, averaged over its trials;
-// ok is false when no trial has it.
-func (p *Probe) Stat(tag, stat string) (v float64, ok bool) {
+// State says how far the probe can be trusted: full, cut (ended once its verdict
+// was certain), failed (every request did), unmeasured or untrusted (the client
+// was the bottleneck, or the load was not reached).
+func (p *Probe) State() string {
+	return [...]string{"full", "cut", "failed", "unmeasured", "untrusted"}[p.Observed.State]
+}
+
+// Stat returns a statistic of a metric at the probe, averaged over its trials.
+// The metric goes by tag or short name; ok is false when no trial has it.
+func (p *Probe) Stat(metric, stat string) (v float64, ok bool) {
+	tag := metric
+	if m, ok := metricOf(metric); ok {
+		tag = m.tag
+	}
 	sum, n := 0.0, 0
 	for _, m := range p.Trials {
 		if x, ok := m.Stat(tag, stat); ok && !math.IsNaN(x) {

@@ -63,7 +63,7 @@ func prepare(r *Recipe, s Spec) (*Outcome, error) {
 	if !s.Inputs.streaming() {
 		for _, l := range p.Limits {
 			if l.streamed() {
-				return nil, &InputError{Recipe: r.Name, Inputs: []Input{InputStreaming}, Problem: fmt.Sprintf(
+				return nil, &InputError{Recipe: r.Name, Inputs: []Input{inputStreaming}, Problem: fmt.Sprintf(
 					"requires streaming (AIPerf: --streaming): %q has no value without it; leave out aiperftest.Streaming(false) or choose another recipe", l.Name())}
 			}
 		}
@@ -71,14 +71,14 @@ func prepare(r *Recipe, s Spec) (*Outcome, error) {
 	}
 	switch {
 	case s.Trials < 0:
-		return nil, wrong(r.Name, InputTrials, "%d is not a number of trials", s.Trials)
+		return nil, wrong(r.Name, inputTrials, "%d is not a number of trials", s.Trials)
 	case s.AtLeast < 0:
-		return nil, wrong(r.Name, InputAtLeast, "%d is not a concurrency", s.AtLeast)
+		return nil, wrong(r.Name, inputAtLeast, "%d is not a concurrency", s.AtLeast)
 	case s.Confidence != 0 && !(s.Confidence > 0.5 && s.Confidence < 1):
 		return nil, &InputError{Recipe: r.Name, Problem: fmt.Sprintf("cannot use confidence %v: give a probability between 0.5 and 1", s.Confidence)}
 	case s.Prober == nil && s.Target.URL == "":
-		return nil, &InputError{Recipe: r.Name, Inputs: []Input{InputEndpoint},
-			Problem: "has no endpoint to load: set Spec.Target.URL or Spec.Prober; in a test use " + InputEndpoint.option() + " or AIPERF_URL"}
+		return nil, &InputError{Recipe: r.Name, Inputs: []Input{inputEndpoint},
+			Problem: "has no endpoint to load: set Spec.Target.URL or Spec.Prober; in a test use " + inputEndpoint.option() + " or AIPERF_URL"}
 	}
 	o.Plan = p
 	o.Spec.Trials = max(s.Trials, 1)
@@ -135,7 +135,7 @@ func (p *Plan) validate(recipe string) error {
 		case len(s.Objectives) == 0:
 			return bad("has no objective")
 		case s.planner() == nil:
-			return wrong(recipe, InputStyle, "style %q is not one this version has; use %s", s.Style, list(styleNames()))
+			return wrong(recipe, inputStyle, "style %q is not one this version has; use %s", s.Style, list(styleNames()))
 		}
 		for _, d := range s.Space {
 			if !(d.Lo < d.Hi) || d.Log && d.Lo <= 0 {
@@ -174,7 +174,7 @@ func (o *Outcome) open(ctx context.Context) (Prober, io.Closer, error) {
 	if p == nil {
 		g, err := loadgen.New(o.Spec.Target)
 		if err != nil {
-			return nil, nil, &InputError{Recipe: o.Recipe.Name, Inputs: []Input{InputEndpoint}, Problem: "cannot use the endpoint: " + err.Error()}
+			return nil, nil, &InputError{Recipe: o.Recipe.Name, Inputs: []Input{inputEndpoint}, Problem: "cannot use the endpoint: " + err.Error()}
 		}
 		p = g
 	}

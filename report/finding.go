@@ -7,9 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
-	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
 // Finding writes the answer for people. Its first line is complete alone, since
@@ -99,7 +97,7 @@ func (f *finding) doubt() string {
 	o := f.o
 	last := o.Probes[len(o.Probes)-1]
 	switch {
-	case last.Observed.State == plan.Untrusted:
+	case last.State() == "untrusted":
 		return fmt.Sprintf("the probes at concurrency %d cannot be trusted", last.Load.Concurrency)
 	case o.Reason == recipes.ReasonDeadline, o.Reason == recipes.ReasonCancelled, o.Reason == recipes.ReasonAborted:
 		return "no answer was certain" + f.because()
@@ -178,9 +176,9 @@ func (f *finding) limits() {
 // evidence is what the reading rests on.
 func evidence(r recipes.Reading) string {
 	switch {
-	case r.Limit.Metric == loadgen.TagErrorRate && r.Of > 0:
+	case r.Limit.Name() == "errors" && r.Of > 0:
 		return fmt.Sprintf("%s of %s", count(r.Exceeded), count(r.Of))
-	case r.Limit.Metric == loadgen.TagGoodShare && r.Of > 0:
+	case r.Limit.Name() == "good" && r.Of > 0:
 		return fmt.Sprintf("%s of %s", count(r.Of-r.Exceeded), count(r.Of))
 	case math.IsNaN(r.Lo):
 		return ""
@@ -222,9 +220,9 @@ func (f *finding) best() {
 		return
 	}
 	text := ""
-	if v, ok := p.Stat(loadgen.TagTokenRate, "avg"); ok {
+	if v, ok := p.Stat("throughput", "avg"); ok {
 		text = "output throughput " + value(v, "tok/s")
-		if r, ok := p.Stat(loadgen.TagReqRate, "avg"); ok {
+		if r, ok := p.Stat("req-rate", "avg"); ok {
 			text += ", " + value(r, "req/s")
 		}
 	}
@@ -300,11 +298,11 @@ func (f *finding) run() {
 		requests += o.Probes[i].Requests()
 	}
 	text := fmt.Sprintf("%s, %s, %s", plural(len(o.Probes), "probe"), plural(requests, "request"), elapsed(o.Wall))
+	if o.Reason != "" {
+		text += " (stopped: " + o.Reason + ")"
+	}
 	if h, ok := health(o); ok {
 		text += "; " + h
-	}
-	if o.Reason != "" {
-		text += "; stopped: " + o.Reason
 	}
 	f.wrapped(text)
 	if o.Spec.Note != "" {
@@ -321,7 +319,7 @@ func health(o *recipes.Outcome) (string, bool) {
 			any = true
 			lag, cpu = max(lag, m.Health.SendLagP99), max(cpu, m.Health.CPU)
 		}
-		bound = bound || p.Observed.State == plan.Untrusted
+		bound = bound || p.State() == "untrusted"
 	}
 	word := "client healthy"
 	if bound {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/recipes"
-	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
 // schema is the version of our own keys in search_history.json.
@@ -261,7 +260,7 @@ func iterationOf(o *recipes.Outcome, i int) iteration {
 		Index: i, Values: valuesOf(o, p), Objectives: []num{}, Feasible: pass, NonMonotone: contradicts(o, i),
 		Observations: []reading{}, Requests: p.Requests(), Wall: p.Wall.Seconds(),
 		Verdict: verdictOf(p, pass, certain), Certainty: num(certainty(p)),
-		Step: step{p.Step.Size, p.Step.Full, p.Step.Reason}, Seen: observationOf(p.Observed),
+		Step: step{p.Step.Size, p.Step.Full, p.Step.Reason}, Seen: observationOf(p),
 	}
 	for _, g := range p.Observed.Goals {
 		it.Objectives = append(it.Objectives, num(g.Value))
@@ -293,10 +292,8 @@ func valuesOf(o *recipes.Outcome, p *recipes.Probe) map[string]whole {
 // verdictOf says how the probe was decided: met, missed, open, or untrusted.
 func verdictOf(p *recipes.Probe, pass, certain bool) string {
 	switch {
-	case p.Observed.State == plan.Untrusted:
-		return "untrusted"
-	case p.Observed.State == plan.Unmeasured:
-		return "unmeasured"
+	case p.State() == "untrusted", p.State() == "unmeasured":
+		return p.State()
 	case !certain:
 		return "open"
 	case pass:
@@ -338,12 +335,9 @@ func contradicts(o *recipes.Outcome, i int) bool {
 	return false
 }
 
-var stateNames = map[plan.State]string{
-	plan.Full: "full", plan.Cut: "cut", plan.Failed: "failed", plan.Unmeasured: "unmeasured", plan.Untrusted: "untrusted",
-}
-
-func observationOf(s plan.Observation) observation {
-	o := observation{At: []num{}, Limits: []marginSeen{}, Goals: []estimate{}, State: stateNames[s.State], Requests: s.Requests}
+func observationOf(p *recipes.Probe) observation {
+	s := p.Observed
+	o := observation{At: []num{}, Limits: []marginSeen{}, Goals: []estimate{}, State: p.State(), Requests: s.Requests}
 	for _, x := range s.At {
 		o.At = append(o.At, num(x))
 	}

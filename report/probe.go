@@ -6,9 +6,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
-	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
 // Expansion writes what the recipe expanded to: where it searches, for what,
@@ -74,14 +72,14 @@ func ProbeLine(w io.Writer, o *recipes.Outcome, i int) error {
 	for k, path := range paths(o.Plan) {
 		cells = append(cells, leaf(path)+" "+digits(p.Step.At[k]))
 	}
-	if v, ok := p.Stat(loadgen.TagTokenRate, "avg"); ok {
+	if v, ok := p.Stat("throughput", "avg"); ok {
 		cells = append(cells, value(v, "tok/s"))
 	}
 	for _, r := range p.Readings {
 		cells = append(cells, r.Limit.Name()+" "+observed(r))
 	}
 	if len(p.Readings) == 0 {
-		if v, ok := p.Stat(loadgen.TagTTFT, "p95"); ok {
+		if v, ok := p.Stat("ttft", "p95"); ok {
 			cells = append(cells, "ttft p95 "+duration(v))
 		}
 	}
@@ -164,11 +162,11 @@ func probeCells(o *recipes.Outcome, p *recipes.Probe) []string {
 		s := value(v, unit)
 		cells = append(cells, strings.TrimSuffix(s, " "+unit))
 	}
-	stat(loadgen.TagReqRate, "avg", "req/s")
-	stat(loadgen.TagTokenRate, "avg", "tok/s")
-	stat(loadgen.TagTTFT, "p95", "ms")
-	stat(loadgen.TagITL, "p95", "ms")
-	stat(loadgen.TagErrorRate, "avg", "%")
+	stat("req-rate", "avg", "req/s")
+	stat("throughput", "avg", "tok/s")
+	stat("ttft", "p95", "ms")
+	stat("itl", "p95", "ms")
+	stat("errors", "avg", "%")
 	for _, l := range extraLimits(o.Plan) {
 		stat(l.Metric, l.Stat, l.Unit())
 	}
@@ -177,10 +175,10 @@ func probeCells(o *recipes.Outcome, p *recipes.Probe) []string {
 
 // word is a probe's verdict in a word or two.
 func word(o *recipes.Outcome, p *recipes.Probe) string {
-	switch p.Observed.State {
-	case plan.Untrusted:
+	switch p.State() {
+	case "untrusted":
 		return "not trusted"
-	case plan.Unmeasured:
+	case "unmeasured":
 		return "not measured"
 	}
 	if len(p.Readings) == 0 {

@@ -8,7 +8,6 @@ import (
 	"sort"
 	"time"
 
-	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
@@ -18,7 +17,8 @@ const profileSchema = "1.4"
 // Profile writes profile_export_aiperf.json of one trial (from 0) of the i-th
 // probe: a block a metric, then what was run and what went wrong.
 func Profile(w io.Writer, o *recipes.Outcome, i, trial int) error {
-	m := o.Probes[i].Trials[trial]
+	p := &o.Probes[i]
+	m := p.Trials[trial]
 	// Metrics are keys of the top level, as in AIPerf's file.
 	doc := map[string]any{
 		"schema_version": profileSchema,
@@ -30,7 +30,7 @@ func Profile(w io.Writer, o *recipes.Outcome, i, trial int) error {
 			Run: fmt.Sprintf("run_%04d", trial+1), Label: pointLabel(o, i), Index: i, Values: valuesOf(o, &o.Probes[i]),
 		},
 		"was_cancelled": false,
-		"is_complete":   m.Ended != loadgen.EndedDecided,
+		"is_complete":   p.State() != "cut",
 		"error_summary": errorSummary(m),
 		"start_time":    nil,
 		"end_time":      nil,
@@ -67,7 +67,7 @@ type errorCount struct {
 }
 
 // block is a metric as AIPerf writes it: unit and statistics side by side.
-func block(m loadgen.Metric) map[string]any {
+func block(m recipes.Metric) map[string]any {
 	b := map[string]any{"unit": m.Unit}
 	for stat, v := range m.Stats {
 		if stat == "count" {
@@ -104,7 +104,7 @@ func pointLabel(o *recipes.Outcome, i int) string {
 }
 
 // span is when the first request of the cohort started and the last one ended.
-func span(m *loadgen.Measurement) (first, last time.Time, ok bool) {
+func span(m *recipes.Measurement) (first, last time.Time, ok bool) {
 	for i := range m.Requests {
 		q := &m.Requests[i]
 		a, b := m.Epoch.Add(q.Start), m.Epoch.Add(q.EOF)
@@ -120,21 +120,21 @@ func span(m *loadgen.Measurement) (first, last time.Time, ok bool) {
 }
 
 // errorSummary counts failures by what they were, the most frequent first.
-func errorSummary(m *loadgen.Measurement) []errorCount {
+func errorSummary(m *recipes.Measurement) []errorCount {
 	type key struct {
 		status  int
-		kind    loadgen.FailureKind
+		kind    string
 		message string
 	}
 	counts := map[key]int{}
 	for i := range m.Requests {
 		if f := m.Requests[i].Failure; f != nil {
-			counts[key{f.Status, f.Kind, f.Message}]++
+			counts[key{f.Status, string(f.Kind), f.Message}]++
 		}
 	}
 	out := []errorCount{}
 	for k, n := range counts {
-		e := errorCount{Type: string(k.kind), Message: k.message, Count: n}
+		e := errorCount{Type: k.kind, Message: k.message, Count: n}
 		if k.status != 0 {
 			e.Code = &k.status
 		}
@@ -151,7 +151,7 @@ func errorSummary(m *loadgen.Measurement) []errorCount {
 
 // inputConfig describes the run in AIPerf's terms. Secrets are left out or
 // starred.
-func inputConfig(o *recipes.Outcome, m *loadgen.Measurement) map[string]any {
+func inputConfig(o *recipes.Outcome, m *recipes.Measurement) map[string]any {
 	t := o.Spec.Target
 	headers := map[string]string{}
 	for k := range t.Header {
@@ -160,7 +160,7 @@ func inputConfig(o *recipes.Outcome, m *loadgen.Measurement) map[string]any {
 	length := func(n int) map[string]any { return map[string]any{"mean": n, "stddev": 0} }
 	protocol := t.Protocol
 	if protocol == "" {
-		protocol = loadgen.Chat
+		protocol = "chat"
 	}
 	return map[string]any{
 		"models": map[string]any{"strategy": "round_robin", "items": []any{map[string]any{"name": o.Server.Model}}},
@@ -229,11 +229,12 @@ type recordError struct {
 
 // recordTags are the metrics of one request, with their units.
 var recordTags = []struct{ tag, unit string }{
-	{loadgen.TagTTFT, "ms"}, {loadgen.TagTTST, "ms"}, {loadgen.TagLatency, "ms"}, {loadgen.TagITL, "ms"},
-	{loadgen.TagPerUser, "tokens/sec/user"}, {loadgen.TagISL, "tokens"}, {loadgen.TagOSL, "tokens"}, {loadgen.TagLag, "ms"},
+	{"time_to_first_token", "ms"}, {"time_to_second_token", "ms"}, {"request_latency", "ms"}, {"inter_token_latency", "ms"},
+	{"output_token_throughput_per_user", "tokens/sec/user"}, {"input_sequence_length", "tokens"}, {"output_sequence_length", "tokens"},
+	{"schedule_lag", "ms"},
 }
 
-func recordOf(o *recipes.Outcome, m *loadgen.Measurement, i, trial int, q *loadgen.Request) record {
+func recordOf(o *recipes.Outcome, m *recipes.Measurement, i, trial int, q *recipes.Request) record {
 	at := func(d time.Duration) int64 { return m.Epoch.Add(d).UnixNano() }
 	id := fmt.Sprintf("%s-%06d", benchmarkID(o, i, trial), q.Index)
 	r := record{
@@ -261,7 +262,7 @@ func recordOf(o *recipes.Outcome, m *loadgen.Measurement, i, trial int, q *loadg
 		gaps = append(gaps, num(ms(q.Chunks[k]-q.Chunks[k-1])))
 	}
 	if len(gaps) > 0 {
-		r.Metrics[loadgen.TagICL] = recordValue{gaps, "ms"}
+		r.Metrics["inter_chunk_latency"] = recordValue{gaps, "ms"}
 	}
 	return r
 }

@@ -48,8 +48,9 @@ func (t *table) lines(indent string) []string {
 	return out
 }
 
-// width is the widest a line of text gets.
-const width = 100
+// width is the widest a line of text gets: 100 columns less the 8 that t.Log puts
+// before it.
+const width = 92
 
 // wrap breaks text at spaces into lines of at most width, later lines indented.
 func wrap(text, first, later string) []string {

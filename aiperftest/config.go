@@ -1,0 +1,83 @@
+package aiperftest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// config is what options and environment come to.
+type config struct {
+	spec       recipes.Spec
+	simulated  *simserver.Model
+	seeded     bool
+	trials     bool
+	reportOnly bool
+	artifacts  string
+	ctx        context.Context
+	errs       []error
+}
+
+// Environment variables that fill in what the code leaves out. Flags of the test
+// binary were tried and rejected: `go test ./... -aiperf.url=x` breaks every
+// package that does not link the flag.
+const (
+	envURL       = "AIPERF_URL"
+	envModel     = "AIPERF_MODEL"
+	envKey       = "AIPERF_API_KEY"
+	envArtifacts = "AIPERF_ARTIFACTS"
+	envSeed      = "AIPERF_SEED"
+	envRequire   = "AIPERF_REQUIRE"
+)
+
+// resolve folds options and environment.
+func resolve(opts []Option) *config {
+	c := &config{}
+	Options(opts).apply(c)
+	if c.simulated == nil && c.spec.Prober == nil {
+		t := &c.spec.Target
+		t.URL = or(t.URL, os.Getenv(envURL))
+		t.Model = or(t.Model, os.Getenv(envModel))
+		t.APIKey = or(t.APIKey, os.Getenv(envKey))
+	}
+	if !c.seeded {
+		c.seed()
+	}
+	if c.trials && c.spec.Trials < 1 {
+		c.errs = append(c.errs, fmt.Errorf("use aiperftest.Trials(%d): give at least 1", c.spec.Trials))
+	}
+	return c
+}
+
+// seed takes AIPERF_SEED, else a new seed short enough to be typed.
+func (c *config) seed() {
+	text := os.Getenv(envSeed)
+	if text == "" {
+		c.spec.Workload.Seed = uint64(rand.Uint32())
+		return
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		c.errs = append(c.errs, fmt.Errorf("read %s=%q: it must be a whole number from 0", envSeed, text))
+	}
+	c.spec.Workload.Seed = n
+}
+
+// required reports whether a test without an endpoint is to fail.
+func required() bool {
+	v := strings.ToLower(os.Getenv(envRequire))
+	return v != "" && v != "0" && v != "false"
+}
+
+func or(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

@@ -1,0 +1,212 @@
+package aiperftest
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// Option sets one thing of a run. The order of options does not matter, but that
+// the later of two which set the same thing wins; those that add (SLA, Header)
+// add. The options are grouped: endpoint, SLA, workload, search, test.
+type Option interface{ apply(*config) }
+
+// Options is a list of options, and an option itself: what a package's tests
+// share goes into a variable.
+type Options []Option
+
+func (os Options) apply(c *config) {
+	for _, o := range os {
+		if o != nil {
+			o.apply(c)
+		}
+	}
+}
+
+type option func(*config)
+
+func (f option) apply(c *config) { f(c) }
+
+// Endpoint sets the base URL of the endpoint, with or without /v1. Default:
+// AIPERF_URL.
+func Endpoint(url string) Option { return option(func(c *config) { c.spec.Target.URL = url }) }
+
+// Model names the served model. Default: AIPERF_MODEL, else the only entry of
+// /v1/models.
+func Model(name string) Option { return option(func(c *config) { c.spec.Target.Model = name }) }
+
+// APIKey is sent as a bearer token; it never reaches a file or a log. Default:
+// AIPERF_API_KEY.
+func APIKey(key string) Option { return option(func(c *config) { c.spec.Target.APIKey = key }) }
+
+// Header adds a request header. Its value never reaches a file or a log.
+func Header(key, value string) Option {
+	return option(func(c *config) {
+		if c.spec.Target.Header == nil {
+			c.spec.Target.Header = http.Header{}
+		}
+		c.spec.Target.Header.Add(key, value)
+	})
+}
+
+// EndpointType chooses the protocol: "chat" (the default) or "completions".
+func EndpointType(protocol string) Option {
+	return option(func(c *config) { c.spec.Target.Protocol = protocol })
+}
+
+// Streaming asks for event streams (the default) or, with false, for whole
+// answers; TTFT and ITL then have no values, and recipes on them are refused.
+func Streaming(on bool) Option { return option(func(c *config) { c.spec.Inputs.Streaming = &on }) }
+
+// Ready sets how long to wait for an endpoint that refuses connections or
+// answers 503. Default: 2 minutes.
+func Ready(d time.Duration) Option {
+	return option(func(c *config) { c.spec.Target.ReadyTimeout = d })
+}
+
+// Simulated runs against the embedded server instead of an endpoint; every
+// report then says so. The zero Model is valid.
+func Simulated(m simserver.Model) Option { return option(func(c *config) { c.simulated = &m }) }
+
+// TTFT limits the time to first token: p95 below d (per request for
+// max-goodput-under-slo). AIPerf: --ttft-sla-ms.
+func TTFT(d time.Duration) Option { return option(func(c *config) { c.spec.Inputs.TTFT = millis(d) }) }
+
+// ITL limits the inter-token latency: p95 below d. AIPerf: --itl-sla-ms.
+func ITL(d time.Duration) Option { return option(func(c *config) { c.spec.Inputs.ITL = millis(d) }) }
+
+// TPOT is another name of ITL. AIPerf: --tpot-sla-ms.
+func TPOT(d time.Duration) Option { return option(func(c *config) { c.spec.Inputs.TPOT = millis(d) }) }
+
+// E2E limits the request latency: p99 below d. AIPerf: --e2e-sla-ms.
+func E2E(d time.Duration) Option { return option(func(c *config) { c.spec.Inputs.E2E = millis(d) }) }
+
+// ErrorRate limits the share of failed requests, a fraction in (0, 1): 0.01 is
+// 1 %. AIPerf: --error-rate-sla.
+func ErrorRate(fraction float64) Option {
+	return option(func(c *config) { c.spec.Inputs.ErrorRate = &fraction })
+}
+
+// Attainment is the share of requests that must be good, a fraction in (0, 1].
+// Default: 0.95. AIPerf: --slo-attainment-fraction.
+func Attainment(fraction float64) Option {
+	return option(func(c *config) { c.spec.Inputs.Attainment = &fraction })
+}
+
+// SLA adds limits in text, as "request_latency p99 < 2s" or "errors <= 1%";
+// AIPerf's tag:stat:op:threshold works too. See recipes.ParseLimit.
+func SLA(limits ...string) Option {
+	return option(func(c *config) {
+		for _, text := range limits {
+			l, err := recipes.ParseLimit(text)
+			if err != nil {
+				c.errs = append(c.errs, err)
+				continue
+			}
+			c.spec.Inputs.Limits = append(c.spec.Inputs.Limits, l)
+		}
+	})
+}
+
+// AtLeast is the floor that turns an answer into an assertion: the run is met
+// only when the answer reaches this concurrency.
+func AtLeast(concurrency int) Option { return option(func(c *config) { c.spec.AtLeast = concurrency }) }
+
+// Tokens sets the lengths of prompts and answers. Default: 550 in, 128 out. A
+// length that the recipe sweeps wins over it.
+func Tokens(isl, osl int) Option {
+	return option(func(c *config) { c.spec.Workload.ISL, c.spec.Workload.OSL = isl, osl })
+}
+
+// Requests sets how many requests a probe measures. Default: 300; raised to two
+// a slot where the concurrency is higher.
+func Requests(n int) Option { return option(func(c *config) { c.spec.Workload.Requests = n }) }
+
+// ProbeTime bounds the measured window of a probe. Default: one minute.
+func ProbeTime(d time.Duration) Option {
+	return option(func(c *config) { c.spec.Workload.Window = d })
+}
+
+// Style chooses how an adaptive recipe searches.
+func Style(s recipes.Style) Option { return option(func(c *config) { c.spec.Inputs.Style = s }) }
+
+// Concurrency bounds the search. Default: 1 to 1000.
+func Concurrency(lo, hi int) Option {
+	return option(func(c *config) { c.spec.Inputs.Concurrency = recipes.Bounds{Min: &lo, Max: &hi} })
+}
+
+// Steps sets the grid steps of the recipe's first axis.
+func Steps(n int) Option { return option(func(c *config) { c.spec.Inputs.Steps = &n }) }
+
+// OSLSteps sets the grid steps of decode-itl-curve's output lengths.
+func OSLSteps(n int) Option { return option(func(c *config) { c.spec.Inputs.OSLSteps = &n }) }
+
+// ConcurrencyList sets the concurrencies of pareto-sweep.
+func ConcurrencyList(concurrencies ...int) Option {
+	return option(func(c *config) { c.spec.Inputs.ConcurrencyList = append([]int{}, concurrencies...) })
+}
+
+// Pairs sets the workload shapes of pareto-sweep, as "128/128,512/256".
+func Pairs(pairs string) Option { return option(func(c *config) { c.spec.Inputs.Pairs = &pairs }) }
+
+// ISL bounds the prompt lengths of prefill-ttft-curve.
+func ISL(lo, hi int) Option {
+	return option(func(c *config) { c.spec.Inputs.ISL = recipes.Bounds{Min: &lo, Max: &hi} })
+}
+
+// OSL bounds the answer lengths of decode-itl-curve.
+func OSL(lo, hi int) Option {
+	return option(func(c *config) { c.spec.Inputs.OSL = recipes.Bounds{Min: &lo, Max: &hi} })
+}
+
+// Degradation is the share by which concurrency-ramp's metric may rise above its
+// value at the lowest concurrency: 0.20 by default.
+func Degradation(fraction float64) Option {
+	return option(func(c *config) { c.spec.Inputs.Degradation = &fraction })
+}
+
+// MaxProbes bounds the distinct points of a search.
+func MaxProbes(n int) Option { return option(func(c *config) { c.spec.Inputs.MaxProbes = &n }) }
+
+// InitialPoints sets how many points bo and optuna spread before they model.
+func InitialPoints(n int) Option { return option(func(c *config) { c.spec.Inputs.InitialPoints = &n }) }
+
+// Replicates sets how often smooth_isotonic probes its candidate.
+func Replicates(n int) Option { return option(func(c *config) { c.spec.Inputs.Replicates = &n }) }
+
+// Trials sets how many measurements a probe takes; they are pooled. Default: 1.
+func Trials(n int) Option { return option(func(c *config) { c.spec.Trials = n; c.trials = true }) }
+
+// Seed fixes prompts, initial points and whatever else is random. Default:
+// AIPERF_SEED, else a new one, which is printed.
+func Seed(n uint64) Option {
+	return option(func(c *config) { c.spec.Workload.Seed, c.seeded = n, true })
+}
+
+// Sampler chooses the sampler of style optuna: "tpe" or "gp".
+func Sampler(name string) Option { return option(func(c *config) { c.spec.Inputs.Sampler = name }) }
+
+// Confidence sets how certain a probe's verdict must be. Default: 0.98.
+func Confidence(p float64) Option { return option(func(c *config) { c.spec.Confidence = p }) }
+
+// ReportOnly reports the finding without failing the test: the caller asserts.
+func ReportOnly() Option { return option(func(c *config) { c.reportOnly = true }) }
+
+// Artifacts sets the directory of the run's files. Default: a folder of the test
+// under AIPERF_ARTIFACTS, else the test's own artifact directory.
+func Artifacts(dir string) Option { return option(func(c *config) { c.artifacts = dir }) }
+
+// Context bounds the run by ctx instead of the test's own context, as Ginkgo's
+// SpecContext.
+func Context(ctx context.Context) Option { return option(func(c *config) { c.ctx = ctx }) }
+
+// Prober runs the probes by something else than HTTP load on an endpoint.
+func Prober(p recipes.Prober) Option { return option(func(c *config) { c.spec.Prober = p }) }
+
+func millis(d time.Duration) *float64 {
+	ms := float64(d) / float64(time.Millisecond)
+	return &ms
+}

@@ -1,0 +1,174 @@
+package aiperftest
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
+	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report"
+)
+
+// RunRecipe runs the recipe of that name, as Run does.
+func RunRecipe(t T, name string, opts ...Option) *recipes.Outcome {
+	t.Helper()
+	r, err := recipes.Lookup(name)
+	if err != nil {
+		fatal(t, "%v", err)
+		return &recipes.Outcome{}
+	}
+	return Run(t, r, opts...)
+}
+
+// Run runs a recipe and asserts its answer: a verdict of met passes, missed and
+// inconclusive fail the test (not with ReportOnly), and what could not be
+// measured ends it. The outcome is never nil, and complete also after a failed
+// assertion.
+//
+// Without an endpoint (no Endpoint, no AIPERF_URL, not Simulated) the test is
+// skipped, or fails when AIPERF_REQUIRE is set.
+func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
+	t.Helper()
+	c := resolve(opts)
+	if len(c.errs) > 0 {
+		var text []string
+		for _, err := range c.errs {
+			text = append(text, err.Error())
+		}
+		fatal(t, "%s", strings.Join(text, "\n"))
+		return &recipes.Outcome{}
+	}
+	if c.simulated == nil && c.spec.Prober == nil && c.spec.Target.URL == "" {
+		absent(t)
+		return &recipes.Outcome{}
+	}
+	if c.simulated != nil {
+		c.simulate(t)
+	}
+	ctx, cancel := contextOf(t, c.ctx)
+	defer cancel()
+
+	dir, shown := artifactDir(t, c.artifacts)
+	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir}}
+	c.spec.Observe = n.observe
+	engine := start(ctx, r, c.spec, n)
+	defer engine.wait(cancel)
+	for line := range n.lines {
+		t.Logf("%s", line)
+	}
+	out, err := engine.result()
+	if out == nil {
+		fatal(t, "%v", err)
+		return &recipes.Outcome{}
+	}
+	text := closing(t, out, shown)
+	switch {
+	case err != nil:
+		fatal(t, "%v\n%s", err, text)
+	case out.Verdict == recipes.Met || c.reportOnly:
+		t.Logf("%s", text)
+	default:
+		t.Errorf("%s", text)
+	}
+	return out
+}
+
+// absent ends a test that has nothing to measure.
+func absent(t T) {
+	t.Helper()
+	const why = "no endpoint: set AIPERF_URL or use aiperftest.Endpoint(…); aiperftest.Simulated(…) runs against the embedded server"
+	if required() {
+		fatal(t, "%s (AIPERF_REQUIRE is set: a skipped gate would be a green gate)", why)
+		return
+	}
+	t.Skipf("%s", why)
+}
+
+// simulate starts the embedded server for the test.
+func (c *config) simulate(t T) {
+	srv := simserver.New(*c.simulated)
+	t.Cleanup(srv.Close)
+	c.spec.Target.URL = srv.URL
+	c.spec.Target.APIKey = or(c.spec.Target.APIKey, c.simulated.APIKey)
+	c.spec.Note = "the server is simulated (loadgen/simserver): the numbers are a model's, not a machine's"
+}
+
+// engine is a run on a goroutine of its own. The test's goroutine logs what the
+// run has to say: only there may a test be failed, under Ginkgo only there may it
+// be logged to, and only there do log lines carry the caller's line.
+type engine struct {
+	lines chan string
+	done  chan struct{}
+	out   *recipes.Outcome
+	err   error
+}
+
+func start(ctx context.Context, r *recipes.Recipe, s recipes.Spec, n *narrator) *engine {
+	e := &engine{lines: n.lines, done: make(chan struct{})}
+	go func() {
+		defer close(e.done)
+		defer close(n.lines)
+		defer func() {
+			if p := recover(); p != nil {
+				e.err = fmt.Errorf("recipe %q panicked: %v\n%s", r.Name, p, debug.Stack())
+			}
+		}()
+		e.out, e.err = recipes.Run(ctx, r, s)
+	}()
+	return e
+}
+
+func (e *engine) result() (*recipes.Outcome, error) {
+	<-e.done
+	return e.out, e.err
+}
+
+// wait ends a run that the test has left, and leaves nothing of it behind.
+func (e *engine) wait(cancel context.CancelFunc) {
+	cancel()
+	for range e.lines { // whoever wants to log is not to wait for a test that is gone
+	}
+	<-e.done
+}
+
+// narrator tells a run as it goes: its expansion, a line a probe, its files.
+type narrator struct {
+	lines  chan string
+	files  report.Dir
+	begun  bool
+	probes int
+}
+
+func (n *narrator) observe(o *recipes.Outcome) error {
+	if !n.begun && o.Reason == "" {
+		n.begun = true
+		n.say(func(b *strings.Builder) { _ = report.Expansion(b, o) })
+	}
+	for ; n.probes < len(o.Probes); n.probes++ {
+		n.say(func(b *strings.Builder) { _ = report.ProbeLine(b, o, n.probes) })
+	}
+	return n.files.Update(o)
+}
+
+// say sends one message to the test's log; writing to a strings.Builder cannot
+// fail.
+func (n *narrator) say(write func(*strings.Builder)) {
+	var b strings.Builder
+	write(&b)
+	n.lines <- strings.TrimRight(b.String(), "\n")
+}
+
+// closing is the finding with where to look and how to do it again.
+func closing(t T, o *recipes.Outcome, dir string) string {
+	var b strings.Builder
+	_ = report.Finding(&b, o)
+	if dir != "" {
+		b.WriteString("    artifacts: " + dir + "\n")
+	}
+	if o.Verdict != recipes.Met {
+		b.WriteString("    again:     " + again(t, o) + "\n")
+	}
+	return strings.TrimRight(b.String(), "\n")
+}

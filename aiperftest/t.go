@@ -1,0 +1,52 @@
+package aiperftest
+
+import (
+	"context"
+	"time"
+)
+
+// T is what a test has to offer: *testing.T, *testing.B, *testing.F, testing.TB,
+// Ginkgo's GinkgoT() and GinkgoTB(), and small fakes satisfy it. What else a test
+// may have (Context, Deadline, ArtifactDir) is found by assertion.
+type T interface {
+	Helper()
+	Name() string
+	Log(args ...any)
+	Logf(format string, args ...any)
+	Errorf(format string, args ...any)
+	FailNow()
+	Failed() bool
+	Skipf(format string, args ...any)
+	Cleanup(func())
+	TempDir() string
+}
+
+// fatal reports a result that is none, and ends the test.
+func fatal(t T, format string, args ...any) {
+	t.Helper()
+	t.Errorf(format, args...)
+	t.FailNow()
+}
+
+// reserve is what is kept of a test's time to conclude and report: 5 % of it,
+// but at least a few seconds.
+func reserve(left time.Duration) time.Duration { return max(left/20, 3*time.Second) }
+
+// contextOf returns the context of a run: the one given, else the test's own,
+// with a deadline before the test binary's, which would end in a panic and lose
+// everything.
+func contextOf(t T, given context.Context) (context.Context, context.CancelFunc) {
+	ctx := given
+	if ctx == nil {
+		ctx = context.Background()
+		if c, ok := t.(interface{ Context() context.Context }); ok {
+			ctx = c.Context()
+		}
+	}
+	if d, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
+		if at, ok := d.Deadline(); ok {
+			return context.WithDeadline(ctx, at.Add(-reserve(time.Until(at))))
+		}
+	}
+	return context.WithCancel(ctx)
+}
