@@ -17,8 +17,13 @@ func TestTruth(t *testing.T) {
 	for _, s := range Catalogue() {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
+			cliff := s.Model.KVTokens > 0
 			b := s.Truth()
 			assert.Equal(t, s.Boundary, b)
+
+			ok := func(traces []Trace) bool { return s.Limit.Holds(traces, s.OSL) }
+			other := Clients{ISL: s.ISL, OSL: s.OSL, Turnaround: ms, Seed: 7}
+			assert.InDelta(t, b, s.Model.Boundary(other, 1, 1000, ok), 0.05*float64(b), "the boundary depends on the clients")
 
 			at := func(c int) []Trace {
 				return s.Model.Simulate(Clients{Concurrency: c, ISL: s.ISL, OSL: s.OSL})
@@ -37,10 +42,10 @@ func TestTruth(t *testing.T) {
 
 			assert.LessOrEqual(t, events, 6000.0, "events a second")
 			assert.True(t, mean >= 40*ms && mean <= 250*ms, "requests last %v", mean)
-			if s.Limit.Metric == TTFT && s.Model.KVTokens == 0 {
+			if s.Limit.Metric == TTFT && !cliff {
 				assert.GreaterOrEqual(t, value, 25*ms, "a client's overhead would matter")
 			}
-			if s.Model.KVTokens == 0 {
+			if !cliff {
 				assert.GreaterOrEqual(t, slope, 0.7, "the boundary is hard to tell")
 			} else {
 				assert.Greater(t, s.Limit.Exceeded(at(b+1), s.OSL), 0.5, "no cliff")
