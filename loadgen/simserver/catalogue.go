@@ -18,10 +18,10 @@ type Scenario struct {
 }
 
 // Truth computes the boundary: every concurrency from 1 is simulated, as
-// Model.Boundary describes, with 12 000 requests each (forty probes of 300) and
+// Model.Boundary describes, with 6 000 requests each (twenty probes of 300) and
 // a turnaround of 300 µs.
 func (s Scenario) Truth() int {
-	c := Clients{ISL: s.ISL, OSL: s.OSL, Requests: 2 * defaultRequests}
+	c := Clients{ISL: s.ISL, OSL: s.OSL}
 	return s.Model.Boundary(c, 1, 1000, func(t []Trace) bool { return s.Limit.Holds(t, s.OSL) })
 }
 
