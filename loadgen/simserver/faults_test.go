@@ -183,49 +183,32 @@ func TestStatus(t *testing.T) {
 
 // Keep-alive is promised, and no connection lasts.
 func TestCloseAfter(t *testing.T) {
-	for _, closes := range []bool{false, true} {
-		s := New(faulty(Faults{CloseAfter: closes}))
-		reused := 0
-		for range 5 {
-			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
-				if i.Reused {
-					reused++
-				}
-			}})
-			req, err := http.NewRequestWithContext(ctx, "POST", s.URL+chatPath, strings.NewReader(chat4))
-			require.NoError(t, err)
-			req.Header.Set("Idempotency-Key", "1") // net/http then retries on a connection that died
-			resp, err := s.Client().Do(req)
-			require.NoError(t, err)
-			assert.False(t, resp.Close, "the server says that it will close")
-			list, err := events(resp.Body)
-			require.NoError(t, err)
-			assert.Equal(t, "rttttfuD", sketch(list))
-			resp.Body.Close()
-		}
-		if closes {
-			// A client may still pick a connection whose end it has not noticed;
-			// the retry that follows is not counted as reused.
-			st := s.Stats()
-			assert.EqualValues(t, 5, st.Completed)
-			assert.LessOrEqual(t, reused, 4)
-			assert.Zero(t, connections(s), "connections left open")
-		} else {
-			assert.Equal(t, 4, reused)
-		}
-		s.Close()
+	for closes, want := range map[bool]int{false: 4, true: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			s := NewInMemory(faulty(Faults{CloseAfter: closes}))
+			defer s.Close()
+			reused := 0
+			for range 5 {
+				ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+					if i.Reused {
+						reused++
+					}
+				}})
+				req, err := http.NewRequestWithContext(ctx, "POST", s.URL+chatPath, strings.NewReader(chat4))
+				require.NoError(t, err)
+				resp, err := s.Client().Do(req)
+				require.NoError(t, err)
+				assert.False(t, resp.Close, "the server says that it will close")
+				assert.Equal(t, closes, resp.Header.Get("Connection") == "keep-alive")
+				list, err := events(resp.Body)
+				require.NoError(t, err)
+				assert.Equal(t, "rttttfuD", sketch(list))
+				resp.Body.Close()
+				synctest.Wait() // the client has seen the connection end
+			}
+			assert.Equal(t, want, reused)
+		})
 	}
-}
-
-// connections reports how many idle connections s still serves, after giving
-// the server the time to close them.
-func connections(s *Server) (n int) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if s.http.Shutdown(ctx) != nil { // waits for connections to end, idle ones too
-		return 1
-	}
-	return 0
 }
 
 func TestDieAfter(t *testing.T) {
