@@ -87,8 +87,8 @@ func (s *Server) Dial(ctx context.Context, network, addr string) (net.Conn, erro
 	return s.dial(ctx)
 }
 
-// Client returns an HTTP client that reaches the server by Dial. Close closes
-// its idle connections.
+// Client returns an HTTP client that reaches the server by Dial. Its connections
+// end with Close.
 func (s *Server) Client() *http.Client { return s.client }
 
 // Close stops the server: it cuts what is in flight and returns when every
@@ -99,7 +99,6 @@ func (s *Server) Client() *http.Client { return s.client }
 func (s *Server) Close() {
 	s.once.Do(func() { close(s.stop) })
 	s.die()
-	s.client.CloseIdleConnections()
 	s.wg.Wait()
 }
 

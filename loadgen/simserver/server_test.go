@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,40 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// When Close returns, no handler runs any more.
+func TestCloseWaits(t *testing.T) {
+	// On one processor the handlers get to run only when Close waits for them.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	s := New(Model{Step: time.Hour})
+	const n = 50
+	for range n {
+		resp, err := s.Client().Post(s.URL+chatPath, "", strings.NewReader(body(1, 1)))
+		require.NoError(t, err)
+		defer resp.Body.Close()
+	}
+	assert.Equal(t, n, s.Stats().InFlight)
+	s.Close()
+	assert.Zero(t, s.Stats().InFlight)
+	assert.EqualValues(t, n, s.Stats().Cancelled)
+}
+
+// A stream's headers go out when the request is taken up, with the role or not.
+func TestHeadersComeFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewInMemory(Model{Step: time.Second})
+		defer s.Close()
+		epoch := time.Now()
+		resp, err := s.Client().Post(s.URL+completionPath, "", strings.NewReader(`{"model":"simulated","stream":true,"max_tokens":1,"prompt":"a"}`))
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		assert.Zero(t, time.Since(epoch))
+		list, err := events(resp.Body)
+		require.NoError(t, err)
+		assert.Len(t, list, 3)
+		assert.Equal(t, time.Second, list[0].at.Sub(epoch))
+	})
+}
+
 // The zero Model serves.
 func TestZeroModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -69,8 +104,10 @@ func TestDial(t *testing.T) {
 
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = s.Dial(ctx, "tcp", "")
-		assert.Error(t, err, "the context is done")
+		for range 20 {
+			_, err = s.Dial(ctx, "tcp", "")
+			assert.Error(t, err, "the context is done")
+		}
 		s.Close()
 	}
 }
@@ -194,6 +231,20 @@ func TestOvershootDoesNotAddUp(t *testing.T) {
 			wg.Wait()
 		})
 	}
+}
+
+// A client that leaves while the driver is late leaves when it does, not at the
+// start of a step that is overdue.
+func TestLateCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDriver(Model{Step: 10 * ms}, nil, nil) // nobody drives it
+		s, err := d.submit(1, 9)
+		require.NoError(t, err)
+		time.Sleep(15 * ms)
+		d.cancel(s)
+		d.eng.advance(time.Second)
+		assert.Len(t, s.tokens, 2, "the step from 10 to 20 ms has it still")
+	})
 }
 
 // Over a socket the clock is real, so only one side can be asserted: nothing

@@ -101,6 +101,12 @@ func TestSimulate(t *testing.T) {
 	}
 }
 
+// The truth is that of a warm server.
+func TestSimulateIsWarm(t *testing.T) {
+	c := Clients{Concurrency: 3, ISL: 5, OSL: 4, Requests: 20}
+	assert.Equal(t, Model{Step: ms}.Simulate(c), Model{Step: ms, ColdStart: time.Minute}.Simulate(c))
+}
+
 func TestLimit(t *testing.T) {
 	var traces []Trace
 	for i := 1; i <= 99; i++ {
