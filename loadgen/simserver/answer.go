@@ -36,8 +36,14 @@ func (a *answer) stream() {
 	h.Set("Cache-Control", "no-cache")
 	flush := http.NewResponseController(a.w).Flush
 	faults := a.server.model.Faults
-	send := func(event string) bool {
-		_, err := fmt.Fprintf(a.w, "data: %s\n\n", event)
+	var buf []byte // reused from event to event
+	send := func(event ...string) bool {
+		buf = append(buf[:0], "data: "...)
+		for _, part := range event {
+			buf = append(buf, part...)
+		}
+		buf = append(buf, '\n', '\n')
+		_, err := a.w.Write(buf)
 		return err == nil && flush() == nil
 	}
 
@@ -49,6 +55,8 @@ func (a *answer) stream() {
 	if a.request.chat && !faults.NoRole && !send(a.chunk(`{"role":"assistant","content":""}`, "null")) {
 		return
 	}
+	const mark = "\x00"
+	head, rest, _ := strings.Cut(a.word(mark), mark)
 	at := min(max(faults.After, 0), a.seq.osl)
 	for i := 0; ; i++ {
 		if i == at {
@@ -71,11 +79,11 @@ func (a *answer) stream() {
 		if !a.wait(a.seq.tokens) {
 			return
 		}
-		event := a.word(i)
+		word, tail := vocabulary[i%len(vocabulary)], rest
 		if i == at && a.fault == malformed {
-			event = event[:len(event)/2]
+			tail = "" // neither string nor object is closed
 		}
-		if !send(event) {
+		if !send(head, word, tail) {
 			return
 		}
 		a.sent++
@@ -161,9 +169,8 @@ func (a *answer) id() string {
 	return fmt.Sprintf("cmpl-%d", a.number)
 }
 
-// word returns the event of the i-th token.
-func (a *answer) word(i int) string {
-	w := vocabulary[i%len(vocabulary)]
+// word returns the event of one token.
+func (a *answer) word(w string) string {
 	if a.request.chat {
 		return a.chunk(`{"content":" `+w+`"}`, "null")
 	}

@@ -24,7 +24,7 @@ type engine struct {
 	waiting []*sequence // arrived, in no step yet; in order of arrival
 	running []*sequence // in order of admission
 	kv      int         // tokens reserved by both
-	gone    int         // sequences of both that were dropped
+	gone    bool        // some of both were dropped
 	warm    bool        // the first step is over
 
 	stepping bool
@@ -82,8 +82,7 @@ func (e *engine) offer(now time.Duration, s *sequence) error {
 // next step starts.
 func (e *engine) drop(s *sequence) {
 	if !s.gone && s.emitted < s.osl {
-		s.gone = true
-		e.gone++
+		s.gone, e.gone = true, true
 	}
 }
 
@@ -98,10 +97,10 @@ func (e *engine) advance(now time.Duration) {
 
 // begin starts a step, or lets the engine sleep when there is nothing to do.
 func (e *engine) begin(at time.Duration) {
-	if e.gone > 0 {
+	if e.gone {
 		e.running = e.keep(e.running)
 		e.waiting = e.keep(e.waiting)
-		e.gone = 0
+		e.gone = false
 	}
 	admit := min(len(e.waiting), e.model.MaxBatch-len(e.running))
 	e.running = append(e.running, e.waiting[:admit]...)
@@ -140,9 +139,6 @@ func (e *engine) finish() {
 			continue
 		}
 		e.kv -= s.isl + s.osl
-		if s.gone {
-			e.gone--
-		}
 	}
 	clear(e.running[len(left):])
 	e.running = left

@@ -42,18 +42,28 @@ func (l *memory) Addr() net.Addr { return addr{} }
 // TCP does: connection refused.
 func (l *memory) dial(ctx context.Context) (net.Conn, error) {
 	client, server := net.Pipe()
-	var err error
-	select {
-	case l.conns <- server:
+	err := ctx.Err() // looked at first, for select would choose at random
+	if err == nil {
+		err = l.offer(ctx, server)
+	}
+	if err == nil {
 		return client, nil
-	case <-l.closed:
-		err = syscall.ECONNREFUSED
-	case <-ctx.Done():
-		err = ctx.Err()
 	}
 	client.Close()
 	server.Close()
 	return nil, &net.OpError{Op: "dial", Net: "memory", Addr: addr{}, Err: err}
+}
+
+// offer hands the server's end of a connection to Accept.
+func (l *memory) offer(ctx context.Context, server net.Conn) error {
+	select {
+	case l.conns <- server:
+		return nil
+	case <-l.closed:
+		return syscall.ECONNREFUSED
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 type addr struct{}

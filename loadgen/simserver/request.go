@@ -43,6 +43,13 @@ var known = strings.Fields(`model messages prompt max_tokens max_completion_toke
 	service_tier reasoning_effort modalities prediction audio echo best_of suffix
 	web_search_options safety_identifier prompt_cache_key verbosity`)
 
+// An unknownField is the error of a body field that OpenAI has not, in its words.
+type unknownField string
+
+func (f unknownField) Error() string {
+	return "Unrecognized request argument supplied: " + string(f)
+}
+
 // readRequest reads an inference. The error says what is wrong with it; it is
 // an *http.MaxBytesError when the body is too large.
 func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, chat bool) (*request, error) {
@@ -57,7 +64,7 @@ func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, chat bool) 
 		}
 		for f := range fields {
 			if !slices.Contains(known, f) {
-				return nil, fmt.Errorf("Unrecognized request argument supplied: %s", f) //nolint:staticcheck // OpenAI's words
+				return nil, unknownField(f)
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,11 +22,10 @@ type Server struct {
 	client *http.Client
 	driver *driver
 	count  *counters
-	stop   chan struct{}  // closed by Close
 	wg     sync.WaitGroup // goroutines and connections
-
-	mu     sync.Mutex // guards closed
-	closed bool
+	stop   chan struct{}  // closed by Close
+	once   sync.Once      // of closing stop
+	down   atomic.Bool    // no connection is served any more
 }
 
 // New starts a server on a port of the loopback interface that the system
@@ -87,8 +87,8 @@ func (s *Server) Dial(ctx context.Context, network, addr string) (net.Conn, erro
 	return s.dial(ctx)
 }
 
-// Client returns an HTTP client that reaches the server by Dial. Close closes
-// its idle connections.
+// Client returns an HTTP client that reaches the server by Dial. Its connections
+// end with Close.
 func (s *Server) Client() *http.Client { return s.client }
 
 // Close stops the server: it cuts what is in flight and returns when every
@@ -97,19 +97,16 @@ func (s *Server) Client() *http.Client { return s.client }
 // Note: httptest.Server waits for outstanding requests instead. Here a stalled
 // stream is a feature, and it would wait forever.
 func (s *Server) Close() {
-	s.mu.Lock()
-	if !s.closed {
-		s.closed = true
-		close(s.stop)
-	}
-	s.mu.Unlock()
+	s.once.Do(func() { close(s.stop) })
 	s.die()
-	s.client.CloseIdleConnections()
 	s.wg.Wait()
 }
 
 // die closes the listener and all connections.
-func (s *Server) die() { _ = s.http.Close() }
+func (s *Server) die() {
+	s.down.Store(true)
+	_ = s.http.Close()
+}
 
 // connState lets Close wait for connections, and closes them early when that
 // is the fault to show.
@@ -119,10 +116,7 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 		// Called by the goroutine that accepts, which wg counts, so the
 		// counter is not zero here and Close still waits.
 		s.wg.Add(1)
-		s.mu.Lock()
-		closed := s.closed
-		s.mu.Unlock()
-		if closed {
+		if s.down.Load() {
 			c.Close() // accepted while http.Server.Close was looking elsewhere
 		}
 	case http.StateIdle:

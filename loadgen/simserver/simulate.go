@@ -47,9 +47,10 @@ func (c Clients) withDefaults() Clients {
 // is discarded; then c.Requests requests in order of start are followed, under
 // full load, to their end and returned. The server is warm and shows no faults.
 //
-// The turnaround matters: clients without one slip into the very step that
-// starts as their last one ends, and such an engine's boundary comes out up to
-// twice too high.
+// Of the turnaround only that it is not negative matters much: a request that
+// arrives as a step starts is not in it. (In an engine that lets it in, clients
+// without a turnaround join the very step that follows their last one, and the
+// boundary comes out up to twice too high.)
 func (m Model) Simulate(c Clients) []Trace {
 	c = c.withDefaults()
 	m.ColdStart = 0

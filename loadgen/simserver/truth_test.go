@@ -17,8 +17,14 @@ func TestTruth(t *testing.T) {
 	for _, s := range Catalogue() {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
+			cliff := s.Model.KVTokens > 0
 			b := s.Truth()
 			assert.Equal(t, s.Boundary, b)
+
+			ok := func(traces []Trace) bool { return s.Limit.Holds(traces, s.OSL) }
+			other := Clients{ISL: s.ISL, OSL: s.OSL, Turnaround: ms, Seed: 7}
+			near := max(1, b*8/10) // that the limit holds below is known
+			assert.InDelta(t, b, s.Model.Boundary(other, near, 1000, ok), 0.05*float64(b), "the boundary depends on the clients")
 
 			at := func(c int) []Trace {
 				return s.Model.Simulate(Clients{Concurrency: c, ISL: s.ISL, OSL: s.OSL})
@@ -30,17 +36,17 @@ func TestTruth(t *testing.T) {
 			lo, hi := int(math.Floor(0.85*float64(b))), int(math.Ceil(1.15*float64(b)))
 			value := s.Limit.Quantile(traces, s.OSL)
 			slope := math.Log(float64(s.Limit.Quantile(at(hi), s.OSL))/float64(s.Limit.Quantile(at(lo), s.OSL))) / math.Log(float64(hi)/float64(lo))
-			t.Logf("%-12s isl %3d osl %2d  %s p%g < %v: boundary %d", s.Name, s.ISL, s.OSL, s.Limit.Metric, s.Limit.Percentile, s.Limit.Threshold, b)
-			t.Logf("    at it p%g %.2f ms, exceeded by %.2f %%, at %d by %.2f %%; slope %.2f from %d to %d; requests %.0f ms (alone %.0f ms), %.0f events/s",
+			t.Logf("%-12s isl %3d osl %2d  %s p%g < %v: boundary %d\n    at it p%g %.2f ms, exceeded by %.2f %%, at %d by %.2f %%; slope %.2f from %d to %d; requests %.0f ms (alone %.0f ms), %.0f events/s",
+				s.Name, s.ISL, s.OSL, s.Limit.Metric, s.Limit.Percentile, s.Limit.Threshold, b,
 				s.Limit.Percentile, value.Seconds()*1e3, 100*s.Limit.Exceeded(traces, s.OSL), b+1, 100*s.Limit.Exceeded(at(b+1), s.OSL),
 				slope, lo, hi, mean.Seconds()*1e3, meanLatency(at(1)).Seconds()*1e3, events)
 
 			assert.LessOrEqual(t, events, 6000.0, "events a second")
 			assert.True(t, mean >= 40*ms && mean <= 250*ms, "requests last %v", mean)
-			if s.Limit.Metric == TTFT && s.Model.KVTokens == 0 {
+			if s.Limit.Metric == TTFT && !cliff {
 				assert.GreaterOrEqual(t, value, 25*ms, "a client's overhead would matter")
 			}
-			if s.Model.KVTokens == 0 {
+			if !cliff {
 				assert.GreaterOrEqual(t, slope, 0.7, "the boundary is hard to tell")
 			} else {
 				assert.Greater(t, s.Limit.Exceeded(at(b+1), s.OSL), 0.5, "no cliff")
@@ -93,6 +99,12 @@ func TestSimulate(t *testing.T) {
 			require.Equal(t, tt.last, x.Last-x.Arrived, "%s: request %d", tt.why, i)
 		}
 	}
+}
+
+// The truth is that of a warm server.
+func TestSimulateIsWarm(t *testing.T) {
+	c := Clients{Concurrency: 3, ISL: 5, OSL: 4, Requests: 20}
+	assert.Equal(t, Model{Step: ms}.Simulate(c), Model{Step: ms, ColdStart: time.Minute}.Simulate(c))
 }
 
 func TestLimit(t *testing.T) {
