@@ -78,7 +78,7 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 // absent ends a test that has nothing to measure.
 func absent(t T) {
 	t.Helper()
-	const why = "no endpoint: set AIPERF_URL or use aiperftest.Endpoint(…); aiperftest.Simulated(…) runs against the embedded server"
+	const why = "no endpoint: set AIPERF_URL, or use aiperftest.Endpoint(…) or aiperftest.Simulated(…)"
 	if required() {
 		fatal(t, "%s (AIPERF_REQUIRE is set: a skipped gate would be a green gate)", why)
 		return
