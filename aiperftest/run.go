@@ -53,6 +53,7 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	dir, shown := artifactDir(t, c.artifacts)
 	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir}}
 	c.spec.Observe = n.observe
+	c.spec.Target.Waiting = func(err error) { n.lines <- err.Error() }
 	engine := start(ctx, r, c.spec, n)
 	defer engine.wait(cancel)
 	for line := range n.lines {
@@ -65,6 +66,8 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	}
 	text := closing(t, out, shown)
 	switch {
+	case err != nil && len(out.Probes) == 0:
+		fatal(t, "%v", err)
 	case err != nil:
 		fatal(t, "%v\n%s", err, text)
 	case out.Verdict == recipes.Met || c.reportOnly:
