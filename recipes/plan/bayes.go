@@ -117,7 +117,11 @@ func (s *study) incumbent() float64 {
 func (s *study) candidates(rng *rand.Rand) [][]float64 {
 	var out [][]float64
 	if len(s.space.dims) == 1 {
-		for _, x := range s.ladder(200) {
+		o := s.prospect()
+		for i, x := range o.xs {
+			if s.trend && o.pass[i] < 0.02 { // nor does anything above it count
+				break
+			}
 			if at := []float64{x}; !s.probed(at) {
 				out = append(out, at)
 			}

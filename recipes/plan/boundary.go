@@ -106,10 +106,15 @@ func (s *study) refine() []float64 {
 // it comes first; below, a point likely to pass does.
 const wide = 1.15
 
-// confirm returns another visit of the point that would be the answer when its
-// own verdict is open.
+// confirm returns another visit of the largest point believed to pass when its
+// verdict is open and the certain answer below it, if any, is too far down to do
+// without it.
 func (s *study) confirm() (Step, bool) {
-	for i := s.track.prefix() - 1; i > s.track.safe(); i-- {
+	safe := s.track.safe()
+	for i := s.track.prefix() - 1; i > safe; i-- {
+		if safe >= 0 && s.track.points[safe].x >= answerShare*s.track.points[i].x {
+			break
+		}
 		if step, ok := s.again(i); ok {
 			return step, true
 		}
