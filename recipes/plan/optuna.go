@@ -1,0 +1,26 @@
+package plan
+
+// Optuna is the style "optuna": Bayesian optimization with a sampler by name.
+type Optuna struct {
+	Sampler   string  // "tpe" (also for "") or "gp"
+	Initial   int     // quasi-random points before the sampler; 0 means 5
+	Patience  int     // probes without a feasible improvement before it ends; 0 means 10
+	Window    int     // feasible goals the plateau rule looks at; 0 means 8
+	Threshold float64 // relative deviation that is a plateau; 0 means 0.01
+}
+
+func (o Optuna) settings(p Problem) settings {
+	c := Bayes{Initial: o.Initial, Patience: o.Patience, Window: o.Window, Threshold: o.Threshold}.settings(p)
+	c.prefix = "optuna"
+	c.trend = false
+	if o.Sampler != "gp" {
+		c.suggest = (*study).ratio
+	}
+	return c
+}
+
+// Next returns the next point of the search.
+func (o Optuna) Next(p Problem, h []Observation) Step { return o.settings(p).next(p, h) }
+
+// Answers returns what the history supports, per tier.
+func (o Optuna) Answers(p Problem, h []Observation) []Answer { return o.settings(p).answers(p, h) }
