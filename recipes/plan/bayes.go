@@ -22,11 +22,11 @@ func orDefault[T int | float64](v, otherwise T) T {
 
 func (b Bayes) settings(p Problem) settings {
 	return settings{
-		prefix:    "bayesian",
-		Initial:   orDefault(b.Initial, 5),
-		trend:     true,
-		plausible: 0.01,
-		suggest:   (*study).improve,
+		prefix:        "bayesian",
+		Initial:       orDefault(b.Initial, 5),
+		boundaryFirst: true,
+		plausible:     0.01,
+		suggest:       (*study).improve,
 		signals: signals{
 			Max:       p.Budget,
 			Patience:  orDefault(b.Patience, 10),
@@ -45,7 +45,7 @@ func (b Bayes) Answers(p Problem, h []Observation) []Answer { return b.settings(
 func (c settings) answers(p Problem, h []Observation) []Answer {
 	var out []Answer
 	for _, tier := range tiers(p, h) {
-		s := look(p, h, tier, c.trend)
+		s := look(p, h, tier)
 		a := s.track.answer()
 		if len(p.Dims) != 1 {
 			nan := math.NaN()

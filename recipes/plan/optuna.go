@@ -12,7 +12,7 @@ type Optuna struct {
 func (o Optuna) settings(p Problem) settings {
 	c := Bayes{Initial: o.Initial, Patience: o.Patience, Window: o.Window, Threshold: o.Threshold}.settings(p)
 	c.prefix = "optuna"
-	c.trend = false
+	c.boundaryFirst = false
 	if o.Sampler != "gp" {
 		c.suggest = (*study).ratio
 	}

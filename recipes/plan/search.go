@@ -8,12 +8,12 @@ import (
 
 // settings are what the model-based styles share.
 type settings struct {
-	prefix    string // of the reasons that are ours
-	Initial   int
-	signals   signals
-	trend     bool
-	suggest   func(*study, *rand.Rand) pick
-	plausible float64 // relative gain below which the goals count as settled
+	prefix        string // of the reasons that are ours
+	Initial       int
+	signals       signals
+	boundaryFirst bool
+	suggest       func(*study, *rand.Rand) pick
+	plausible     float64 // relative gain below which the goals count as settled
 }
 
 // pick is what a sampler proposes.
@@ -40,7 +40,7 @@ func (c settings) next(p Problem, h []Observation) Step {
 	if s, ok := silence(h); ok {
 		return s
 	}
-	s := look(p, h, tiers(p, h)[0], c.trend)
+	s := look(p, h, tiers(p, h)[0])
 	step := c.step(s, h)
 	if !step.Done && step.Size == 0 {
 		step.Size = 1
@@ -94,7 +94,7 @@ func (c settings) step(s *study, h []Observation) Step {
 		return Step{Done: true, Reason: signal}
 	}
 	boundary := s.refine()
-	if c.trend && boundary != nil {
+	if c.boundaryFirst && boundary != nil {
 		return Step{At: boundary, Full: len(s.problem.Goals) > 0, Reason: "narrowing the boundary"}
 	}
 	if signal == "" {

@@ -26,8 +26,8 @@ type study struct {
 const level = 0.85
 
 // look reads a history for one tier.
-func look(p Problem, h []Observation, tier []int, trend bool) *study {
-	s := &study{problem: p, space: newSpace(p.Dims), tier: tier, trend: trend && len(p.Dims) == 1}
+func look(p Problem, h []Observation, tier []int) *study {
+	s := &study{problem: p, space: newSpace(p.Dims), tier: tier, trend: len(p.Dims) == 1}
 	s.track = read(p, h, tier, noiseEstimate)
 	s.known = true
 	for _, o := range h {
