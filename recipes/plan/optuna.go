@@ -13,8 +13,9 @@ func (o Optuna) settings(p Problem) settings {
 	c := Bayes{Initial: o.Initial, Patience: o.Patience, Window: o.Window, Threshold: o.Threshold}.settings(p)
 	c.prefix = "optuna"
 	c.boundaryFirst = false
-	if o.Sampler != "gp" {
-		c.suggest = (*study).ratio
+	c.suggest = (*study).ratio
+	if o.Sampler == "gp" {
+		c.suggest = (*study).expect
 	}
 	return c
 }

@@ -137,10 +137,11 @@ func (s *study) ratio(rng *rand.Rand) pick {
 			break
 		}
 	}
+	model := s.expect(rng)
 	if top.at == nil { // the density is all on probed points
-		top = s.improve(rng)
+		return model
 	}
-	top.gain = s.improve(rng).gain
+	top.gain = model.gain // the estimator has none of its own; Optuna's terminators use a GP too
 	return top
 }
 
