@@ -27,7 +27,7 @@ func (b Bayes) settings(p Problem) settings {
 		prefix:        "bayesian",
 		Initial:       orDefault(b.Initial, 5),
 		boundaryFirst: true,
-		plausible:     0.01,
+		plausible:     0.003,
 		suggest:       (*study).improve,
 		signals: signals{
 			Max:       p.Budget,

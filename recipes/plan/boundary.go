@@ -65,7 +65,7 @@ func (o outlook) largest(p float64) float64 {
 }
 
 // close enough: an answer within 5 % of the boundary's median is an answer.
-const answerShare = 0.95
+const answerShare = 0.97
 
 // refine returns the point in one dimension that would best settle the
 // boundary: the largest that is likely to pass, or, when that is known already,
@@ -75,12 +75,11 @@ func (s *study) refine() []float64 {
 	if len(s.space.dims) != 1 || len(s.tier) == 0 {
 		return nil
 	}
-	n := s.track.prefix()
-	if n == len(s.points) && s.indexOf(s.space.corner(true)) >= 0 {
-		return nil
-	}
 	safe := s.space.dims[0].Lo
 	i := s.track.safe()
+	if s.topPasses() {
+		return nil
+	}
 	if i >= 0 {
 		safe = s.track.points[i].x
 	}
@@ -100,6 +99,13 @@ func (s *study) refine() []float64 {
 		}
 	}
 	return nil
+}
+
+// topPasses reports whether the highest point passes with certainty, together
+// with everything below it.
+func (s *study) topPasses() bool {
+	i := s.track.safe()
+	return i >= 0 && i == s.indexOf(s.space.corner(true))
 }
 
 // wide is the ratio of the ends of the boundary's interval above which halving

@@ -13,9 +13,9 @@ func (o Optuna) settings(p Problem) settings {
 	c := Bayes{Initial: o.Initial, Patience: o.Patience, Window: o.Window, Threshold: o.Threshold}.settings(p)
 	c.prefix = "optuna"
 	c.boundaryFirst = false
-	c.suggest = (*study).ratio
+	c.suggest, c.plausible = (*study).ratio, 0.01
 	if o.Sampler == "gp" {
-		c.suggest = (*study).expect
+		c.suggest, c.plausible = (*study).expect, 0.005
 	}
 	return c
 }

@@ -116,7 +116,7 @@ func (c settings) step(s *study, h []Observation) Step {
 	switch {
 	case passes == 0:
 		signal = c.prefix + noPass
-	case passes == n && s.indexOf(highest) >= 0:
+	case passes == n && s.indexOf(highest) >= 0 && s.track.certainPass(s.track.points[s.indexOf(highest)]):
 		signal = c.prefix + noFailure
 	}
 	return Step{Done: true, Reason: signal}
