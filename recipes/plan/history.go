@@ -13,12 +13,14 @@ const (
 	// maxZ caps what one visit can say: a probe that is certain to 1e-5 is not
 	// evidence against a network fault that happens once in a thousand probes.
 	maxZ = 4.0
-	// failedZ is the evidence of a visit whose requests all failed, or which
-	// lacks the metric: P = 0.055, a failure that one more visit makes certain.
+	// failedZ is the evidence of a visit whose requests all failed: P = 0.055, a failure that one more visit makes certain.
 	// Taking it as certain at once lets one transient fault end a search
 	// (AIPerf answers 15 where 300 is true); taking it as nothing would let a
 	// crashed server pass.
 	failedZ = -1.6
+	// missingZ is the evidence of a visit that lacks a limit's metric: P = 0.01.
+	// What was not measured never passes, and asking again seldom helps.
+	missingZ = -2.33
 )
 
 // belief is what all visits of one point say about one tier.
@@ -27,7 +29,8 @@ type belief struct {
 	visits  []int        // indexes of the observations made there that said something
 	pass    float64      // P(every limit of the tier holds)
 	margins []float64    // pooled g per limit of the tier; NaN: none measured
-	limits  []float64    // P(limit holds) per limit of the tier
+	z       []float64    // evidence that the limit holds, per limit of the tier
+	weight  []float64    // its weight when it is pooled with that of other points
 	values  [][]Estimate // g of each whole visit per limit of the tier; of the rough ones when there is no other
 }
 
@@ -51,7 +54,7 @@ func (b belief) worst() float64 {
 type track struct {
 	points     []belief
 	confidence float64
-	noise      []float64 // per-visit sd of g per limit of the tier, estimated; 0 where every SE is known
+	noise      []scale // per-visit scatter of g per limit of the tier, where it has to be estimated
 }
 
 // noiseUse says what stands in for a certainty that no observation carries.
@@ -92,7 +95,7 @@ func says(o Observation) bool { return o.State != Unmeasured && o.State != Untru
 // read pools a history per distinct point of its first dimension, for the
 // limits of one tier.
 func read(p Problem, h []Observation, tier []int, use noiseUse) track {
-	t := track{confidence: confidence(p), noise: make([]float64, len(tier))}
+	t := track{confidence: confidence(p), noise: make([]scale, len(tier))}
 	groups := visitsByPoint(h)
 	for _, visits := range groups {
 		t.points = append(t.points, gather(h, visits, tier))
@@ -106,8 +109,44 @@ func read(p Problem, h []Observation, tier []int, use noiseUse) track {
 	for i := range t.points {
 		t.points[i].judge(h, tier, t.noise, use)
 	}
-	slices.SortFunc(t.points, func(a, b belief) int { return cmp.Compare(a.x, b.x) })
+	if len(p.Dims) == 1 {
+		slices.SortFunc(t.points, func(a, b belief) int { return cmp.Compare(a.x, b.x) })
+		t.lend()
+	}
 	return t
+}
+
+// lend lets neighbours of the same verdict share evidence: where a margin does
+// not fall with load, its mean over [x, y] is at least its value at x, so what
+// is pooled over passing points from x upwards speaks for x, and over failing
+// points from x downwards against it. (The min-max form of isotonic
+// regression, Barlow et al. 1972, applied to z-scores.) It changes how certain
+// a verdict is, never the verdict.
+func (t *track) lend() {
+	own := slices.Clone(t.points)
+	for i, b := range own {
+		step := -1
+		if b.passes() {
+			step = 1
+		}
+		pass := 1.0
+		for j := range b.z {
+			best, sum, squares := b.z[j], 0.0, 0.0
+			for k := i; k >= 0 && k < len(own) && own[k].passes() == b.passes(); k += step {
+				sum, squares = sum+own[k].weight[j]*own[k].z[j], squares+own[k].weight[j]*own[k].weight[j]
+				z := sum / math.Sqrt(squares)
+				if b.passes() {
+					best = max(best, z)
+				} else {
+					best = min(best, z)
+				}
+			}
+			pass *= normal(best)
+		}
+		if len(b.z) > 0 {
+			t.points[i].pass = pass
+		}
+	}
 }
 
 // visitsByPoint groups the indexes of the observations that say something by
@@ -133,7 +172,8 @@ func gather(h []Observation, visits []int, tier []int) belief {
 	b := belief{
 		x: h[visits[0]].At[0], visits: visits,
 		margins: make([]float64, len(tier)),
-		limits:  make([]float64, len(tier)),
+		z:       make([]float64, len(tier)),
+		weight:  make([]float64, len(tier)),
 		values:  make([][]Estimate, len(tier)),
 	}
 	for j, k := range tier {
@@ -209,7 +249,7 @@ func median(vs []float64) float64 {
 // judge pools the verdicts of a point's visits: per limit, z of P(limit holds)
 // by Stouffer's method with weights sqrt(Requests), then the product over the
 // limits. The product is the conservative choice for limits that move together.
-func (b *belief) judge(h []Observation, tier []int, noise []float64, use noiseUse) {
+func (b *belief) judge(h []Observation, tier []int, noise []scale, use noiseUse) {
 	visits, failed := b.visits, 0.0
 	known := true
 	for _, v := range visits {
@@ -229,8 +269,11 @@ func (b *belief) judge(h []Observation, tier []int, noise []float64, use noiseUs
 		unknown := 0
 		for _, v := range visits {
 			o, w := h[v], weight(v)
-			z := failedZ
-			if o.State != Failed && k >= 0 && k < len(o.Limits) {
+			z := missingZ
+			switch {
+			case o.State == Failed:
+				z = failedZ
+			case k >= 0 && k < len(o.Limits):
 				l := o.Limits[k]
 				switch {
 				case !math.IsNaN(l.Pass):
@@ -248,9 +291,9 @@ func (b *belief) judge(h []Observation, tier []int, noise []float64, use noiseUs
 		if unknown > 0 {
 			// Visits of unknown certainty are judged together, by their pooled
 			// margin against the scatter; the rest joins as one more opinion.
-			g, se := b.margins[j], 0.0
+			z := zOfMargin(b.margins[j], 0)
 			if use == noiseEstimate {
-				se = noise[j] / math.Sqrt(float64(unknown))
+				z = noise[j].z(b.margins[j], unknown)
 			}
 			w := math.Sqrt(float64(unknown))
 			if known {
@@ -260,13 +303,11 @@ func (b *belief) judge(h []Observation, tier []int, noise []float64, use noiseUs
 				}
 				w = math.Sqrt(w)
 			}
-			sum, squares = sum+w*zOfMargin(g, se), squares+w*w
+			sum, squares = sum+w*z, squares+w*w
 		}
-		b.limits[j] = 1
-		if squares > 0 {
-			b.limits[j] = normal(sum / math.Sqrt(squares))
-		}
-		b.pass *= b.limits[j]
+		b.weight[j] = math.Sqrt(squares)
+		b.z[j] = sum / b.weight[j]
+		b.pass *= normal(b.z[j])
 	}
 	if len(tier) == 0 { // without limits a point passes unless it failed
 		for _, v := range visits {
@@ -298,7 +339,7 @@ func zOf(p float64) float64 {
 func zOfMargin(g, se float64) float64 {
 	switch {
 	case math.IsNaN(g):
-		return failedZ
+		return missingZ
 	case se <= 0 && g > 0, math.IsInf(g, 1):
 		return -maxZ
 	case se <= 0, math.IsInf(g, -1):
@@ -311,26 +352,27 @@ func zOfMargin(g, se float64) float64 {
 // value, worth two residuals.
 const (
 	priorNoise  = 0.03
-	priorWeight = 2.0
+	priorWeight = 2
 	nearMargin  = 0.5 // margins beyond it lie where the curve is not locally straight
-	maxResidual = 0.5 // an outlier tells that there is noise, not how much
 )
 
 var nearSpan = math.Log(1.3) // points further apart than this factor show curvature, not noise
 
 // scatter estimates the per-visit standard deviation of limit j's margin from
 // what repeats of a point and near neighbours disagree by, with a weak prior.
-func scatter(points []belief, j int) float64 {
-	sum, n := priorWeight*priorNoise*priorNoise, priorWeight
-	add := func(r, variance float64) {
-		r = max(-maxResidual, min(maxResidual, r))
-		sum, n = sum+r*r/variance, n+1
+// Residuals count up to three times their median (as a normal standard
+// deviation): an outlier tells that it is there, not how much the rest
+// scatters.
+func scatter(points []belief, j int) scale {
+	var rs []float64
+	for range priorWeight {
+		rs = append(rs, priorNoise)
 	}
 	for _, b := range points {
 		vs := b.values[j]
 		for i := 1; i < len(vs); i++ { // successive differences: each has variance 2σ²
 			if d := vs[i].Value - vs[i-1].Value; !math.IsNaN(d) {
-				add(d, 2)
+				rs = append(rs, math.Abs(d)/math.Sqrt2)
 			}
 		}
 	}
@@ -343,15 +385,36 @@ func scatter(points []belief, j int) float64 {
 	for i := 1; i+1 < len(near); i++ {
 		a, b, c := near[i-1], near[i], near[i+1]
 		la, lb, lc := math.Log(a.x), math.Log(b.x), math.Log(c.x)
-		if lc-la > nearSpan {
+		if lc-la > nearSpan || (a.margins[j] > 0) != (c.margins[j] > 0) { // a cliff may lie between the two
 			continue
 		}
 		w := (lb - la) / (lc - la)
 		r := b.margins[j] - (1-w)*a.margins[j] - w*c.margins[j]
 		v := 1/float64(len(b.values[j])) + (1-w)*(1-w)/float64(len(a.values[j])) + w*w/float64(len(c.values[j]))
-		add(r, v)
+		rs = append(rs, math.Abs(r)/math.Sqrt(v))
 	}
-	return math.Sqrt(sum / n)
+	limit := 3 * median(rs) / 0.6745
+	sum := 0.0
+	for _, r := range rs {
+		r = min(r, limit)
+		sum += r * r
+	}
+	return scale{sd: math.Sqrt(sum / float64(len(rs))), dof: float64(len(rs))}
+}
+
+// scale is an estimated standard deviation and the number of residuals that it
+// rests on.
+type scale struct{ sd, dof float64 }
+
+// z is the evidence that a limit holds whose margin is g, the mean of n visits:
+// the z-score of Student's t, since a scatter known from few residuals may be
+// far larger than it looks.
+func (s scale) z(g float64, n int) float64 {
+	if math.IsNaN(g) || math.IsInf(g, 0) {
+		return zOfMargin(g, 0)
+	}
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: s.dof}
+	return zOf(t.CDF(-g / (s.sd / math.Sqrt(float64(n)))))
 }
 
 // certainPass and certainFail compare a belief with the asked confidence.

@@ -90,18 +90,21 @@ func double(a axis, x float64) float64 { return a.up(x, 2) }
 
 // bracket returns the indexes of the two ends between which the boundary is
 // still to be searched: the largest believed pass of the prefix and the point
-// above it. A pass that stayed open at its last visit counts as the upper end:
-// what cannot be confirmed is not an answer. lo is −1 when no pass is left, hi
-// is len(points) when nothing lies above.
+// above it. A pass that stayed open at its last visit counts as the upper end,
+// since what cannot be confirmed is not an answer; below it only certain passes
+// count as the lower one, at one visit each: they share their evidence, and
+// repeating every step of a plateau would cost thrice as much. lo is −1 when no
+// pass is left, hi is len(points) when nothing lies above.
 func (t track) bracket() (lo, hi int) {
 	hi = t.prefix()
-	for lo = hi - 1; lo >= 0; lo-- {
-		b := t.points[lo]
-		if !t.open(b) || len(b.visits) < maxVisits {
-			return lo, lo + 1
-		}
+	lo = hi - 1
+	if lo < 0 || !t.open(t.points[lo]) || len(t.points[lo].visits) < maxVisits {
+		return lo, hi
 	}
-	return -1, 0
+	for ; lo >= 0 && t.open(t.points[lo]); lo-- {
+		hi = lo
+	}
+	return lo, hi
 }
 
 // confirm returns another, longer visit of a point whose verdict is open.
