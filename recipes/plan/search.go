@@ -93,9 +93,10 @@ func (c settings) step(s *study, h []Observation) Step {
 		}
 		return Step{Done: true, Reason: signal}
 	}
-	boundary := s.refine()
-	if c.boundaryFirst && boundary != nil {
-		return Step{At: boundary, Full: len(s.problem.Goals) > 0, Reason: "narrowing the boundary"}
+	boundary, unsettled := s.refine()
+	if c.boundaryFirst && unsettled {
+		boundary.Full = len(s.problem.Goals) > 0
+		return boundary
 	}
 	if signal == "" {
 		rng := rand.New(rand.NewPCG(s.problem.Seed, uint64(len(h))))
@@ -107,8 +108,8 @@ func (c settings) step(s *study, h []Observation) Step {
 			signal = c.prefix + exhausted
 		}
 	}
-	if boundary != nil {
-		return Step{At: boundary, Reason: "narrowing the boundary"}
+	if unsettled {
+		return boundary
 	}
 	if again, ok := s.confirm(); ok {
 		return again

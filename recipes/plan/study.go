@@ -51,8 +51,10 @@ func look(p Problem, h []Observation, tier []int) *study {
 	}
 	if !s.known {
 		s.track.confidence = level
-		for i := range s.track.points {
-			s.track.points[i].pass = s.feasible(s.units[i])
+		for i, b := range s.track.points {
+			if !slices.ContainsFunc(b.visits, func(v int) bool { return h[v].State == Failed }) {
+				s.track.points[i].pass = s.feasible(s.units[i])
+			}
 		}
 	}
 	for k := range p.Goals {
