@@ -186,3 +186,32 @@ func (s *study) volumeGain(draws int) gainer {
 		return math.Log(max(sum/float64(draws), 1e-12) / max(base, 1e-3))
 	}
 }
+
+// regretBound reports whether the best feasible point's regret is bounded by the
+// noise of its own measurement: the best upper confidence bound over the
+// candidates less the best lower one over the feasible points (Makarova et al.
+// 2022, "Automatic termination for hyperparameter optimization", eq. 4–5).
+func (s *study) regretBound() bool {
+	if len(s.aims) != 1 || !s.scored() {
+		return false
+	}
+	a, t := s.aims[0], float64(len(s.units))
+	const delta = 0.1
+	beta := 2 * math.Log(float64(len(s.space.dims))*t*t*math.Pi*math.Pi/(6*delta)) / 5
+	upper, lower := math.Inf(-1), math.Inf(-1)
+	rng := rand.New(rand.NewPCG(s.problem.Seed, uint64(len(s.units))))
+	for _, at := range s.candidates(rng) {
+		u := s.space.unit(at)
+		if mean, sd := a.at(u); s.feasible(u) >= 0.5 {
+			upper = max(upper, mean+math.Sqrt(beta)*sd)
+		}
+	}
+	for i, u := range s.units {
+		mean, sd := a.at(u)
+		upper = max(upper, mean)
+		if s.track.points[i].passes() {
+			lower = max(lower, mean-math.Sqrt(beta)*sd)
+		}
+	}
+	return upper-lower <= math.Sqrt(a.process.extra)
+}

@@ -49,9 +49,12 @@ func (c settings) answers(p Problem, h []Observation) []Answer {
 	for _, tier := range tiers(p, h) {
 		s := look(p, h, tier)
 		a := s.track.answer()
-		if len(p.Dims) != 1 {
+		switch {
+		case len(p.Dims) != 1:
 			nan := math.NaN()
 			a = Answer{Safe: nan, Estimate: nan, Lo: nan, Hi: nan, Passed: a.Passed}
+		case len(s.points) > 0 && len(tier) > 0:
+			a.Estimate, a.Lo, a.Hi = s.prospect().interval()
 		}
 		out = append(out, a)
 	}
@@ -66,8 +69,8 @@ func (s *study) expect(rng *rand.Rand) pick  { return s.acquire(rng, (*study).pl
 // acquire returns the unprobed point with the largest gain times the
 // probability that all limits hold (Gardner et al. 2014, "Bayesian optimization
 // with inequality constraints", eq. 6), in logs. With several goals the gain is
-// that of hypervolume, whatever single asks for; with none it is the same
-// everywhere.
+// that of hypervolume, whatever single asks for. With none, a feasible point is
+// all there is to find.
 func (s *study) acquire(rng *rand.Rand, single func(*study) gainer) pick {
 	gain, relative := func([]float64) float64 { return 0 }, 1.0
 	several := len(s.aims) > 1 && s.scored()
@@ -76,6 +79,8 @@ func (s *study) acquire(rng *rand.Rand, single func(*study) gainer) pick {
 		gain = s.volumeGain(roughDraws)
 	case len(s.aims) == 1 && s.scored():
 		gain, relative = single(s), s.aims[0].relative()
+	case slices.ContainsFunc(s.track.points, belief.passes):
+		relative = 0
 	}
 	candidates := s.candidates(rng)
 	scored := make([]scoredPoint, 0, len(candidates))

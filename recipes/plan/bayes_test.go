@@ -58,7 +58,7 @@ func run(t testing.TB, planner Planner, p Problem, probe func(Step) Observation)
 				said++
 			}
 		}
-		if said > 0 {
+		if said > 0 && says(h[len(h)-1]) { // a probe that said nothing is repeated as it was
 			require.Greater(t, step.Size, 1.0, "a repeat that adds nothing at %v", step.At)
 			require.Less(t, said, maxVisits, "visit %d of %v", said+1, step.At)
 		}
@@ -288,6 +288,74 @@ func TestModelStylesTwoDimensions(t *testing.T) {
 			assert.True(t, math.IsNaN(a.Safe), "several dimensions have no largest point")
 		})
 	}
+}
+
+// Without a goal the boundary is all there is to find.
+func TestModelStylesNoGoal(t *testing.T) {
+	for name, planner := range modelStyles {
+		t.Run(name, func(t *testing.T) {
+			p := oneDim(1, 1000)
+			p.Goals = nil
+			h, reason := run(t, planner, p, func(s Step) Observation {
+				o := boundaryAt(137)(s)
+				o.Goals = nil
+				return o
+			})
+			assert.InDelta(t, 134, planner.Answers(p, h)[0].Safe, 4, "%s after %d", reason, len(h))
+			assert.True(t, strings.HasSuffix(reason, precise), reason)
+			assert.LessOrEqual(t, len(h), 14)
+		})
+	}
+}
+
+// Without a limit the goal is all there is to find, and an interior optimum is
+// found.
+func TestModelStylesNoLimit(t *testing.T) {
+	for name, planner := range modelStyles {
+		t.Run(name, func(t *testing.T) {
+			p := oneDim(1, 1000)
+			goal := func(c float64) float64 { return c / (1 + math.Pow(c/100, 2)) } // best at 100
+			h, reason := run(t, planner, p, func(s Step) Observation { return measured(nil, []float64{goal(s.At[0])}) })
+			best := 0.0
+			for _, o := range h {
+				best = max(best, o.Goals[0].Value)
+			}
+			assert.GreaterOrEqual(t, best, 0.97*goal(100), "%s after %d", reason, len(h))
+		})
+	}
+}
+
+// Several tiers: each gets its boundary from one history.
+func TestModelStylesTiers(t *testing.T) {
+	for name, planner := range modelStyles {
+		t.Run(name, func(t *testing.T) {
+			p := oneDim(1, 1000)
+			p.Tiers, p.Budget = [][]int{{0}, {1}}, 60
+			h, reason := run(t, planner, p, func(s Step) Observation {
+				g := 1.5 * math.Log(s.At[0])
+				return measured([]float64{g - 1.5*math.Log(50.5), g - 1.5*math.Log(400.5)}, []float64{s.At[0]})
+			})
+			a := planner.Answers(p, h)
+			assert.InDelta(t, 48, a[0].Safe, 3, "%s after %d", reason, len(h))
+			assert.InDelta(t, 390, a[1].Safe, 12, "%s after %d", reason, len(h))
+		})
+	}
+}
+
+// The terminator ends a search whose noise hides what is left to gain.
+func TestOptunaRegret(t *testing.T) {
+	p := oneDim(1, 1000)
+	noisy := func() func(Step) Observation {
+		rng := rand.New(rand.NewPCG(1, 1))
+		return func(s Step) Observation {
+			c := s.At[0]
+			return measured(nil, []float64{c / (1 + math.Pow(c/100, 2)) * math.Exp(0.3*rng.NormFloat64())})
+		}
+	}
+	_, reason := run(t, Optuna{Sampler: "gp", Regret: true}, p, noisy())
+	assert.Equal(t, ReasonRegretBound, reason)
+	_, reason = run(t, Optuna{Sampler: "gp"}, p, noisy())
+	assert.NotEqual(t, ReasonRegretBound, reason)
 }
 
 // Several goals: the front's hypervolume beats that of as many quasi-random

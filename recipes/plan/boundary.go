@@ -64,7 +64,20 @@ func (o outlook) largest(p float64) float64 {
 	return x
 }
 
-// close enough: an answer within 5 % of the boundary's median is an answer.
+// interval returns the boundary's median and the ends of its 90 % credible
+// interval, NaN where an end lies outside the range.
+func (o outlook) interval() (median, lo, hi float64) {
+	median, lo, hi = o.largest(0.5), o.largest(0.95), math.NaN()
+	for i, p := range o.pass {
+		if p < 0.05 {
+			hi = o.xs[i]
+			break
+		}
+	}
+	return median, lo, hi
+}
+
+// answerShare of the boundary's median is near enough to it.
 const answerShare = 0.97
 
 // refine returns the probe in one dimension that would best settle the boundary;

@@ -7,11 +7,12 @@ type Optuna struct {
 	Patience  int     // probes without a feasible improvement before it ends; 0 means 10
 	Window    int     // feasible goals the plateau rule looks at; 0 means 8
 	Threshold float64 // relative deviation that is a plateau; 0 means 0.01
+	Regret    bool    // AIPerf's terminator "regret": end when no point can beat the best by more than noise
 }
 
 func (o Optuna) settings(p Problem) settings {
 	c := Bayes{Initial: o.Initial, Patience: o.Patience, Window: o.Window, Threshold: o.Threshold}.settings(p)
-	c.prefix = "optuna"
+	c.prefix, c.regret = "optuna", o.Regret
 	c.boundaryFirst = false
 	c.suggest, c.plausible = (*study).ratio, 0.01
 	if o.Sampler == "gp" {

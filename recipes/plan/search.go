@@ -11,7 +11,8 @@ type settings struct {
 	prefix        string // of the reasons that are ours
 	Initial       int
 	signals       signals
-	boundaryFirst bool
+	boundaryFirst bool // the boundary before the goals (1-D)
+	regret        bool // end when the regret bound is within noise
 	suggest       func(*study, *rand.Rand) pick
 	plausible     float64 // relative gain below which the goals count as settled
 }
@@ -40,18 +41,25 @@ func (c settings) next(p Problem, h []Observation) Step {
 	if s, ok := silence(h); ok {
 		return s
 	}
-	s := look(p, h, tiers(p, h)[0])
-	step := c.step(s, h)
-	if !step.Done && step.Size == 0 {
-		step.Size = 1
-	}
-	if out := within(p, h, step); out.Done && !step.Done {
+	var step Step
+	for _, tier := range tiers(p, h) { // one after the other; they share all probes
+		s := look(p, h, tier)
+		if step = c.step(s, h); step.Done {
+			continue
+		}
+		if step.Size == 0 {
+			step.Size = 1
+		}
+		out := within(p, h, step)
+		if !out.Done {
+			return step
+		}
 		// The budget of distinct points is spent: what is left is to make the
 		// answer certain.
 		if again, ok := s.confirm(); ok {
 			return again
 		}
-		return out
+		step = out
 	}
 	return step
 }
@@ -97,6 +105,9 @@ func (c settings) step(s *study, h []Observation) Step {
 	if c.boundaryFirst && unsettled {
 		boundary.Full = len(s.problem.Goals) > 0
 		return boundary
+	}
+	if signal == "" && c.regret && s.regretBound() {
+		signal = ReasonRegretBound
 	}
 	if signal == "" {
 		rng := rand.New(rand.NewPCG(s.problem.Seed, uint64(len(h))))
