@@ -345,6 +345,7 @@ func TestModelStylesTiers(t *testing.T) {
 // The terminator ends a search whose noise hides what is left to gain.
 func TestOptunaRegret(t *testing.T) {
 	p := oneDim(1, 1000)
+	p.Budget = 100
 	noisy := func() func(Step) Observation {
 		rng := rand.New(rand.NewPCG(1, 1))
 		return func(s Step) Observation {
@@ -352,9 +353,9 @@ func TestOptunaRegret(t *testing.T) {
 			return measured(nil, []float64{c / (1 + math.Pow(c/100, 2)) * math.Exp(0.3*rng.NormFloat64())})
 		}
 	}
-	_, reason := run(t, Optuna{Sampler: "gp", Regret: true}, p, noisy())
+	_, reason := run(t, Optuna{Sampler: "gp", Patience: 100, Regret: true}, p, noisy())
 	assert.Equal(t, ReasonRegretBound, reason)
-	_, reason = run(t, Optuna{Sampler: "gp"}, p, noisy())
+	_, reason = run(t, Optuna{Sampler: "gp", Patience: 100}, p, noisy())
 	assert.NotEqual(t, ReasonRegretBound, reason)
 }
 

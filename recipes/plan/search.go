@@ -125,7 +125,8 @@ func (c settings) step(s *study, h []Observation) Step {
 	if again, ok := s.confirm(); ok {
 		return again
 	}
-	switch {
+	switch { // what happened says more than what ended it
+	case len(s.tier) == 0:
 	case passes == 0:
 		signal = c.prefix + noPass
 	case passes == n && s.indexOf(highest) >= 0 && s.track.certainPass(s.track.points[s.indexOf(highest)]):

@@ -23,7 +23,7 @@ type study struct {
 
 // level is the certainty that an answer needs when the verdicts carry none and
 // the models judge: their noise is an estimate, so 98 % would be a pretence.
-const level = 0.9
+const level = 0.92
 
 // look reads a history for one tier.
 func look(p Problem, h []Observation, tier []int) *study {
