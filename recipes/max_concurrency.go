@@ -16,7 +16,7 @@ var maxConcurrency = &Recipe{
 				Problem: "requires at least one SLA: give " + inputTTFT.option() + ", " + inputITL.option() + ", " + inputE2E.option() +
 					", " + inputErrorRate.option() + " or " + inputSLA.option()}
 		}
-		s, err := concurrencySearch(name, in, Monotonic)
+		s, err := concurrencySearch(name, in, SmoothIsotonic)
 		if err != nil {
 			return nil, err
 		}

@@ -16,7 +16,7 @@ var maxThroughputTTFT = &Recipe{
 		if in.TTFT == nil {
 			return nil, missing(name, "the limit on p95 TTFT", inputTTFT)
 		}
-		s, err := concurrencySearch(name, in, Monotonic)
+		s, err := concurrencySearch(name, in, BO)
 		if err != nil {
 			return nil, err
 		}

@@ -45,6 +45,12 @@ func (s *Search) planner() plan.Planner {
 	switch s.Style {
 	case Monotonic:
 		return plan.Monotonic{}
+	case SmoothIsotonic:
+		return plan.SmoothIsotonic{}
+	case BO:
+		return plan.Bayes{Initial: s.InitialPoints, Patience: s.Patience, Window: s.PlateauWindow, Threshold: s.PlateauThreshold}
+	case Optuna:
+		return plan.Optuna{Sampler: s.Sampler, Initial: s.InitialPoints, Patience: s.Patience, Window: s.PlateauWindow, Threshold: s.PlateauThreshold}
 	}
 	return nil
 }
