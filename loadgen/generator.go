@@ -260,10 +260,10 @@ func (g *Generator) end(s *slot, rec *record) (pause time.Duration) {
 	was := p.window.phase
 	p.window.end(rec.ticket.serial)
 	p.changed(was)
-	p.put(rec)
 	if g.refused >= dialsRefused {
 		p.fail(&UnreachableError{URL: g.target.Redacted(), Err: rec.err})
 	}
+	p.queue.put(rec) // from here on it is the collector's
 	return pause
 }
 

@@ -243,8 +243,6 @@ type queue struct {
 	ready chan struct{}
 }
 
-func (p *probe) put(rec *record) { p.queue.put(rec) }
-
 func (q *queue) put(rec *record) {
 	q.mu.Lock()
 	q.recs = append(q.recs, rec)
