@@ -490,6 +490,7 @@ type surfaceStyle struct {
 var surfaceStyles = []surfaceStyle{
 	{name: "grid", planner: plan.List{}, list: []float64{1, 3, 7, 19, 52, 139, 373, 1000}, budget: 8, aiperf: struct{ probes, err float64 }{8, 0.33}, mayTie: true},
 	{name: "monotonic", planner: plan.Monotonic{}, budget: 20, aiperf: struct{ probes, err float64 }{17.9, 0.203}},
+	{name: "smooth_isotonic", planner: plan.SmoothIsotonic{}, budget: 30, aiperf: struct{ probes, err float64 }{12.5, 0.015}, violates: 0.05},
 }
 
 // run searches a surface once.
