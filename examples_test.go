@@ -22,6 +22,7 @@ func TestCapacity(t *testing.T) {
 		server = aiperftest.Options{
 			aiperftest.Simulated(chat.Model),
 			aiperftest.TTFT(38 * time.Millisecond), aiperftest.Tokens(chat.ISL, chat.OSL), aiperftest.Concurrency(4, 200),
+			aiperftest.Requests(200), // enough for a server this regular
 		}
 	}
 	out := aiperftest.RunRecipe(t, "max-throughput-ttft-sla", server)

@@ -53,6 +53,7 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	dir, shown := artifactDir(t, c.artifacts)
 	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir}}
 	c.spec.Observe = n.observe
+	c.spec.Target.Waiting = func(err error) { n.lines <- err.Error() }
 	engine := start(ctx, r, c.spec, n)
 	defer engine.wait(cancel)
 	for line := range n.lines {
@@ -65,6 +66,8 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	}
 	text := closing(t, out, shown)
 	switch {
+	case err != nil && len(out.Probes) == 0:
+		fatal(t, "%v", err)
 	case err != nil:
 		fatal(t, "%v\n%s", err, text)
 	case out.Verdict == recipes.Met || c.reportOnly:
@@ -78,7 +81,7 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 // absent ends a test that has nothing to measure.
 func absent(t T) {
 	t.Helper()
-	const why = "no endpoint: set AIPERF_URL or use aiperftest.Endpoint(…); aiperftest.Simulated(…) runs against the embedded server"
+	const why = "no endpoint: set AIPERF_URL, or use aiperftest.Endpoint(…) or aiperftest.Simulated(…)"
 	if required() {
 		fatal(t, "%s (AIPERF_REQUIRE is set: a skipped gate would be a green gate)", why)
 		return

@@ -2,6 +2,8 @@ package aiperftest
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -24,8 +26,26 @@ type T interface {
 // fatal reports a result that is none, and ends the test.
 func fatal(t T, format string, args ...any) {
 	t.Helper()
-	t.Errorf(format, args...)
+	t.Errorf("%s", fold(fmt.Sprintf(format, args...)))
 	t.FailNow()
+}
+
+// fold breaks lines that are too long for a log at spaces.
+func fold(text string) string {
+	const width = 92 // 100 less what t.Log puts before a line
+	var out []string
+	for _, line := range strings.Split(text, "\n") {
+		for len([]rune(line)) > width {
+			at := strings.LastIndexByte(string([]rune(line)[:width]), ' ')
+			if at <= len("        ") {
+				break
+			}
+			out = append(out, line[:at])
+			line = "        " + line[at+1:]
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "\n")
 }
 
 // reserve is what is kept of a test's time to conclude and report: 5 % of it,

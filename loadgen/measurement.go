@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -14,12 +15,19 @@ type Measurement struct {
 	Ended    string            // why the probe ended: EndedRequests, EndedTime, EndedDecided or EndedFailures
 	Metrics  map[string]Metric // by tag
 	Requests []Request         // the cohort in start order; may be nil for measurements made elsewhere, and is released once a search has read it
+	Failures []FailureCount    // what failed in the cohort, the most frequent first
 	Health   Health
 	Warnings []error
 
 	Window time.Duration // length of the measured window
 	Wall   time.Duration // of the whole probe: ramp, window and drain
 	Epoch  time.Time     // what the requests' times count from
+}
+
+// FailureCount is how often requests failed in one way.
+type FailureCount struct {
+	Failure
+	Count int
 }
 
 // Warnings that a Measurement can carry, for errors.Is.
@@ -43,6 +51,7 @@ func (p *probe) measure(ended string, epoch time.Time, wall time.Duration, healt
 	slices.SortFunc(m.Requests, func(a, b Request) int { return a.Index - b.Index })
 	open, shut := p.window.open, p.window.close
 	m.Window = shut - open
+	m.Failures = countFailures(m.Requests)
 	m.perRequest(p.stream)
 	m.rates(open, shut, append(p.others, m.Requests...))
 	m.Health.lag(m.Requests)
@@ -243,4 +252,25 @@ func (m *Measurement) warn() {
 func (m *Measurement) Stat(tag, stat string) (v float64, ok bool) {
 	v, ok = m.Metrics[tag].Stats[stat]
 	return v, ok
+}
+
+// countFailures groups failures by what they say.
+func countFailures(requests []Request) []FailureCount {
+	counts := map[Failure]int{}
+	for i := range requests {
+		if f := requests[i].Failure; f != nil {
+			counts[*f]++
+		}
+	}
+	var out []FailureCount
+	for f, n := range counts {
+		out = append(out, FailureCount{f, n})
+	}
+	slices.SortFunc(out, func(a, b FailureCount) int {
+		if a.Count != b.Count {
+			return b.Count - a.Count
+		}
+		return cmp.Compare(a.Error(), b.Error())
+	})
+	return out
 }

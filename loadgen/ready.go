@@ -34,7 +34,7 @@ type Server struct {
 func (g *Generator) Ready(ctx context.Context) error {
 	wait, cancel := context.WithTimeout(ctx, g.target.ReadyTimeout)
 	defer cancel()
-	for {
+	for first := true; ; first = false {
 		err := g.greet(wait)
 		if err == nil {
 			return nil
@@ -42,6 +42,9 @@ func (g *Generator) Ready(ctx context.Context) error {
 		var again *notYetError
 		if !errors.As(err, &again) {
 			return err
+		}
+		if first && g.target.Waiting != nil {
+			g.target.Waiting(fmt.Errorf("waiting up to %v for endpoint %s: %w", g.target.ReadyTimeout, g.target.Redacted(), again.err))
 		}
 		if !sleep(wait, readyPause) {
 			if ctx.Err() != nil {

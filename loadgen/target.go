@@ -35,6 +35,7 @@ type Target struct {
 	SamePrompts bool
 
 	ReadyTimeout time.Duration // how long Ready waits for a server that refuses connections or answers 503; 0: 2 minutes
+	Waiting      func(error)   // told once, when Ready begins to wait, what for; nil: nobody is
 	Timeout      time.Duration // a request that lasts longer has failed; 0: 10 minutes
 	IdleTimeout  time.Duration // a request that receives nothing for so long has failed; 0: 2 minutes
 

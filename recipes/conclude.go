@@ -2,7 +2,6 @@ package recipes
 
 import (
 	"math"
-	"strings"
 
 	"github.com/aiperf-go/aiperf/recipes/plan"
 )
@@ -117,9 +116,6 @@ func (o *Outcome) certainlyBelow(floor float64) bool {
 		return o.complete() && !o.Boundary.Passed
 	}
 	floor = max(floor, dims[0].Lo)
-	if strings.Contains(o.Reason, "no_pass") {
-		return true
-	}
 	for i := range o.Probes {
 		p := &o.Probes[i]
 		if pass, certain := p.Passes(o.Spec.Confidence); !pass && certain && p.Step.At[0] <= floor {

@@ -138,8 +138,10 @@ func (o *Outcome) observe() {
 	}
 }
 
-// fail closes an outcome that could not be completed.
+// fail closes an outcome that could not be completed: what was learnt stays, but
+// it is no verdict.
 func (o *Outcome) fail(err error) error {
+	o.Verdict = Inconclusive
 	if o.Reason == "" {
 		o.Reason = ReasonAborted
 	}

@@ -21,7 +21,7 @@ import (
 func ttftScenarios() []simserver.Scenario {
 	var all []simserver.Scenario
 	for _, s := range simserver.Catalogue() {
-		if s.Limit.Metric == simserver.TTFT && s.Model.KVTokens == 0 && s.Name != "small-batch" {
+		if s.Limit.Metric == simserver.TTFT && s.Model.KVTokens == 0 {
 			all = append(all, s)
 		}
 	}

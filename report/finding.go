@@ -17,20 +17,58 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 	f := finding{o: o}
 	f.line("recipe %s: %s", o.Recipe.Name, f.headline())
 	f.limits()
+	f.failures()
 	f.best()
 	if o.Verdict != recipes.Met {
 		f.probes()
 	}
 	f.run()
-	for _, warning := range o.Warnings {
-		f.wrapped("warning: " + strings.ReplaceAll(warning.Error(), "\n", " "))
-	}
+	f.warnings()
 	_, err := io.WriteString(w, strings.Join(f.out, "\n")+"\n")
 	return err
 }
 
 // Headline returns the finding's first line without the recipe's name.
 func Headline(o *recipes.Outcome) string { return (&finding{o: o}).headline() }
+
+// warnings prints each once, with how often it came.
+func (f *finding) warnings() {
+	times := map[string]int{}
+	var order []string
+	for _, warning := range f.o.Warnings {
+		text := warning.Error()
+		if times[text]++; times[text] == 1 {
+			order = append(order, text)
+		}
+	}
+	for _, text := range order {
+		if n := times[text]; n > 1 {
+			text += fmt.Sprintf(" (%d times)", n)
+		}
+		f.wrapped("warning: " + text)
+	}
+}
+
+// failures says what the requests of the shown probe failed of.
+func (f *finding) failures() {
+	p := f.shown()
+	if p == nil {
+		return
+	}
+	const most = 3
+	var parts []string
+	for _, m := range p.Trials {
+		for _, c := range m.Failures {
+			parts = append(parts, fmt.Sprintf("%s × %s", count(c.Count), c.Error()))
+		}
+	}
+	if len(parts) > most {
+		parts = append(parts[:most], fmt.Sprintf("%d more kinds", len(parts)-most))
+	}
+	if len(parts) > 0 {
+		f.wrapped("failed: " + strings.Join(parts, "; "))
+	}
+}
 
 type finding struct {
 	o   *recipes.Outcome
@@ -99,12 +137,14 @@ func (f *finding) doubt() string {
 	switch {
 	case last.State() == "untrusted":
 		return fmt.Sprintf("the probes at concurrency %d cannot be trusted", last.Load.Concurrency)
+	case o.Reason == recipes.ReasonAborted && o.Best.Found:
+		return fmt.Sprintf("the endpoint was lost; SLA met up to concurrency %d until then", o.Best.Concurrency())
 	case o.Reason == recipes.ReasonDeadline, o.Reason == recipes.ReasonCancelled, o.Reason == recipes.ReasonAborted:
 		return "no answer was certain" + f.because()
 	case o.Best.Found && o.Spec.AtLeast > 0:
 		return fmt.Sprintf("SLA met up to concurrency %d, and it is not certain that %d is too much", o.Best.Concurrency(), o.Spec.AtLeast)
 	}
-	return "no concurrency is certain to meet the SLA, and none to miss it"
+	return "no verdict is certain at any concurrency"
 }
 
 // because names an end that was not the search's own.
@@ -189,10 +229,13 @@ func evidence(r recipes.Reading) string {
 // distance is how far the reading is from its threshold.
 func distance(r recipes.Reading) string {
 	v, t := r.Adjusted, r.Limit.Threshold
-	if math.IsNaN(v) || math.IsInf(v, 0) || t <= 0 {
+	if math.IsNaN(v) || math.IsInf(v, 0) || t <= 0 || v == 0 {
 		return ""
 	}
 	d := (v - t) / t
+	if d > 9.99 {
+		return fmt.Sprintf("%s times the limit", digits(v/t))
+	}
 	if !r.Limit.Op.Upper() {
 		d = -d
 	}

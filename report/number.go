@@ -20,8 +20,6 @@ func value(v float64, unit string) string {
 	switch {
 	case math.IsNaN(v):
 		return unknown
-	case math.IsInf(v, 1) && unit == "ms":
-		return "failed" // the percentile falls on a failed request
 	case unit == "ms":
 		return duration(v)
 	case unit == "%":
@@ -82,12 +80,15 @@ func elapsed(d time.Duration) string {
 	return d.Round(100 * time.Millisecond).String()
 }
 
-// observed writes what a reading got: as printed, and with failures counted
-// where that differs.
+// observed writes what a reading got: as printed, of successful requests, and
+// with failures counted as infinitely slow where that differs.
 func observed(r recipes.Reading) string {
 	s := value(r.Value, r.Limit.Unit())
-	if !math.IsNaN(r.Adjusted) && value(r.Adjusted, r.Limit.Unit()) != s {
-		s += " (" + value(r.Adjusted, r.Limit.Unit()) + " with failures)"
+	if math.IsInf(r.Adjusted, 1) {
+		return s + " (too many failed)"
+	}
+	if adjusted := value(r.Adjusted, r.Limit.Unit()); !math.IsNaN(r.Adjusted) && adjusted != s {
+		s += " (" + adjusted + " counting failures)"
 	}
 	return s
 }

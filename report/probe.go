@@ -16,7 +16,7 @@ func Expansion(w io.Writer, o *recipes.Outcome) error {
 	add := func(format string, args ...any) {
 		out = append(out, wrap(fmt.Sprintf(format, args...), indent, indent+indent)...)
 	}
-	out = append(out, fmt.Sprintf("recipe %s: %s", o.Recipe.Name, o.Recipe.Doc))
+	out = append(out, wrap(fmt.Sprintf("recipe %s: %s", o.Recipe.Name, o.Recipe.Doc), "", indent)...)
 	switch p := o.Plan; {
 	case p.Search != nil:
 		s := p.Search
@@ -68,23 +68,23 @@ func Expansion(w io.Writer, o *recipes.Outcome) error {
 // ProbeLine writes one line on the i-th probe.
 func ProbeLine(w io.Writer, o *recipes.Outcome, i int) error {
 	p := &o.Probes[i]
-	cells := []string{fmt.Sprintf("probe %d:", i+1)}
+	var at, got []string
+	throughput := true
 	for k, path := range paths(o.Plan) {
-		cells = append(cells, leaf(path)+" "+digits(p.Step.At[k]))
-	}
-	if v, ok := p.Stat("throughput", "avg"); ok {
-		cells = append(cells, value(v, "tok/s"))
+		at = append(at, leaf(path)+" "+digits(p.Step.At[k]))
 	}
 	for _, r := range p.Readings {
-		cells = append(cells, r.Limit.Name()+" "+observed(r))
+		got = append(got, r.Limit.Name()+" "+observed(r))
+		throughput = throughput && r.Limit.Name() != "throughput"
 	}
-	if len(p.Readings) == 0 {
-		if v, ok := p.Stat("ttft", "p95"); ok {
-			cells = append(cells, "ttft p95 "+duration(v))
-		}
+	if v, ok := p.Stat("ttft", "p95"); ok && len(p.Readings) == 0 {
+		got = append(got, "ttft p95 "+duration(v))
 	}
-	cells = append(cells, word(o, p))
-	_, err := io.WriteString(w, strings.Join(cells, "  ")+"  ("+p.Step.Reason+", "+elapsed(p.Wall)+")\n")
+	if v, ok := p.Stat("throughput", "avg"); ok && throughput {
+		got = append(got, value(v, "tok/s"))
+	}
+	line := fmt.Sprintf("probe %d, %s: %s; %s (%s, %s)", i+1, strings.Join(at, ", "), word(o, p), strings.Join(got, ", "), p.Step.Reason, elapsed(p.Wall))
+	_, err := io.WriteString(w, strings.Join(wrap(line, "", indent), "\n")+"\n")
 	return err
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"sort"
 	"time"
 
 	"github.com/aiperf-go/aiperf/recipes"
@@ -119,33 +118,16 @@ func span(m *recipes.Measurement) (first, last time.Time, ok bool) {
 	return first, last, ok
 }
 
-// errorSummary counts failures by what they were, the most frequent first.
+// errorSummary lists failures by what they were, the most frequent first.
 func errorSummary(m *recipes.Measurement) []errorCount {
-	type key struct {
-		status  int
-		kind    string
-		message string
-	}
-	counts := map[key]int{}
-	for i := range m.Requests {
-		if f := m.Requests[i].Failure; f != nil {
-			counts[key{f.Status, string(f.Kind), f.Message}]++
-		}
-	}
 	out := []errorCount{}
-	for k, n := range counts {
-		e := errorCount{Type: k.kind, Message: k.message, Count: n}
-		if k.status != 0 {
-			e.Code = &k.status
+	for _, f := range m.Failures {
+		e := errorCount{Type: string(f.Kind), Message: f.Message, Count: f.Count}
+		if f.Status != 0 {
+			e.Code = &f.Status
 		}
 		out = append(out, e)
 	}
-	sort.Slice(out, func(a, b int) bool {
-		if out[a].Count != out[b].Count {
-			return out[a].Count > out[b].Count
-		}
-		return out[a].Type+out[a].Message < out[b].Type+out[b].Message
-	})
 	return out
 }
 

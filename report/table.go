@@ -52,15 +52,24 @@ func (t *table) lines(indent string) []string {
 // before it.
 const width = 92
 
+// caller is what t.Log puts before a message's first line beyond that: the
+// caller's file and line.
+const caller = 16
+
 // wrap breaks text at spaces into lines of at most width, later lines indented.
+// A first line that is not indented opens a message.
 func wrap(text, first, later string) []string {
 	var out []string
 	line := first
 	fresh := true
+	room := width
+	if first == "" {
+		room -= caller
+	}
 	for _, w := range strings.Fields(text) {
-		if !fresh && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > width {
+		if !fresh && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > room {
 			out = append(out, line)
-			line, fresh = later, true
+			line, fresh, room = later, true, width
 		}
 		if !fresh {
 			line += " "

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // Bayes is Bayesian optimization, AIPerf's planner "bayesian".
@@ -22,11 +24,11 @@ func orDefault[T int | float64](v, otherwise T) T {
 
 func (b Bayes) settings(p Problem) settings {
 	return settings{
-		prefix:    "bayesian",
-		Initial:   orDefault(b.Initial, 5),
-		trend:     true,
-		plausible: 0.01,
-		suggest:   (*study).improve,
+		prefix:        "bayesian",
+		Initial:       orDefault(b.Initial, 5),
+		boundaryFirst: true,
+		plausible:     0.003,
+		suggest:       (*study).improve,
 		signals: signals{
 			Max:       p.Budget,
 			Patience:  orDefault(b.Patience, 10),
@@ -45,47 +47,87 @@ func (b Bayes) Answers(p Problem, h []Observation) []Answer { return b.settings(
 func (c settings) answers(p Problem, h []Observation) []Answer {
 	var out []Answer
 	for _, tier := range tiers(p, h) {
-		s := look(p, h, tier, c.trend)
+		s := look(p, h, tier)
 		a := s.track.answer()
-		if len(p.Dims) != 1 {
+		switch {
+		case len(p.Dims) != 1:
 			nan := math.NaN()
 			a = Answer{Safe: nan, Estimate: nan, Lo: nan, Hi: nan, Passed: a.Passed}
+		case len(s.points) > 0 && len(tier) > 0:
+			a.Estimate, a.Lo, a.Hi = s.prospect().interval()
 		}
 		out = append(out, a)
 	}
 	return out
 }
 
-// improve returns the unprobed point with the largest log expected improvement
-// over the best feasible goal, times the probability that all limits hold
-// (Gardner et al. 2014, eq. 6, in logs).
-func (s *study) improve(rng *rand.Rand) pick {
+// improve is the noisy acquisition of Bayes, expect the plain one of Optuna's GP
+// sampler.
+func (s *study) improve(rng *rand.Rand) pick { return s.acquire(rng, (*study).noisyGain) }
+func (s *study) expect(rng *rand.Rand) pick  { return s.acquire(rng, (*study).plainGain) }
+
+// acquire returns the unprobed point with the largest gain times the
+// probability that all limits hold (Gardner et al. 2014, "Bayesian optimization
+// with inequality constraints", eq. 6), in logs. With several goals the gain is
+// that of hypervolume, whatever single asks for. With none, a feasible point is
+// all there is to find.
+func (s *study) acquire(rng *rand.Rand, single func(*study) gainer) pick {
+	gain, relative := func([]float64) float64 { return 0 }, 1.0
+	several := len(s.aims) > 1 && s.scored()
+	switch {
+	case several:
+		gain = s.volumeGain(roughDraws)
+	case len(s.aims) == 1 && s.scored():
+		gain, relative = single(s), s.aims[0].relative()
+	case slices.ContainsFunc(s.track.points, belief.passes):
+		relative = 0
+	}
 	candidates := s.candidates(rng)
-	best := s.incumbent()
-	top := pick{}
-	topScore := math.Inf(-1)
+	scored := make([]scoredPoint, 0, len(candidates))
 	for _, at := range candidates {
 		u := s.space.unit(at)
-		score := s.logFeasible(u)
-		gain := 0.0
-		if len(s.aims) > 0 && s.aims[0].seen {
-			mean, sd := s.aims[0].at(u)
-			gain = logExpectedImprovement(mean, max(sd, 1e-9), best)
+		scored = append(scored, scoredPoint{at, s.logFeasible(u) + gain(u)})
+	}
+	if several && len(scored) > finalists {
+		slices.SortStableFunc(scored, func(a, b scoredPoint) int { return cmp.Compare(b.score, a.score) })
+		scored = scored[:finalists]
+		gain = s.volumeGain(fineDraws)
+		for i, c := range scored {
+			u := s.space.unit(c.at)
+			scored[i].score = s.logFeasible(u) + gain(u)
 		}
-		if score+gain > topScore {
-			topScore = score + gain
-			top = pick{at: at, gain: math.Exp(topScore) * s.relative(), reason: "expected improvement"}
+	}
+	top := pick{}
+	best := math.Inf(-1)
+	for _, c := range scored {
+		if c.score > best {
+			best = c.score
+			top = pick{at: c.at, gain: math.Exp(best) * relative, reason: "expected improvement"}
 		}
 	}
 	return top
 }
 
-// relative turns a standardised gain of the first goal into a share of it.
-func (s *study) relative() float64 {
-	if len(s.aims) == 0 || !s.aims[0].seen {
-		return 1
+type scoredPoint struct {
+	at    []float64
+	score float64
+}
+
+// finalists of the rough round get the fine one.
+const finalists = 24
+
+// scored reports whether every goal was seen at some point.
+func (s *study) scored() bool {
+	for _, a := range s.aims {
+		if len(a.of) == 0 {
+			return false
+		}
 	}
-	a := s.aims[0]
+	return true
+}
+
+// relative turns a standardised gain into a share of the goal.
+func (a aim) relative() float64 {
 	if a.log {
 		return a.sd
 	}
@@ -97,9 +139,6 @@ func (s *study) relative() float64 {
 // feasible point is an improvement.
 func (s *study) incumbent() float64 {
 	best, worst := math.Inf(-1), math.Inf(1)
-	if len(s.aims) == 0 || !s.aims[0].seen {
-		return 0
-	}
 	for i, u := range s.units {
 		mean, _ := s.aims[0].at(u)
 		worst = min(worst, mean)
@@ -117,12 +156,49 @@ func (s *study) incumbent() float64 {
 func (s *study) candidates(rng *rand.Rand) [][]float64 {
 	var out [][]float64
 	if len(s.space.dims) == 1 {
-		for _, x := range s.ladder(200) {
+		o := s.prospect()
+		for i, x := range o.xs {
+			if s.trend && o.pass[i] < 0.02 { // nor does anything above it count
+				break
+			}
 			if at := []float64{x}; !s.probed(at) {
 				out = append(out, at)
 			}
 		}
 		return out
 	}
+	add := func(u []float64) {
+		at := s.space.point(u)
+		if !s.probed(at) && !slices.ContainsFunc(out, func(o []float64) bool { return slices.Equal(o, at) }) {
+			out = append(out, at)
+		}
+	}
+	d := len(s.space.dims)
+	for _, q := range quasiRandom(wideCandidates, d, rng.Uint64()) {
+		add(q)
+	}
+	for rank, i := range s.ranked() {
+		if rank == nearBest {
+			break
+		}
+		for k := range nearCandidates {
+			u := slices.Clone(s.units[i])
+			width := 0.02 * math.Pow(2, float64(k%5)) // 2 to 32 % of the range
+			for j := range u {
+				if d == 1 || rng.IntN(2) == 0 {
+					u[j] = min(max(u[j]+width*rng.NormFloat64(), 0), 1)
+				}
+			}
+			add(u)
+		}
+	}
 	return out
 }
+
+// Candidates of a search in several dimensions: spread over the cube, and
+// around the best points so far in widening steps.
+const (
+	wideCandidates = 160
+	nearBest       = 3
+	nearCandidates = 40
+)

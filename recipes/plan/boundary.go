@@ -64,52 +64,137 @@ func (o outlook) largest(p float64) float64 {
 	return x
 }
 
-// close enough: an answer within 5 % of the boundary's median is an answer.
-const answerShare = 0.95
+// interval returns the boundary's median and the ends of its 90 % credible
+// interval, NaN where an end lies outside the range.
+func (o outlook) interval() (median, lo, hi float64) {
+	median, lo, hi = o.largest(0.5), o.largest(0.95), math.NaN()
+	for i, p := range o.pass {
+		if p < 0.05 {
+			hi = o.xs[i]
+			break
+		}
+	}
+	return median, lo, hi
+}
 
-// refine returns the point in one dimension that would best settle the
-// boundary: the largest that is likely to pass, or, when that is known already,
-// one between it and the median. nil: the answer is near enough to the boundary,
-// or nothing is left between them.
-func (s *study) refine() []float64 {
+// answerShare of the boundary's median is near enough to it.
+const answerShare = 0.97
+
+// refine returns the probe in one dimension that would best settle the boundary;
+// ok is false when it is settled, or nothing is left to try. First come verdicts
+// that may be wrong, then open ones that would be a better answer, then a new
+// point: the largest that is likely to pass or, while the boundary's interval is
+// wide, its median.
+func (s *study) refine() (step Step, ok bool) {
 	if len(s.space.dims) != 1 || len(s.tier) == 0 {
-		return nil
+		return Step{}, false
 	}
-	n := s.track.prefix()
-	if n == len(s.points) && s.indexOf(s.space.corner(true)) >= 0 {
-		return nil
+	if step, ok := s.doubt(); ok {
+		return step, true
 	}
-	safe := s.space.dims[0].Lo
-	i := s.track.safe()
-	if i >= 0 {
-		safe = s.track.points[i].x
+	if s.topPasses() {
+		return Step{}, false
 	}
+	safe, upper := s.bracket()
 	o := s.prospect()
 	median := o.largest(0.5)
-	if i >= 0 && (math.IsNaN(median) || safe >= answerShare*median) {
-		return nil
+	if safe >= answerShare*upper || !math.IsNaN(median) && safe >= answerShare*median {
+		return Step{}, false
+	}
+	const likely = 0.8
+	if s.known {
+		for i := s.track.prefix() - 1; i > s.track.safe(); i-- {
+			if s.track.points[i].x*answerShare > safe && s.feasible(s.units[i]) >= likely {
+				if step, ok := s.again(i); ok {
+					return step, true
+				}
+			}
+		}
 	}
 	quantiles := []float64{level + 0.02, 0.75, 0.6, 0.5}
 	if low, high := o.largest(level), o.largest(1-level); math.IsNaN(low) || high > wide*low {
 		quantiles = []float64{0.5, 0.6, 0.75, level + 0.02}
 	}
 	for _, p := range quantiles {
-		x := o.largest(p)
-		if !math.IsNaN(x) && (x > safe || i < 0) && !s.probed([]float64{x}) {
-			return []float64{x}
+		if x := o.largest(p); x > safe && x < upper && !s.probed([]float64{x}) {
+			return Step{At: []float64{x}, Reason: "narrowing the boundary"}, true
 		}
 	}
-	return nil
+	if s.known {
+		if x, ok := s.between(safe, upper); ok {
+			return Step{At: []float64{x}, Size: 2, Reason: "narrowing the boundary"}, true
+		}
+	}
+	return Step{}, false
+}
+
+// doubt returns another visit of the failure just above the passing points when
+// it rests on a single probe and is suspect: it had no value at all, or
+// something passes above it.
+func (s *study) doubt() (Step, bool) {
+	n := s.track.prefix()
+	if n == len(s.points) {
+		return Step{}, false
+	}
+	b := s.track.points[n]
+	if len(b.visits) > 1 || n == 0 && !s.track.nonMonotone() {
+		return Step{}, false
+	}
+	for j := range s.tier {
+		if len(b.values[j]) == 0 || s.track.nonMonotone() {
+			return Step{At: s.at(n), Size: 2, Reason: "a failure that may be a fault of the moment"}, true
+		}
+	}
+	return Step{}, false
+}
+
+// bracket returns the largest point that passes with certainty (below the range
+// when there is none) and the smallest above it that fails or stayed open at its
+// last visit, +Inf when there is none.
+func (s *study) bracket() (safe, upper float64) {
+	safe, upper = math.Inf(-1), math.Inf(1)
+	i := s.track.safe()
+	if i >= 0 {
+		safe = s.track.points[i].x
+	}
+	for j := i + 1; j < len(s.points); j++ {
+		b := s.track.points[j]
+		if j >= s.track.prefix() || len(b.visits) >= maxVisits {
+			return safe, b.x
+		}
+	}
+	return safe, upper
+}
+
+// between returns an unprobed point in the middle of a bracket, in the model's
+// coordinate.
+func (s *study) between(safe, upper float64) (float64, bool) {
+	d := s.space.dims[0]
+	low, high := s.space.unit([]float64{max(safe, d.Lo)})[0], s.space.unit([]float64{min(upper, d.Hi)})[0]
+	x := s.space.point([]float64{(low + high) / 2})[0]
+	return x, x > safe && x < upper && !s.probed([]float64{x})
+}
+
+// topPasses reports whether the highest point passes with certainty, together
+// with everything below it.
+func (s *study) topPasses() bool {
+	i := s.track.safe()
+	return i >= 0 && i == s.indexOf(s.space.corner(true))
 }
 
 // wide is the ratio of the ends of the boundary's interval above which halving
 // it comes first; below, a point likely to pass does.
 const wide = 1.15
 
-// confirm returns another visit of the point that would be the answer when its
-// own verdict is open.
+// confirm returns another visit of the largest point believed to pass when its
+// verdict is open and the certain answer below it, if any, is too far down to do
+// without it.
 func (s *study) confirm() (Step, bool) {
-	for i := s.track.prefix() - 1; i > s.track.safe(); i-- {
+	safe := s.track.safe()
+	for i := s.track.prefix() - 1; i > safe; i-- {
+		if safe >= 0 && s.track.points[safe].x >= answerShare*s.track.points[i].x {
+			break
+		}
 		if step, ok := s.again(i); ok {
 			return step, true
 		}

@@ -6,12 +6,14 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Reasons a model-based search ends with. The first three are AIPerf's
-// three signals, in the order they are asked.
+// Reasons of AIPerf's that a model-based search ends with: its three signals,
+// in the order they are asked, and its terminator. A search in one dimension
+// still settles its boundary after one of them.
 const (
-	ReasonMaxIterations = "max_iterations"       // the budget is spent
-	ReasonPatience      = "improvement_patience" // too long without a feasible improvement
-	ReasonPlateau       = "plateau_cv"           // the last feasible objectives hardly differ
+	ReasonMaxIterations = "max_iterations"         // the budget is spent
+	ReasonPatience      = "improvement_patience"   // too long without a feasible improvement
+	ReasonPlateau       = "plateau_cv"             // the last feasible objectives hardly differ
+	ReasonRegretBound   = "posterior_regret_bound" // no point can be better than the best by more than noise
 )
 
 // signals are the three stop rules' settings.

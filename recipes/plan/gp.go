@@ -112,6 +112,15 @@ func (p *process) project(x []float64) (mean float64, v blas64.Vector) {
 	return mean, v
 }
 
+// covariances returns the prior covariances between x and the observations.
+func (p *process) covariances(x []float64) *mat.VecDense {
+	k := mat.NewVecDense(len(p.xs), nil)
+	for i, xi := range p.xs {
+		k.SetVec(i, p.kernel.at(x, xi))
+	}
+	return k
+}
+
 // joint returns the posterior mean and covariance of the latent function at xs.
 func (p *process) joint(xs [][]float64) (mean []float64, cov *mat.SymDense) {
 	mean = make([]float64, len(xs))

@@ -8,12 +8,13 @@ import (
 
 // settings are what the model-based styles share.
 type settings struct {
-	prefix    string // of the reasons that are ours
-	Initial   int
-	signals   signals
-	trend     bool
-	suggest   func(*study, *rand.Rand) pick
-	plausible float64 // relative gain below which the goals count as settled
+	prefix        string // of the reasons that are ours
+	Initial       int
+	signals       signals
+	boundaryFirst bool // the boundary before the goals (1-D)
+	regret        bool // end when the regret bound is within noise
+	suggest       func(*study, *rand.Rand) pick
+	plausible     float64 // relative gain below which the goals count as settled
 }
 
 // pick is what a sampler proposes.
@@ -40,18 +41,25 @@ func (c settings) next(p Problem, h []Observation) Step {
 	if s, ok := silence(h); ok {
 		return s
 	}
-	s := look(p, h, tiers(p, h)[0], c.trend)
-	step := c.step(s, h)
-	if !step.Done && step.Size == 0 {
-		step.Size = 1
-	}
-	if out := within(p, h, step); out.Done && !step.Done {
+	var step Step
+	for _, tier := range tiers(p, h) { // one after the other; they share all probes
+		s := look(p, h, tier)
+		if step = c.step(s, h); step.Done {
+			continue
+		}
+		if step.Size == 0 {
+			step.Size = 1
+		}
+		out := within(p, h, step)
+		if !out.Done {
+			return step
+		}
 		// The budget of distinct points is spent: what is left is to make the
 		// answer certain.
 		if again, ok := s.confirm(); ok {
 			return again
 		}
-		return out
+		step = out
 	}
 	return step
 }
@@ -93,9 +101,13 @@ func (c settings) step(s *study, h []Observation) Step {
 		}
 		return Step{Done: true, Reason: signal}
 	}
-	boundary := s.refine()
-	if c.trend && boundary != nil {
-		return Step{At: boundary, Full: len(s.problem.Goals) > 0, Reason: "narrowing the boundary"}
+	boundary, unsettled := s.refine()
+	if c.boundaryFirst && unsettled {
+		boundary.Full = len(s.problem.Goals) > 0
+		return boundary
+	}
+	if signal == "" && c.regret && s.regretBound() {
+		signal = ReasonRegretBound
 	}
 	if signal == "" {
 		rng := rand.New(rand.NewPCG(s.problem.Seed, uint64(len(h))))
@@ -107,16 +119,17 @@ func (c settings) step(s *study, h []Observation) Step {
 			signal = c.prefix + exhausted
 		}
 	}
-	if boundary != nil {
-		return Step{At: boundary, Reason: "narrowing the boundary"}
+	if unsettled {
+		return boundary
 	}
 	if again, ok := s.confirm(); ok {
 		return again
 	}
-	switch {
+	switch { // what happened says more than what ended it
+	case len(s.tier) == 0:
 	case passes == 0:
 		signal = c.prefix + noPass
-	case passes == n && s.indexOf(highest) >= 0:
+	case passes == n && s.indexOf(highest) >= 0 && s.track.certainPass(s.track.points[s.indexOf(highest)]):
 		signal = c.prefix + noFailure
 	}
 	return Step{Done: true, Reason: signal}

@@ -23,11 +23,11 @@ type study struct {
 
 // level is the certainty that an answer needs when the verdicts carry none and
 // the models judge: their noise is an estimate, so 98 % would be a pretence.
-const level = 0.85
+const level = 0.92
 
 // look reads a history for one tier.
-func look(p Problem, h []Observation, tier []int, trend bool) *study {
-	s := &study{problem: p, space: newSpace(p.Dims), tier: tier, trend: trend && len(p.Dims) == 1}
+func look(p Problem, h []Observation, tier []int) *study {
+	s := &study{problem: p, space: newSpace(p.Dims), tier: tier, trend: len(p.Dims) == 1}
 	s.track = read(p, h, tier, noiseEstimate)
 	s.known = true
 	for _, o := range h {
@@ -51,8 +51,10 @@ func look(p Problem, h []Observation, tier []int, trend bool) *study {
 	}
 	if !s.known {
 		s.track.confidence = level
-		for i := range s.track.points {
-			s.track.points[i].pass = s.feasible(s.units[i])
+		for i, b := range s.track.points {
+			if !slices.ContainsFunc(b.visits, func(v int) bool { return h[v].State == Failed }) {
+				s.track.points[i].pass = s.feasible(s.units[i])
+			}
 		}
 	}
 	for k := range p.Goals {
@@ -151,7 +153,7 @@ func (s *study) model(j int) surface {
 	pr := priors{
 		Length: lengthPrior(len(s.units[0])),
 		Scale:  lognormal{2 * math.Log(0.5), 2},
-		Noise:  lognormal{2 * math.Log(0.03), 2},
+		Noise:  lognormal{2 * math.Log(0.03), 1},
 		Offset: 4,
 	}
 	if s.trend {
@@ -209,7 +211,7 @@ type aim struct {
 	sd      float64
 	log     bool // modelled in ln of the value
 	sign    float64
-	seen    bool // some point has a value
+	of      []int // the study's points it was fitted to
 }
 
 // aim fits goal k. Positive goals are modelled in ln, so that an improvement is
@@ -235,6 +237,7 @@ func (s *study) aim(k int) aim {
 		if a.log {
 			y, se = math.Log(e.Value), e.SE/e.Value
 		}
+		a.of = append(a.of, i)
 		xs, ys = append(xs, u), append(ys, a.sign*y)
 		variance, part := 0.0, 1/float64(len(s.track.points[i].visits))
 		if !math.IsNaN(se) {
@@ -245,7 +248,6 @@ func (s *study) aim(k int) aim {
 	if len(ys) == 0 {
 		return a
 	}
-	a.seen = true
 	a.mean, a.sd = meanAndDeviation(ys)
 	for i := range ys {
 		ys[i] = (ys[i] - a.mean) / a.sd
@@ -272,6 +274,15 @@ func (s *study) hopeless(i int) bool {
 func (a aim) at(u []float64) (mean, deviation float64) {
 	mean, variance := a.process.at(u)
 	return mean, math.Sqrt(variance)
+}
+
+// standardise returns a value of the goal in the model's units, NaN for what has
+// no place there.
+func (a aim) standardise(value float64) float64 {
+	if a.log {
+		value = math.Log(value)
+	}
+	return (a.sign*value - a.mean) / a.sd
 }
 
 // meanAndDeviation returns the mean and the sample deviation of ys, 1 where it

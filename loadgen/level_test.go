@@ -1,0 +1,106 @@
+package loadgen_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// counter counts, in the server's handler, the requests in flight over time.
+type counter struct {
+	mu    sync.Mutex
+	now   int
+	most  int
+	spans [][2]time.Time
+}
+
+func (c *counter) enter() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now++
+	c.most = max(c.most, c.now)
+	return time.Now()
+}
+
+func (c *counter) leave(since time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now--
+	c.spans = append(c.spans, [2]time.Time{since, time.Now()})
+}
+
+// mean is the time-weighted mean of requests in flight between a and b.
+func (c *counter) mean(a, b time.Time) float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var busy time.Duration
+	for _, s := range c.spans {
+		from, to := s[0], s[1]
+		if from.Before(a) {
+			from = a
+		}
+		if to.After(b) {
+			to = b
+		}
+		if to.After(from) {
+			busy += to.Sub(from)
+		}
+	}
+	return float64(busy) / float64(b.Sub(a))
+}
+
+func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/v1/models" {
+		fmt.Fprint(w, `{"data":[{"id":"counter"}]}`)
+		return
+	}
+	if r.Method != http.MethodPost {
+		http.NotFound(w, r)
+		return
+	}
+	defer c.leave(c.enter())
+	w.Header().Set("Content-Type", "text/event-stream")
+	for range 4 {
+		time.Sleep(30 * time.Millisecond) // the server's work: 120 ms a request
+		fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"content\":\" word\"}}]}\n\n")
+		w.(http.Flusher).Flush()
+	}
+	fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":20,\"completion_tokens\":4}}\n\ndata: [DONE]\n\n")
+}
+
+// TestExactlyC: over real sockets, the server's handler never sees more than c
+// requests in flight, and in the window it sees 0.98·c of them on average.
+func TestExactlyC(t *testing.T) {
+	for _, c := range []int{1, 7, 64, 256} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			h := &counter{}
+			srv := httptest.NewServer(h)
+			defer srv.Close()
+			g, err := loadgen.New(loadgen.Target{URL: srv.URL})
+			require.NoError(t, err)
+			defer g.Close()
+			require.NoError(t, g.Ready(t.Context()))
+			m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: c, ISL: 20, OSL: 4, Requests: 20 * c}, nil)
+			require.NoError(t, err)
+			require.NoError(t, g.Close())
+			// The window runs from its first request's start to its last one's.
+			first, last := m.Requests[0].Start, m.Requests[len(m.Requests)-1].Start
+			mean := h.mean(m.Epoch.Add(first), m.Epoch.Add(last))
+			t.Logf("c %d: at most %d in flight, %.3f·c on average in the window; %v", c, h.most, mean/float64(c), m.Warnings)
+			assert.Equal(t, c, h.most)
+			assert.GreaterOrEqual(t, mean, 0.98*float64(c))
+			assert.Empty(t, m.Failures)
+		})
+	}
+}

@@ -1,0 +1,28 @@
+package plan
+
+// Optuna is the style "optuna": Bayesian optimization with a sampler by name.
+type Optuna struct {
+	Sampler   string  // "tpe" (also for "") or "gp"
+	Initial   int     // quasi-random points before the sampler; 0 means 5
+	Patience  int     // probes without a feasible improvement before it ends; 0 means 10
+	Window    int     // feasible goals the plateau rule looks at; 0 means 8
+	Threshold float64 // relative deviation that is a plateau; 0 means 0.01
+	Regret    bool    // AIPerf's terminator "regret": end when no point can beat the best by more than noise
+}
+
+func (o Optuna) settings(p Problem) settings {
+	c := Bayes{Initial: o.Initial, Patience: o.Patience, Window: o.Window, Threshold: o.Threshold}.settings(p)
+	c.prefix, c.regret = "optuna", o.Regret
+	c.boundaryFirst = false
+	c.suggest, c.plausible = (*study).ratio, 0.01
+	if o.Sampler == "gp" {
+		c.suggest, c.plausible = (*study).expect, 0.005
+	}
+	return c
+}
+
+// Next returns the next point of the search.
+func (o Optuna) Next(p Problem, h []Observation) Step { return o.settings(p).next(p, h) }
+
+// Answers returns what the history supports, per tier.
+func (o Optuna) Answers(p Problem, h []Observation) []Answer { return o.settings(p).answers(p, h) }
