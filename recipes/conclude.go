@@ -24,6 +24,9 @@ func (o *Outcome) answer(planner plan.Planner, problem plan.Problem, history []p
 // question, else the certain feasible point with the best objective.
 func (o *Outcome) best() Best {
 	var best Best
+	if p := o.Plan; p.Search == nil && len(p.Limits)+len(p.Objectives) == 0 && len(p.points()) > 1 {
+		return best // a curve has no best point
+	}
 	for i := range o.Probes {
 		p := &o.Probes[i]
 		pass, certain := p.Passes(o.Spec.Confidence)
@@ -36,7 +39,7 @@ func (o *Outcome) best() Best {
 		}
 		// In one dimension several visits of a point, and of its neighbours,
 		// decide together what is certain: the boundary knows.
-		oneDim := o.Plan.Search != nil && len(o.Plan.Search.Space) == 1
+		oneDim := len(p.Step.At) == 1 && (o.Plan.Search != nil || len(o.Plan.Limits) > 0)
 		if oneDim && !(at <= o.Boundary.Safe) || !oneDim && !certain && len(o.Plan.Limits) > 0 {
 			continue
 		}
@@ -48,7 +51,7 @@ func (o *Outcome) best() Best {
 		switch {
 		case !best.Found:
 			best = b
-		case o.Plan.Search != nil && o.Plan.Search.Boundary:
+		case o.Plan.Search != nil && o.Plan.Search.Boundary, o.Plan.Search == nil && len(o.Plan.Objectives) == 0 && !math.IsNaN(at):
 			if at >= o.Probes[best.Probe].Step.At[0] {
 				best = b
 			}
@@ -80,6 +83,7 @@ func (o *Outcome) conclude(planner plan.Planner, problem plan.Problem, history [
 	} else {
 		o.Verdict = o.sweepVerdict(len(problem.List))
 	}
+	o.derive()
 	if reason == ReasonDeadline {
 		o.Warnings = append(o.Warnings, &DeadlineError{Probes: len(o.Probes)})
 	}

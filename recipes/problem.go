@@ -102,10 +102,10 @@ func (p *Plan) points() [][]float64 {
 	return points
 }
 
-// objectives of the plan; a sweep has none.
+// objectives of the plan.
 func (p *Plan) objectives() []Objective {
 	if p.Search == nil {
-		return nil
+		return p.Objectives
 	}
 	return p.Search.Objectives
 }

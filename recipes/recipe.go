@@ -24,9 +24,10 @@ type Plan struct {
 	Grid      []Axis     // the Cartesian product of the axes, the first varying slowest
 	Scenarios []Scenario // named points, already paired
 
-	Limits []Limit            // SLA limits, the recipe's own first
-	SLO    map[string]float64 // per-request limits that make a request good: tag → limit in its display unit
-	Post   *PostProcess       // nil: none
+	Limits     []Limit            // SLA limits, the recipe's own first
+	Objectives []Objective        // of a sweep: what its best point has most of; nil: the largest value within the limits
+	SLO        map[string]float64 // per-request limits that make a request good: tag → limit in its display unit
+	Post       *PostProcess       // nil: none
 }
 
 // Search is an adaptive plan.
@@ -63,7 +64,7 @@ type Scenario struct {
 	Values []Value // in the order that directory names use
 }
 
-// Value is the value of one swept path or leaf.
+// Value is the value of one swept path.
 type Value struct {
 	Path  string
 	Value float64

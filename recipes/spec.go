@@ -60,6 +60,12 @@ func prepare(r *Recipe, s Spec) (*Outcome, error) {
 	if err := p.validate(r.Name); err != nil {
 		return nil, err
 	}
+	if err := p.conflicts(r, s.Inputs); err != nil {
+		return nil, err
+	}
+	for _, in := range p.ignored(s) {
+		o.Warnings = append(o.Warnings, unused(r, in))
+	}
 	if !s.Inputs.streaming() {
 		for _, l := range p.Limits {
 			if l.streamed() {
@@ -105,17 +111,22 @@ func prepare(r *Recipe, s Spec) (*Outcome, error) {
 // unused warns of an input that the recipe does not read, and names those that
 // do. AIPerf ignores it in silence.
 func unused(r *Recipe, in Input) error {
-	var who []string
-	for _, other := range All() {
-		if other.uses(in) {
-			who = append(who, other.Name)
-		}
-	}
 	hint := "no recipe reads it"
-	if len(who) > 0 {
+	if who := readers(in); len(who) > 0 {
 		hint = "it is read by " + list(who)
 	}
 	return &InputError{Recipe: r.Name, Inputs: []Input{in}, Problem: "does not use " + in.option() + "; " + hint}
+}
+
+// readers names the recipes that read an input.
+func readers(in Input) []string {
+	var who []string
+	for _, r := range All() {
+		if r.uses(in) {
+			who = append(who, r.Name)
+		}
+	}
+	return who
 }
 
 // validate checks that a plan has exactly one shape and sensible parts.
@@ -164,6 +175,9 @@ func (p *Plan) validate(recipe string) error {
 		if err := l.validate(); err != nil {
 			return bad("has a limit %s: %v", l, err)
 		}
+	}
+	if err := p.Post.validate(); err != nil {
+		return bad("%v", err)
 	}
 	return nil
 }
