@@ -29,7 +29,7 @@ func (o *Outcome) best() Best {
 	}
 	for i := range o.Probes {
 		p := &o.Probes[i]
-		pass, certain := p.Passes(o.Spec.Confidence)
+		pass, certain := p.passes(o.firstTier(p), o.Spec.Confidence)
 		if !pass && len(o.Plan.Limits) > 0 {
 			continue
 		}
@@ -62,6 +62,32 @@ func (o *Outcome) best() Best {
 	return best
 }
 
+// firstTier is the readings that the run's own boundary is about.
+func (o *Outcome) firstTier(p *Probe) []Reading {
+	if len(o.Plan.Tiers) == 0 {
+		return p.Readings
+	}
+	var rs []Reading
+	for _, k := range o.Plan.Tiers[0].Limits {
+		rs = append(rs, p.Readings[k])
+	}
+	return rs
+}
+
+// tiersVerdict: met when every tier has a certain answer; missed when the search
+// came to its own end and a tier has none.
+func (o *Outcome) tiersVerdict() Verdict {
+	for _, t := range o.Tiers {
+		if !(t.Safe >= float64(o.Spec.AtLeast)) {
+			if o.complete() && !t.Passed {
+				return Missed
+			}
+			return Inconclusive
+		}
+	}
+	return Met
+}
+
 // better compares the first objective; a missing value is never better.
 func (o *Outcome) better(a, b float64) bool {
 	if math.IsNaN(a) || math.IsNaN(b) {
@@ -92,6 +118,9 @@ func (o *Outcome) conclude(planner plan.Planner, problem plan.Problem, history [
 // searchVerdict: met when a certain answer exists (and reaches AtLeast); missed
 // when it is certain that none does.
 func (o *Outcome) searchVerdict() Verdict {
+	if len(o.Plan.Tiers) > 0 {
+		return o.tiersVerdict()
+	}
 	floor := float64(o.Spec.AtLeast)
 	answer := o.Boundary.Safe
 	if o.Best.Found && !o.Plan.Search.Boundary {

@@ -37,6 +37,9 @@ func (p *Probe) decide(limits []Limit, objectives []Objective) []error {
 		if !ok {
 			v = math.NaN()
 		}
+		if pooled, ok := pooledPercentile(p.Trials, g); ok {
+			v = pooled
+		}
 		o.Goals = append(o.Goals, plan.Estimate{Value: v, SE: pooledSE(p.Trials, g.Metric, g.Stat)})
 	}
 	doubts := p.doubts(limits)
@@ -125,7 +128,8 @@ func read(l Limit, trials []*loadgen.Measurement) (Reading, plan.Limit) {
 		r.Exceeded, r.Of = t.bad, t.n
 		r.Holds, r.Pass = t.holds(l.Op), t.pass(l.Op)
 		if t.failed > 0 && l.Unit() == "ms" {
-			r.Adjusted = t.adjusted(l)
+			q, _ := quantileOf(l.Stat)
+			r.Adjusted = t.quantile(q)
 		}
 		g.Pass = r.Pass
 		g.Value = t.margin(l, r)
@@ -324,9 +328,8 @@ func (t tally) margin(l Limit, r Reading) float64 {
 	return signed(min(max(g, -farthest), farthest), r.Holds)
 }
 
-// adjusted is the limit's percentile with failures beyond every value.
-func (t tally) adjusted(l Limit) float64 {
-	q, _ := quantileOf(l.Stat)
+// quantile interpolates linearly, with failures beyond every value.
+func (t *tally) quantile(q float64) float64 {
 	slices.Sort(t.values)
 	at := q * float64(len(t.values)+t.failed-1)
 	i := int(math.Ceil(at))
@@ -402,4 +405,26 @@ func pooledSE(trials []*loadgen.Measurement, tag, stat string) float64 {
 		return math.NaN()
 	}
 	return math.Sqrt(ss) / n
+}
+
+// pooledPercentile is an objective's percentile over the requests of all trials;
+// ok is false when it is not asked for, or the requests are not there.
+func pooledPercentile(trials []*loadgen.Measurement, g Objective) (v float64, ok bool) {
+	q, isQuantile := quantileOf(g.Stat)
+	if !g.Pooled || !isQuantile || len(trials) < 2 {
+		return 0, false
+	}
+	m, _ := metricOf(g.Metric)
+	var values []float64
+	for _, t := range trials {
+		for i := range t.Requests {
+			if v, ok := t.Requests[i].Value(m.tag); ok {
+				values = append(values, v)
+			}
+		}
+	}
+	if len(values) == 0 {
+		return 0, false
+	}
+	return (&tally{values: values}).quantile(q), true
 }

@@ -86,6 +86,11 @@ type Reading struct {
 // Passes reports whether every limit of the probe is believed to hold, and
 // whether that is certain at the given level.
 func (p *Probe) Passes(confidence float64) (pass, certain bool) {
+	return p.passes(p.Readings, confidence)
+}
+
+// passes is Passes for some of the limits.
+func (p *Probe) passes(readings []Reading, confidence float64) (pass, certain bool) {
 	switch p.Observed.State {
 	case plan.Failed:
 		return false, true
@@ -93,7 +98,7 @@ func (p *Probe) Passes(confidence float64) (pass, certain bool) {
 		return false, false
 	}
 	pass, joint, worst := true, 1.0, 1.0
-	for _, r := range p.Readings {
+	for _, r := range readings {
 		pass = pass && r.Holds
 		if math.IsNaN(r.Pass) {
 			continue // the comparison is all there is
@@ -104,7 +109,7 @@ func (p *Probe) Passes(confidence float64) (pass, certain bool) {
 	if pass {
 		return true, joint >= confidence
 	}
-	for _, r := range p.Readings {
+	for _, r := range readings {
 		if !r.Holds && math.IsNaN(r.Pass) {
 			return false, true
 		}

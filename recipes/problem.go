@@ -19,6 +19,9 @@ func (o *Outcome) problem() plan.Problem {
 		for _, g := range s.Objectives {
 			p.Goals = append(p.Goals, plan.Goal{Maximize: g.Maximize, Reference: valueOr(g.Reference, math.NaN())})
 		}
+		for _, t := range o.Plan.Tiers {
+			p.Tiers = append(p.Tiers, t.Limits)
+		}
 		return p
 	}
 	p.List = o.Plan.points()
@@ -34,7 +37,10 @@ func (o *Outcome) problem() plan.Problem {
 
 // planner returns what proposes the plan's points.
 func (p *Plan) planner() plan.Planner {
-	if p.Search != nil {
+	switch {
+	case len(p.Tiers) > 0 && p.Search.Style != Sequential: // which shares its probes between tiers by itself
+		return plan.MultiTier{}
+	case p.Search != nil:
 		return p.Search.planner()
 	}
 	return plan.List{}

@@ -28,6 +28,7 @@ type Plan struct {
 	Objectives []Objective        // of a sweep: what its best point has most of; nil: the largest value within the limits
 	SLO        map[string]float64 // per-request limits that make a request good: tag → limit in its display unit
 	Post       *PostProcess       // nil: none
+	Tiers      []PlanTier         // sets of limits with a boundary each; nil: one set of all
 }
 
 // Search is an adaptive plan.
@@ -49,6 +50,7 @@ type Search struct {
 type Objective struct {
 	Metric, Stat string
 	Maximize     bool
+	Pooled       bool     // a percentile of all trials' requests together, instead of the trials' mean
 	Reference    *float64 // reference value for the hypervolume of several objectives; nil: from the data
 }
 

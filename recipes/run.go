@@ -75,7 +75,7 @@ func Run(ctx context.Context, r *Recipe, s Spec) (*Outcome, error) {
 func (o *Outcome) probe(ctx context.Context, prober Prober, step plan.Step) (Probe, error) {
 	p := Probe{Step: step, Load: o.load(step)}
 	began := time.Now()
-	for range o.Spec.Trials {
+	for o.Spec.Converge.wantsMore(&p, o.Spec.Trials) {
 		m, err := prober.Probe(ctx, p.Load, nil)
 		if err != nil && ctx.Err() == nil {
 			o.Warnings = append(o.Warnings, fmt.Errorf("repeated a probe that could not be measured: %w", err))

@@ -16,7 +16,8 @@ type Spec struct {
 	Target   loadgen.Target // the endpoint; not read when Prober is set
 	Workload loadgen.Load   // lengths, size and seed of a normal probe; its Concurrency is not read
 	Inputs   Inputs
-	Trials   int // measurements a probe; 0: 1
+	Trials   int          // measurements a probe; 0: 1
+	Converge *Convergence // further trials at a sweep's points; nil: none
 
 	AtLeast    int     // a search is met only when its answer reaches this; 0: any answer will do
 	Confidence float64 // of a probe's verdict; 0: plan.DefaultConfidence
@@ -57,7 +58,13 @@ func prepare(r *Recipe, s Spec) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := p.withTiers(r.Name, s.Inputs.Tiers); err != nil {
+		return nil, err
+	}
 	if err := p.validate(r.Name); err != nil {
+		return nil, err
+	}
+	if err := s.Converge.validate(r.Name, p); err != nil {
 		return nil, err
 	}
 	if err := p.conflicts(r, s.Inputs); err != nil {

@@ -23,6 +23,7 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 		f.probes()
 	}
 	f.run()
+	f.tiers()
 	f.warnings()
 	_, err := io.WriteString(w, strings.Join(f.out, "\n")+"\n")
 	return err
@@ -46,6 +47,28 @@ func (f *finding) warnings() {
 			text += fmt.Sprintf(" (%d times)", n)
 		}
 		f.wrapped("warning: " + text)
+	}
+}
+
+// tiers says how far each tier's limits hold.
+func (f *finding) tiers() {
+	for i, t := range f.o.Plan.Tiers {
+		if i >= len(f.o.Tiers) {
+			return
+		}
+		a := f.o.Tiers[i]
+		text := "no concurrency is certain to meet it"
+		if !math.IsNaN(a.Safe) {
+			text = "met up to concurrency " + value(a.Safe, "")
+		}
+		if !math.IsNaN(a.Hi) {
+			text += ", missed at " + value(a.Hi, "")
+		}
+		var limits []string
+		for _, k := range t.Limits {
+			limits = append(limits, f.o.Plan.Limits[k].String())
+		}
+		f.wrapped(fmt.Sprintf("tier %s (%s): %s", t.Label, strings.Join(limits, ", "), text))
 	}
 }
 
