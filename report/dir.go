@@ -13,8 +13,10 @@ import (
 
 // Dir writes an outcome's files under one directory, in AIPerf's layout.
 type Dir struct {
-	Path    string
-	written int // probes whose files are on disk
+	Path     string
+	Again    string // the command that does the run once more, for report.html; empty: it does not say
+	NoCharts bool   // draws no charts
+	written  int    // probes whose files are on disk
 }
 
 // Update writes what is new since the last call: the exports of probes that
@@ -34,6 +36,7 @@ func (d *Dir) Update(o *recipes.Outcome) error {
 		}
 	}
 	errs = append(errs, d.file("search_history.json", func(w io.Writer) error { return History(w, o) }))
+	errs = append(errs, d.finish(o)...)
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("write artifacts to %s: %w", d.Path, err)
 	}
