@@ -21,6 +21,7 @@ func Charts(o *recipes.Outcome) []plot.Chart {
 	var out []plot.Chart
 	add := func(c plot.Chart, ok bool) {
 		if ok {
+			inSeconds(&c)
 			out = append(out, c)
 		}
 	}
@@ -231,6 +232,49 @@ func wide(vs []float64) bool {
 		}
 	}
 	return hi/lo > 20 && lo > 0 && !math.IsInf(lo, 0)
+}
+
+// inSeconds turns an axis of milliseconds into one of seconds where that reads
+// better.
+func inSeconds(c *plot.Chart) {
+	const from = 10_000
+	x, y := 0.0, 0.0
+	for _, s := range c.Series {
+		for _, p := range s.Points {
+			x, y = max(x, p.X), max(y, p.Y)
+		}
+	}
+	label, onX := strings.CutSuffix(c.X.Label, "(ms)")
+	if onX = onX && x >= from; onX {
+		c.X.Label = label + "(s)"
+	}
+	label, onY := strings.CutSuffix(c.Y.Label, "(ms)")
+	if onY = onY && y >= from; onY {
+		c.Y.Label = label + "(s)"
+	}
+	scale := func(on bool, vs ...*float64) {
+		for _, v := range vs {
+			if on {
+				*v /= 1000
+			}
+		}
+	}
+	for _, s := range c.Series {
+		for i := range s.Points {
+			p := &s.Points[i]
+			scale(onX, &p.X)
+			scale(onY, &p.Y, &p.Lo, &p.Hi)
+		}
+	}
+	for _, b := range c.Bands {
+		for i := range b.Area {
+			scale(onX, &b.Area[i].X)
+			scale(onY, &b.Area[i].Lo, &b.Area[i].Hi)
+		}
+	}
+	for i := range c.Rules {
+		scale(c.Rules[i].Vertical && onX || !c.Rules[i].Vertical && onY, &c.Rules[i].At)
+	}
 }
 
 // sentence makes a text begin like one.

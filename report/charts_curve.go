@@ -31,10 +31,10 @@ func kneeChart(o *recipes.Outcome) (plot.Chart, bool) {
 	if k.Concurrency > 0 {
 		c.Rules = append(c.Rules, plot.Rule{Name: fmt.Sprintf("knee: %d", k.Concurrency), Color: plot.Doubt, At: float64(k.Concurrency), Vertical: true})
 	} else {
-		c.Title = sentence(fmt.Sprintf("No knee: %s rises by less than %s up to concurrency %s", name, rise, digits(k.Highest)))
+		c.Title = sentence(fmt.Sprintf("no knee: %s rises by less than %s up to concurrency %s", name, rise, digits(k.Highest)))
 	}
-	below := class{"within", plot.Disc, plot.Good}
-	above := class{"beyond", plot.Cross, plot.Bad}
+	below := class{"within +" + rise, plot.Disc, plot.Good}
+	above := class{"beyond it", plot.Cross, plot.Bad}
 	points := map[class][]plot.Point{}
 	line := plot.Series{Color: plot.Quiet, Line: plot.Solid}
 	var ys []float64

@@ -12,6 +12,9 @@ import (
 // the next, since it is the upper ones that limits are on.
 var shares = []string{"min", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "max"}
 
+// apart are colours for up to three curves, none that of an SLA line.
+var apart = [...]plot.Color{plot.First, plot.Third, plot.Sixth}
+
 // distributionChart shows a latency's percentiles at the answer, and beside it
 // at the next point that missed, or at the ends of a sweep.
 func distributionChart(o *recipes.Outcome, metric string) (plot.Chart, bool) {
@@ -27,7 +30,7 @@ func distributionChart(o *recipes.Outcome, metric string) (plot.Chart, bool) {
 	var all []float64
 	for n, i := range telling(o) {
 		p := &o.Probes[i]
-		s := plot.Series{Name: place(o, i), Color: plot.Curve(n), Mark: plot.Shape(n), Line: plot.Solid}
+		s := plot.Series{Name: place(o, i), Color: apart[n], Mark: plot.Shape(n), Line: plot.Solid}
 		for k, share := range shares {
 			v, ok := p.Stat(metric, share)
 			if !ok {

@@ -30,7 +30,7 @@ func tradeChart(o *recipes.Outcome) (plot.Chart, bool) {
 	}
 	points := classed{}
 	var all []trade
-	var xs, ys []float64
+	var xs []float64
 	for i := range o.Probes {
 		p := &o.Probes[i]
 		x, okX := p.Stat(ax.XMetric, stat)
@@ -43,7 +43,7 @@ func tradeChart(o *recipes.Outcome) (plot.Chart, bool) {
 		if k != doubtful {
 			all = append(all, trade{x, y})
 		}
-		xs, ys = append(xs, x), append(ys, y)
+		xs = append(xs, x)
 	}
 	if len(xs) < 2 {
 		return plot.Chart{}, false
@@ -53,7 +53,7 @@ func tradeChart(o *recipes.Outcome) (plot.Chart, bool) {
 	c.Title = sentence(fmt.Sprintf("%s against %s", yName, xName))
 	c.Caption = "One point a probe, its concurrency beside it; up and to the left is better. The stairs join the probes that no other beats in both."
 	c.X = plot.Axis{Label: labelOf(ax.XMetric, stat), Log: wide(xs), Zero: true}
-	c.Y = plot.Axis{Label: labelOf(ax.YMetric, ax.YStat), Zero: true, Log: wide(ys)}
+	c.Y = plot.Axis{Label: labelOf(ax.YMetric, ax.YStat), Zero: true}
 	front := plot.Series{Name: "Pareto front", Color: plot.Ink, Line: plot.Stairs}
 	for _, t := range frontOf(all, ax.XMaximize, ax.YMinimize) {
 		front.Points = append(front.Points, plot.Point{X: t.x, Y: t.y})
@@ -107,7 +107,7 @@ func frontierChart(o *recipes.Outcome) (plot.Chart, bool) {
 	var order []shape
 	byShape := map[shape][]plot.Point{}
 	halo := plot.Series{Name: "Pareto-optimal", Mark: plot.Halo, Color: plot.Ink}
-	var xs, ys []float64
+	var xs []float64
 	for _, cell := range f.Cells {
 		s := shape{cell.ISL, cell.OSL}
 		if _, seen := byShape[s]; !seen {
@@ -120,9 +120,9 @@ func frontierChart(o *recipes.Outcome) (plot.Chart, bool) {
 			halo.Points = append(halo.Points, plot.Point{X: cell.X, Y: cell.Y})
 		}
 		byShape[s] = append(byShape[s], plot.Point{X: cell.X, Y: cell.Y, Label: fmt.Sprint(cell.Concurrency), Tip: strings.Join(said, "\n")})
-		xs, ys = append(xs, cell.X), append(ys, cell.Y)
+		xs = append(xs, cell.X)
 	}
-	c.X.Log, c.Y.Log = wide(xs), wide(ys)
+	c.X.Log = wide(xs)
 	for i, s := range order {
 		c.Series = append(c.Series, plot.Series{
 			Name: fmt.Sprintf("%d in / %d out", s.isl, s.osl), Color: plot.Curve(i), Mark: plot.Shape(i), Line: plot.Solid, Points: byShape[s],

@@ -2,6 +2,7 @@ package plot
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"unicode"
 
@@ -38,6 +39,7 @@ func (c *Chart) draw(on vg.CanvasSizer) (spots []spot, err error) {
 	da = draw.Crop(da, margin, -margin, margin, -margin)
 	da = d.head(da)
 	p := d.axes()
+	da = d.names(da)
 	if n := len(p.ticks); n > 0 {
 		// Half of the last label stands beyond the axis.
 		da.Max.X -= style(textSize, Ink).Width(p.ticks[n-1].Label) / 2
@@ -73,24 +75,41 @@ func (d *drawing) axes() axes {
 		ax, ay = categories(ax, h.X), categories(ay, h.Y)
 	}
 	xt := ax.ticks(x.lo, x.hi)
-	set(&p.X, ax, x, xt, 4)
-	set(&p.Y, ay, y, ay.ticks(y.lo, y.hi), 2)
+	set(&p.X, ax, x, xt)
+	set(&p.Y, ay, y, ay.ticks(y.lo, y.hi))
 	return axes{p, xt}
 }
 
-func set(to *gonum.Axis, a Axis, s span, t fixed, gap vg.Length) {
+// names writes the axes' names and returns what is left of the canvas. The
+// library would make room for them where the middle of a linear axis is, and
+// leave a gap on a logarithmic one.
+func (d *drawing) names(c draw.Canvas) draw.Canvas {
+	sty := style(labelSize, Ink)
+	sty.XAlign, sty.YAlign = draw.XCenter, draw.YTop
+	if text := shorten(clean(d.Y.Label), sty.Width, c.Size().Y); text != "" {
+		up := sty
+		up.Rotation = math.Pi / 2
+		c.FillText(up, vg.Point{X: c.Min.X - 1, Y: c.Center().Y}, text)
+		c.Min.X += sty.Height(text) + 4
+	}
+	if text := shorten(clean(d.X.Label), sty.Width, c.Size().X); text != "" {
+		sty.YAlign = draw.YBottom
+		c.FillText(sty, vg.Point{X: c.Center().X, Y: c.Min.Y}, text)
+		c.Min.Y += sty.Height(text) + 4
+	}
+	return c
+}
+
+func set(to *gonum.Axis, a Axis, s span, t fixed) {
 	to.Min, to.Max = s.lo, s.hi
 	to.Tick.Marker = t
 	to.Padding = 0
 	if a.Log {
 		to.Scale = gonum.LogScale{}
 	}
-	label, tick := style(labelSize, Ink), style(textSize, Ink)
-	label.XAlign, label.YAlign = to.Label.TextStyle.XAlign, to.Label.TextStyle.YAlign
+	tick := style(textSize, Ink)
 	tick.XAlign, tick.YAlign = to.Tick.Label.XAlign, to.Tick.Label.YAlign
-	to.Label.TextStyle, to.Tick.Label = label, tick
-	to.Label.Text = clean(a.Label)
-	to.Label.Padding = gap
+	to.Tick.Label = tick
 	to.Color, to.Tick.Color = Quiet.rgba(), Quiet.rgba()
 	to.Width, to.Tick.Width, to.Tick.Length = 0.8, 0.8, 5
 }
@@ -163,8 +182,10 @@ func (d *drawing) rules(c draw.Canvas, p *gonum.Plot) {
 		switch {
 		case r.Vertical && d.X.shows(r.At):
 			c.StrokeLine2(dashed(r.Color), x(r.At), c.Min.Y, x(r.At), c.Max.Y)
+			d.taken = append(d.taken, vg.Rectangle{Min: vg.Point{X: x(r.At) - 1, Y: c.Min.Y}, Max: vg.Point{X: x(r.At) + 1, Y: c.Max.Y}})
 		case !r.Vertical && d.Y.shows(r.At):
 			c.StrokeLine2(dashed(r.Color), c.Min.X, y(r.At), c.Max.X, y(r.At))
+			d.taken = append(d.taken, vg.Rectangle{Min: vg.Point{X: c.Min.X, Y: y(r.At) - 1}, Max: vg.Point{X: c.Max.X, Y: y(r.At) + 1}})
 		}
 	}
 }
@@ -219,9 +240,8 @@ func (d *drawing) marks(c draw.Canvas, p *gonum.Plot) {
 			}
 			at := vg.Point{X: x(pt.X), Y: y(pt.Y)}
 			s.Mark.draw(c, s.Color, at)
-			box := around(at, markSize+1)
 			if s.Mark != NoMark {
-				d.taken = append(d.taken, box)
+				d.taken = append(d.taken, around(at, s.Mark.radius()+1))
 			}
 			if pt.Tip != "" {
 				d.spots = append(d.spots, spot{around(at, markSize+4), pt.Tip})
@@ -239,6 +259,7 @@ func around(at vg.Point, r vg.Length) vg.Rectangle {
 func (d *drawing) labels(c draw.Canvas, p *gonum.Plot) {
 	x, y := p.Transforms(&c)
 	sty := style(textSize-1, Ink)
+	written := map[string]vg.Point{}
 	for _, s := range d.Series {
 		for _, pt := range s.Points {
 			if pt.Label == "" || !d.X.shows(pt.X) || !d.Y.shows(pt.Y) {
@@ -246,15 +267,22 @@ func (d *drawing) labels(c draw.Canvas, p *gonum.Plot) {
 			}
 			text := clean(pt.Label)
 			w, h := sty.Width(text), sty.Height(text)
-			at, gap := vg.Point{X: x(pt.X), Y: y(pt.Y)}, markSize+2
+			at, gap, far := vg.Point{X: x(pt.X), Y: y(pt.Y)}, markSize+2, Halo.radius()+3
+			if before, ok := written[text]; ok && math.Hypot(float64(at.X-before.X), float64(at.Y-before.Y)) < 24 {
+				continue // said already, of another visit
+			}
 			for _, corner := range []vg.Point{
 				{X: at.X + gap, Y: at.Y + 1}, {X: at.X - gap - w, Y: at.Y + 1},
 				{X: at.X + gap, Y: at.Y - h - 1}, {X: at.X - gap - w, Y: at.Y - h - 1},
 				{X: at.X - w/2, Y: at.Y + gap}, {X: at.X - w/2, Y: at.Y - gap - h},
+				{X: at.X + far, Y: at.Y}, {X: at.X + far, Y: at.Y - h}, {X: at.X - far - w, Y: at.Y}, {X: at.X - w/2, Y: at.Y - far - h},
 			} {
 				box := vg.Rectangle{Min: corner, Max: vg.Point{X: corner.X + w, Y: corner.Y + h}}
 				if d.free(c, box) {
 					d.taken = append(d.taken, box)
+					written[text] = at
+					c.SetColor(paper.faded(0.75))
+					c.Fill(box.Path())
 					c.FillText(sty, vg.Point{X: corner.X, Y: corner.Y + sty.FontExtents().Descent}, text)
 					break
 				}

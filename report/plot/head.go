@@ -17,16 +17,16 @@ func (d *drawing) head(c draw.Canvas) draw.Canvas {
 		top -= sty.FontExtents().Descent + 6
 	}
 	small := style(textSize, Ink)
-	const sample, gap, space = vg.Length(22), vg.Length(5), vg.Length(16)
+	const gap, space = vg.Length(5), vg.Length(16)
 	x, line := c.Min.X, small.Height("x")+4
 	for _, e := range d.entries() {
-		name := shorten(clean(e.name), small.Width, c.Size().X-sample-gap)
-		w := sample + gap + small.Width(name)
+		name := shorten(clean(e.name), small.Width, c.Size().X-e.width-gap)
+		w := e.width + gap + small.Width(name)
 		if x > c.Min.X && x+w > c.Max.X {
 			x, top = c.Min.X, top-line
 		}
-		e.draw(c, vg.Rectangle{Min: vg.Point{X: x, Y: top - line}, Max: vg.Point{X: x + sample, Y: top}})
-		c.FillText(small, vg.Point{X: x + sample + gap, Y: top - line/2 - small.FontExtents().Ascent/2 + 1.5}, name)
+		e.draw(c, vg.Rectangle{Min: vg.Point{X: x, Y: top - line}, Max: vg.Point{X: x + e.width, Y: top}})
+		c.FillText(small, vg.Point{X: x + e.width + gap, Y: top - line/2 - small.FontExtents().Ascent/2 + 1.5}, name)
 		x += w + space
 	}
 	if x > c.Min.X {
@@ -38,9 +38,12 @@ func (d *drawing) head(c draw.Canvas) draw.Canvas {
 
 // entry is one line of the legend: a sample of what it names.
 type entry struct {
-	name string
-	draw func(draw.Canvas, vg.Rectangle)
+	name  string
+	width vg.Length // of the sample
+	draw  func(draw.Canvas, vg.Rectangle)
 }
+
+const sample = vg.Length(22)
 
 func (d *drawing) entries() []entry {
 	if d.Heat != nil {
@@ -51,7 +54,11 @@ func (d *drawing) entries() []entry {
 		if s.Name == "" || len(s.Points) == 0 {
 			continue
 		}
-		out = append(out, entry{s.Name, func(c draw.Canvas, r vg.Rectangle) {
+		w := sample
+		if s.Line == NoLine {
+			w = 4 * markSize
+		}
+		out = append(out, entry{s.Name, w, func(c draw.Canvas, r vg.Rectangle) {
 			mid := vg.Point{X: (r.Min.X + r.Max.X) / 2, Y: (r.Min.Y + r.Max.Y) / 2}
 			if s.Line != NoLine {
 				c.StrokeLine2(s.pen(), r.Min.X, mid.Y, r.Max.X, mid.Y)
@@ -63,7 +70,7 @@ func (d *drawing) entries() []entry {
 		if r.Name == "" {
 			continue
 		}
-		out = append(out, entry{r.Name, func(c draw.Canvas, box vg.Rectangle) {
+		out = append(out, entry{r.Name, sample, func(c draw.Canvas, box vg.Rectangle) {
 			mid := (box.Min.Y + box.Max.Y) / 2
 			c.StrokeLine2(dashed(r.Color), box.Min.X, mid, box.Max.X, mid)
 		}})
@@ -72,7 +79,7 @@ func (d *drawing) entries() []entry {
 		if b.Name == "" || len(b.Area) < 2 {
 			continue
 		}
-		out = append(out, entry{b.Name, func(c draw.Canvas, r vg.Rectangle) {
+		out = append(out, entry{b.Name, sample, func(c draw.Canvas, r vg.Rectangle) {
 			r.Min.Y, r.Max.Y = r.Min.Y+3, r.Max.Y-3
 			c.SetColor(b.Color.faded(2 * bandShare))
 			c.Fill(r.Path())

@@ -34,8 +34,8 @@ func onShade(v color.RGBA) color.RGBA {
 	return rgb(0xf5f5f5)
 }
 
-// at returns where a value lies between the least and the greatest, by ratio
-// where they are far apart.
+// scaled returns the least and the greatest value, and where one lies between
+// them: by ratio where they are far apart.
 func (h *Heat) scaled() (lo, hi float64, at func(float64) float64) {
 	s := empty()
 	for _, line := range h.Z {
@@ -101,28 +101,25 @@ func hatch(c draw.Canvas, r vg.Rectangle) {
 	}
 }
 
-// scale is the legend of a heat map: its two ends, in their tones.
+// scale is the legend of a heat map: its tones, from the least to the greatest value.
 func (d *drawing) scale() []entry {
-	lo, hi, at := d.Heat.scaled()
+	lo, hi, _ := d.Heat.scaled()
 	if lo > hi {
 		return nil
 	}
-	const parts = 24
-	ramp := func(from, to float64) func(draw.Canvas, vg.Rectangle) {
-		return func(c draw.Canvas, r vg.Rectangle) {
-			w := r.Size().X / parts
-			for i := range parts {
-				c.SetColor(shade(from + (to-from)*(float64(i)+0.5)/parts))
-				x := r.Min.X + vg.Length(i)*w
-				c.Fill(vg.Rectangle{Min: vg.Point{X: x, Y: r.Min.Y + 3}, Max: vg.Point{X: x + w + 0.2, Y: r.Max.Y - 3}}.Path())
-			}
+	ramp := func(c draw.Canvas, r vg.Rectangle) {
+		const parts = 64
+		w := r.Size().X / parts
+		for i := range parts {
+			c.SetColor(shade(float64(i) / (parts - 1)))
+			x := r.Min.X + vg.Length(i)*w
+			// A little of each lies under the next, or a seam would show.
+			c.Fill(vg.Rectangle{Min: vg.Point{X: x, Y: r.Min.Y + 3}, Max: vg.Point{X: min(x+2*w, r.Max.X), Y: r.Max.Y - 3}}.Path())
 		}
 	}
+	unit := " " + d.Heat.Unit
 	if lo == hi {
-		return []entry{{d.Heat.format(lo) + d.Heat.Unit, ramp(at(lo), at(lo))}}
+		return []entry{{"all " + d.Heat.format(lo) + unit, 0, func(draw.Canvas, vg.Rectangle) {}}}
 	}
-	return []entry{
-		{"from " + d.Heat.format(lo) + d.Heat.Unit, ramp(0, 0.25)},
-		{"to " + d.Heat.format(hi) + d.Heat.Unit, ramp(0.75, 1)},
-	}
+	return []entry{{"from " + d.Heat.format(lo) + " to " + d.Heat.format(hi) + unit, 120, ramp}}
 }

@@ -24,6 +24,14 @@ const (
 // Shape returns the mark of the i-th of several curves.
 func Shape(i int) Mark { return [...]Mark{Disc, Square, Diamond, Triangle, Ring, Cross}[i%6] }
 
+// radius is how far the mark reaches.
+func (m Mark) radius() vg.Length {
+	if m == Halo {
+		return 1.9 * markSize
+	}
+	return markSize
+}
+
 // draw puts the mark at a place of the canvas.
 func (m Mark) draw(c draw.Canvas, color Color, at vg.Point) {
 	pen := draw.LineStyle{Color: color.rgba(), Width: 2}
@@ -66,7 +74,7 @@ func (m Mark) draw(c draw.Canvas, color Color, at vg.Point) {
 		stroke(polygon(3, math.Pi/2, r*1.3))
 	case Halo:
 		pen.Width = 1.5
-		stroke(circle(r * 1.9))
+		stroke(circle(m.radius()))
 	case Cross:
 		for _, d := range []vg.Length{1, -1} {
 			c.StrokeLine2(pen, at.X-r, at.Y-d*r, at.X+r, at.Y+d*r)

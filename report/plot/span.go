@@ -68,6 +68,9 @@ func (s span) widen(a Axis) span {
 		d = max(math.Abs(s.hi)/2, 0.5)
 	}
 	w := span{s.lo - d, s.hi + d}
+	if a.Ticks != nil {
+		return w // places, not amounts
+	}
 	if a.Zero && s.lo >= 0 || s.lo >= 0 && w.lo < 0 {
 		w.lo = 0
 	}

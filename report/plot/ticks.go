@@ -45,7 +45,10 @@ func labelled(f fixed) int {
 
 // linearTicks labels multiples of 1, 2 or 5 times a power of ten.
 func linearTicks(lo, hi float64, whole bool) fixed {
-	const most = 7
+	most := 7.0
+	if whole {
+		most = 15
+	}
 	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/most)))
 	for _, f := range []float64{1, 2, 5, 10, 20} {
 		if step*f >= (hi-lo)/most {
@@ -57,7 +60,7 @@ func linearTicks(lo, hi float64, whole bool) fixed {
 		step = max(1, math.Round(step))
 	}
 	var out fixed
-	for k := math.Ceil(lo/step - 1e-9); k*step <= hi+1e-9*step && len(out) < 4*most; k++ {
+	for k := math.Ceil(lo/step - 1e-9); k*step <= hi+1e-9*step && len(out) < 40; k++ {
 		out = append(out, gonum.Tick{Value: k * step, Label: number(k * step)})
 	}
 	return out
