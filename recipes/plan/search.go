@@ -194,7 +194,8 @@ func (c settings) initial(s *study) []float64 {
 func (c settings) signal(s *study, h []Observation) string {
 	var feasible []float64
 	best, stale := math.Inf(-1), 0
-	var front [][]float64
+	var boxes [][]float64
+	volume := 0.0
 	reference := s.reference(h)
 	for _, o := range h {
 		if !says(o) {
@@ -220,8 +221,11 @@ func (c settings) signal(s *study, h []Observation) string {
 			}
 			feasible = append(feasible, values[0])
 		default:
-			front = append(front, values)
-			score = Hypervolume(s.problem.Goals, reference, front)
+			if box := boxOf(s.problem.Goals, reference, values); box != nil {
+				volume += exclusive(box, boxes)
+				boxes = append(boxes, box)
+			}
+			score = volume
 			feasible = append(feasible, score)
 		}
 		if score > best+1e-6*math.Abs(best) || math.IsInf(best, -1) && !math.IsNaN(score) {
