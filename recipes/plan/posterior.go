@@ -1,8 +1,6 @@
 package plan
 
-import (
-	"math"
-)
+import "math"
 
 // The model of one limit near its boundary b: the margin is straight in ln x,
 //
@@ -11,17 +9,19 @@ import (
 // with slope ~ lognormal and Student-t errors whose variance grows with the
 // margin, since a straight line holds near the boundary only.
 const (
-	slopeMedian = 1.5 // latency grows a little faster than load near a knee
-	slopeSpread = 1.2
-	noiseMedian = 0.03 // of a visit whose standard error is unknown
-	noiseSpread = 0.8
+	slopeMedian = 1.5  // latency grows a little faster than load near a knee
+	slopeSpread = 1.2  // sd of ln slope
+	noiseMedian = 0.03 // sd of a visit whose standard error is unknown
+	noiseSpread = 0.8  // sd of its logarithm
 	errorDOF    = 4.0
-	curvature   = 0.25 // model error as a share of the margin
-	straight    = 0.7  // a margin beyond it counts by its sign only
-	wrongSign   = 0.01 // P(a visit far from the boundary shows the wrong side)
+	curvature   = 0.25  // model error as a share of the margin
+	straight    = 0.7   // a margin beyond it counts by its sign only
+	falsePass   = 0.005 // P(a visit far from the boundary passes above it)
+	falseFail   = 0.03  // P(it fails below): a stalled probe looks slow, nothing makes it look fast
 
 	boundaryCells = 161
 	slopeCells    = 33
+	slopeReach    = 3.5 // the slope grid spans ± so many slopeSpread
 )
 
 // noiseCells are the standard deviations tried for visits of unknown error, in
@@ -33,9 +33,9 @@ var noiseCells = func() (c []float64) {
 	return c
 }()
 
-// outlookGrid is what a track says about where its boundary lies: for every limit
+// posterior is what a track says about where its boundary lies: for every limit
 // the posterior of ln b on a grid.
-type outlookGrid struct {
+type posterior struct {
 	ln    []float64   // the grid, ascending
 	above [][]float64 // per limit: P(b ≥ the grid's value)
 }
@@ -68,11 +68,11 @@ func (t track) readings(h []Observation, tier []int, j int) []reading {
 			case math.IsNaN(l.Value) && math.IsNaN(l.Pass):
 				continue
 			case math.IsNaN(l.Value) || o.State == Cut && !math.IsNaN(l.Pass):
-				r.bySide, r.pass = true, max(wrongSign, min(1-wrongSign, l.Pass))
+				r.bySide, r.pass = true, max(falseFail, min(1-falsePass, l.Pass))
 			case o.State == Cut || math.Abs(l.Value) > straight:
-				r.bySide, r.pass = true, wrongSign
+				r.bySide, r.pass = true, falseFail
 				if l.Value <= 0 {
-					r.pass = 1 - wrongSign
+					r.pass = 1 - falsePass
 				}
 			}
 			rs = append(rs, r)
@@ -90,7 +90,7 @@ func (t track) failures(h []Observation, tier []int) []reading {
 			continue
 		}
 		for _, v := range b.visits {
-			pass := 1 - wrongSign
+			pass := 1 - falsePass
 			for _, k := range tier {
 				if k < 0 || k >= len(h[v].Limits) || math.IsNaN(h[v].Limits[k].Value) && math.IsNaN(h[v].Limits[k].Pass) {
 					pass = normal(missingZ)
@@ -106,8 +106,8 @@ func (t track) failures(h []Observation, tier []int) []reading {
 }
 
 // look computes the posterior over [lo, hi], both above zero.
-func (t track) look(h []Observation, tier []int, lo, hi float64) outlookGrid {
-	o := outlookGrid{ln: make([]float64, boundaryCells)}
+func (t track) look(h []Observation, tier []int, lo, hi float64) posterior {
+	o := posterior{ln: make([]float64, boundaryCells)}
 	a, b := math.Log(lo), math.Log(hi)
 	for i := range o.ln {
 		o.ln[i] = a + (b-a)*float64(i)/float64(boundaryCells-1)
@@ -120,62 +120,61 @@ func (t track) look(h []Observation, tier []int, lo, hi float64) outlookGrid {
 }
 
 // limit returns P(b ≥ grid) for one limit.
-func (o outlookGrid) limit(rs []reading) []float64 {
-	noises := []float64{0} // only when some error is unknown does the noise need a grid
+func (o posterior) limit(rs []reading) []float64 {
 	var near []reading
-	side := make([]float64, len(o.ln))
+	logs := make([]float64, len(o.ln))
 	for _, r := range rs {
 		if !r.bySide {
 			near = append(near, r)
-			if math.IsNaN(r.se) {
-				noises = noiseCells
-			}
 			continue
 		}
 		in, out := math.Log(r.pass), math.Log(1-r.pass)
 		for i, u := range o.ln {
 			if u >= r.u {
-				side[i] += in
+				logs[i] += in
 			} else {
-				side[i] += out
+				logs[i] += out
 			}
 		}
 	}
-	logs := make([]float64, len(o.ln))
-	if len(near) == 0 {
-		return tail(side)
-	}
-	scores := make([]float64, 0, slopeCells*len(noises))
-	for i, u := range o.ln {
-		scores = scores[:0]
-		for k := range slopeCells {
-			z := -2.5 + 5*float64(k)/(slopeCells-1)
-			if z < -2.5 {
-				continue
-			}
-			slope := slopeMedian * math.Exp(slopeSpread*z*1.4)
-			prior := -z * z * 1.4 * 1.4 / 2
-			for _, noise := range noises {
-				score := prior
-				if noise > 0 {
-					q := math.Log(noise/noiseMedian) / noiseSpread
-					score -= q * q / 2
-				}
-				for _, r := range near {
-					se := r.se
-					if math.IsNaN(se) {
-						se = noise
-					}
-					variance := se*se + curvature*curvature*r.g*r.g + 1e-8
-					d := r.g - slope*(r.u-u)
-					score -= (errorDOF+1)/2*math.Log1p(d*d/(errorDOF*variance)) + math.Log(variance)/2
-				}
-				scores = append(scores, score)
-			}
+	if len(near) > 0 { // else there is no slope and no noise to integrate over
+		for i, u := range o.ln {
+			logs[i] += evidenceFor(u, near)
 		}
-		logs[i] = side[i] + logSumExp(scores)
 	}
 	return tail(logs)
+}
+
+// evidenceFor returns the log likelihood of a boundary at ln b = u, integrated
+// over slope and noise.
+func evidenceFor(u float64, near []reading) float64 {
+	noises := []float64{noiseMedian}
+	for _, r := range near {
+		if math.IsNaN(r.se) {
+			noises = noiseCells // only an unknown error needs a grid
+			break
+		}
+	}
+	scores := make([]float64, 0, slopeCells*len(noises))
+	for k := range slopeCells {
+		z := slopeReach * (2*float64(k)/(slopeCells-1) - 1)
+		slope := slopeMedian * math.Exp(slopeSpread*z)
+		for _, noise := range noises {
+			q := math.Log(noise/noiseMedian) / noiseSpread
+			score := -z*z/2 - q*q/2
+			for _, r := range near {
+				se := r.se
+				if math.IsNaN(se) {
+					se = noise
+				}
+				variance := se*se + curvature*curvature*r.g*r.g + 1e-8
+				d := r.g - slope*(r.u-u)
+				score -= (errorDOF+1)/2*math.Log1p(d*d/(errorDOF*variance)) + math.Log(variance)/2
+			}
+			scores = append(scores, score)
+		}
+	}
+	return logSumExp(scores)
 }
 
 func logSumExp(v []float64) float64 {
@@ -204,7 +203,7 @@ func tail(logs []float64) []float64 {
 }
 
 // passes returns P(every limit holds at x).
-func (o outlookGrid) passes(x float64) float64 {
+func (o posterior) passes(x float64) float64 {
 	p := 1.0
 	for _, above := range o.above {
 		p *= o.read(above, math.Log(x))
@@ -212,7 +211,7 @@ func (o outlookGrid) passes(x float64) float64 {
 	return p
 }
 
-func (o outlookGrid) read(above []float64, u float64) float64 {
+func (o posterior) read(above []float64, u float64) float64 {
 	n := len(o.ln)
 	step := (o.ln[n-1] - o.ln[0]) / float64(n-1)
 	at := (u - o.ln[0]) / step
@@ -228,7 +227,7 @@ func (o outlookGrid) read(above []float64, u float64) float64 {
 }
 
 // quantile returns the x with P(every limit holds at x) = p.
-func (o outlookGrid) quantile(p float64) float64 {
+func (o posterior) quantile(p float64) float64 {
 	lo, hi := o.ln[0], o.ln[len(o.ln)-1]
 	for range 60 {
 		m := (lo + hi) / 2
@@ -239,4 +238,10 @@ func (o outlookGrid) quantile(p float64) float64 {
 		}
 	}
 	return math.Exp(lo)
+}
+
+// spread is the distance of the 16 % and 84 % quantiles in ln x: two standard
+// deviations of a normal posterior.
+func (o posterior) spread() float64 {
+	return math.Log(o.quantile(0.16) / o.quantile(0.84))
 }
