@@ -118,7 +118,7 @@ func quasiNormal(n, d int, seed uint64) [][]float64 {
 // Draws a candidate gets in the first and in the second round of volumeGain.
 const (
 	roughDraws = 8
-	fineDraws  = 64
+	fineDraws  = 32
 )
 
 // volumeGain returns scores of several goals: ln of the hypervolume that a point

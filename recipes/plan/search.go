@@ -32,8 +32,8 @@ const (
 	exhausted = "_no_points_left"      // every legal point was probed
 )
 
-// next is the loop body of every model-based style: ends of the range first,
-// then the initial points, the sampler's, and in one dimension the boundary's.
+// next returns the step of a model-based style: the first that a tier still
+// asks for, within the budget.
 func (c settings) next(p Problem, h []Observation) Step {
 	if len(p.Dims) == 0 {
 		return Step{Done: true, Reason: c.prefix + exhausted}
@@ -64,6 +64,8 @@ func (c settings) next(p Problem, h []Observation) Step {
 	return step
 }
 
+// step returns what one tier asks for: ends of the range first, then initial
+// points, then the sampler's and, in one dimension, the boundary's.
 func (c settings) step(s *study, h []Observation) Step {
 	n := len(s.units)
 	passes := 0
