@@ -27,6 +27,7 @@ type Generator struct {
 	extra  map[string]any // body fields that the server has proved to accept
 	cal    calibration
 
+	inspect func(*record) // sees each record before it is parsed; nil but in benchmarks of the client's own share
 	records sync.Pool
 	slots   sync.WaitGroup
 
