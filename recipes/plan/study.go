@@ -3,6 +3,8 @@ package plan
 import (
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // study is what one call of a model-based planner makes of a history: the
@@ -24,7 +26,7 @@ type study struct {
 
 // level is the certainty that an answer needs when the verdicts carry none and
 // the models judge: their noise is an estimate, so 98 % would be a pretence.
-const level = 0.92
+const level = 0.9
 
 // look reads a history for one tier.
 func look(p Problem, h []Observation, tier []int) *study {
@@ -106,12 +108,17 @@ func pooledSE(es []Estimate) float64 {
 type surface struct {
 	process *process
 	trend   float64 // prior slope, taken off the data
+	dof     float64 // of the noise estimate (Student's t); 0: the errors were given
 }
 
 // below returns P(the limit holds at u).
 func (m surface) below(u []float64) float64 {
 	mean, variance := m.at(u)
-	return normalCDF(-mean / math.Sqrt(variance))
+	z := -mean / math.Sqrt(variance)
+	if m.dof > 0 {
+		return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: m.dof}.CDF(z)
+	}
+	return normalCDF(z)
 }
 
 func (m surface) at(u []float64) (mean, variance float64) {
@@ -137,6 +144,9 @@ func (s *study) model(j int) surface {
 	n := len(s.units)
 	ys, known, share := make([]float64, n), make([]float64, n), make([]float64, n)
 	m := surface{}
+	if !s.known {
+		m.dof = s.track.noise[j].dof
+	}
 	if s.trend {
 		m.trend = s.span() // g rises by about 1 per unit of ln x
 	}
@@ -154,7 +164,7 @@ func (s *study) model(j int) surface {
 	pr := priors{
 		Length: lengthPrior(len(s.units[0])),
 		Scale:  lognormal{2 * math.Log(0.5), 2},
-		Noise:  lognormal{2 * math.Log(0.03), 1},
+		Noise:  lognormal{2 * math.Log(min(max(s.track.noise[j].sd, 0.01), 0.5)), 1},
 		Offset: 4,
 	}
 	if s.trend {
