@@ -3,8 +3,6 @@ package plan
 import (
 	"math"
 	"slices"
-
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // study is what one call of a model-based planner makes of a history: the
@@ -116,9 +114,16 @@ func (m surface) below(u []float64) float64 {
 	mean, variance := m.at(u)
 	z := -mean / math.Sqrt(variance)
 	if m.dof > 0 {
-		return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: m.dof}.CDF(z)
+		z = studentToNormal(z, m.dof)
 	}
 	return normalCDF(z)
+}
+
+// studentToNormal returns the normal z with about the same tail as Student's t
+// with dof degrees of freedom (Wallace 1959, within 0.02 of it). The exact
+// function, an incomplete beta, took half of a suggestion's time.
+func studentToNormal(t, dof float64) float64 {
+	return math.Copysign((8*dof+1)/(8*dof+3)*math.Sqrt(dof*math.Log1p(t*t/dof)), t)
 }
 
 func (m surface) at(u []float64) (mean, variance float64) {
