@@ -34,7 +34,9 @@ type belief struct {
 	values  [][]Estimate // g of each whole visit per limit of the tier; of the rough ones when there is no other
 }
 
-func (b belief) passes() bool { return b.pass >= 0.5 }
+// passes reports whether the point is believed to pass; visits that balance
+// each other do not make a pass.
+func (b belief) passes() bool { return b.pass > 0.5 }
 
 // worst is the largest pooled margin: that of the limit nearest to breaking, or
 // most broken. It is NaN when any limit has none.

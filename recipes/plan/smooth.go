@@ -183,9 +183,9 @@ func (s *smooth) next() Step {
 	switch {
 	case !s.exact && s.surprising(n):
 		return Step{At: []float64{hi}, Size: 2, Full: true, Reason: "a surprise: once more"}
-	case s.view == nil && s.narrow(lo, hi, 0):
-		return Step{Done: true, Reason: s.precision()}
-	case s.view == nil, s.view.spread() > wideSpread && !s.narrow(lo, hi, relativePrecision):
+	case s.view == nil:
+		return s.interpolate(lo, hi)
+	case s.view.spread() > wideSpread && !s.narrow(lo, hi, relativePrecision):
 		return s.refine(lo, hi)
 	}
 	return s.finish()
