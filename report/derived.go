@@ -21,9 +21,9 @@ func (f *finding) derivedHeadline() string {
 		if len(fit.Coefficients) == 0 {
 			return "no TTFT curve: " + fit.Problem
 		}
-		s := fmt.Sprintf("%s for %s to %s prompt tokens (r² %.3f", equation(fit), count(int(fit.From)), count(int(fit.To)), fit.RSquared)
+		s := fmt.Sprintf("%s (r² %.3f", equation(fit), fit.RSquared)
 		if !fit.Confident {
-			s += ", low confidence"
+			s += " < " + digits(fit.Floor)
 		}
 		return s + ")"
 	}
@@ -37,7 +37,7 @@ func (f *finding) derivedHeadline() string {
 	if b, ok := o.Breach(); ok && !math.IsNaN(o.Boundary.Safe) {
 		s := fmt.Sprintf("SLA met up to concurrency %s", digits(o.Boundary.Safe))
 		if !math.IsNaN(b.FirstFailing) {
-			s += fmt.Sprintf(", missed at %s (%s)", digits(b.FirstFailing), breachText(b))
+			s += fmt.Sprintf(", missed %s at %s", b.Limit.Name(), digits(b.FirstFailing))
 		} else {
 			s += ", the highest of the grid"
 		}
@@ -59,13 +59,11 @@ func (f *finding) derived() {
 
 func kneeHeadline(k recipes.Knee) string {
 	what := name(k.Metric, k.Stat)
-	base := value(k.Baseline, unit(k.Metric, k.Stat))
 	if k.Concurrency == 0 {
-		return fmt.Sprintf("no knee up to concurrency %s: %s never more than %s above its %s at concurrency %d",
-			digits(k.Highest), what, percent(k.Threshold), base, k.Lowest)
+		return fmt.Sprintf("no knee up to concurrency %s: %s never up by more than %s", digits(k.Highest), what, percent(k.Threshold))
 	}
-	return fmt.Sprintf("knee at concurrency %d: %s %s, %s above its %s at concurrency %d", k.Concurrency, what,
-		value(k.Value, unit(k.Metric, k.Stat)), percent(k.Value/k.Baseline-1), base, k.Lowest)
+	return fmt.Sprintf("knee at concurrency %d: %s %s, up %s", k.Concurrency, what,
+		value(k.Value, unit(k.Metric, k.Stat)), percent(k.Value/k.Baseline-1))
 }
 
 // knee is the ramp, each point against the lowest.
@@ -74,7 +72,8 @@ func (f *finding) knee() {
 	if !ok {
 		return
 	}
-	f.line("%sknee: the first concurrency with %s more than %s above the lowest's", indent, name(k.Metric, k.Stat), percent(k.Threshold))
+	f.wrapped(fmt.Sprintf("knee: the first concurrency with %s more than %s above its %s at concurrency %d",
+		name(k.Metric, k.Stat), percent(k.Threshold), value(k.Baseline, unit(k.Metric, k.Stat)), k.Lowest))
 	t := &table{right: []bool{true, true, true, true}}
 	t.add("conc", "out-tok/s", name(k.Metric, k.Stat), "rise", "")
 	for _, p := range ascending(f.o) {
@@ -158,8 +157,9 @@ func (f *finding) fit() {
 	case !fit.Confident:
 		f.wrapped(fmt.Sprintf("low confidence: r² %.3f is below %s; rely on the points below, not on the equation", fit.RSquared, digits(fit.Floor)))
 	case len(fit.Coefficients) == 2 && fit.Coefficients[0] > 0:
-		f.wrapped(fmt.Sprintf("prefill of %s prompt tokens/s, %s at no prompt", digits(1000/fit.Coefficients[0]), value(fit.Coefficients[1], "ms")))
+		f.wrapped(fmt.Sprintf("prefill of %s prompt tokens/s beside a constant %s", count(int(rounded(1000/fit.Coefficients[0]))), value(fit.Coefficients[1], "ms")))
 	}
+	f.wrapped(fmt.Sprintf("measured from %s to %s prompt tokens; beyond them the equation is a guess", count(int(fit.From)), count(int(fit.To))))
 	t := &table{right: []bool{true, true, true, true}}
 	t.add("isl", "ttft avg", "fitted", "off by")
 	for i := range f.o.Probes {
@@ -192,7 +192,7 @@ func surfaceHeadline(s recipes.ITLSurface) string {
 			}
 		}
 	}
-	return fmt.Sprintf("ITL %s (concurrency %s, %s tokens out) to %s (concurrency %s, %s tokens out)",
+	return fmt.Sprintf("ITL %s (conc %s, osl %s) to %s (conc %s, osl %s)",
 		value(lo.v, "ms"), digits(lo.conc), digits(lo.osl), value(hi.v, "ms"), digits(hi.conc), digits(hi.osl))
 }
 
@@ -268,6 +268,7 @@ func (f *finding) breach() {
 	}
 }
 
+// breachText is the first limit that breaks: what was seen and what was wanted.
 func breachText(b recipes.Breach) string {
 	got := value(b.Observed, b.Limit.Unit())
 	if math.IsNaN(b.Observed) {

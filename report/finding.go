@@ -120,7 +120,7 @@ func (f *finding) headline() string {
 		return "inconclusive: nothing was measured" + f.because()
 	case o.Verdict == recipes.Met && derived != "":
 		if _, ok := o.Breach(); !ok && len(o.Plan.Limits) > 0 {
-			derived += fmt.Sprintf("; SLA met at %s of %s", count(f.passing()), plural(len(o.Probes), "point"))
+			derived += fmt.Sprintf("; SLA met at %s of %s", count(f.passing()), count(len(o.Probes)))
 		}
 		return derived
 	case o.Verdict == recipes.Met && len(o.Plan.Limits) == 0:
