@@ -19,6 +19,7 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 	f.limits()
 	f.failures()
 	f.best()
+	f.derived()
 	if o.Verdict != recipes.Met {
 		f.probes()
 	}
@@ -113,9 +114,15 @@ func (f *finding) headline() string {
 		return "nothing was measured"
 	}
 	fixed := len(o.Plan.Scenarios) == 1
+	derived := f.derivedHeadline()
 	switch {
 	case len(o.Probes) == 0:
 		return "inconclusive: nothing was measured" + f.because()
+	case o.Verdict == recipes.Met && derived != "":
+		if _, ok := o.Breach(); !ok && len(o.Plan.Limits) > 0 {
+			derived += fmt.Sprintf("; SLA met at %s of %s", count(f.passing()), count(len(o.Probes)))
+		}
+		return derived
 	case o.Verdict == recipes.Met && len(o.Plan.Limits) == 0:
 		if fixed {
 			return fmt.Sprintf("measured at concurrency %d", o.Probes[0].Load.Concurrency)
@@ -282,7 +289,7 @@ func (f *finding) best() {
 	if p == nil {
 		return
 	}
-	if !o.Best.Found && len(o.Plan.Limits) > 0 {
+	if !o.Best.Found {
 		return
 	}
 	text := ""

@@ -372,6 +372,9 @@ func observationOf(p *recipes.Probe) observation {
 
 // bestTrials is the answer in AIPerf's form: feasible first, then the objective.
 func bestTrials(o *recipes.Outcome) []bestTrial {
+	if o.Plan.Search == nil {
+		return nil
+	}
 	feasible := 0
 	best, found := -1, o.Best.Found
 	for i := range o.Probes {
@@ -389,7 +392,7 @@ func bestTrials(o *recipes.Outcome) []bestTrial {
 	if found {
 		best = o.Best.Probe
 	}
-	if best < 0 || o.Plan.Search == nil {
+	if best < 0 {
 		return nil
 	}
 	it := iterationOf(o, best)
