@@ -149,7 +149,7 @@ func (o *Outcome) Aggregate() *Aggregate {
 		}
 		a.Runs += len(trials)
 		most = max(most, len(trials))
-		row.Metrics = blocks(trials)
+		row.Metrics = metricBlocks(trials)
 		a.Rows = append(a.Rows, row)
 		if pass, _ := o.Probes[visits[len(visits)-1]].Passes(o.Spec.Confidence); pass {
 			feasible++
@@ -204,9 +204,9 @@ func allFailed(m *loadgen.Measurement) bool {
 	return done > 0 && failed >= done
 }
 
-// blocks describes a point's trials. Values that are not finite have no form in
+// metricBlocks describes a point's trials. Values that are not finite have no form in
 // JSON and are left out.
-func blocks(trials []*loadgen.Measurement) map[string]map[string]any {
+func metricBlocks(trials []*loadgen.Measurement) map[string]map[string]any {
 	out := map[string]map[string]any{}
 	if len(trials) == 1 {
 		for tag, m := range trials[0].Metrics {

@@ -70,6 +70,8 @@ type Probe struct {
 	Readings []Reading // one per limit
 	Observed plan.Observation
 	Wall     time.Duration // of all its trials, ramps included
+
+	deciders []*sequential // one per trial; nil when the whole probe was wanted
 }
 
 // Reading is how one probe stands to one limit.

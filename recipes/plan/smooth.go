@@ -181,7 +181,7 @@ func (s *smooth) next() Step {
 	}
 	lo, hi := s.points[n-1].x, s.points[n].x
 	switch {
-	case !s.exact && s.surprising(n):
+	case s.faulty(n) || !s.exact && s.surprising(n):
 		return Step{At: []float64{hi}, Size: 2, Full: true, Reason: "a surprise: once more"}
 	case s.view == nil:
 		return s.interpolate(lo, hi)
