@@ -216,6 +216,16 @@ func metricBlocks(trials []*loadgen.Measurement) map[string]map[string]any {
 		}
 		return out
 	}
+	return Confidence(trials)
+}
+
+// Confidence describes each statistic of each metric over trials of one point, by
+// tag and statistic as request_latency_p99: mean, std (sample), min, max, cv, se,
+// and Student's 95 % interval for the mean (ci_low, ci_high, t_critical), which
+// collapses to the mean of a single trial. Values that are not finite have no
+// form in JSON and are left out.
+func Confidence(trials []*loadgen.Measurement) map[string]map[string]any {
+	out := map[string]map[string]any{}
 	series := map[string][]float64{}
 	units := map[string]string{}
 	for _, t := range trials {

@@ -38,7 +38,7 @@ func (f *finding) warnings() {
 	times := map[string]int{}
 	var order []string
 	for _, warning := range f.o.Warnings {
-		text := warning.Error()
+		text := Redact(f.o, warning.Error())
 		if times[text]++; times[text] == 1 {
 			order = append(order, text)
 		}
@@ -83,7 +83,7 @@ func (f *finding) failures() {
 	var parts []string
 	for _, m := range p.Trials {
 		for _, c := range m.Failures {
-			parts = append(parts, fmt.Sprintf("%s × %s", count(c.Count), c.Error()))
+			parts = append(parts, fmt.Sprintf("%s × %s", count(c.Count), Redact(f.o, c.Error())))
 		}
 	}
 	if len(parts) > most {
@@ -379,7 +379,7 @@ func (f *finding) run() {
 	}
 	f.wrapped(text)
 	if o.Spec.Note != "" {
-		f.wrapped(o.Spec.Note)
+		f.wrapped(Redact(o, o.Spec.Note))
 	}
 }
 
