@@ -193,10 +193,12 @@ func (f *finding) passing() int {
 	return n
 }
 
-// shown is the probe whose readings stand beside the limits: the answer's, or
-// the one that came nearest to passing.
-func (f *finding) shown() *recipes.Probe {
-	o := f.o
+func (f *finding) shown() *recipes.Probe { return Shown(f.o) }
+
+// Shown returns the probe whose readings stand beside the limits in a finding:
+// the answer's, or the one that came nearest to passing; nil when there was no
+// probe.
+func Shown(o *recipes.Outcome) *recipes.Probe {
 	switch {
 	case len(o.Probes) == 0:
 		return nil
