@@ -27,6 +27,7 @@ type Generator struct {
 	extra  map[string]any // body fields that the server has proved to accept
 	cal    calibration
 
+	inspect func(*record) // sees each record before it is parsed; nil but in benchmarks of the client's own share
 	records sync.Pool
 	slots   sync.WaitGroup
 
@@ -96,7 +97,7 @@ func (g *Generator) stop() {
 	}
 	g.stopLoad()
 	g.unhook()
-	g.stopLoad, g.stopDriver, g.level, g.idle = nil, nil, 0, nil
+	g.stopLoad, g.stopDriver, g.level, g.idle, g.flying = nil, nil, 0, nil, 0
 	// The slots are on their way out; ones that start anew must not find them.
 	clear(g.alive)
 }
@@ -239,7 +240,9 @@ func (g *Generator) hold(s *slot) time.Duration {
 func (g *Generator) end(s *slot, rec *record) (pause time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.flying--
+	if s.ctx.Err() == nil { // a stopped load has been taken off the books whole
+		g.flying--
+	}
 	kind := FailureKind("")
 	if rec.status == 0 {
 		kind = failureOf(rec.err, FailedBroken)

@@ -167,6 +167,9 @@ func (g *Generator) collect(p *probe) {
 	for {
 		recs, open := p.queue.take()
 		for _, rec := range recs {
+			if g.inspect != nil {
+				g.inspect(rec)
+			}
 			p.keep(rec.parse(p.stream), rec.ticket.probe == p)
 			rec.reset()
 			g.records.Put(rec)

@@ -29,18 +29,19 @@ func (o *Outcome) best() Best {
 	}
 	for i := range o.Probes {
 		p := &o.Probes[i]
-		pass, certain := p.passes(o.firstTier(p), o.Spec.Confidence)
-		if !pass && len(o.Plan.Limits) > 0 {
-			continue
-		}
 		at := math.NaN()
 		if len(p.Step.At) == 1 {
 			at = p.Step.At[0]
 		}
-		// In one dimension several visits of a point, and of its neighbours,
-		// decide together what is certain: the boundary knows.
-		oneDim := len(p.Step.At) == 1 && (o.Plan.Search != nil || len(o.Plan.Limits) > 0)
-		if oneDim && !(at <= o.Boundary.Safe) || !oneDim && !certain && len(o.Plan.Limits) > 0 {
+		switch pass, certain := p.passes(o.firstTier(p), o.Spec.Confidence); {
+		case len(o.Plan.Limits) == 0:
+		case len(p.Step.At) == 1:
+			// Several visits of a point, and of its neighbours, decide together
+			// what is certain: the boundary knows.
+			if !(at <= o.Boundary.Safe) {
+				continue
+			}
+		case !pass || !certain:
 			continue
 		}
 		value := math.NaN()

@@ -41,6 +41,7 @@ type Outcome struct {
 	Boundary plan.Answer   // of the first tier; units of the searched value
 	Tiers    []plan.Answer // one per tier
 	Probes   []Probe
+	Resumed  int                        // how many of the probes an earlier run made
 	Derived  map[string]json.RawMessage // file name → what the post-process handler made
 	Warnings []error
 

@@ -37,10 +37,14 @@ func Run(ctx context.Context, r *Recipe, s Spec) (*Outcome, error) {
 		return o, o.fail(fmt.Errorf("recipe %q: %w", r.Name, err))
 	}
 	defer closer.Close()
+	for was, comparing := range map[*Outcome]bool{s.Resume: false, s.Baseline: true} {
+		if err := o.sameServer(was, comparing); err != nil {
+			return o, o.fail(err)
+		}
+	}
 	o.observe()
 
-	planner, problem := o.Plan.planner(), o.problem()
-	var history []plan.Observation
+	planner, problem, history := o.Plan.planner(), o.problem(), o.history()
 	for {
 		step := planner.Next(problem, history)
 		if step.Done {

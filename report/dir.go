@@ -23,6 +23,7 @@ func (d *Dir) Update(o *recipes.Outcome) error {
 	if o.Plan == nil {
 		return nil
 	}
+	d.written = max(d.written, o.Resumed) // what an earlier run wrote stays
 	var errs []error
 	for ; d.written < len(o.Probes); d.written++ {
 		i := d.written

@@ -78,6 +78,7 @@ type objective struct {
 	Stat      string   `json:"stat"`
 	Direction string   `json:"direction"`
 	Threshold *float64 `json:"threshold"`
+	Pooled    bool     `json:"pooled,omitempty"`
 }
 
 type dimension struct {
@@ -85,6 +86,7 @@ type dimension struct {
 	Lo   num    `json:"lo"`
 	Hi   num    `json:"hi"`
 	Kind string `json:"kind"`
+	Log  bool   `json:"log"`
 }
 
 type filter struct {
@@ -120,16 +122,19 @@ type iteration struct {
 	Health       clientHealth     `json:"client_health"`
 	Step         step             `json:"step"`
 	Seen         observation      `json:"observation"`
+
+	Metrics map[string]map[string]num `json:"metrics"` // the few that a report shows
 }
 
 type reading struct {
 	filter
-	Observed num `json:"observed"`
-	Adjusted num `json:"adjusted"`
-	Margin   num `json:"margin"`
-	Exceeded int `json:"exceeded"`
-	Of       int `json:"of"`
-	Pass     num `json:"pass_probability"`
+	Observed num  `json:"observed"`
+	Adjusted num  `json:"adjusted"`
+	Margin   num  `json:"margin"`
+	Exceeded int  `json:"exceeded"`
+	Of       int  `json:"of"`
+	Holds    bool `json:"holds"`
+	Pass     num  `json:"pass_probability"`
 }
 
 type clientHealth struct {
@@ -237,14 +242,14 @@ func configOf(o *recipes.Outcome) historyConfig {
 		if g.Maximize {
 			way = "MAXIMIZE"
 		}
-		c.Objectives = append(c.Objectives, objective{g.Metric, g.Stat, way, g.Reference})
+		c.Objectives = append(c.Objectives, objective{g.Metric, g.Stat, way, g.Reference, g.Pooled})
 	}
 	for _, d := range s.Space {
 		kind := "real"
 		if d.Int {
 			kind = "int"
 		}
-		c.Space = append(c.Space, dimension{d.Path, num(d.Lo), num(d.Hi), kind})
+		c.Space = append(c.Space, dimension{d.Path, num(d.Lo), num(d.Hi), kind, d.Log})
 	}
 	return c
 }
@@ -261,12 +266,21 @@ func iterationOf(o *recipes.Outcome, i int) iteration {
 		Observations: []reading{}, Requests: p.Requests(), Wall: p.Wall.Seconds(),
 		Verdict: verdictOf(p, pass, certain), Certainty: num(certainty(p)),
 		Step: step{p.Step.Size, p.Step.Full, p.Step.Reason}, Seen: observationOf(p),
+		Metrics: map[string]map[string]num{},
 	}
 	for _, g := range p.Observed.Goals {
 		it.Objectives = append(it.Objectives, num(g.Value))
 	}
 	for k, r := range p.Readings {
-		it.Observations = append(it.Observations, reading{filterOf(r.Limit), num(r.Value), num(r.Adjusted), num(p.Observed.Limits[k].Value), r.Exceeded, r.Of, num(r.Pass)})
+		it.Observations = append(it.Observations, reading{filterOf(r.Limit), num(r.Value), num(r.Adjusted), num(p.Observed.Limits[k].Value), r.Exceeded, r.Of, r.Holds, num(r.Pass)})
+	}
+	for _, k := range keptStats {
+		if v, ok := p.Stat(k.tag, k.stat); ok {
+			if it.Metrics[k.tag] == nil {
+				it.Metrics[k.tag] = map[string]num{}
+			}
+			it.Metrics[k.tag][k.stat] = num(v)
+		}
 	}
 	for _, m := range p.Trials {
 		h := m.Health
@@ -276,6 +290,12 @@ func iterationOf(o *recipes.Outcome, i int) iteration {
 		it.Health.GC += num(ms(h.GCPause))
 	}
 	return it
+}
+
+// keptStats are the statistics that a finding prints of a probe.
+var keptStats = []struct{ tag, stat string }{
+	{"time_to_first_token", "p95"}, {"inter_token_latency", "p95"}, {"output_token_throughput", "avg"},
+	{"request_throughput", "avg"}, {"request_error_rate", "avg"},
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

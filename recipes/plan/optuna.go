@@ -1,6 +1,10 @@
 package plan
 
-// Optuna is the style "optuna": Bayesian optimization with a sampler by name.
+// Optuna is the style "optuna": a sampler by name, the rules of [Bayes]. The
+// sampler "tpe" is a tree-structured Parzen estimator with feasible points
+// first, "gp" plain log expected improvement. The goal comes before the boundary,
+// which is judged by the same models whatever the sampler. Reasons are those of
+// Bayes with the prefix "optuna", and [ReasonRegretBound].
 type Optuna struct {
 	Sampler   string  // "tpe" (also for "") or "gp"
 	Initial   int     // quasi-random points before the sampler; 0 means 5

@@ -181,11 +181,11 @@ func (s *smooth) next() Step {
 	}
 	lo, hi := s.points[n-1].x, s.points[n].x
 	switch {
-	case !s.exact && s.surprising(n):
+	case s.faulty(n) || !s.exact && s.surprising(n):
 		return Step{At: []float64{hi}, Size: 2, Full: true, Reason: "a surprise: once more"}
-	case s.view == nil && s.narrow(lo, hi, 0):
-		return Step{Done: true, Reason: s.precision()}
-	case s.view == nil, s.view.spread() > wideSpread && !s.narrow(lo, hi, relativePrecision):
+	case s.view == nil:
+		return s.interpolate(lo, hi)
+	case s.view.spread() > wideSpread && !s.narrow(lo, hi, relativePrecision):
 		return s.refine(lo, hi)
 	}
 	return s.finish()

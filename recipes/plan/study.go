@@ -18,6 +18,7 @@ type study struct {
 	goals   [][]Estimate // of track.points, pooled over visits
 	margins []surface    // per limit of the tier
 	aims    []aim        // per goal
+	seen    *outlook     // see prospect
 	trend   bool         // margins and goals get a straight trend (1-D)
 }
 
