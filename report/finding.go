@@ -346,16 +346,7 @@ func (f *finding) probes() {
 		return
 	}
 	f.line("%sprobes:", indent)
-	t := &table{right: make([]bool, 0)}
-	t.add(probeHeader(f.o.Plan)...)
-	for i := range f.o.Probes {
-		t.add(probeCells(f.o, &f.o.Probes[i])...)
-	}
-	for range t.rows[0] {
-		t.right = append(t.right, true)
-	}
-	t.right[len(t.right)-1] = false
-	f.out = append(f.out, t.lines(indent+"  ")...)
+	f.out = append(f.out, probeTable(f.o, indent+"  ")...)
 }
 
 // run says what the run was like, and why it stopped.
