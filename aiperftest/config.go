@@ -2,7 +2,9 @@ package aiperftest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report"
 )
 
 // config is what options and environment come to.
@@ -20,6 +23,8 @@ type config struct {
 	trials     bool
 	reportOnly bool
 	artifacts  string
+	resume     string
+	baseline   string
 	ctx        context.Context
 	errs       []error
 }
@@ -49,10 +54,36 @@ func resolve(opts []Option) *config {
 	if !c.seeded {
 		c.seed()
 	}
+	c.earlier()
 	if c.trials && c.spec.Trials < 1 {
 		c.errs = append(c.errs, fmt.Errorf("use aiperftest.Trials(%d): give at least 1", c.spec.Trials))
 	}
 	return c
+}
+
+// earlier reads the files of earlier runs.
+func (c *config) earlier() {
+	if c.resume != "" {
+		o, err := report.ReadHistoryFile(c.resume)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // nothing to go on from
+		case err != nil:
+			c.errs = append(c.errs, err)
+		default:
+			c.spec.Resume = o
+		}
+	}
+	if c.baseline != "" {
+		o, err := report.ReadHistoryFile(c.baseline)
+		if err != nil {
+			c.errs = append(c.errs, err)
+			return
+		}
+		c.spec.Baseline = o
+		if c.spec.Inputs.Style == "" {
+			c.spec.Inputs.Style = recipes.Sequential
+		}
+	}
 }
 
 // seed takes AIPERF_SEED, else a new seed short enough to be typed.

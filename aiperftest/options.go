@@ -221,6 +221,16 @@ func Confidence(p float64) Option { return option(func(c *config) { c.spec.Confi
 // ReportOnly reports the finding without failing the test: the caller asserts.
 func ReportOnly() Option { return option(func(c *config) { c.reportOnly = true }) }
 
+// Resume goes on from the search_history.json of an interrupted run of the same
+// recipe, with the probes that it lacks; a file of another recipe, workload or
+// server is refused. A path where there is no file starts anew.
+func Resume(path string) Option { return option(func(c *config) { c.resume = path }) }
+
+// Baseline starts from the answer in an earlier search_history.json of the same
+// recipe, model and workload: an unchanged server is confirmed in a few probes.
+// It implies style sequential, where no other is set.
+func Baseline(path string) Option { return option(func(c *config) { c.baseline = path }) }
+
 // Artifacts sets the directory of the run's files. Default: a folder of the test
 // under AIPERF_ARTIFACTS, else the test's own artifact directory.
 func Artifacts(dir string) Option { return option(func(c *config) { c.artifacts = dir }) }

@@ -19,7 +19,7 @@ func (g *Generator) drive(ctx context.Context, p *pacer) {
 			return
 		}
 		g.mu.Lock()
-		if g.flying >= mostInFlight {
+		if len(g.flying) >= mostInFlight {
 			if g.probe != nil {
 				g.probe.skipped++
 			}
@@ -40,7 +40,10 @@ func (g *Generator) drive(ctx context.Context, p *pacer) {
 // once sends the one request that was due at the given time.
 func (s *slot) once(due time.Duration) {
 	g := s.g
-	tk := g.admit(s)
+	tk, ok := g.admit(s)
+	if !ok {
+		return
+	}
 	rec := g.records.Get().(*record)
 	rec.ticket, rec.scheduled = tk, due
 	s.perform(rec, tk.work.body(tk.serial))
@@ -52,9 +55,13 @@ func (s *slot) once(due time.Duration) {
 	}
 }
 
-// admit hands a slot of an open loop its request.
-func (g *Generator) admit(s *slot) ticket {
+// admit hands a slot of an open loop its request; ok is false when the load was
+// stopped.
+func (g *Generator) admit(s *slot) (tk ticket, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.ticket(s)
+	if s.ctx.Err() != nil {
+		return tk, false
+	}
+	return g.ticket(s), true
 }

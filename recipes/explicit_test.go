@@ -18,6 +18,7 @@ import (
 type analytic struct {
 	metrics func(l loadgen.Load, visit int) map[string]map[string]float64
 	visits  int
+	se      float64 // relative standard error that the measurements claim
 }
 
 func (a *analytic) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*loadgen.Measurement, error) {
@@ -26,7 +27,11 @@ func (a *analytic) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (
 		loadgen.TagErrors:    {Unit: "requests", Stats: map[string]float64{"avg": 0}},
 	}}
 	for tag, stats := range a.metrics(l, a.visits) {
-		m.Metrics[tag] = loadgen.Metric{Stats: stats}
+		se := map[string]float64{}
+		for stat, v := range stats {
+			se[stat] = a.se * v
+		}
+		m.Metrics[tag] = loadgen.Metric{Stats: stats, SE: se}
 	}
 	a.visits++
 	return m, nil
@@ -67,7 +72,7 @@ func TestExplicitTwoDimensions(t *testing.T) {
 
 // TestExplicitRate searches the request rate of an open loop, a float dimension.
 func TestExplicitRate(t *testing.T) {
-	p := &analytic{metrics: func(l loadgen.Load, _ int) map[string]map[string]float64 {
+	p := &analytic{se: 0.005, metrics: func(l loadgen.Load, _ int) map[string]map[string]float64 {
 		return map[string]map[string]float64{
 			loadgen.TagTTFT:    stats("p95", 50/(1-l.Rate/40)), // an M/M/1 queue that saturates at 40/s
 			loadgen.TagReqRate: stats("avg", l.Rate),

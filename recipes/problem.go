@@ -19,6 +19,12 @@ func (o *Outcome) problem() plan.Problem {
 		for _, g := range s.Objectives {
 			p.Goals = append(p.Goals, plan.Goal{Maximize: g.Maximize, Reference: valueOr(g.Reference, math.NaN())})
 		}
+		if b := o.Spec.Baseline; b != nil && len(s.Space) == 1 {
+			p.Baseline = b.Boundary.Estimate
+			if math.IsNaN(p.Baseline) {
+				p.Baseline = b.Boundary.Safe
+			}
+		}
 		for _, t := range o.Plan.Tiers {
 			p.Tiers = append(p.Tiers, t.Limits)
 		}

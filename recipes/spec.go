@@ -21,10 +21,13 @@ type Spec struct {
 
 	AtLeast    int     // a search is met only when its answer reaches this; 0: any answer will do
 	Confidence float64 // of a probe's verdict; 0: plan.DefaultConfidence
+	FullProbes bool    // measure every probe to its end; false: one that is there for its verdict alone ends once that is certain
 
-	Prober  Prober               // what runs probes; nil: HTTP load on Target
-	Observe func(*Outcome) error // called before the first probe, after each, and at the end; its error becomes a warning
-	Note    string               // what every report must say of this run, as that the server is simulated
+	Prober   Prober               // what runs probes; nil: HTTP load on Target
+	Observe  func(*Outcome) error // called before the first probe, after each, and at the end; its error becomes a warning
+	Resume   *Outcome             // an interrupted run of the same question to go on from; nil: start anew
+	Baseline *Outcome             // a finished run of the same question to start from and compare with; nil: none
+	Note     string               // what every report must say of this run, as that the server is simulated
 }
 
 // Prober runs one probe: a load in, a measurement out. loadgen.Generator is the
@@ -112,6 +115,14 @@ func prepare(r *Recipe, s Spec) (*Outcome, error) {
 		w.Window = loadgen.DefaultWindow
 	}
 	w.SLO = p.SLO
+	if s.Baseline != nil {
+		if err := o.differs(s.Baseline, true); err != nil {
+			return nil, err
+		}
+	}
+	if err := o.resume(); err != nil {
+		return nil, err
+	}
 	return o, nil
 }
 

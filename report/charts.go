@@ -40,32 +40,20 @@ func Charts(o *recipes.Outcome) []plot.Chart {
 	return out
 }
 
-// plots writes every chart to dir, as PNG and as SVG.
-func (d *Dir) plots(charts []plot.Chart) []error {
-	var errs []error
-	for i := range charts {
-		c := &charts[i]
-		name := filepath.Join("plots", Safe(c.Name))
-		errs = append(errs,
-			d.file(name+".svg", func(w io.Writer) error { return c.SVG(w) }),
-			d.file(name+".png", func(w io.Writer) error { return c.PNG(w) }))
-	}
-	return errs
-}
-
-// finish writes what a finished run is looked at by: report.html, and the charts
-// unless they are turned off.
-func (d *Dir) finish(o *recipes.Outcome) []error {
-	if o.Reason == "" {
-		return nil
-	}
-	p := Page{Again: d.Again}
-	var errs []error
-	if !d.NoCharts {
+// pictures writes what a finished run is looked at by: the charts as PNG and SVG,
+// unless they are turned off, and report.html.
+func (b *batch) pictures(o *recipes.Outcome) {
+	p := Page{Again: b.dir.Again}
+	if !b.dir.NoCharts {
 		p.Charts = Charts(o)
-		errs = d.plots(p.Charts)
 	}
-	return append(errs, d.file("report.html", func(w io.Writer) error { return p.Write(w, o) }))
+	for i := range p.Charts {
+		c := &p.Charts[i]
+		name := filepath.Join("plots", Safe(c.Name))
+		b.file(name+".svg", c.SVG)
+		b.file(name+".png", c.PNG)
+	}
+	b.file("report.html", func(w io.Writer) error { return p.Write(w, o) })
 }
 
 // class is a kind of point: what it says, and how it looks. What differs in

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/plot"
@@ -116,7 +115,7 @@ func ttftChart(o *recipes.Outcome) (plot.Chart, bool) {
 	if f.Problem != "" || len(f.Coefficients) == 0 {
 		return c, true
 	}
-	c.Title = "TTFT = " + equation(f.Coefficients) + fmt.Sprintf(", r² %.3f", f.RSquared)
+	c.Title = equation(f) + fmt.Sprintf(", r² %.3f", f.RSquared)
 	if !f.Confident {
 		c.Title += " (low confidence)"
 	}
@@ -138,32 +137,6 @@ func ttftChart(o *recipes.Outcome) (plot.Chart, bool) {
 	}
 	c.Series = []plot.Series{curve, points}
 	return c, true
-}
-
-// equation writes a polynomial of the prompt's length, in ms.
-func equation(coefficients []float64) string {
-	var terms []string
-	for i, c := range coefficients {
-		t := digits(math.Abs(c))
-		switch len(coefficients) - 1 - i {
-		case 0:
-			t += " ms"
-		case 1:
-			t += "·ISL"
-		default:
-			t += fmt.Sprintf("·ISL%s", map[int]string{2: "²", 3: "³"}[len(coefficients)-1-i])
-		}
-		switch {
-		case i == 0 && c < 0:
-			t = "−" + t
-		case i > 0 && c < 0:
-			t = "− " + t
-		case i > 0:
-			t = "+ " + t
-		}
-		terms = append(terms, t)
-	}
-	return strings.Join(terms, " ")
 }
 
 // itlChart shows decode-itl-curve as a map: ITL over concurrency and the answer's
