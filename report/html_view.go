@@ -23,7 +23,7 @@ type view struct {
 	Warnings                    []string
 	Failures                    []string
 	Charts                      []figure
-	Probes                      probeTable
+	Probes                      probesView
 	Distributions               []distribution
 	Health                      []healthRow
 	Config, Environment         []pair
@@ -42,7 +42,7 @@ type limitRow struct {
 	Holds                               bool
 }
 
-type probeTable struct {
+type probesView struct {
 	Head []string
 	Rows []probeRow
 }
