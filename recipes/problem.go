@@ -45,6 +45,8 @@ func (s *Search) planner() plan.Planner {
 	switch s.Style {
 	case Monotonic:
 		return plan.Monotonic{}
+	case Sequential:
+		return plan.Sequential{Objective: !s.Boundary}
 	}
 	return nil
 }
