@@ -163,6 +163,9 @@ func (s *sequence) next() Step {
 		}[step.Reason]
 		return step
 	}
+	if step, ok := s.gate(); ok {
+		return step
+	}
 	if step, ok := s.warm(); ok {
 		return step
 	}
@@ -200,7 +203,14 @@ func probe(x float64, why string) Step {
 // down is the step while nothing passes: straight to the lowest point, which
 // says whether there is an answer at all.
 func (s *sequence) down() Step {
-	if s.points[0].x > s.Lo {
+	if b := s.points[0]; b.x > s.Lo {
+		if _, ok := s.baseline(); ok && len(s.points) < 4 && b.x > 2*s.Lo { // near an old boundary the new one is likelier than at the bottom
+			factor := max(leastJump, min(mostJump, overshoot*math.Exp(b.worst()/slopeMedian)))
+			if math.IsNaN(factor) {
+				factor = mostJump
+			}
+			return probe(s.clamp(b.x/factor), "jump below the baseline")
+		}
 		return probe(s.Lo, "the lowest point: the start failed")
 	}
 	if step, ok := s.confirm(0); ok {
@@ -229,7 +239,7 @@ func (s *sequence) upward() Step {
 		return Step{Done: true, Reason: sequentialNoFailure}
 	}
 	slope := slopeBefore
-	if n > 1 {
+	if n > 1 && top.x > leastJump*s.points[n-2].x*0.9 { // of nearer points noise makes the slope
 		slope = s.secant(n-2, n-1)
 	}
 	factor := float64(mostJump)
