@@ -1,7 +1,6 @@
 package plot
 
 import (
-	"fmt"
 	"image/color"
 
 	"gonum.org/v1/plot/font"
@@ -70,8 +69,6 @@ func (c Color) faded(share float64) color.Color {
 	v := c.rgba()
 	return color.NRGBA{R: v.R, G: v.G, B: v.B, A: uint8(255 * share)}
 }
-
-func hex(v color.RGBA) string { return fmt.Sprintf("#%02X%02X%02X", v.R, v.G, v.B) }
 
 // Sizes of a chart, in points.
 const (
