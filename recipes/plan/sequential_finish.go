@@ -3,15 +3,15 @@ package plan
 import "math"
 
 const (
-	finishSpread  = 0.1  // spread of the posterior in ln x from which on it chooses the points
-	finishPass    = 0.85 // P(b ≥ x) of the point to probe
+	finishSpread  = 0.08 // spread of the posterior in ln x from which on it chooses the points
+	finishPass    = 0.88 // P(b ≥ x) of the point to probe
 	finishWindow  = 0.15 // in ln x: probes so near to the median count as the finish's
 	furtherProbes = 5    // of them
 	mostRefining  = 14   // visits after the first bracket, where noise leaves the posterior wide
 
 	// The least P(b ≥ x) of an answer, without and with certainties of the
 	// probes' own.
-	answerPass, certainPass = 0.8, 0.9
+	answerPass, certainPass = 0.86, 0.9
 	// The least share of the boundary's median that an answer must reach. The
 	// last two percent would cost as many probes as all before where a probe's
 	// own error is that large.
@@ -44,15 +44,16 @@ func (s *sequence) near() float64 {
 }
 
 // sure reports whether a point is an answer: the posterior leaves little doubt,
-// or its own verdict is certain and the posterior does not contradict. A verdict
-// beyond 99 % stands alone: at a cliff a straight line is the wrong
-// neighbourhood.
+// or the point's own verdict is certain and the posterior does not contradict.
+// Where requests carry the certainty it takes more agreement, since they know
+// nothing of what moves a whole probe; a verdict beyond 99.9 % stands alone: at a
+// cliff a straight line is the wrong neighbourhood.
 func (s *sequence) sure(b belief) bool {
 	if s.view == nil {
 		return s.certainPass(b)
 	}
 	p := s.view.passes(b.x)
-	return p >= s.level() || s.certainPass(b) && (p >= 0.5 || b.pass > 0.99)
+	return p >= s.level() || s.certainPass(b) && (p >= 0.7 || !s.known && p >= 0.5 || b.pass > 0.999 && p >= 0.5)
 }
 
 // finish probes where the boundary is likely to hold, until such a point is
