@@ -19,6 +19,7 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 	f.limits()
 	f.failures()
 	f.best()
+	f.derived()
 	if o.Verdict != recipes.Met {
 		f.probes()
 	}
@@ -113,9 +114,15 @@ func (f *finding) headline() string {
 		return "nothing was measured"
 	}
 	fixed := len(o.Plan.Scenarios) == 1
+	derived := f.derivedHeadline()
 	switch {
 	case len(o.Probes) == 0:
 		return "inconclusive: nothing was measured" + f.because()
+	case o.Verdict == recipes.Met && derived != "":
+		if _, ok := o.Breach(); !ok && len(o.Plan.Limits) > 0 {
+			derived += fmt.Sprintf("; SLA met at %s of %s", count(f.passing()), count(len(o.Probes)))
+		}
+		return derived
 	case o.Verdict == recipes.Met && len(o.Plan.Limits) == 0:
 		if fixed {
 			return fmt.Sprintf("measured at concurrency %d", o.Probes[0].Load.Concurrency)
@@ -193,10 +200,12 @@ func (f *finding) passing() int {
 	return n
 }
 
-// shown is the probe whose readings stand beside the limits: the answer's, or
-// the one that came nearest to passing.
-func (f *finding) shown() *recipes.Probe {
-	o := f.o
+func (f *finding) shown() *recipes.Probe { return Shown(f.o) }
+
+// Shown returns the probe whose readings stand beside the limits in a finding:
+// the answer's, or the one that came nearest to passing; nil when there was no
+// probe.
+func Shown(o *recipes.Outcome) *recipes.Probe {
 	switch {
 	case len(o.Probes) == 0:
 		return nil
@@ -282,7 +291,7 @@ func (f *finding) best() {
 	if p == nil {
 		return
 	}
-	if !o.Best.Found && len(o.Plan.Limits) > 0 {
+	if !o.Best.Found {
 		return
 	}
 	text := ""
@@ -344,16 +353,7 @@ func (f *finding) probes() {
 		return
 	}
 	f.line("%sprobes:", indent)
-	t := &table{right: make([]bool, 0)}
-	t.add(probeHeader(f.o.Plan)...)
-	for i := range f.o.Probes {
-		t.add(probeCells(f.o, &f.o.Probes[i])...)
-	}
-	for range t.rows[0] {
-		t.right = append(t.right, true)
-	}
-	t.right[len(t.right)-1] = false
-	f.out = append(f.out, t.lines(indent+"  ")...)
+	f.out = append(f.out, probeTable(f.o, indent+"  ")...)
 }
 
 // run says what the run was like, and why it stopped.

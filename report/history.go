@@ -385,7 +385,10 @@ func bestTrials(o *recipes.Outcome) []bestTrial {
 	best, feasible := o.BestTrials()
 	for _, i := range best {
 		it := iterationOf(o, i)
-		out = append(out, bestTrial{Index: i, Objectives: it.Objectives, Values: it.Values, Feasible: it.Feasible, FeasibleCount: feasible})
+		// The answer is feasible even where this one visit looks like a miss:
+		// others of the same point outweighed it.
+		ok := it.Feasible || o.Best.Found && i == o.Best.Probe
+		out = append(out, bestTrial{Index: i, Objectives: it.Objectives, Values: it.Values, Feasible: ok, FeasibleCount: feasible})
 	}
 	return out
 }
