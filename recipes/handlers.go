@@ -115,7 +115,7 @@ func (o *Outcome) derive() {
 		o.Derived[post.File] = raw
 		return
 	}
-	o.Warnings = append(o.Warnings, fmt.Errorf("%s was not derived: handler %s: %w", post.File, post.Handler, err))
+	o.Warnings = append(o.Warnings, fmt.Errorf("%s was not derived: %w", post.File, err))
 	kept, _ := json.Marshal([]map[string]string{{"handler": post.Handler, "output_filename": post.File, "error": err.Error()}})
 	o.Derived[errorsFile] = kept
 }

@@ -150,12 +150,16 @@ func TestRandomSurfacesLaw(t *testing.T) {
 	assert.NotEqual(t, all[7].Filters, randomSurfaces(2)[7].Filters)
 }
 
-// TestRandomSurfaces runs the styles on surfaces that nothing was tuned on. It
-// prints; the public surfaces carry the comparison with AIPerf.
+// heldOut is the draw that the table is printed for. The constants of
+// smooth_isotonic were chosen with the public surfaces and draw 1 in view.
+const heldOut = 2
+
+// TestRandomSurfaces runs the styles on surfaces that they were not tuned on.
+// It prints; the public surfaces carry the comparison with AIPerf.
 func TestRandomSurfaces(t *testing.T) {
-	seeds, surfaces := 1, randomSurfaces(1)[:12] // keeps the suite quick
+	seeds, surfaces := 1, randomSurfaces(heldOut)[:12] // keeps the suite quick
 	if os.Getenv("AIPERF_SURFACES_SEEDS") != "" {
-		seeds, surfaces = min(10, surfaceSeeds(t)), randomSurfaces(1)
+		seeds, surfaces = min(10, surfaceSeeds(t)), randomSurfaces(heldOut)
 	} else {
 		t.Logf("%d of %d surfaces: AIPERF_SURFACES_SEEDS asks for all", len(surfaces), randomCount)
 	}

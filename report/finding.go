@@ -19,6 +19,7 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 	f.limits()
 	f.failures()
 	f.best()
+	f.derived()
 	if o.Verdict != recipes.Met {
 		f.probes()
 	}
@@ -37,7 +38,7 @@ func (f *finding) warnings() {
 	times := map[string]int{}
 	var order []string
 	for _, warning := range f.o.Warnings {
-		text := warning.Error()
+		text := Redact(f.o, warning.Error())
 		if times[text]++; times[text] == 1 {
 			order = append(order, text)
 		}
@@ -82,7 +83,7 @@ func (f *finding) failures() {
 	var parts []string
 	for _, m := range p.Trials {
 		for _, c := range m.Failures {
-			parts = append(parts, fmt.Sprintf("%s × %s", count(c.Count), c.Error()))
+			parts = append(parts, fmt.Sprintf("%s × %s", count(c.Count), Redact(f.o, c.Error())))
 		}
 	}
 	if len(parts) > most {
@@ -113,9 +114,15 @@ func (f *finding) headline() string {
 		return "nothing was measured"
 	}
 	fixed := len(o.Plan.Scenarios) == 1
+	derived := f.derivedHeadline()
 	switch {
 	case len(o.Probes) == 0:
 		return "inconclusive: nothing was measured" + f.because()
+	case o.Verdict == recipes.Met && derived != "":
+		if _, ok := o.Breach(); !ok && len(o.Plan.Limits) > 0 {
+			derived += fmt.Sprintf("; SLA met at %s of %s", count(f.passing()), count(len(o.Probes)))
+		}
+		return derived
 	case o.Verdict == recipes.Met && len(o.Plan.Limits) == 0:
 		if fixed {
 			return fmt.Sprintf("measured at concurrency %d", o.Probes[0].Load.Concurrency)
@@ -284,7 +291,7 @@ func (f *finding) best() {
 	if p == nil {
 		return
 	}
-	if !o.Best.Found && len(o.Plan.Limits) > 0 {
+	if !o.Best.Found {
 		return
 	}
 	text := ""
@@ -365,7 +372,7 @@ func (f *finding) run() {
 	}
 	f.wrapped(text)
 	if o.Spec.Note != "" {
-		f.wrapped(o.Spec.Note)
+		f.wrapped(Redact(o, o.Spec.Note))
 	}
 }
 

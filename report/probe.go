@@ -56,10 +56,10 @@ func Expansion(w io.Writer, o *recipes.Outcome) error {
 		if o.Server.Version != "" {
 			server += ", version " + o.Server.Version
 		}
-		add("%s", server)
+		add("%s", Redact(o, server))
 	}
 	if o.Spec.Note != "" {
-		add("%s", o.Spec.Note)
+		add("%s", Redact(o, o.Spec.Note))
 	}
 	_, err := io.WriteString(w, strings.Join(out, "\n")+"\n")
 	return err
