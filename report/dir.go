@@ -12,8 +12,9 @@ import (
 
 // Dir writes an outcome's files under one directory, in AIPerf's layout.
 type Dir struct {
-	Path  string
-	Again string // the command that does the run once more, for summary.md; empty: it is not said
+	Path     string
+	Again    string // the command that does the run once more, for summary.md and report.html; empty: it is not said
+	NoCharts bool   // draws no charts
 
 	storage storage // nil: the disk
 	written int     // probes whose files are on disk
@@ -80,6 +81,7 @@ func (b *batch) sweep(o *recipes.Outcome) {
 	}
 	b.file("bench.txt", func(w io.Writer) error { return Bench(w, o) })
 	b.file("summary.md", func(w io.Writer) error { return Summary(w, o, b.dir.Again) })
+	b.pictures(o)
 }
 
 // batch is one Update's files.
