@@ -40,7 +40,7 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 		fatal(t, "%s", strings.Join(text, "\n"))
 		return &recipes.Outcome{}
 	}
-	if c.simulated == nil && c.spec.Prober == nil && c.spec.Target.URL == "" {
+	if c.live() && c.spec.Target.URL == "" {
 		absent(t)
 		return &recipes.Outcome{}
 	}
@@ -49,6 +49,15 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	}
 	ctx, cancel := contextOf(t, c.ctx)
 	defer cancel()
+
+	if c.live() {
+		release, err := hold(ctx, t, c.spec.Target.Redacted())
+		if err != nil {
+			fatal(t, "%v", err)
+			return &recipes.Outcome{}
+		}
+		defer release() // whichever way the test is left
+	}
 
 	dir, shown := artifactDir(t, c.artifacts)
 	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir, NoCharts: c.noCharts}}
