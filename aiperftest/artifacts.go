@@ -23,12 +23,13 @@ func artifactDir(t T, option string) (dir, shown string) {
 		dir := vacant(filepath.Join(root, packageName(), testPath(t.Name())))
 		return dir, dir
 	}
-	if a, ok := t.(interface{ ArtifactDir() string }); ok {
-		dir := a.ArtifactDir()
-		if kept := flag.Lookup("test.artifacts"); kept != nil && kept.Value.String() == "true" {
+	// Without -artifacts the test's own directory is deleted after the test, like
+	// TempDir's; Ginkgo's is not, and nobody would know of it.
+	if kept := flag.Lookup("test.artifacts"); kept != nil && kept.Value.String() == "true" {
+		if a, ok := t.(interface{ ArtifactDir() string }); ok {
+			dir := a.ArtifactDir() // once: under Ginkgo each call makes another
 			return dir, dir
 		}
-		return dir, ""
 	}
 	return t.TempDir(), ""
 }

@@ -65,6 +65,11 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 		return &recipes.Outcome{}
 	}
 	text := closing(t, out, shown)
+	if a, ok := t.(interface {
+		Attach(o *recipes.Outcome, artifacts string)
+	}); ok {
+		a.Attach(out, shown) // before the assertion: under Ginkgo Errorf does not return
+	}
 	switch {
 	case err != nil && len(out.Probes) == 0:
 		fatal(t, "%v", err)

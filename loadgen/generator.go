@@ -27,6 +27,7 @@ type Generator struct {
 	extra  map[string]any // body fields that the server has proved to accept
 	cal    calibration
 
+	inspect func(*record) // sees each record before it is parsed; nil but in benchmarks of the client's own share
 	records sync.Pool
 	slots   sync.WaitGroup
 
@@ -38,11 +39,11 @@ type Generator struct {
 	level      int
 	alive      map[int]*slot
 	work       *workload
-	flying     int                // requests in flight
-	idle       []*slot            // of an open loop
-	stopDriver context.CancelFunc // ends the running open loop; nil when none runs
-	serial     uint64             // requests started so far
-	probe      *probe             // nil between probes
+	flying     map[*slot]time.Duration // requests in flight, by when they started
+	idle       []*slot                 // of an open loop
+	stopDriver context.CancelFunc      // ends the running open loop; nil when none runs
+	serial     uint64                  // requests started so far
+	probe      *probe                  // nil between probes
 	pace       pace
 	refused    int // dials that failed in a row
 	probes     int
@@ -66,6 +67,7 @@ func New(t Target) (*Generator, error) {
 		cal:       calibration{slope: 1},
 		records:   sync.Pool{New: func() any { return new(record) }},
 		alive:     make(map[int]*slot),
+		flying:    make(map[*slot]time.Duration),
 	}, nil
 }
 
@@ -96,9 +98,10 @@ func (g *Generator) stop() {
 	}
 	g.stopLoad()
 	g.unhook()
-	g.stopLoad, g.stopDriver, g.level, g.idle, g.flying = nil, nil, 0, nil, 0
+	g.stopLoad, g.stopDriver, g.level, g.idle = nil, nil, 0, nil
 	// The slots are on their way out; ones that start anew must not find them.
 	clear(g.alive)
+	clear(g.flying)
 }
 
 // raise brings the load to the level and workload of p and makes p the probe
@@ -136,7 +139,7 @@ func (g *Generator) raise(ctx context.Context, p *probe, w *workload) {
 	if g.probes == 1 {
 		p.window.turnover = 2 * level // the warm-up, discarded
 	}
-	p.window.inFlight = g.flying
+	p.window.inFlight = len(g.flying)
 	for _, s := range g.alive {
 		s.fresh = false
 	}
@@ -200,11 +203,12 @@ func (g *Generator) begin(s *slot) (tk ticket, ok bool) {
 func (g *Generator) ticket(s *slot) ticket {
 	tk := ticket{probe: g.probe, index: -1, serial: g.serial, work: g.work}
 	g.serial++
-	g.flying++
+	now := g.now()
+	g.flying[s] = now
 	s.fresh = true
 	if p := g.probe; p != nil {
 		was := p.window.phase
-		tk.index = p.window.start(g.now(), tk.serial, was == ramping && g.reached())
+		tk.index = p.window.start(now, tk.serial, was == ramping && g.reached())
 		p.changed(was)
 	}
 	return tk
@@ -239,9 +243,7 @@ func (g *Generator) hold(s *slot) time.Duration {
 func (g *Generator) end(s *slot, rec *record) (pause time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if s.ctx.Err() == nil { // a stopped load has been taken off the books whole
-		g.flying--
-	}
+	delete(g.flying, s)
 	kind := FailureKind("")
 	if rec.status == 0 {
 		kind = failureOf(rec.err, FailedBroken)

@@ -10,12 +10,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/aiperf-go/aiperf/loadgen"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // counter counts, in the server's handler, the requests in flight over time.
 type counter struct {

@@ -19,7 +19,7 @@ func (g *Generator) drive(ctx context.Context, p *pacer) {
 			return
 		}
 		g.mu.Lock()
-		if g.flying >= mostInFlight {
+		if len(g.flying) >= mostInFlight {
 			if g.probe != nil {
 				g.probe.skipped++
 			}

@@ -26,8 +26,9 @@ type probe struct {
 
 	queue   queue
 	decider Decider
-	pacer   *pacer // nil: closed loop
-	skipped int    // requests of an open loop that were not sent; under Generator.mu
+	pacer   *pacer          // nil: closed loop
+	running []time.Duration // starts of the requests that a cut left in flight; under Generator.mu
+	skipped int             // requests of an open loop that were not sent; under Generator.mu
 	stream  bool
 
 	// What follows belongs to the collector.
@@ -167,6 +168,9 @@ func (g *Generator) collect(p *probe) {
 	for {
 		recs, open := p.queue.take()
 		for _, rec := range recs {
+			if g.inspect != nil {
+				g.inspect(rec)
+			}
 			p.keep(rec.parse(p.stream), rec.ticket.probe == p)
 			rec.reset()
 			g.records.Put(rec)
@@ -229,6 +233,9 @@ func (g *Generator) cut(p *probe, why string) {
 	}
 	if p.window.phase == measuring {
 		p.window.close = g.now()
+	}
+	for _, start := range g.flying {
+		p.running = append(p.running, start)
 	}
 	p.window.phase, p.ended = finished, why
 	close(p.done)

@@ -149,7 +149,7 @@ func (o *Outcome) Aggregate() *Aggregate {
 		}
 		a.Runs += len(trials)
 		most = max(most, len(trials))
-		row.Metrics = blocks(trials)
+		row.Metrics = metricBlocks(trials)
 		a.Rows = append(a.Rows, row)
 		if pass, _ := o.Probes[visits[len(visits)-1]].Passes(o.Spec.Confidence); pass {
 			feasible++
@@ -204,9 +204,9 @@ func allFailed(m *loadgen.Measurement) bool {
 	return done > 0 && failed >= done
 }
 
-// blocks describes a point's trials. Values that are not finite have no form in
+// metricBlocks describes a point's trials. Values that are not finite have no form in
 // JSON and are left out.
-func blocks(trials []*loadgen.Measurement) map[string]map[string]any {
+func metricBlocks(trials []*loadgen.Measurement) map[string]map[string]any {
 	out := map[string]map[string]any{}
 	if len(trials) == 1 {
 		for tag, m := range trials[0].Metrics {
@@ -216,6 +216,16 @@ func blocks(trials []*loadgen.Measurement) map[string]map[string]any {
 		}
 		return out
 	}
+	return Confidence(trials)
+}
+
+// Confidence describes each statistic of each metric over trials of one point, by
+// tag and statistic as request_latency_p99: mean, std (sample), min, max, cv, se,
+// and Student's 95 % interval for the mean (ci_low, ci_high, t_critical), which
+// collapses to the mean of a single trial. Values that are not finite have no
+// form in JSON and are left out.
+func Confidence(trials []*loadgen.Measurement) map[string]map[string]any {
+	out := map[string]map[string]any{}
 	series := map[string][]float64{}
 	units := map[string]string{}
 	for _, t := range trials {

@@ -1,6 +1,8 @@
 package recipes
 
 import (
+	"errors"
+	"fmt"
 	"math"
 
 	"github.com/aiperf-go/aiperf/recipes/plan"
@@ -110,6 +112,9 @@ func (o *Outcome) conclude(planner plan.Planner, problem plan.Problem, history [
 	} else {
 		o.Verdict = o.sweepVerdict(len(problem.List))
 	}
+	if o.Boundary.NonMonotone {
+		o.Warnings = append(o.Warnings, o.contradiction())
+	}
 	o.derive()
 	if reason == ReasonDeadline {
 		o.Warnings = append(o.Warnings, &DeadlineError{Probes: len(o.Probes)})
@@ -193,3 +198,26 @@ func (o *Outcome) sweepVerdict(points int) Verdict {
 	}
 	return Inconclusive
 }
+
+// contradiction is the warning that a point passed above one that failed: the
+// server, or the machine it shares, was not the same all the time, or latency
+// does not rise with load. The answer is the prefix one.
+func (o *Outcome) contradiction() error {
+	fail, pass := math.Inf(1), math.Inf(-1)
+	for i := range o.Probes {
+		p := &o.Probes[i]
+		at := p.Step.At[0]
+		switch ok, _ := p.passes(o.firstTier(p), o.Spec.Confidence); {
+		case p.Observed.State == plan.Untrusted, p.Observed.State == plan.Unmeasured:
+		case ok:
+			pass = max(pass, at)
+		case at > o.Boundary.Safe || math.IsNaN(o.Boundary.Safe):
+			fail = min(fail, at)
+		}
+	}
+	return fmt.Errorf("%w: the limits hold at %v and not at %v; the answer is the largest below the first miss: repeat the run when the machine is quiet", ErrNonMonotone, pass, fail)
+}
+
+// ErrNonMonotone warns that the limits hold at a higher load than one at which
+// they do not.
+var ErrNonMonotone = errors.New("not monotone")

@@ -27,8 +27,11 @@ func (p *Probe) decide(limits []Limit, objectives []Objective) []error {
 			o.State = plan.Cut
 		}
 	}
-	for _, l := range limits {
+	for i, l := range limits {
 		r, limit := read(l, p.Trials)
+		if o.State == plan.Cut && len(p.deciders) > 0 {
+			conclude(p.deciders, i).settle(&r, &limit)
+		}
 		p.Readings = append(p.Readings, r)
 		o.Limits = append(o.Limits, limit)
 	}
@@ -135,6 +138,8 @@ func read(l Limit, trials []*loadgen.Measurement) (Reading, plan.Limit) {
 		g.Value = t.margin(l, r)
 		if g.SE > 0 {
 			g.SE *= math.Sqrt(t.inflation)
+		} else if se := t.tailSE(); l.Unit() == "ms" && se > 0 {
+			g.SE = se * math.Sqrt(t.inflation)
 		} else if share := l.share(); share {
 			g.SE = math.Sqrt(t.inflation) / math.Sqrt(max(float64(t.bad), 1)) // of ln(share): counts are Poisson
 		}
@@ -206,39 +211,56 @@ type tally struct {
 	values    []float64 // of the requests that have one
 }
 
-// tallyOf counts for the limits that are rules on shares: percentiles (a limit
-// on pXX holds iff the share beyond it is below 1 − XX/100), min and max, the
-// error rate, the share of good requests. counted is false for averages, rates,
-// and measurements that came without requests.
-func tallyOf(l Limit, trials []*loadgen.Measurement) (t tally, counted bool) {
-	var worse func(q *loadgen.Request) (bad, counts bool)
+// rule is a limit that is one on shares of requests: percentiles (a limit on pXX
+// holds iff the share beyond it is below 1 − XX/100), min and max, the error
+// rate, the share of good requests.
+type rule struct {
+	op      Op
+	allowed float64 // share of requests that may be bad
+	worse   func(q *loadgen.Request) (bad, counts bool)
+}
+
+// ruleOf returns a limit's rule; ok is false for averages and rates.
+func ruleOf(l Limit) (r rule, ok bool) {
+	r.op = l.Op
 	switch {
 	case l.Metric == loadgen.TagErrorRate && l.Op.Upper():
-		t.allowed = l.Threshold / 100
-		worse = func(q *loadgen.Request) (bool, bool) { return q.Failure != nil, true }
+		r.allowed = l.Threshold / 100
+		r.worse = func(q *loadgen.Request) (bool, bool) { return q.Failure != nil, true }
+		return r, true
 	case l.Metric == loadgen.TagGoodShare && !l.Op.Upper():
-		t.allowed = 1 - l.Threshold
-		worse = func(q *loadgen.Request) (bool, bool) { return !q.Good, true }
-	default:
-		q, ok := quantileOf(l.Stat)
-		if m, known := metricOf(l.Metric); !ok || !known || m.run {
-			return t, false
-		}
-		t.allowed = q
-		if l.Op.Upper() {
-			t.allowed = 1 - q
-		}
-		worse = func(q *loadgen.Request) (bool, bool) {
-			v, ok := q.Value(l.Metric)
-			if !ok {
-				// A failed request exceeds; an answer too short to have an ITL
-				// says nothing of it.
-				return q.Failure != nil, q.Failure != nil
-			}
-			t.values = append(t.values, v)
-			return !l.Op.holds(v, l.Threshold), true
-		}
+		r.allowed = 1 - l.Threshold
+		r.worse = func(q *loadgen.Request) (bool, bool) { return !q.Good, true }
+		return r, true
 	}
+	q, ok := quantileOf(l.Stat)
+	if m, known := metricOf(l.Metric); !ok || !known || m.run {
+		return r, false
+	}
+	r.allowed = q
+	if l.Op.Upper() {
+		r.allowed = 1 - q
+	}
+	r.worse = func(q *loadgen.Request) (bool, bool) {
+		v, ok := q.Value(l.Metric)
+		if !ok {
+			// A failed request exceeds; an answer too short to have an ITL
+			// says nothing of it.
+			return q.Failure != nil, q.Failure != nil
+		}
+		return !l.Op.holds(v, l.Threshold), true
+	}
+	return r, true
+}
+
+// tallyOf counts for a limit that is a rule on shares. counted is false for the
+// others, and for measurements that came without requests.
+func tallyOf(l Limit, trials []*loadgen.Measurement) (t tally, counted bool) {
+	r, ok := ruleOf(l)
+	if !ok {
+		return t, false
+	}
+	t.allowed = r.allowed
 	var marks []bool
 	size := 1
 	for _, m := range trials {
@@ -248,16 +270,20 @@ func tallyOf(l Limit, trials []*loadgen.Measurement) (t tally, counted bool) {
 		size = max(size, m.Load.Concurrency)
 		for i := range m.Requests {
 			q := &m.Requests[i]
-			bad, counts := worse(q)
 			if q.Failure != nil {
 				t.failed++
 			}
-			if counts {
-				marks = append(marks, bad)
-				t.n++
-				if bad {
-					t.bad++
-				}
+			if v, ok := q.Value(l.Metric); ok {
+				t.values = append(t.values, v)
+			}
+			bad, counts := r.worse(q)
+			if !counts {
+				continue
+			}
+			marks = append(marks, bad)
+			t.n++
+			if bad {
+				t.bad++
 			}
 		}
 	}
@@ -326,6 +352,32 @@ func (t tally) margin(l Limit, r Reading) float64 {
 		g = -g
 	}
 	return signed(min(max(g, -farthest), farthest), r.Holds)
+}
+
+// tailSE is the standard error of ln of the percentile in a sample too short for
+// the order statistics above it, as that of a probe that ended early: the
+// binomial error of the share beyond, times how far ln of the value moves with
+// ln of the share, which the upper tail shows between twice the share and it.
+func (t tally) tailSE() float64 {
+	share := min(t.allowed, 1-t.allowed)
+	slices.Sort(t.values)
+	n := len(t.values)
+	if share <= 0 || n < 8 {
+		return math.NaN()
+	}
+	at := func(beyond float64) float64 {
+		i := int(beyond * float64(n))
+		if t.allowed <= 0.5 {
+			i = n - 1 - i
+		}
+		return t.values[min(max(i, 0), n-1)]
+	}
+	inner, outer := at(2*share), at(share)
+	if !(inner > 0 && outer > 0) || inner == outer {
+		return math.NaN()
+	}
+	slope := math.Abs(math.Log(outer/inner)) / math.Ln2
+	return slope * math.Sqrt((1-share)/(share*float64(t.n)))
 }
 
 // quantile interpolates linearly, with failures beyond every value.

@@ -70,6 +70,8 @@ type Probe struct {
 	Readings []Reading // one per limit
 	Observed plan.Observation
 	Wall     time.Duration // of all its trials, ramps included
+
+	deciders []*sequential // one per trial; nil when the whole probe was wanted
 }
 
 // Reading is how one probe stands to one limit.
@@ -142,6 +144,36 @@ func (p *Probe) Stat(metric, stat string) (v float64, ok bool) {
 		return math.NaN(), false
 	}
 	return sum / float64(n), true
+}
+
+// BestTrials returns the probes that answer the search, by index, and how many
+// probes were feasible: those whose objective is the best of the feasible ones,
+// or of all when none is (feasible is 0 then). One objective has one answer, that
+// of Best; several have the non-dominated set. It is empty where nothing was
+// searched for.
+func (o *Outcome) BestTrials() (best []int, feasible int) {
+	if o.Plan == nil || o.Plan.Search == nil {
+		return nil, 0
+	}
+	var trials []plan.Trial
+	for i := range o.Probes {
+		p := &o.Probes[i]
+		var t plan.Trial
+		t.Feasible, _ = p.Passes(o.Spec.Confidence)
+		for k := range o.Plan.Search.Objectives {
+			v := math.NaN()
+			if k < len(p.Observed.Goals) {
+				v = p.Observed.Goals[k].Value
+			}
+			t.Goals = append(t.Goals, v)
+		}
+		trials = append(trials, t)
+	}
+	best, feasible = plan.BestTrials(o.problem().Goals, trials)
+	if len(o.Plan.Search.Objectives) == 1 && o.Best.Found {
+		best = []int{o.Best.Probe}
+	}
+	return best, feasible
 }
 
 // Requests returns how many requests the probe measured, failed ones included.

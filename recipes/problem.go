@@ -61,6 +61,8 @@ func (s *Search) planner() plan.Planner {
 		return plan.SmoothIsotonic{}
 	case BO:
 		return plan.Bayes{Initial: s.InitialPoints, Patience: s.Patience, Window: s.PlateauWindow, Threshold: s.PlateauThreshold}
+	case Sequential:
+		return plan.Sequential{Objective: !s.Boundary}
 	case Optuna:
 		return plan.Optuna{Sampler: s.Sampler, Initial: s.InitialPoints, Patience: s.Patience, Window: s.PlateauWindow, Threshold: s.PlateauThreshold}
 	}

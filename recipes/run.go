@@ -80,13 +80,14 @@ func (o *Outcome) probe(ctx context.Context, prober Prober, step plan.Step) (Pro
 	p := Probe{Step: step, Load: o.load(step)}
 	began := time.Now()
 	for o.Spec.Converge.wantsMore(&p, o.Spec.Trials) {
-		m, err := prober.Probe(ctx, p.Load, nil)
+		m, err := prober.Probe(ctx, p.Load, p.decider(o))
 		if err != nil && ctx.Err() == nil {
 			o.Warnings = append(o.Warnings, fmt.Errorf("repeated a probe that could not be measured: %w", err))
 			if !pause(ctx, retryPause) {
 				return p, err
 			}
-			m, err = prober.Probe(ctx, p.Load, nil)
+			p.deciders = p.deciders[:max(len(p.deciders)-1, 0)]
+			m, err = prober.Probe(ctx, p.Load, p.decider(o))
 		}
 		if err != nil {
 			return p, err
@@ -95,6 +96,19 @@ func (o *Outcome) probe(ctx context.Context, prober Prober, step plan.Step) (Pro
 	}
 	p.Wall = time.Since(began)
 	return p, nil
+}
+
+// decider returns what may end the next trial early, nil where values are
+// wanted: by the step, by the spec, or because the answer is the best objective
+// and the style does not say which probes it measures it with.
+func (p *Probe) decider(o *Outcome) loadgen.Decider {
+	s := o.Plan.Search
+	if p.Step.Full || o.Spec.FullProbes || s == nil || !s.Boundary && s.Style != Sequential {
+		return nil
+	}
+	d := newSequential(o.Plan.Limits, p.Load.Requests, p.Load.Concurrency, o.Spec.Confidence)
+	p.deciders = append(p.deciders, d)
+	return d
 }
 
 // load is the workload at a step's point, as long as the step asks.

@@ -21,6 +21,7 @@ type Spec struct {
 
 	AtLeast    int     // a search is met only when its answer reaches this; 0: any answer will do
 	Confidence float64 // of a probe's verdict; 0: plan.DefaultConfidence
+	FullProbes bool    // measure every probe to its end; false: one that is there for its verdict alone ends once that is certain
 
 	Prober   Prober               // what runs probes; nil: HTTP load on Target
 	Observe  func(*Outcome) error // called before the first probe, after each, and at the end; its error becomes a warning

@@ -38,7 +38,7 @@ func (f *finding) warnings() {
 	times := map[string]int{}
 	var order []string
 	for _, warning := range f.o.Warnings {
-		text := warning.Error()
+		text := Redact(f.o, warning.Error())
 		if times[text]++; times[text] == 1 {
 			order = append(order, text)
 		}
@@ -83,7 +83,7 @@ func (f *finding) failures() {
 	var parts []string
 	for _, m := range p.Trials {
 		for _, c := range m.Failures {
-			parts = append(parts, fmt.Sprintf("%s × %s", count(c.Count), c.Error()))
+			parts = append(parts, fmt.Sprintf("%s × %s", count(c.Count), Redact(f.o, c.Error())))
 		}
 	}
 	if len(parts) > most {
@@ -200,10 +200,12 @@ func (f *finding) passing() int {
 	return n
 }
 
-// shown is the probe whose readings stand beside the limits: the answer's, or
-// the one that came nearest to passing.
-func (f *finding) shown() *recipes.Probe {
-	o := f.o
+func (f *finding) shown() *recipes.Probe { return Shown(f.o) }
+
+// Shown returns the probe whose readings stand beside the limits in a finding:
+// the answer's, or the one that came nearest to passing; nil when there was no
+// probe.
+func Shown(o *recipes.Outcome) *recipes.Probe {
 	switch {
 	case len(o.Probes) == 0:
 		return nil
@@ -351,16 +353,7 @@ func (f *finding) probes() {
 		return
 	}
 	f.line("%sprobes:", indent)
-	t := &table{right: make([]bool, 0)}
-	t.add(probeHeader(f.o.Plan)...)
-	for i := range f.o.Probes {
-		t.add(probeCells(f.o, &f.o.Probes[i])...)
-	}
-	for range t.rows[0] {
-		t.right = append(t.right, true)
-	}
-	t.right[len(t.right)-1] = false
-	f.out = append(f.out, t.lines(indent+"  ")...)
+	f.out = append(f.out, probeTable(f.o, indent+"  ")...)
 }
 
 // run says what the run was like, and why it stopped.
@@ -379,7 +372,7 @@ func (f *finding) run() {
 	}
 	f.wrapped(text)
 	if o.Spec.Note != "" {
-		f.wrapped(o.Spec.Note)
+		f.wrapped(Redact(o, o.Spec.Note))
 	}
 }
 

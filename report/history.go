@@ -30,7 +30,7 @@ func History(w io.Writer, o *recipes.Outcome) error {
 		h.Reason = &o.Reason
 	}
 	for _, warning := range o.Warnings {
-		h.Warnings = append(h.Warnings, warning.Error())
+		h.Warnings = append(h.Warnings, Redact(o, warning.Error()))
 	}
 	for i := range o.Probes {
 		h.Iterations = append(h.Iterations, iterationOf(o, i))
@@ -370,36 +370,19 @@ func observationOf(p *recipes.Probe) observation {
 	return o
 }
 
-// bestTrials is the answer in AIPerf's form: feasible first, then the objective.
+// bestTrials is the answer in AIPerf's form: feasible first, then the objective;
+// of several objectives, the non-dominated set only.
 func bestTrials(o *recipes.Outcome) []bestTrial {
-	if o.Plan.Search == nil {
-		return nil
+	out := []bestTrial{}
+	best, feasible := o.BestTrials()
+	for _, i := range best {
+		it := iterationOf(o, i)
+		// The answer is feasible even where this one visit looks like a miss:
+		// others of the same point outweighed it.
+		ok := it.Feasible || o.Best.Found && i == o.Best.Probe
+		out = append(out, bestTrial{Index: i, Objectives: it.Objectives, Values: it.Values, Feasible: ok, FeasibleCount: feasible})
 	}
-	feasible := 0
-	best, found := -1, o.Best.Found
-	for i := range o.Probes {
-		p := &o.Probes[i]
-		if pass, _ := p.Passes(o.Spec.Confidence); pass {
-			feasible++
-		}
-		if found || len(p.Observed.Goals) == 0 || math.IsNaN(p.Observed.Goals[0].Value) {
-			continue
-		}
-		if g := o.Plan.Search.Objectives[0]; best < 0 || (p.Observed.Goals[0].Value > o.Probes[best].Observed.Goals[0].Value) == g.Maximize {
-			best = i
-		}
-	}
-	if found {
-		best = o.Best.Probe
-	}
-	if best < 0 {
-		return nil
-	}
-	it := iterationOf(o, best)
-	if !found {
-		feasible = 0
-	}
-	return []bestTrial{{Index: best, Objectives: it.Objectives, Values: it.Values, Feasible: found, FeasibleCount: feasible}}
+	return out
 }
 
 func boundaryOf(o *recipes.Outcome) *boundary {
@@ -448,7 +431,7 @@ func firstBreach(p *recipes.Probe) *breach {
 func environmentOf(o *recipes.Outcome) environment {
 	return environment{
 		Library: Library(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0),
-		URL: o.Spec.Target.Redacted(), Model: o.Server.Model, Server: o.Server.Version, Note: o.Spec.Note,
+		URL: o.Spec.Target.Redacted(), Model: Redact(o, o.Server.Model), Server: Redact(o, o.Server.Version), Note: Redact(o, o.Spec.Note),
 		Began: o.Began.UTC(), Wall: o.Wall.Seconds(),
 	}
 }

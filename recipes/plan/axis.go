@@ -19,6 +19,14 @@ func only(p Problem) (axis, bool) {
 	return axis{d}, ok
 }
 
+// clamp returns the legal value nearest to x.
+func (a axis) clamp(x float64) float64 {
+	if a.Int {
+		x = math.RoundToEven(x)
+	}
+	return max(a.Lo, min(a.Hi, x))
+}
+
 // up returns x times factor, at least one legal step above x and at most the
 // upper bound. From zero and below, where a factor leads nowhere, it takes a
 // hundredth of the range.

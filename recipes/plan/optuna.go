@@ -18,7 +18,7 @@ func (o Optuna) settings(p Problem) settings {
 	c := Bayes{Initial: o.Initial, Patience: o.Patience, Window: o.Window, Threshold: o.Threshold}.settings(p)
 	c.prefix, c.regret = "optuna", o.Regret
 	c.boundaryFirst = false
-	c.suggest, c.plausible = (*study).ratio, 0.01
+	c.suggest, c.plausible = (*study).ratio, 0.02
 	if o.Sampler == "gp" {
 		c.suggest, c.plausible = (*study).expect, 0.005
 	}

@@ -1,0 +1,162 @@
+package plan
+
+import "math"
+
+var (
+	finishWindow   = 0.15
+	closeEnough    = 0.97
+	furtherProbes  = 5.0
+	finishSpread   = 0.10
+	finishQ        = 0.85
+	sureLevel      = 0.8
+	knownLevel     = 0.9
+	surpriseFactor = 2.5
+	mostRefining   = 14
+)
+
+// level is the least P(b ≥ x) of an answer.
+func (s *sequence) level() float64 {
+	if s.known {
+		return max(sureLevel, knownLevel)
+	}
+	return sureLevel
+}
+
+// sure reports whether a point is an answer: the posterior leaves little doubt,
+// or its own verdict is certain and the posterior does not contradict. A verdict
+// beyond 99 % stands alone: at a cliff a straight line is the wrong
+// neighbourhood.
+func (s *sequence) sure(b belief) bool {
+	if s.view == nil {
+		return s.certainPass(b)
+	}
+	p := s.view.passes(b.x)
+	return p >= s.level() || s.certainPass(b) && (p >= 0.5 || b.pass > 0.99)
+}
+
+// finish probes where the boundary is likely to hold, until such a point is
+// close to the boundary's median or enough probes lie around it.
+func (s *sequence) finish() Step {
+	m := s.view.quantile(0.5)
+	i := s.safeIndex()
+	if i >= 0 && s.points[i].x >= s.clampDown(closeEnough*m) {
+		return Step{Done: true, Reason: s.ending()}
+	}
+	near := 0
+	for _, b := range s.points {
+		if math.Abs(math.Log(b.x/m)) < finishWindow {
+			near += len(b.visits)
+		}
+	}
+	if _, steps := s.firstBracket(); float64(near) <= furtherProbes && steps < mostRefining {
+		x := s.clampDown(s.view.quantile(max(finishQ, s.level()+0.02)))
+		return probe(x, "where the boundary is likely to hold")
+	}
+	if i < 0 { // nothing is certain yet: the largest that may be
+		for k := s.end - 1; k >= max(0, s.end-3); k-- {
+			if step, ok := s.confirm(k); ok {
+				return step
+			}
+		}
+	}
+	return Step{Done: true, Reason: s.ending()}
+}
+
+// clampDown is the largest legal value at or below x.
+func (s *sequence) clampDown(x float64) float64 {
+	if s.Int {
+		x = math.Floor(x)
+	}
+	return max(s.Lo, min(s.Hi, x))
+}
+
+// ending names the end of a search that has a posterior.
+func (s *sequence) ending() string {
+	n := len(s.points)
+	switch ok, _ := s.identifiable(); {
+	case s.end == n && s.points[n-1].x >= s.Hi && s.sure(s.points[n-1]):
+		return sequentialNoFailure
+	case !ok:
+		return notIdentifiable
+	}
+	return sequentialPrecision
+}
+
+// A boundary whose 95 % interval is wider than ± this, in ln x, is not known.
+const knownWidth = 0.1
+
+// identifiable reports whether the boundary is known to ±10 %, and else how
+// many times the requests a probe would take to settle it.
+func (s *sequence) identifiable() (ok bool, factor float64) {
+	if s.view == nil {
+		return true, 1
+	}
+	lo, hi := s.view.quantile(0.975), s.view.quantile(0.025)
+	half := math.Log(hi/lo) / 2
+	if half <= knownWidth || s.Int && hi-lo <= 2 {
+		return true, 1
+	}
+	return false, half * half / (knownWidth * knownWidth)
+}
+
+// Identifiable reports whether the history settles the first tier's boundary to
+// ±10 %. Where noise over slope does not allow that, factor is how many times
+// as many requests a probe would: standard errors fall with their root.
+func (Sequential) Identifiable(p Problem, h []Observation) (ok bool, factor float64) {
+	a, one := only(p)
+	if !one {
+		return true, 1
+	}
+	return newSequence(p, h, a, tiers(p, h)[0]).identifiable()
+}
+
+// surprise asks the lowest failure again when it is far off what the passing
+// points below it lead to expect, however much the curve may bend, and no other
+// failure is: a stalled probe would end the search there. A cliff looks the
+// same until it was asked twice.
+func (s *sequence) surprise() (Step, bool) {
+	i := s.end
+	if s.exact || i < 2 || i >= len(s.points) {
+		return Step{}, false
+	}
+	b, last := s.points[i], s.points[i-1]
+	again := Step{At: []float64{b.x}, Size: 1, Reason: "a surprise: once more"}
+	if len(b.visits) == 2 && s.contrary(b) {
+		return again, true
+	}
+	if len(b.visits) > 1 {
+		return Step{}, false
+	}
+	for _, c := range s.points[i+1:] {
+		if c.passes() && s.certainPass(c) {
+			return again, true
+		}
+	}
+	slope := surpriseFactor * max(s.secant(i-2, i-1), slopeBefore)
+	off := func(b belief) bool {
+		return b.worst() > surpriseMargin && last.worst()+slope*math.Log(b.x/last.x) < -surpriseMargin
+	}
+	if !off(b) {
+		return Step{}, false
+	}
+	for _, c := range s.points[i+1:] {
+		if off(c) {
+			return Step{}, false
+		}
+	}
+	return again, true
+}
+
+// contrary reports that two visits of a point disagree by far.
+func (s *sequence) contrary(b belief) bool {
+	for j := range s.tier {
+		lo, hi := math.Inf(1), math.Inf(-1)
+		for _, v := range b.values[j] {
+			lo, hi = min(lo, v.Value), max(hi, v.Value)
+		}
+		if lo <= 0 && hi > straight {
+			return true
+		}
+	}
+	return false
+}
