@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -23,12 +24,13 @@ func artifactDir(t T, option string) (dir, shown string) {
 		dir := vacant(filepath.Join(root, packageName(), testPath(t.Name())))
 		return dir, dir
 	}
-	if a, ok := t.(interface{ ArtifactDir() string }); ok {
-		dir := a.ArtifactDir()
-		if kept := flag.Lookup("test.artifacts"); kept != nil && kept.Value.String() == "true" {
+	// Without -artifacts the test's own directory is deleted after the test, like
+	// TempDir's; Ginkgo's is not, and nobody would know of it.
+	if kept := flag.Lookup("test.artifacts"); kept != nil && kept.Value.String() == "true" {
+		if a, ok := t.(interface{ ArtifactDir() string }); ok {
+			dir := a.ArtifactDir() // once: under Ginkgo each call makes another
 			return dir, dir
 		}
-		return dir, ""
 	}
 	return t.TempDir(), ""
 }
@@ -72,11 +74,11 @@ func again(t T, o *recipes.Outcome) string {
 	seed := fmt.Sprintf("%s=%d ", envSeed, o.Spec.Workload.Seed)
 	name := t.Name()
 	if strings.ContainsAny(name, " '") {
-		return seed + "ginkgo --focus=" + quote(name)
+		return seed + "ginkgo --focus=" + quote(regexp.QuoteMeta(name))
 	}
 	parts := strings.Split(name, "/")
 	for i, p := range parts {
-		parts[i] = "^" + p + "$"
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
 	}
 	pattern := quote(strings.Join(parts, "/"))
 	if _, ok := t.(*testing.B); ok {

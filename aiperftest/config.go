@@ -2,7 +2,9 @@ package aiperftest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report"
 )
 
 // config is what options and environment come to.
@@ -20,6 +23,9 @@ type config struct {
 	trials     bool
 	reportOnly bool
 	artifacts  string
+	noCharts   bool
+	resume     string
+	baseline   string
 	ctx        context.Context
 	errs       []error
 }
@@ -40,7 +46,7 @@ const (
 func resolve(opts []Option) *config {
 	c := &config{}
 	Options(opts).apply(c)
-	if c.simulated == nil && c.spec.Prober == nil {
+	if c.live() {
 		t := &c.spec.Target
 		t.URL = or(t.URL, os.Getenv(envURL))
 		t.Model = or(t.Model, os.Getenv(envModel))
@@ -49,11 +55,40 @@ func resolve(opts []Option) *config {
 	if !c.seeded {
 		c.seed()
 	}
+	c.earlier()
 	if c.trials && c.spec.Trials < 1 {
 		c.errs = append(c.errs, fmt.Errorf("use aiperftest.Trials(%d): give at least 1", c.spec.Trials))
 	}
 	return c
 }
+
+// earlier reads the files of earlier runs.
+func (c *config) earlier() {
+	if c.resume != "" {
+		o, err := report.ReadHistoryFile(c.resume)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // nothing to go on from
+		case err != nil:
+			c.errs = append(c.errs, err)
+		default:
+			c.spec.Resume = o
+		}
+	}
+	if c.baseline != "" {
+		o, err := report.ReadHistoryFile(c.baseline)
+		if err != nil {
+			c.errs = append(c.errs, err)
+			return
+		}
+		c.spec.Baseline = o
+		if c.spec.Inputs.Style == "" {
+			c.spec.Inputs.Style = recipes.Sequential
+		}
+	}
+}
+
+// live reports whether the run loads an endpoint that others may load, too.
+func (c *config) live() bool { return c.simulated == nil && c.spec.Prober == nil }
 
 // seed takes AIPERF_SEED, else a new seed short enough to be typed.
 func (c *config) seed() {

@@ -115,6 +115,23 @@ func SLA(limits ...string) Option {
 // only when the answer reaches this concurrency.
 func AtLeast(concurrency int) Option { return option(func(c *config) { c.spec.AtLeast = concurrency }) }
 
+// Tier adds a set of limits with a boundary of its own: one search answers all of
+// its 2 to 10 tiers. AIPerf: --search-sla-tier.
+func Tier(label string, limits ...string) Option {
+	return option(func(c *config) {
+		t := recipes.Tier{Label: label}
+		for _, text := range limits {
+			l, err := recipes.ParseLimit(text)
+			if err != nil {
+				c.errs = append(c.errs, err)
+				continue
+			}
+			t.Limits = append(t.Limits, l)
+		}
+		c.spec.Inputs.Tiers = append(c.spec.Inputs.Tiers, t)
+	})
+}
+
 // Tokens sets the lengths of prompts and answers. Default: 550 in, 128 out. A
 // length that the recipe sweeps wins over it.
 func Tokens(isl, osl int) Option {
@@ -180,6 +197,15 @@ func Replicates(n int) Option { return option(func(c *config) { c.spec.Inputs.Re
 // Trials sets how many measurements a probe takes; they are pooled. Default: 1.
 func Trials(n int) Option { return option(func(c *config) { c.spec.Trials = n; c.trials = true }) }
 
+// Converge takes further trials at each point of a sweep or a fixed load until a
+// metric's 95 % confidence interval is within the given share of its mean, ten at
+// most. AIPerf: --convergence-metric.
+func Converge(metric, stat string, within float64) Option {
+	return option(func(c *config) {
+		c.spec.Converge = &recipes.Convergence{Metric: metric, Stat: stat, Within: within}
+	})
+}
+
 // Seed fixes prompts, initial points and whatever else is random. Default:
 // AIPERF_SEED, else a new one, which is printed.
 func Seed(n uint64) Option {
@@ -194,6 +220,19 @@ func Confidence(p float64) Option { return option(func(c *config) { c.spec.Confi
 
 // ReportOnly reports the finding without failing the test: the caller asserts.
 func ReportOnly() Option { return option(func(c *config) { c.reportOnly = true }) }
+
+// Charts draws the run's charts (the default) or, with false, leaves them out.
+func Charts(on bool) Option { return option(func(c *config) { c.noCharts = !on }) }
+
+// Resume goes on from the search_history.json of an interrupted run of the same
+// recipe, with the probes that it lacks; a file of another recipe, workload or
+// server is refused. A path where there is no file starts anew.
+func Resume(path string) Option { return option(func(c *config) { c.resume = path }) }
+
+// Baseline starts from the answer in an earlier search_history.json of the same
+// recipe, model and workload: an unchanged server is confirmed in a few probes.
+// It implies style sequential, where no other is set.
+func Baseline(path string) Option { return option(func(c *config) { c.baseline = path }) }
 
 // Artifacts sets the directory of the run's files. Default: a folder of the test
 // under AIPERF_ARTIFACTS, else the test's own artifact directory.

@@ -40,7 +40,7 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 		fatal(t, "%s", strings.Join(text, "\n"))
 		return &recipes.Outcome{}
 	}
-	if c.simulated == nil && c.spec.Prober == nil && c.spec.Target.URL == "" {
+	if c.live() && c.spec.Target.URL == "" {
 		absent(t)
 		return &recipes.Outcome{}
 	}
@@ -50,8 +50,17 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	ctx, cancel := contextOf(t, c.ctx)
 	defer cancel()
 
+	if c.live() {
+		release, err := hold(ctx, t, c.spec.Target.Redacted())
+		if err != nil {
+			fatal(t, "%v", err)
+			return &recipes.Outcome{}
+		}
+		defer release() // whichever way the test is left
+	}
+
 	dir, shown := artifactDir(t, c.artifacts)
-	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir}}
+	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir, NoCharts: c.noCharts}}
 	c.spec.Observe = n.observe
 	c.spec.Target.Waiting = func(err error) { n.lines <- err.Error() }
 	engine := start(ctx, r, c.spec, n)
@@ -65,6 +74,11 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 		return &recipes.Outcome{}
 	}
 	text := closing(t, out, shown)
+	if a, ok := t.(interface {
+		Attach(o *recipes.Outcome, artifacts string)
+	}); ok {
+		a.Attach(out, shown) // before the assertion: under Ginkgo Errorf does not return
+	}
 	switch {
 	case err != nil && len(out.Probes) == 0:
 		fatal(t, "%v", err)

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -26,22 +27,26 @@ type Generator struct {
 	extra  map[string]any // body fields that the server has proved to accept
 	cal    calibration
 
+	inspect func(*record) // sees each record before it is parsed; nil but in benchmarks of the client's own share
 	records sync.Pool
 	slots   sync.WaitGroup
 
-	mu       sync.Mutex
-	closed   bool
-	stopLoad context.CancelFunc // ends the running load; nil when none runs
-	loadCtx  context.Context
-	unhook   func() bool // detaches the running load from the last probe's context
-	level    int
-	alive    map[int]*slot
-	work     *workload
-	serial   uint64 // requests started so far
-	probe    *probe // nil between probes
-	pace     pace
-	refused  int // dials that failed in a row
-	probes   int
+	mu         sync.Mutex
+	closed     bool
+	stopLoad   context.CancelFunc // ends the running load; nil when none runs
+	loadCtx    context.Context
+	unhook     func() bool // detaches the running load from the last probe's context
+	level      int
+	alive      map[int]*slot
+	work       *workload
+	flying     map[*slot]time.Duration // requests in flight, by when they started
+	idle       []*slot                 // of an open loop
+	stopDriver context.CancelFunc      // ends the running open loop; nil when none runs
+	serial     uint64                  // requests started so far
+	probe      *probe                  // nil between probes
+	pace       pace
+	refused    int // dials that failed in a row
+	probes     int
 }
 
 // New returns a generator for t. It sends nothing. Errors are *TargetError.
@@ -62,6 +67,7 @@ func New(t Target) (*Generator, error) {
 		cal:       calibration{slope: 1},
 		records:   sync.Pool{New: func() any { return new(record) }},
 		alive:     make(map[int]*slot),
+		flying:    make(map[*slot]time.Duration),
 	}, nil
 }
 
@@ -92,9 +98,10 @@ func (g *Generator) stop() {
 	}
 	g.stopLoad()
 	g.unhook()
-	g.stopLoad, g.level = nil, 0
+	g.stopLoad, g.stopDriver, g.level, g.idle = nil, nil, 0, nil
 	// The slots are on their way out; ones that start anew must not find them.
 	clear(g.alive)
+	clear(g.flying)
 }
 
 // raise brings the load to the level and workload of p and makes p the probe
@@ -109,6 +116,9 @@ func (g *Generator) raise(ctx context.Context, p *probe, w *workload) {
 		}
 	}
 	g.mu.Unlock()
+	if p.pacer != nil {
+		missing = min(int(2*p.load.Rate*g.pace.request(p.load).Seconds()), 1000)
+	}
 	g.dialer.ahead(ctx, missing)
 
 	g.mu.Lock()
@@ -129,11 +139,22 @@ func (g *Generator) raise(ctx context.Context, p *probe, w *workload) {
 	if g.probes == 1 {
 		p.window.turnover = 2 * level // the warm-up, discarded
 	}
+	p.window.inFlight = len(g.flying)
 	for _, s := range g.alive {
 		s.fresh = false
-		if s.busy {
-			p.window.inFlight++
-		}
+	}
+	if g.stopDriver != nil {
+		g.stopDriver()
+		g.stopDriver = nil
+	}
+	if p.pacer != nil {
+		// An open loop has no slots to turn over: what a request's time brings
+		// is discarded instead.
+		p.window.turnover = max(1, int(math.Ceil(p.load.Rate*g.pace.request(p.load).Seconds())))
+		ctx, cancel := context.WithCancel(g.loadCtx)
+		g.stopDriver = cancel
+		g.slots.Go(func() { g.drive(ctx, p.pacer) })
+		return
 	}
 	// Every slot's first request at this level waits for a random part of one
 	// request's time. All at once, new slots would march in step for the whole
@@ -175,15 +196,22 @@ func (g *Generator) begin(s *slot) (tk ticket, ok bool) {
 		delete(g.alive, s.id)
 		return tk, false
 	}
-	tk = ticket{probe: g.probe, index: -1, serial: g.serial, work: g.work}
+	return g.ticket(s), true
+}
+
+// ticket starts a request in the books; mu is held.
+func (g *Generator) ticket(s *slot) ticket {
+	tk := ticket{probe: g.probe, index: -1, serial: g.serial, work: g.work}
 	g.serial++
-	s.busy, s.fresh = true, true
+	now := g.now()
+	g.flying[s] = now
+	s.fresh = true
 	if p := g.probe; p != nil {
 		was := p.window.phase
-		tk.index = p.window.start(g.now(), tk.serial, was == ramping && g.reached())
+		tk.index = p.window.start(now, tk.serial, was == ramping && g.reached())
 		p.changed(was)
 	}
-	return tk, true
+	return tk
 }
 
 // reached reports whether every slot of the level has started a request of this
@@ -215,7 +243,7 @@ func (g *Generator) hold(s *slot) time.Duration {
 func (g *Generator) end(s *slot, rec *record) (pause time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s.busy = false
+	delete(g.flying, s)
 	kind := FailureKind("")
 	if rec.status == 0 {
 		kind = failureOf(rec.err, FailedBroken)
@@ -228,7 +256,7 @@ func (g *Generator) end(s *slot, rec *record) (pause time.Duration) {
 		g.refused = 0
 	}
 	p := g.probe
-	if p == nil || g.alive[s.id] != s { // nobody is measuring, or this load was stopped
+	if p == nil || s.ctx.Err() != nil { // nobody is measuring, or this load was stopped
 		rec.reset()
 		g.records.Put(rec)
 		return pause
@@ -236,10 +264,10 @@ func (g *Generator) end(s *slot, rec *record) (pause time.Duration) {
 	was := p.window.phase
 	p.window.end(rec.ticket.serial)
 	p.changed(was)
-	p.put(rec)
 	if g.refused >= dialsRefused {
 		p.fail(&UnreachableError{URL: g.target.Redacted(), Err: rec.err})
 	}
+	p.queue.put(rec) // from here on it is the collector's
 	return pause
 }
 

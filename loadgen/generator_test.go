@@ -176,3 +176,23 @@ func TestLevels(t *testing.T) {
 		assert.Equal(t, 256, h.peak(), "never one more than the level")
 	})
 }
+
+// TestAfterCancel: a probe that was cancelled leaves nothing in the books of the
+// next one.
+func TestAfterCancel(t *testing.T) {
+	h := &scripted{ttft: 500 * time.Millisecond, itl: 100 * time.Millisecond, tokens: 6}
+	serve(t, h, func(ctx context.Context, g *loadgen.Generator) {
+		for _, load := range []loadgen.Load{{Concurrency: 8, ISL: 20, OSL: 6, Requests: 80}, {Rate: 8, ISL: 20, OSL: 6, Requests: 80}} {
+			short, cancel := context.WithTimeout(ctx, 1700*time.Millisecond)
+			_, err := g.Probe(short, load, nil)
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			m, err := g.Probe(ctx, load, nil)
+			require.NoError(t, err)
+			assert.Len(t, m.Requests, 80)
+			assert.Empty(t, m.Failures)
+			v, _ := m.Stat(loadgen.TagInFlight, "avg")
+			assert.InDelta(t, 8, v, 1e-6)
+		}
+	})
+}

@@ -10,7 +10,7 @@ import (
 type Load struct {
 	Concurrency int     // requests in flight at all times (closed loop); 0: open loop at Rate
 	Rate        float64 // requests per second (open loop)
-	Arrival     string  // how an open loop's requests arrive: constant (the default), poisson, gamma
+	Arrival     string  // how an open loop's requests arrive: constant (the default), poisson, gamma or gamma:SHAPE (0.5 by default; below 1 is burstier than poisson)
 
 	ISL int // prompt tokens of a request; 0: DefaultISL
 	OSL int // output tokens of a request; 0: DefaultOSL
@@ -39,8 +39,8 @@ func (l Load) withDefaults() (Load, error) {
 		return l, &TargetError{Field: "Load", Problem: "has neither Concurrency nor Rate; set one of them"}
 	case l.Concurrency < 0:
 		return l, &TargetError{Field: "Load.Concurrency", Problem: fmt.Sprintf("is %d; it must be at least 1", l.Concurrency)}
-	case l.Rate != 0:
-		return l, &TargetError{Field: "Load.Rate", Problem: "asks for an open loop, which this engine does not generate; set Concurrency"}
+	case l.Concurrency > 0 && l.Rate != 0:
+		return l, &TargetError{Field: "Load", Problem: "has both Concurrency and Rate; set one of them"}
 	case l.ISL < 0 || l.OSL < 0 || l.Requests < 0 || l.Window < 0:
 		return l, &TargetError{Field: "Load", Problem: fmt.Sprintf("has a negative size (ISL %d, OSL %d, Requests %d, Window %v)", l.ISL, l.OSL, l.Requests, l.Window)}
 	}
@@ -66,4 +66,12 @@ func (l Load) withDefaults() (Load, error) {
 // loses nothing but time if it comes late.
 type Decider interface {
 	Seen(Request) (stop bool)
+}
+
+// level names the load's level: "concurrency 64" or "rate 12/s".
+func (l Load) level() string {
+	if l.Rate != 0 {
+		return fmt.Sprintf("rate %g/s", l.Rate)
+	}
+	return fmt.Sprintf("concurrency %d", l.Concurrency)
 }

@@ -53,7 +53,7 @@ func (p *probe) measure(ended string, epoch time.Time, wall time.Duration, healt
 	m.Window = shut - open
 	m.Failures = countFailures(m.Requests)
 	m.perRequest(p.stream)
-	m.rates(open, shut, append(p.others, m.Requests...))
+	m.rates(open, shut, append(p.others, m.Requests...), p.running)
 	m.Health.lag(m.Requests)
 	m.warn()
 	return m
@@ -142,8 +142,8 @@ var perRequestMetrics = []struct {
 const rateBlocks = 10
 
 // rates counts what arrived inside [open, shut) of all requests, whenever they
-// started.
-func (m *Measurement) rates(open, shut time.Duration, all []Request) {
+// started; running are the starts of those that have not ended.
+func (m *Measurement) rates(open, shut time.Duration, all []Request, running []time.Duration) {
 	length := (shut - open).Seconds()
 	if length <= 0 {
 		return
@@ -154,6 +154,9 @@ func (m *Measurement) rates(open, shut time.Duration, all []Request) {
 			return 0, false
 		}
 		return min(int(float64(at-open)/float64(shut-open)*rateBlocks), rateBlocks-1), true
+	}
+	for _, start := range running {
+		busy[0] += max(shut-max(start, open), 0).Seconds()
 	}
 	for i := range all {
 		q := &all[i]

@@ -26,6 +26,9 @@ type probe struct {
 
 	queue   queue
 	decider Decider
+	pacer   *pacer          // nil: closed loop
+	running []time.Duration // starts of the requests that a cut left in flight; under Generator.mu
+	skipped int             // requests of an open loop that were not sent; under Generator.mu
 	stream  bool
 
 	// What follows belongs to the collector.
@@ -74,6 +77,12 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	if err != nil {
 		return nil, err
 	}
+	var pace *pacer
+	if l.Rate != 0 {
+		if pace, err = newPacer(l.Rate, l.Arrival, l.Seed); err != nil {
+			return nil, err
+		}
+	}
 	w, err := newWorkload(g.target, g.server.Model, l, g.cal, g.extra)
 	if err != nil {
 		return nil, err
@@ -87,6 +96,7 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 		done:    make(chan struct{}),
 		queue:   queue{ready: make(chan struct{}, 1)},
 		decider: d,
+		pacer:   pace,
 		stream:  !g.target.NoStream,
 		cohort:  make(map[int]Request, l.Requests),
 	}
@@ -109,7 +119,7 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	}
 	g.mu.Lock()
 	g.probe = nil // from here on no record reaches p
-	ended, err := p.ended, p.err
+	ended, err, skipped := p.ended, p.err, p.skipped
 	whole := p.window.phase == finished
 	g.mu.Unlock()
 	p.queue.shut()
@@ -118,11 +128,15 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	switch {
 	case err != nil:
 		g.stop()
-		return nil, fmt.Errorf("probe concurrency %d: %w", l.Concurrency, err)
+		return nil, fmt.Errorf("probe %s: %w", l.level(), err)
 	case !whole:
-		return nil, fmt.Errorf("probe concurrency %d: %w", l.Concurrency, context.Cause(ctx))
+		return nil, fmt.Errorf("probe %s: %w", l.level(), context.Cause(ctx))
 	}
-	return p.measure(ended, g.epoch, g.now()-begun, seen), nil
+	m := p.measure(ended, g.epoch, g.now()-begun, seen)
+	if skipped > 0 {
+		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d requests were due and not sent, since %d were in flight", ErrUnsaturated, skipped, mostInFlight))
+	}
+	return m, nil
 }
 
 // transitionLimit bounds ramp and settling: the window's own length, but long
@@ -154,6 +168,9 @@ func (g *Generator) collect(p *probe) {
 	for {
 		recs, open := p.queue.take()
 		for _, rec := range recs {
+			if g.inspect != nil {
+				g.inspect(rec)
+			}
 			p.keep(rec.parse(p.stream), rec.ticket.probe == p)
 			rec.reset()
 			g.records.Put(rec)
@@ -217,6 +234,9 @@ func (g *Generator) cut(p *probe, why string) {
 	if p.window.phase == measuring {
 		p.window.close = g.now()
 	}
+	for _, start := range g.flying {
+		p.running = append(p.running, start)
+	}
 	p.window.phase, p.ended = finished, why
 	close(p.done)
 }
@@ -229,8 +249,6 @@ type queue struct {
 	shutd bool
 	ready chan struct{}
 }
-
-func (p *probe) put(rec *record) { p.queue.put(rec) }
 
 func (q *queue) put(rec *record) {
 	q.mu.Lock()

@@ -141,6 +141,7 @@ func (r *record) parseStream(q *Request, words int) {
 		use        *usage
 		done       bool
 		finished   bool
+		like       likeness
 		firstUsage int
 	)
 	pos := 0
@@ -153,6 +154,10 @@ func (r *record) parseStream(q *Request, words int) {
 		if bytes.Equal(bytes.TrimSpace(ev.Data), []byte("[DONE]")) {
 			done = true
 			break
+		}
+		if like.fits(ev.Data) {
+			q.Chunks = append(q.Chunks, r.timeOf(ev.End))
+			continue
 		}
 		var c chunk
 		if err := json.Unmarshal(ev.Data, &c); err != nil {
@@ -173,6 +178,9 @@ func (r *record) parseStream(q *Request, words int) {
 			}
 		}
 		finished = finished || c.finished()
+		if c.hasContent() && c.Usage == nil && !c.finished() {
+			like, _ = likenessOf(ev.Data)
+		}
 	}
 	switch {
 	case r.err != nil:

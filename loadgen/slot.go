@@ -23,7 +23,6 @@ type slot struct {
 	trace trace
 
 	// Under Generator.mu:
-	busy  bool          // a request is in flight
 	fresh bool          // it has started a request of the current probe
 	delay time.Duration // to wait before the next request
 }

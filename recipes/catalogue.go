@@ -15,7 +15,13 @@ var catalogue = struct {
 	recipes []*Recipe
 }{recipes: []*Recipe{
 	maxThroughputTTFT,
+	maxThroughputITL,
 	maxConcurrency,
+	maxGoodput,
+	concurrencyRamp,
+	prefillCurve,
+	decodeCurve,
+	paretoSweep,
 }}
 
 // All returns every recipe of the catalogue, built-in ones first.

@@ -1,6 +1,8 @@
 package recipes
 
 import (
+	"errors"
+	"fmt"
 	"math"
 
 	"github.com/aiperf-go/aiperf/recipes/plan"
@@ -24,20 +26,24 @@ func (o *Outcome) answer(planner plan.Planner, problem plan.Problem, history []p
 // question, else the certain feasible point with the best objective.
 func (o *Outcome) best() Best {
 	var best Best
+	if p := o.Plan; p.Search == nil && len(p.Limits)+len(p.Objectives) == 0 && len(p.points()) > 1 {
+		return best // a curve has no best point
+	}
 	for i := range o.Probes {
 		p := &o.Probes[i]
-		pass, certain := p.Passes(o.Spec.Confidence)
-		if !pass && len(o.Plan.Limits) > 0 {
-			continue
-		}
 		at := math.NaN()
 		if len(p.Step.At) == 1 {
 			at = p.Step.At[0]
 		}
-		// In one dimension several visits of a point, and of its neighbours,
-		// decide together what is certain: the boundary knows.
-		oneDim := o.Plan.Search != nil && len(o.Plan.Search.Space) == 1
-		if oneDim && !(at <= o.Boundary.Safe) || !oneDim && !certain && len(o.Plan.Limits) > 0 {
+		switch pass, certain := p.passes(o.firstTier(p), o.Spec.Confidence); {
+		case len(o.Plan.Limits) == 0:
+		case len(p.Step.At) == 1:
+			// Several visits of a point, and of its neighbours, decide together
+			// what is certain: the boundary knows.
+			if !(at <= o.Boundary.Safe) {
+				continue
+			}
+		case !pass || !certain:
 			continue
 		}
 		value := math.NaN()
@@ -48,7 +54,7 @@ func (o *Outcome) best() Best {
 		switch {
 		case !best.Found:
 			best = b
-		case o.Plan.Search != nil && o.Plan.Search.Boundary:
+		case o.Plan.Search != nil && o.Plan.Search.Boundary, o.Plan.Search == nil && len(o.Plan.Objectives) == 0 && !math.IsNaN(at):
 			if at >= o.Probes[best.Probe].Step.At[0] {
 				best = b
 			}
@@ -57,6 +63,32 @@ func (o *Outcome) best() Best {
 		}
 	}
 	return best
+}
+
+// firstTier is the readings that the run's own boundary is about.
+func (o *Outcome) firstTier(p *Probe) []Reading {
+	if len(o.Plan.Tiers) == 0 {
+		return p.Readings
+	}
+	var rs []Reading
+	for _, k := range o.Plan.Tiers[0].Limits {
+		rs = append(rs, p.Readings[k])
+	}
+	return rs
+}
+
+// tiersVerdict: met when every tier has a certain answer; missed when the search
+// came to its own end and a tier has none.
+func (o *Outcome) tiersVerdict() Verdict {
+	for _, t := range o.Tiers {
+		if !(t.Safe >= float64(o.Spec.AtLeast)) {
+			if o.complete() && !t.Passed {
+				return Missed
+			}
+			return Inconclusive
+		}
+	}
+	return Met
 }
 
 // better compares the first objective; a missing value is never better.
@@ -80,6 +112,10 @@ func (o *Outcome) conclude(planner plan.Planner, problem plan.Problem, history [
 	} else {
 		o.Verdict = o.sweepVerdict(len(problem.List))
 	}
+	if o.Boundary.NonMonotone {
+		o.Warnings = append(o.Warnings, o.contradiction())
+	}
+	o.derive()
 	if reason == ReasonDeadline {
 		o.Warnings = append(o.Warnings, &DeadlineError{Probes: len(o.Probes)})
 	}
@@ -88,6 +124,9 @@ func (o *Outcome) conclude(planner plan.Planner, problem plan.Problem, history [
 // searchVerdict: met when a certain answer exists (and reaches AtLeast); missed
 // when it is certain that none does.
 func (o *Outcome) searchVerdict() Verdict {
+	if len(o.Plan.Tiers) > 0 {
+		return o.tiersVerdict()
+	}
 	floor := float64(o.Spec.AtLeast)
 	answer := o.Boundary.Safe
 	if o.Best.Found && !o.Plan.Search.Boundary {
@@ -159,3 +198,26 @@ func (o *Outcome) sweepVerdict(points int) Verdict {
 	}
 	return Inconclusive
 }
+
+// contradiction is the warning that a point passed above one that failed: the
+// server, or the machine it shares, was not the same all the time, or latency
+// does not rise with load. The answer is the prefix one.
+func (o *Outcome) contradiction() error {
+	fail, pass := math.Inf(1), math.Inf(-1)
+	for i := range o.Probes {
+		p := &o.Probes[i]
+		at := p.Step.At[0]
+		switch ok, _ := p.passes(o.firstTier(p), o.Spec.Confidence); {
+		case p.Observed.State == plan.Untrusted, p.Observed.State == plan.Unmeasured:
+		case ok:
+			pass = max(pass, at)
+		case at > o.Boundary.Safe || math.IsNaN(o.Boundary.Safe):
+			fail = min(fail, at)
+		}
+	}
+	return fmt.Errorf("%w: the limits hold at %v and not at %v; the answer is the largest below the first miss: repeat the run when the machine is quiet", ErrNonMonotone, pass, fail)
+}
+
+// ErrNonMonotone warns that the limits hold at a higher load than one at which
+// they do not.
+var ErrNonMonotone = errors.New("not monotone")

@@ -12,6 +12,7 @@ type Inputs struct {
 	ErrorRate            *float64 // share of failed requests allowed, in (0, 1)
 	Attainment           *float64 // share of good requests wanted, in (0, 1]
 	Limits               []Limit  // further SLA limits, appended to the recipe's own in order
+	Tiers                []Tier   // sets of limits that get a boundary each
 
 	Style       Style
 	Concurrency Bounds

@@ -7,7 +7,7 @@ var maxConcurrency = &Recipe{
 	Name: "max-concurrency-under-sla",
 	Doc:  "highest concurrency at which every SLA limit holds",
 	Uses: searchInputs(inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate),
-	Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: "concurrency", YStat: "avg"},
+	Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: "concurrency", YStat: "value"},
 	Expand: func(in Inputs) (*Plan, error) {
 		const name = "max-concurrency-under-sla"
 		limits := in.limits()
@@ -16,7 +16,10 @@ var maxConcurrency = &Recipe{
 				Problem: "requires at least one SLA: give " + inputTTFT.option() + ", " + inputITL.option() + ", " + inputE2E.option() +
 					", " + inputErrorRate.option() + " or " + inputSLA.option()}
 		}
-		s, err := concurrencySearch(name, in, Monotonic)
+		if in.Style == Grid {
+			return concurrencyGrid(name, in, limits)
+		}
+		s, err := concurrencySearch(name, in, SmoothIsotonic, Objective{Metric: loadgen.TagTokenRate, Stat: "avg", Maximize: true})
 		if err != nil {
 			return nil, err
 		}

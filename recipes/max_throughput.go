@@ -16,12 +16,38 @@ var maxThroughputTTFT = &Recipe{
 		if in.TTFT == nil {
 			return nil, missing(name, "the limit on p95 TTFT", inputTTFT)
 		}
-		s, err := concurrencySearch(name, in, Monotonic)
-		if err != nil {
-			return nil, err
-		}
-		return &Plan{Search: s, Limits: append([]Limit{{loadgen.TagTTFT, "p95", LT, *in.TTFT}}, in.Limits...)}, nil
+		return maxThroughput(name, in, Limit{loadgen.TagTTFT, "p95", LT, *in.TTFT})
 	},
+}
+
+// maxThroughputITL answers: the most tokens per second while ITL holds.
+var maxThroughputITL = &Recipe{
+	Name: "max-throughput-itl-sla",
+	Doc:  "highest output token throughput while p95 inter-token latency stays below a limit",
+	Uses: searchInputs(inputITL, inputTPOT),
+	Axes: Axes{XMetric: loadgen.TagITL, XStat: "p99", YMetric: loadgen.TagTokenRate, YStat: "avg"},
+	Expand: func(in Inputs) (*Plan, error) {
+		const name = "max-throughput-itl-sla"
+		if in.itl() == nil {
+			return nil, missing(name, "the limit on p95 inter-token latency, by one of its two names", inputITL, inputTPOT)
+		}
+		return maxThroughput(name, in, Limit{loadgen.TagITL, "p95", LT, *in.itl()})
+	},
+}
+
+// maxThroughput is the plan of the twins: throughput under the recipe's own limit
+// and those in text.
+func maxThroughput(name string, in Inputs, own Limit) (*Plan, error) {
+	limits := append([]Limit{own}, in.Limits...)
+	goal := Objective{Metric: loadgen.TagTokenRate, Stat: "avg", Maximize: true}
+	if in.Style == Grid {
+		return concurrencyGrid(name, in, limits, goal)
+	}
+	s, err := concurrencySearch(name, in, BO, goal)
+	if err != nil {
+		return nil, err
+	}
+	return &Plan{Search: s, Limits: limits}, nil
 }
 
 // searchInputs lists the inputs that every adaptive recipe over concurrency
@@ -34,7 +60,7 @@ func searchInputs(own ...Input) []Input {
 // concurrencySearch is the adaptive plan over concurrency that the four search
 // recipes share; style is the recipe's default. Budgets, priors and numbers of
 // initial points are AIPerf's.
-func concurrencySearch(recipe string, in Inputs, style Style) (*Search, error) {
+func concurrencySearch(recipe string, in Inputs, style Style, goal Objective) (*Search, error) {
 	if in.Style != "" {
 		style = in.Style
 	}
@@ -45,7 +71,7 @@ func concurrencySearch(recipe string, in Inputs, style Style) (*Search, error) {
 	s := &Search{
 		Style:            style,
 		Space:            []plan.Dim{{Path: PathConcurrency, Lo: float64(lo), Hi: float64(hi), Int: true}},
-		Objectives:       []Objective{{Metric: loadgen.TagTokenRate, Stat: "avg", Maximize: true}},
+		Objectives:       []Objective{goal},
 		MaxProbes:        30,
 		InitialPoints:    1,
 		Patience:         10,

@@ -41,6 +41,7 @@ type Outcome struct {
 	Boundary plan.Answer   // of the first tier; units of the searched value
 	Tiers    []plan.Answer // one per tier
 	Probes   []Probe
+	Resumed  int                        // how many of the probes an earlier run made
 	Derived  map[string]json.RawMessage // file name → what the post-process handler made
 	Warnings []error
 
@@ -88,6 +89,11 @@ type Reading struct {
 // Passes reports whether every limit of the probe is believed to hold, and
 // whether that is certain at the given level.
 func (p *Probe) Passes(confidence float64) (pass, certain bool) {
+	return p.passes(p.Readings, confidence)
+}
+
+// passes is Passes for some of the limits.
+func (p *Probe) passes(readings []Reading, confidence float64) (pass, certain bool) {
 	switch p.Observed.State {
 	case plan.Failed:
 		return false, true
@@ -95,7 +101,7 @@ func (p *Probe) Passes(confidence float64) (pass, certain bool) {
 		return false, false
 	}
 	pass, joint, worst := true, 1.0, 1.0
-	for _, r := range p.Readings {
+	for _, r := range readings {
 		pass = pass && r.Holds
 		if math.IsNaN(r.Pass) {
 			continue // the comparison is all there is
@@ -106,7 +112,7 @@ func (p *Probe) Passes(confidence float64) (pass, certain bool) {
 	if pass {
 		return true, joint >= confidence
 	}
-	for _, r := range p.Readings {
+	for _, r := range readings {
 		if !r.Holds && math.IsNaN(r.Pass) {
 			return false, true
 		}
@@ -138,6 +144,49 @@ func (p *Probe) Stat(metric, stat string) (v float64, ok bool) {
 		return math.NaN(), false
 	}
 	return sum / float64(n), true
+}
+
+// BestTrials returns the probes that answer the search, by index, and how many
+// probes were feasible: those whose objective is the best of the feasible ones,
+// or of all when none is (feasible is 0 then). One objective has one answer, that
+// of Best; several have the non-dominated set. It is empty where nothing was
+// searched for.
+func (o *Outcome) BestTrials() (best []int, feasible int) {
+	if o.Plan == nil || o.Plan.Search == nil {
+		return nil, 0
+	}
+	var trials []plan.Trial
+	for i := range o.Probes {
+		p := &o.Probes[i]
+		var t plan.Trial
+		t.Feasible, _ = p.Passes(o.Spec.Confidence)
+		for k := range o.Plan.Search.Objectives {
+			v := math.NaN()
+			if k < len(p.Observed.Goals) {
+				v = p.Observed.Goals[k].Value
+			}
+			t.Goals = append(t.Goals, v)
+		}
+		trials = append(trials, t)
+	}
+	best, feasible = plan.BestTrials(o.problem().Goals, trials)
+	if len(o.Plan.Search.Objectives) == 1 && o.Best.Found {
+		best = []int{o.Best.Probe}
+	}
+	return best, feasible
+}
+
+// SmoothSummary returns what style smooth_isotonic adds to AIPerf's
+// boundary_summary; ok is false for other styles, and while nothing was probed.
+func (o *Outcome) SmoothSummary() (s plan.Summary, ok bool) {
+	if o.Plan == nil || o.Plan.Search == nil || o.Plan.Search.Style != SmoothIsotonic || len(o.Probes) == 0 {
+		return s, false
+	}
+	var history []plan.Observation
+	for i := range o.Probes {
+		history = append(history, o.Probes[i].Observed)
+	}
+	return plan.SmoothIsotonic{}.Summary(o.problem(), history), true
 }
 
 // Requests returns how many requests the probe measured, failed ones included.

@@ -19,6 +19,15 @@ func (o *Outcome) problem() plan.Problem {
 		for _, g := range s.Objectives {
 			p.Goals = append(p.Goals, plan.Goal{Maximize: g.Maximize, Reference: valueOr(g.Reference, math.NaN())})
 		}
+		if b := o.Spec.Baseline; b != nil && len(s.Space) == 1 {
+			p.Baseline = b.Boundary.Estimate
+			if math.IsNaN(p.Baseline) {
+				p.Baseline = b.Boundary.Safe
+			}
+		}
+		for _, t := range o.Plan.Tiers {
+			p.Tiers = append(p.Tiers, t.Limits)
+		}
 		return p
 	}
 	p.List = o.Plan.points()
@@ -34,7 +43,10 @@ func (o *Outcome) problem() plan.Problem {
 
 // planner returns what proposes the plan's points.
 func (p *Plan) planner() plan.Planner {
-	if p.Search != nil {
+	switch {
+	case len(p.Tiers) > 0 && p.Search.Style != Sequential: // which shares its probes between tiers by itself
+		return plan.MultiTier{}
+	case p.Search != nil:
 		return p.Search.planner()
 	}
 	return plan.List{}
@@ -45,8 +57,14 @@ func (s *Search) planner() plan.Planner {
 	switch s.Style {
 	case Monotonic:
 		return plan.Monotonic{}
+	case SmoothIsotonic:
+		return plan.SmoothIsotonic{}
+	case BO:
+		return plan.Bayes{Initial: s.InitialPoints, Patience: s.Patience, Window: s.PlateauWindow, Threshold: s.PlateauThreshold}
 	case Sequential:
 		return plan.Sequential{Objective: !s.Boundary}
+	case Optuna:
+		return plan.Optuna{Sampler: s.Sampler, Initial: s.InitialPoints, Patience: s.Patience, Window: s.PlateauWindow, Threshold: s.PlateauThreshold}
 	}
 	return nil
 }
@@ -98,10 +116,10 @@ func (p *Plan) points() [][]float64 {
 	return points
 }
 
-// objectives of the plan; a sweep has none.
+// objectives of the plan.
 func (p *Plan) objectives() []Objective {
 	if p.Search == nil {
-		return nil
+		return p.Objectives
 	}
 	return p.Search.Objectives
 }

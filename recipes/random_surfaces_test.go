@@ -150,13 +150,19 @@ func TestRandomSurfacesLaw(t *testing.T) {
 	assert.NotEqual(t, all[7].Filters, randomSurfaces(2)[7].Filters)
 }
 
-// TestRandomSurfaces runs the styles on surfaces that nothing was tuned on. It
-// prints; the public surfaces carry the comparison with AIPerf.
+// heldOut is the draw that the table is printed for. The constants of
+// smooth_isotonic were chosen with the public surfaces and draw 1 in view.
+const heldOut = 2
+
+// TestRandomSurfaces runs the styles on surfaces that they were not tuned on.
+// It prints; the public surfaces carry the comparison with AIPerf.
 func TestRandomSurfaces(t *testing.T) {
-	if os.Getenv("AIPERF_SURFACES_SEEDS") == "" {
-		t.Log("one seed a surface; AIPERF_SURFACES_SEEDS asks for more")
+	seeds, surfaces := 1, randomSurfaces(heldOut)[:12] // keeps the suite quick
+	if os.Getenv("AIPERF_SURFACES_SEEDS") != "" {
+		seeds, surfaces = min(10, surfaceSeeds(t)), randomSurfaces(heldOut)
+	} else {
+		t.Logf("%d of %d surfaces: AIPERF_SURFACES_SEEDS asks for all", len(surfaces), randomCount)
 	}
-	seeds := min(10, surfaceSeeds(t))
 	var table strings.Builder
 	table.WriteString(tableHead)
 	for _, st := range surfaceStyles {
@@ -164,7 +170,7 @@ func TestRandomSurfaces(t *testing.T) {
 			continue
 		}
 		byCondition := map[bool][]score{}
-		for _, s := range randomSurfaces(1) {
+		for _, s := range surfaces {
 			for seed := range seeds {
 				sc, err := st.run(s, seed)
 				require.NoError(t, err)
@@ -176,5 +182,5 @@ func TestRandomSurfaces(t *testing.T) {
 		table.WriteString(summarise(byCondition[false]).row(st.name + ", ill-conditioned"))
 		table.WriteString(summarise(append(byCondition[true], byCondition[false]...)).row(st.name + ", all"))
 	}
-	t.Logf("%d random surfaces, %d seeds\n%s", randomCount, seeds, table.String())
+	t.Logf("%d random surfaces, %d seeds\n%s", len(surfaces), seeds, table.String())
 }

@@ -24,9 +24,11 @@ type Plan struct {
 	Grid      []Axis     // the Cartesian product of the axes, the first varying slowest
 	Scenarios []Scenario // named points, already paired
 
-	Limits []Limit            // SLA limits, the recipe's own first
-	SLO    map[string]float64 // per-request limits that make a request good: tag → limit in its display unit
-	Post   *PostProcess       // nil: none
+	Limits     []Limit            // SLA limits, the recipe's own first
+	Objectives []Objective        // of a sweep: what its best point has most of; nil: the largest value within the limits
+	SLO        map[string]float64 // per-request limits that make a request good: tag → limit in its display unit
+	Post       *PostProcess       // nil: none
+	Tiers      []PlanTier         // sets of limits with a boundary each; nil: one set of all
 }
 
 // Search is an adaptive plan.
@@ -48,6 +50,7 @@ type Search struct {
 type Objective struct {
 	Metric, Stat string
 	Maximize     bool
+	Pooled       bool     // a percentile of all trials' requests together, instead of the trials' mean
 	Reference    *float64 // reference value for the hypervolume of several objectives; nil: from the data
 }
 
@@ -63,7 +66,7 @@ type Scenario struct {
 	Values []Value // in the order that directory names use
 }
 
-// Value is the value of one swept path or leaf.
+// Value is the value of one swept path.
 type Value struct {
 	Path  string
 	Value float64

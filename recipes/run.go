@@ -37,10 +37,14 @@ func Run(ctx context.Context, r *Recipe, s Spec) (*Outcome, error) {
 		return o, o.fail(fmt.Errorf("recipe %q: %w", r.Name, err))
 	}
 	defer closer.Close()
+	for was, comparing := range map[*Outcome]bool{s.Resume: false, s.Baseline: true} {
+		if err := o.sameServer(was, comparing); err != nil {
+			return o, o.fail(err)
+		}
+	}
 	o.observe()
 
-	planner, problem := o.Plan.planner(), o.problem()
-	var history []plan.Observation
+	planner, problem, history := o.Plan.planner(), o.problem(), o.history()
 	for {
 		step := planner.Next(problem, history)
 		if step.Done {
@@ -75,7 +79,7 @@ func Run(ctx context.Context, r *Recipe, s Spec) (*Outcome, error) {
 func (o *Outcome) probe(ctx context.Context, prober Prober, step plan.Step) (Probe, error) {
 	p := Probe{Step: step, Load: o.load(step)}
 	began := time.Now()
-	for range o.Spec.Trials {
+	for o.Spec.Converge.wantsMore(&p, o.Spec.Trials) {
 		m, err := prober.Probe(ctx, p.Load, p.decider(o))
 		if err != nil && ctx.Err() == nil {
 			o.Warnings = append(o.Warnings, fmt.Errorf("repeated a probe that could not be measured: %w", err))

@@ -16,15 +16,18 @@ type Spec struct {
 	Target   loadgen.Target // the endpoint; not read when Prober is set
 	Workload loadgen.Load   // lengths, size and seed of a normal probe; its Concurrency is not read
 	Inputs   Inputs
-	Trials   int // measurements a probe; 0: 1
+	Trials   int          // measurements a probe; 0: 1
+	Converge *Convergence // further trials at a sweep's points; nil: none
 
 	AtLeast    int     // a search is met only when its answer reaches this; 0: any answer will do
 	Confidence float64 // of a probe's verdict; 0: plan.DefaultConfidence
 	FullProbes bool    // measure every probe to its end; false: one that is there for its verdict alone ends once that is certain
 
-	Prober  Prober               // what runs probes; nil: HTTP load on Target
-	Observe func(*Outcome) error // called before the first probe, after each, and at the end; its error becomes a warning
-	Note    string               // what every report must say of this run, as that the server is simulated
+	Prober   Prober               // what runs probes; nil: HTTP load on Target
+	Observe  func(*Outcome) error // called before the first probe, after each, and at the end; its error becomes a warning
+	Resume   *Outcome             // an interrupted run of the same question to go on from; nil: start anew
+	Baseline *Outcome             // a finished run of the same question to start from and compare with; nil: none
+	Note     string               // what every report must say of this run, as that the server is simulated
 }
 
 // Prober runs one probe: a load in, a measurement out. loadgen.Generator is the
@@ -58,8 +61,20 @@ func prepare(r *Recipe, s Spec) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := p.withTiers(r.Name, s.Inputs.Tiers); err != nil {
+		return nil, err
+	}
 	if err := p.validate(r.Name); err != nil {
 		return nil, err
+	}
+	if err := s.Converge.validate(r.Name, p); err != nil {
+		return nil, err
+	}
+	if err := p.conflicts(r, s.Inputs); err != nil {
+		return nil, err
+	}
+	for _, in := range p.ignored(s) {
+		o.Warnings = append(o.Warnings, unused(r, in))
 	}
 	if !s.Inputs.streaming() {
 		for _, l := range p.Limits {
@@ -100,23 +115,36 @@ func prepare(r *Recipe, s Spec) (*Outcome, error) {
 		w.Window = loadgen.DefaultWindow
 	}
 	w.SLO = p.SLO
+	if s.Baseline != nil {
+		if err := o.differs(s.Baseline, true); err != nil {
+			return nil, err
+		}
+	}
+	if err := o.resume(); err != nil {
+		return nil, err
+	}
 	return o, nil
 }
 
 // unused warns of an input that the recipe does not read, and names those that
 // do. AIPerf ignores it in silence.
 func unused(r *Recipe, in Input) error {
-	var who []string
-	for _, other := range All() {
-		if other.uses(in) {
-			who = append(who, other.Name)
-		}
-	}
 	hint := "no recipe reads it"
-	if len(who) > 0 {
+	if who := readers(in); len(who) > 0 {
 		hint = "it is read by " + list(who)
 	}
 	return &InputError{Recipe: r.Name, Inputs: []Input{in}, Problem: "does not use " + in.option() + "; " + hint}
+}
+
+// readers names the recipes that read an input.
+func readers(in Input) []string {
+	var who []string
+	for _, r := range All() {
+		if r.uses(in) {
+			who = append(who, r.Name)
+		}
+	}
+	return who
 }
 
 // validate checks that a plan has exactly one shape and sensible parts.
@@ -165,6 +193,9 @@ func (p *Plan) validate(recipe string) error {
 		if err := l.validate(); err != nil {
 			return bad("has a limit %s: %v", l, err)
 		}
+	}
+	if err := p.Post.validate(); err != nil {
+		return bad("%v", err)
 	}
 	return nil
 }

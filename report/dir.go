@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -13,98 +12,133 @@ import (
 
 // Dir writes an outcome's files under one directory, in AIPerf's layout.
 type Dir struct {
-	Path    string
-	written int // probes whose files are on disk
+	Path     string
+	Again    string // the command that does the run once more, for summary.md and report.html; empty: it is not said
+	NoCharts bool   // draws no charts
+
+	storage storage // nil: the disk
+	written int     // probes whose files are on disk
+	lost    int     // files that could not be written
+	causes  map[string]bool
 }
 
 // Update writes what is new since the last call: the exports of probes that
-// have ended, and search_history.json. Each file appears whole or not at all.
+// have ended, the aggregates of their points, and search_history.json; once the
+// run has ended also the sweep's aggregate, what handlers derived, bench.txt and
+// summary.md. Each file appears whole or not at all.
+//
+// A file that cannot be written keeps none of the others from being tried. The
+// error names each cause once in the life of a Dir, and at the end how many
+// files are missing: a full disk is not news at every probe.
 func (d *Dir) Update(o *recipes.Outcome) error {
 	if o.Plan == nil {
 		return nil
 	}
-	var errs []error
+	b := &batch{dir: d}
 	for ; d.written < len(o.Probes); d.written++ {
 		i := d.written
 		for trial := range o.Probes[i].Trials {
-			dir := probeDir(o, i, trial)
-			errs = append(errs,
-				d.file(filepath.Join(dir, "profile_export_aiperf.json"), func(w io.Writer) error { return Profile(w, o, i, trial) }),
-				d.file(filepath.Join(dir, "profile_export.jsonl"), func(w io.Writer) error { return Records(w, o, i, trial) }))
+			b.probe(o, i, trial)
+		}
+		if len(o.Probes[i].Trials) > 0 {
+			dir := aggregateDir(o, i)
+			b.file(filepath.Join(dir, "profile_export_aiperf_aggregate.json"), func(w io.Writer) error { return PointAggregate(w, o, i) })
+			b.file(filepath.Join(dir, "profile_export_aiperf_aggregate.csv"), func(w io.Writer) error { return PointAggregateCSV(w, o, i) })
 		}
 	}
-	errs = append(errs, d.file("search_history.json", func(w io.Writer) error { return History(w, o) }))
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("write artifacts to %s: %w", d.Path, err)
+	ended := o.Reason != ""
+	if ended && len(o.Probes) > 0 {
+		b.sweep(o)
 	}
-	return nil
+	b.file("search_history.json", func(w io.Writer) error { return History(w, o) })
+	return b.err(ended)
 }
 
-// probeDir is where one trial's files go.
-func probeDir(o *recipes.Outcome, i, trial int) string {
-	if o.Plan.Search != nil {
-		return filepath.Join(fmt.Sprintf("search_iter_%04d", i), "profile_runs", fmt.Sprintf("run_%04d", trial+1))
+// probe writes the files of one trial.
+func (b *batch) probe(o *recipes.Outcome, i, trial int) {
+	dir := probeDir(o, i, trial)
+	for _, f := range []struct {
+		name  string
+		write func(io.Writer, *recipes.Outcome, int, int) error
+	}{
+		{"profile_export_aiperf.json", Profile},
+		{"profile_export_aiperf.csv", ProfileCSV},
+		{"profile_export.jsonl", Records},
+		{"run_config.json", RunConfig},
+		{"inputs.json", InputsFile},
+	} {
+		b.file(filepath.Join(dir, f.name), func(w io.Writer) error { return f.write(w, o, i, trial) })
 	}
+}
+
+// sweep writes what is known once a run has ended.
+func (b *batch) sweep(o *recipes.Outcome) {
+	const dir = "sweep_aggregate"
+	b.file(filepath.Join(dir, "profile_export_aiperf_sweep.json"), func(w io.Writer) error { return Sweep(w, o) })
+	b.file(filepath.Join(dir, "profile_export_aiperf_sweep.csv"), func(w io.Writer) error { return SweepCSV(w, o) })
+	for name, raw := range o.Derived {
+		b.file(filepath.Join(dir, Safe(name)), func(w io.Writer) error { return writeJSON(w, raw) })
+	}
+	b.file("bench.txt", func(w io.Writer) error { return Bench(w, o) })
+	b.file("summary.md", func(w io.Writer) error { return Summary(w, o, b.dir.Again) })
+	b.pictures(o)
+}
+
+// batch is one Update's files.
+type batch struct {
+	dir  *Dir
+	errs []error
+}
+
+func (b *batch) file(name string, write func(io.Writer) error) {
+	s := b.dir.storage
+	if s == nil {
+		s = disk{}
+	}
+	err := writeFile(s, filepath.Join(b.dir.Path, name), write)
+	if err == nil {
+		return
+	}
+	b.dir.lost++
+	cause := err.Error()
+	var f *fileError
+	if errors.As(err, &f) {
+		cause = f.cause().Error()
+	}
+	if b.dir.causes[cause] {
+		return
+	}
+	if b.dir.causes == nil {
+		b.dir.causes = map[string]bool{}
+	}
+	b.dir.causes[cause] = true
+	b.errs = append(b.errs, err)
+}
+
+// err says what could not be written that has not been said.
+func (b *batch) err(ended bool) error {
+	if ended && b.dir.lost > len(b.dir.causes) {
+		b.errs = append(b.errs, fmt.Errorf("%s are missing", plural(b.dir.lost, "file")))
+		b.dir.lost = 0
+	}
+	if len(b.errs) == 0 {
+		return nil
+	}
+	return &writeError{b.dir.Path, b.errs}
+}
+
+// writeError is what went wrong below one directory, on one line.
+type writeError struct {
+	dir  string
+	errs []error
+}
+
+func (e *writeError) Unwrap() []error { return e.errs }
+
+func (e *writeError) Error() string {
 	var parts []string
-	for k, path := range paths(o.Plan) {
-		parts = append(parts, Safe(leaf(path))+"_"+Safe(digits(o.Probes[i].Step.At[k])))
+	for _, err := range e.errs {
+		parts = append(parts, err.Error())
 	}
-	point := strings.Join(parts, "__")
-	if o.Spec.Trials > 1 {
-		return filepath.Join("profile_runs", fmt.Sprintf("trial_%04d", trial+1), point)
-	}
-	return point
-}
-
-func (d *Dir) file(name string, write func(io.Writer) error) error {
-	return WriteFile(filepath.Join(d.Path, name), write)
-}
-
-// WriteFile makes the file at path, and the folders to it, with what write
-// writes. It writes to a temporary file in the same folder, syncs it and renames
-// it: a reader, or a crash, never sees half a file.
-func WriteFile(path string, write func(io.Writer) error) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err := write(f); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// Safe makes a path element of a user's text: letters, digits, dot, underscore
-// and dash stay, all else becomes an underscore; never empty, never dots alone.
-func Safe(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
-			return r
-		}
-		return '_'
-	}, s)
-	if strings.Trim(s, ".") == "" {
-		return "_" + strings.ReplaceAll(s, ".", "_")
-	}
-	return s
+	return fmt.Sprintf("write artifacts to %q: %s; make room there or choose another folder by aiperftest.Artifacts or AIPERF_ARTIFACTS", e.dir, strings.Join(parts, "; "))
 }

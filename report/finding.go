@@ -19,10 +19,12 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 	f.limits()
 	f.failures()
 	f.best()
+	f.derived()
 	if o.Verdict != recipes.Met {
 		f.probes()
 	}
 	f.run()
+	f.tiers()
 	f.warnings()
 	_, err := io.WriteString(w, strings.Join(f.out, "\n")+"\n")
 	return err
@@ -36,7 +38,7 @@ func (f *finding) warnings() {
 	times := map[string]int{}
 	var order []string
 	for _, warning := range f.o.Warnings {
-		text := warning.Error()
+		text := Redact(f.o, warning.Error())
 		if times[text]++; times[text] == 1 {
 			order = append(order, text)
 		}
@@ -46,6 +48,28 @@ func (f *finding) warnings() {
 			text += fmt.Sprintf(" (%d times)", n)
 		}
 		f.wrapped("warning: " + text)
+	}
+}
+
+// tiers says how far each tier's limits hold.
+func (f *finding) tiers() {
+	for i, t := range f.o.Plan.Tiers {
+		if i >= len(f.o.Tiers) {
+			return
+		}
+		a := f.o.Tiers[i]
+		text := "no concurrency is certain to meet it"
+		if !math.IsNaN(a.Safe) {
+			text = "met up to concurrency " + value(a.Safe, "")
+		}
+		if !math.IsNaN(a.Hi) {
+			text += ", missed at " + value(a.Hi, "")
+		}
+		var limits []string
+		for _, k := range t.Limits {
+			limits = append(limits, f.o.Plan.Limits[k].String())
+		}
+		f.wrapped(fmt.Sprintf("tier %s (%s): %s", t.Label, strings.Join(limits, ", "), text))
 	}
 }
 
@@ -59,7 +83,7 @@ func (f *finding) failures() {
 	var parts []string
 	for _, m := range p.Trials {
 		for _, c := range m.Failures {
-			parts = append(parts, fmt.Sprintf("%s × %s", count(c.Count), c.Error()))
+			parts = append(parts, fmt.Sprintf("%s × %s", count(c.Count), Redact(f.o, c.Error())))
 		}
 	}
 	if len(parts) > most {
@@ -90,9 +114,15 @@ func (f *finding) headline() string {
 		return "nothing was measured"
 	}
 	fixed := len(o.Plan.Scenarios) == 1
+	derived := f.derivedHeadline()
 	switch {
 	case len(o.Probes) == 0:
 		return "inconclusive: nothing was measured" + f.because()
+	case o.Verdict == recipes.Met && derived != "":
+		if _, ok := o.Breach(); !ok && len(o.Plan.Limits) > 0 {
+			derived += fmt.Sprintf("; SLA met at %s of %s", count(f.passing()), count(len(o.Probes)))
+		}
+		return derived
 	case o.Verdict == recipes.Met && len(o.Plan.Limits) == 0:
 		if fixed {
 			return fmt.Sprintf("measured at concurrency %d", o.Probes[0].Load.Concurrency)
@@ -170,10 +200,12 @@ func (f *finding) passing() int {
 	return n
 }
 
-// shown is the probe whose readings stand beside the limits: the answer's, or
-// the one that came nearest to passing.
-func (f *finding) shown() *recipes.Probe {
-	o := f.o
+func (f *finding) shown() *recipes.Probe { return Shown(f.o) }
+
+// Shown returns the probe whose readings stand beside the limits in a finding:
+// the answer's, or the one that came nearest to passing; nil when there was no
+// probe.
+func Shown(o *recipes.Outcome) *recipes.Probe {
 	switch {
 	case len(o.Probes) == 0:
 		return nil
@@ -259,7 +291,7 @@ func (f *finding) best() {
 	if p == nil {
 		return
 	}
-	if !o.Best.Found && len(o.Plan.Limits) > 0 {
+	if !o.Best.Found {
 		return
 	}
 	text := ""
@@ -321,16 +353,7 @@ func (f *finding) probes() {
 		return
 	}
 	f.line("%sprobes:", indent)
-	t := &table{right: make([]bool, 0)}
-	t.add(probeHeader(f.o.Plan)...)
-	for i := range f.o.Probes {
-		t.add(probeCells(f.o, &f.o.Probes[i])...)
-	}
-	for range t.rows[0] {
-		t.right = append(t.right, true)
-	}
-	t.right[len(t.right)-1] = false
-	f.out = append(f.out, t.lines(indent+"  ")...)
+	f.out = append(f.out, probeTable(f.o, indent+"  ")...)
 }
 
 // run says what the run was like, and why it stopped.
@@ -349,7 +372,7 @@ func (f *finding) run() {
 	}
 	f.wrapped(text)
 	if o.Spec.Note != "" {
-		f.wrapped(o.Spec.Note)
+		f.wrapped(Redact(o, o.Spec.Note))
 	}
 }
 

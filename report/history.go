@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"io"
 	"math"
 	"runtime"
@@ -30,7 +31,7 @@ func History(w io.Writer, o *recipes.Outcome) error {
 		h.Reason = &o.Reason
 	}
 	for _, warning := range o.Warnings {
-		h.Warnings = append(h.Warnings, warning.Error())
+		h.Warnings = append(h.Warnings, Redact(o, warning.Error()))
 	}
 	for i := range o.Probes {
 		h.Iterations = append(h.Iterations, iterationOf(o, i))
@@ -78,6 +79,7 @@ type objective struct {
 	Stat      string   `json:"stat"`
 	Direction string   `json:"direction"`
 	Threshold *float64 `json:"threshold"`
+	Pooled    bool     `json:"pooled,omitempty"`
 }
 
 type dimension struct {
@@ -85,6 +87,7 @@ type dimension struct {
 	Lo   num    `json:"lo"`
 	Hi   num    `json:"hi"`
 	Kind string `json:"kind"`
+	Log  bool   `json:"log"`
 }
 
 type filter struct {
@@ -120,16 +123,19 @@ type iteration struct {
 	Health       clientHealth     `json:"client_health"`
 	Step         step             `json:"step"`
 	Seen         observation      `json:"observation"`
+
+	Metrics map[string]map[string]num `json:"metrics"` // the few that a report shows
 }
 
 type reading struct {
 	filter
-	Observed num `json:"observed"`
-	Adjusted num `json:"adjusted"`
-	Margin   num `json:"margin"`
-	Exceeded int `json:"exceeded"`
-	Of       int `json:"of"`
-	Pass     num `json:"pass_probability"`
+	Observed num  `json:"observed"`
+	Adjusted num  `json:"adjusted"`
+	Margin   num  `json:"margin"`
+	Exceeded int  `json:"exceeded"`
+	Of       int  `json:"of"`
+	Holds    bool `json:"holds"`
+	Pass     num  `json:"pass_probability"`
 }
 
 type clientHealth struct {
@@ -184,12 +190,19 @@ type boundary struct {
 		Index  int     `json:"iteration_idx"`
 		Breach *breach `json:"first_breach"`
 	} `json:"infeasible_min"`
-	Safe     num `json:"safe"`
-	Estimate num `json:"estimate"`
-	CI       struct {
-		Lo num `json:"lo"`
-		Hi num `json:"hi"`
-	} `json:"ci"`
+	// Of style smooth_isotonic, once the run has ended.
+	Type     string  `json:"boundary_type,omitempty"`
+	Binding  string  `json:"binding_constraint,omitempty"`
+	MarginCI *bounds `json:"boundary_ci,omitempty"`
+
+	Safe     num    `json:"safe"`
+	Estimate num    `json:"estimate"`
+	CI       bounds `json:"ci"`
+}
+
+type bounds struct {
+	Lo num `json:"lo"`
+	Hi num `json:"hi"`
 }
 
 type environment struct {
@@ -237,14 +250,14 @@ func configOf(o *recipes.Outcome) historyConfig {
 		if g.Maximize {
 			way = "MAXIMIZE"
 		}
-		c.Objectives = append(c.Objectives, objective{g.Metric, g.Stat, way, g.Reference})
+		c.Objectives = append(c.Objectives, objective{g.Metric, g.Stat, way, g.Reference, g.Pooled})
 	}
 	for _, d := range s.Space {
 		kind := "real"
 		if d.Int {
 			kind = "int"
 		}
-		c.Space = append(c.Space, dimension{d.Path, num(d.Lo), num(d.Hi), kind})
+		c.Space = append(c.Space, dimension{d.Path, num(d.Lo), num(d.Hi), kind, d.Log})
 	}
 	return c
 }
@@ -261,12 +274,21 @@ func iterationOf(o *recipes.Outcome, i int) iteration {
 		Observations: []reading{}, Requests: p.Requests(), Wall: p.Wall.Seconds(),
 		Verdict: verdictOf(p, pass, certain), Certainty: num(certainty(p)),
 		Step: step{p.Step.Size, p.Step.Full, p.Step.Reason}, Seen: observationOf(p),
+		Metrics: map[string]map[string]num{},
 	}
 	for _, g := range p.Observed.Goals {
 		it.Objectives = append(it.Objectives, num(g.Value))
 	}
 	for k, r := range p.Readings {
-		it.Observations = append(it.Observations, reading{filterOf(r.Limit), num(r.Value), num(r.Adjusted), num(p.Observed.Limits[k].Value), r.Exceeded, r.Of, num(r.Pass)})
+		it.Observations = append(it.Observations, reading{filterOf(r.Limit), num(r.Value), num(r.Adjusted), num(p.Observed.Limits[k].Value), r.Exceeded, r.Of, r.Holds, num(r.Pass)})
+	}
+	for _, k := range keptStats {
+		if v, ok := p.Stat(k.tag, k.stat); ok {
+			if it.Metrics[k.tag] == nil {
+				it.Metrics[k.tag] = map[string]num{}
+			}
+			it.Metrics[k.tag][k.stat] = num(v)
+		}
 	}
 	for _, m := range p.Trials {
 		h := m.Health
@@ -276,6 +298,12 @@ func iterationOf(o *recipes.Outcome, i int) iteration {
 		it.Health.GC += num(ms(h.GCPause))
 	}
 	return it
+}
+
+// keptStats are the statistics that a finding prints of a probe.
+var keptStats = []struct{ tag, stat string }{
+	{"time_to_first_token", "p95"}, {"inter_token_latency", "p95"}, {"output_token_throughput", "avg"},
+	{"request_throughput", "avg"}, {"request_error_rate", "avg"},
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -350,33 +378,19 @@ func observationOf(p *recipes.Probe) observation {
 	return o
 }
 
-// bestTrials is the answer in AIPerf's form: feasible first, then the objective.
+// bestTrials is the answer in AIPerf's form: feasible first, then the objective;
+// of several objectives, the non-dominated set only.
 func bestTrials(o *recipes.Outcome) []bestTrial {
-	feasible := 0
-	best, found := -1, o.Best.Found
-	for i := range o.Probes {
-		p := &o.Probes[i]
-		if pass, _ := p.Passes(o.Spec.Confidence); pass {
-			feasible++
-		}
-		if found || len(p.Observed.Goals) == 0 || math.IsNaN(p.Observed.Goals[0].Value) {
-			continue
-		}
-		if g := o.Plan.Search.Objectives[0]; best < 0 || (p.Observed.Goals[0].Value > o.Probes[best].Observed.Goals[0].Value) == g.Maximize {
-			best = i
-		}
+	out := []bestTrial{}
+	best, feasible := o.BestTrials()
+	for _, i := range best {
+		it := iterationOf(o, i)
+		// The answer is feasible even where this one visit looks like a miss:
+		// others of the same point outweighed it.
+		ok := it.Feasible || o.Best.Found && i == o.Best.Probe
+		out = append(out, bestTrial{Index: i, Objectives: it.Objectives, Values: it.Values, Feasible: ok, FeasibleCount: feasible})
 	}
-	if found {
-		best = o.Best.Probe
-	}
-	if best < 0 || o.Plan.Search == nil {
-		return nil
-	}
-	it := iterationOf(o, best)
-	if !found {
-		feasible = 0
-	}
-	return []bestTrial{{Index: best, Objectives: it.Objectives, Values: it.Values, Feasible: found, FeasibleCount: feasible}}
+	return out
 }
 
 func boundaryOf(o *recipes.Outcome) *boundary {
@@ -388,22 +402,44 @@ func boundaryOf(o *recipes.Outcome) *boundary {
 	b.CI.Lo, b.CI.Hi = num(a.Lo), num(a.Hi)
 	for i := range o.Probes {
 		p := &o.Probes[i]
-		switch p.Step.At[0] {
-		case a.Safe:
+		x := p.Step.At[0]
+		if x == a.Safe {
 			b.Max = &struct {
 				Value     whole `json:"value"`
 				Index     int   `json:"iteration_idx"`
 				Objective num   `json:"objective_value"`
-			}{whole(a.Safe), i, num(goalOf(p))}
-		case a.Hi:
+			}{whole(x), i, num(goalOf(p))}
+		}
+		// The smallest that was seen to fail: the interval's upper end need not
+		// have been probed.
+		pass, certain := p.Passes(o.Spec.Confidence)
+		if !pass && certain && !(x <= a.Safe) && (b.Min == nil || x <= float64(b.Min.Value)) {
 			b.Min = &struct {
 				Value  whole   `json:"value"`
 				Index  int     `json:"iteration_idx"`
 				Breach *breach `json:"first_breach"`
-			}{whole(a.Hi), i, firstBreach(p)}
+			}{whole(x), i, firstBreach(p)}
 		}
 	}
+	b.smooth(o)
 	return b
+}
+
+// smooth adds what style smooth_isotonic knows of the boundary. AIPerf names the
+// limit nearest to breaking by its place in the filters and its text.
+func (b *boundary) smooth(o *recipes.Outcome) {
+	s, ok := o.SmoothSummary()
+	if !ok || o.Reason == "" {
+		return
+	}
+	b.Type = s.Type
+	if k := s.Binding; k >= 0 && k < len(o.Plan.Limits) {
+		l := o.Plan.Limits[k]
+		b.Binding = fmt.Sprintf("%d:%s.%s.%s.%s", k, l.Metric, l.Stat, l.Op, exact(l.Threshold))
+	}
+	if finite(s.CILow) && finite(s.CIHigh) {
+		b.MarginCI = &bounds{num(s.CILow), num(s.CIHigh)}
+	}
 }
 
 func goalOf(p *recipes.Probe) float64 {
@@ -425,7 +461,7 @@ func firstBreach(p *recipes.Probe) *breach {
 func environmentOf(o *recipes.Outcome) environment {
 	return environment{
 		Library: Library(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0),
-		URL: o.Spec.Target.Redacted(), Model: o.Server.Model, Server: o.Server.Version, Note: o.Spec.Note,
+		URL: o.Spec.Target.Redacted(), Model: Redact(o, o.Server.Model), Server: Redact(o, o.Server.Version), Note: Redact(o, o.Spec.Note),
 		Began: o.Began.UTC(), Wall: o.Wall.Seconds(),
 	}
 }

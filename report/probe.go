@@ -56,10 +56,10 @@ func Expansion(w io.Writer, o *recipes.Outcome) error {
 		if o.Server.Version != "" {
 			server += ", version " + o.Server.Version
 		}
-		add("%s", server)
+		add("%s", Redact(o, server))
 	}
 	if o.Spec.Note != "" {
-		add("%s", o.Spec.Note)
+		add("%s", Redact(o, o.Spec.Note))
 	}
 	_, err := io.WriteString(w, strings.Join(out, "\n")+"\n")
 	return err
@@ -68,11 +68,8 @@ func Expansion(w io.Writer, o *recipes.Outcome) error {
 // ProbeLine writes one line on the i-th probe.
 func ProbeLine(w io.Writer, o *recipes.Outcome, i int) error {
 	p := &o.Probes[i]
-	var at, got []string
+	var got []string
 	throughput := true
-	for k, path := range paths(o.Plan) {
-		at = append(at, leaf(path)+" "+digits(p.Step.At[k]))
-	}
 	for _, r := range p.Readings {
 		got = append(got, r.Limit.Name()+" "+observed(r))
 		throughput = throughput && r.Limit.Name() != "throughput"
@@ -83,9 +80,18 @@ func ProbeLine(w io.Writer, o *recipes.Outcome, i int) error {
 	if v, ok := p.Stat("throughput", "avg"); ok && throughput {
 		got = append(got, value(v, "tok/s"))
 	}
-	line := fmt.Sprintf("probe %d, %s: %s; %s (%s, %s)", i+1, strings.Join(at, ", "), word(o, p), strings.Join(got, ", "), p.Step.Reason, elapsed(p.Wall))
+	line := fmt.Sprintf("probe %d, %s: %s; %s (%s, %s)", i+1, Point(o, i), word(o, p), strings.Join(got, ", "), p.Step.Reason, elapsed(p.Wall))
 	_, err := io.WriteString(w, strings.Join(wrap(line, "", indent), "\n")+"\n")
 	return err
+}
+
+// Point names where the i-th probe was: "concurrency 64", "isl 512, osl 128".
+func Point(o *recipes.Outcome, i int) string {
+	var at []string
+	for k, path := range paths(o.Plan) {
+		at = append(at, leaf(path)+" "+digits(o.Probes[i].Step.At[k]))
+	}
+	return strings.Join(at, ", ")
 }
 
 // paths lists what the plan varies, in the order of a step's coordinates.
@@ -117,6 +123,29 @@ func values(vs []float64) string {
 		out[i] = digits(v)
 	}
 	return strings.Join(out, ", ")
+}
+
+// Probes writes the table of all probes; nothing when there was none.
+func Probes(w io.Writer, o *recipes.Outcome) error {
+	if len(o.Probes) == 0 {
+		return nil
+	}
+	_, err := io.WriteString(w, strings.Join(probeTable(o, ""), "\n")+"\n")
+	return err
+}
+
+// probeTable is the table's lines; its words stand left, its numbers right.
+func probeTable(o *recipes.Outcome, indent string) []string {
+	t := &table{}
+	t.add(probeHeader(o.Plan)...)
+	for i := range o.Probes {
+		t.add(probeCells(o, &o.Probes[i])...)
+	}
+	for range t.rows[0] {
+		t.right = append(t.right, true)
+	}
+	t.right[len(t.right)-1] = false
+	return t.lines(indent)
 }
 
 // probeHeader names the columns of the probe table.

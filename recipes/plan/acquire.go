@@ -118,7 +118,7 @@ func quasiNormal(n, d int, seed uint64) [][]float64 {
 // Draws a candidate gets in the first and in the second round of volumeGain.
 const (
 	roughDraws = 8
-	fineDraws  = 64
+	fineDraws  = 32
 )
 
 // volumeGain returns scores of several goals: ln of the hypervolume that a point
@@ -151,16 +151,16 @@ func (s *study) volumeGain(draws int) gainer {
 			}
 		}
 	}
+	base := Hypervolume(goals, reference, front)
 	marked := Pareto(goals, front)
-	var kept [][]float64
+	var boxes [][]float64 // of the front, from the reference on
 	for i, m := range front {
-		if marked[i] {
-			kept = append(kept, m)
+		if box := boxOf(goals, reference, m); marked[i] && box != nil {
+			boxes = append(boxes, box)
 		}
 	}
-	base := Hypervolume(goals, reference, kept)
 	normals := quasiNormal(draws, len(s.aims), s.problem.Seed)
-	with := append(kept, nil)
+	draw := make([]float64, len(s.aims))
 	return func(u []float64) float64 {
 		means, sds := make([]float64, len(s.aims)), make([]float64, len(s.aims))
 		for k, a := range s.aims {
@@ -168,18 +168,10 @@ func (s *study) volumeGain(draws int) gainer {
 		}
 		sum := 0.0
 		for _, z := range normals {
-			draw := make([]float64, len(means))
 			for k := range draw {
-				draw[k] = means[k] + sds[k]*z[k]
+				draw[k] = means[k] + sds[k]*z[k] - reference[k]
 			}
-			covered := false
-			for _, m := range kept {
-				covered = covered || dominates(goals, m, draw)
-			}
-			if !covered {
-				with[len(with)-1] = draw
-				sum += Hypervolume(goals, reference, with) - base
-			}
+			sum += exclusive(draw, boxes)
 		}
 		// A share of the volume that is there, so that it reads as a relative
 		// gain; the floor keeps hopeless candidates in the order of the limits.

@@ -7,7 +7,20 @@ import (
 	"slices"
 )
 
-// Bayes is Bayesian optimization, AIPerf's planner "bayesian".
+// Bayes is Bayesian optimization (style bo, AIPerf's planner "bayesian"): one
+// Gaussian process per limit, on the margin, and one per goal; the next point
+// has the largest noisy log expected improvement times the probability that
+// every limit holds. In one dimension it uses that margins rise with load: the
+// processes have a straight trend, initial points fall only where the verdict is
+// still open, and the boundary of the limits is settled before the goal. With
+// several goals the improvement is that of hypervolume. Several tiers are
+// settled one after the other from shared probes.
+//
+// It ends with AIPerf's reasons ([ReasonMaxIterations], [ReasonPatience],
+// [ReasonPlateau]) or with one of its own: bayesian_precision_reached,
+// bayesian_no_pass_in_range, bayesian_no_failure_in_range,
+// bayesian_no_points_left; unmeasured and untrusted as every style. The zero
+// value is ready.
 type Bayes struct {
 	Initial   int     // quasi-random points before the models; 0 means 5
 	Patience  int     // probes without a feasible improvement before it ends; 0 means 10

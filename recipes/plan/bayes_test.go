@@ -493,6 +493,33 @@ func BenchmarkSuggestion60(b *testing.B) {
 	}
 }
 
+// Several goals over three dimensions, 60 observations.
+func BenchmarkSuggestionFront60(b *testing.B) {
+	for _, goals := range []int{2, 3} {
+		p := Problem{Budget: 1000, Seed: 1}
+		for range 3 {
+			p.Dims = append(p.Dims, Dim{Lo: 0, Hi: 1})
+		}
+		for k := range goals {
+			p.Goals = append(p.Goals, Goal{Maximize: k == 0, Reference: math.NaN()})
+		}
+		var h []Observation
+		for _, q := range quasiRandom(60, 3, 5) {
+			o := measured([]float64{q[0] + q[1] - 1.2}, []float64{q[0] + q[2], q[0]*q[0] + q[1], 1 - q[1] + q[2]}[:goals])
+			o.At = q
+			h = append(h, o)
+		}
+		for _, name := range []string{"bayes", "tpe", "gp"} {
+			b.Run(fmt.Sprintf("%s/%d goals", name, goals), func(b *testing.B) {
+				planners := map[string]Planner{"bayes": Bayes{Patience: 1000, Window: 1000}, "tpe": Optuna{Patience: 1000, Window: 1000}, "gp": Optuna{Sampler: "gp", Patience: 1000, Window: 1000}}
+				for b.Loop() {
+					require.False(b, planners[name].Next(p, h).Done)
+				}
+			})
+		}
+	}
+}
+
 func BenchmarkSearch30(b *testing.B) {
 	for name, planner := range modelStyles {
 		b.Run(name, func(b *testing.B) {

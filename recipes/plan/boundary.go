@@ -40,9 +40,13 @@ func (s *study) ladder(rungs int) []float64 {
 	return slices.Compact(xs)
 }
 
-// prospect returns the outlook over a search in one dimension.
+// prospect returns the outlook over a search in one dimension, worked out once.
 func (s *study) prospect() outlook {
-	o := outlook{xs: s.ladder(300)}
+	if s.seen != nil {
+		return *s.seen
+	}
+	o := outlook{xs: s.ladder(240)}
+	s.seen = &o
 	least := 1.0
 	for _, x := range o.xs {
 		least = min(least, s.feasible(s.space.unit([]float64{x})))

@@ -35,3 +35,17 @@ func within(p Problem, h []Observation, s Step) Step {
 	}
 	return s
 }
+
+// distinct counts the distinct points of a history, and tells whether at is
+// one of them.
+func distinct(h []Observation, at []float64) (n int, seen bool) {
+	for i, o := range h {
+		if slices.Equal(o.At, at) {
+			seen = true
+		}
+		if !slices.ContainsFunc(h[:i], func(q Observation) bool { return slices.Equal(q.At, o.At) }) {
+			n++
+		}
+	}
+	return n, seen
+}

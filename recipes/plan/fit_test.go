@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 func TestEvidenceGradient(t *testing.T) {
@@ -33,6 +34,15 @@ func TestEvidenceGradient(t *testing.T) {
 			down[i] -= h
 			numeric := (e.negative(up, nil) - e.negative(down, nil)) / (2 * h)
 			assert.InDelta(t, numeric, grad[i], 1e-5*(1+math.Abs(numeric)), "d %d, parameter %d", d, i)
+		}
+	}
+}
+
+func TestStudentToNormal(t *testing.T) {
+	for _, dof := range []float64{2, 3, 8, 30} {
+		for _, x := range []float64{-6, -2, -0.5, 0, 0.3, 1.5, 4} {
+			exact := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: dof}.CDF(x)
+			assert.InDelta(t, exact, normalCDF(studentToNormal(x, dof)), 0.006, "t %v, %v degrees", x, dof)
 		}
 	}
 }

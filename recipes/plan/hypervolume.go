@@ -11,22 +11,29 @@ import (
 // not finite. Exact for any number of goals, by slicing along the last one
 // (While et al. 2006, HSO); meant for two or three goals and tens of points.
 func Hypervolume(goals []Goal, reference []float64, points [][]float64) float64 {
-	var gains [][]float64
+	var boxes [][]float64
 	for _, p := range points {
-		gain := make([]float64, len(goals))
-		inside := true
-		for i, goal := range goals {
-			gain[i] = p[i] - reference[i]
-			if !goal.Maximize {
-				gain[i] = -gain[i]
-			}
-			inside = inside && gain[i] > 0 && !math.IsInf(gain[i], 0)
-		}
-		if inside {
-			gains = append(gains, gain)
+		if box := boxOf(goals, reference, p); box != nil {
+			boxes = append(boxes, box)
 		}
 	}
-	return sliceVolume(gains, len(goals))
+	return sliceVolume(boxes, len(goals))
+}
+
+// boxOf returns how much a point is better than the reference in each goal, nil
+// when it is not in some.
+func boxOf(goals []Goal, reference, point []float64) []float64 {
+	box := make([]float64, len(goals))
+	for i, goal := range goals {
+		box[i] = point[i] - reference[i]
+		if !goal.Maximize {
+			box[i] = -box[i]
+		}
+		if !(box[i] > 0) || math.IsInf(box[i], 0) {
+			return nil
+		}
+	}
+	return box
 }
 
 // sliceVolume returns the volume of the union of the boxes [0, p) over the
@@ -77,6 +84,46 @@ func sliceVolume(points [][]float64, d int) float64 {
 		}
 	}
 	return volume
+}
+
+// exclusive returns the volume that only the box [0, y) covers, given boxes
+// [0, p): y's own less the union of the others cut down to it, of which few are
+// left after dropping those inside another (While, Bradstreet & Barone 2012,
+// WFG).
+func exclusive(y []float64, boxes [][]float64) float64 {
+	own := 1.0
+	for _, v := range y {
+		if v <= 0 {
+			return 0
+		}
+		own *= v
+	}
+	var cut [][]float64
+	for _, p := range boxes {
+		c := make([]float64, len(y))
+		for i := range c {
+			c[i] = min(p[i], y[i])
+		}
+		if covers(c, y) {
+			return 0
+		}
+		if slices.ContainsFunc(cut, func(q []float64) bool { return covers(q, c) }) {
+			continue
+		}
+		cut = slices.DeleteFunc(cut, func(q []float64) bool { return covers(c, q) })
+		cut = append(cut, c)
+	}
+	return own - sliceVolume(cut, len(y))
+}
+
+// covers reports whether the box [0, a) contains [0, b).
+func covers(a, b []float64) bool {
+	for i := range a {
+		if a[i] < b[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // ReferencePoint returns the reference to count a hypervolume from: each goal's

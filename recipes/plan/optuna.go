@@ -1,6 +1,10 @@
 package plan
 
-// Optuna is the style "optuna": Bayesian optimization with a sampler by name.
+// Optuna is the style "optuna": a sampler by name, the rules of [Bayes]. The
+// sampler "tpe" is a tree-structured Parzen estimator with feasible points
+// first, "gp" plain log expected improvement. The goal comes before the boundary,
+// which is judged by the same models whatever the sampler. Reasons are those of
+// Bayes with the prefix "optuna", and [ReasonRegretBound].
 type Optuna struct {
 	Sampler   string  // "tpe" (also for "") or "gp"
 	Initial   int     // quasi-random points before the sampler; 0 means 5
@@ -14,7 +18,7 @@ func (o Optuna) settings(p Problem) settings {
 	c := Bayes{Initial: o.Initial, Patience: o.Patience, Window: o.Window, Threshold: o.Threshold}.settings(p)
 	c.prefix, c.regret = "optuna", o.Regret
 	c.boundaryFirst = false
-	c.suggest, c.plausible = (*study).ratio, 0.01
+	c.suggest, c.plausible = (*study).ratio, 0.02
 	if o.Sampler == "gp" {
 		c.suggest, c.plausible = (*study).expect, 0.005
 	}

@@ -2,7 +2,49 @@ package plan
 
 import "math"
 
+const (
+	patience      = 8    // probes inside a bracket without noise after which it need not end in neighbours
+	patienceShare = 0.01 // what is enough then; AIPerf stops at 5 % always
+)
+
 const farClip = 3.0 // margins beyond it would bend the fit over the whole bracket
+
+// interpolate narrows a bracket without noise down to neighbours by ITP
+// (Oliveira & Takahashi 2020, ACM TOMS 47:1): the root of the fitted margins,
+// projected so close to the middle that the worst case is that of bisection.
+func (s *smooth) interpolate(lo, hi float64) Step {
+	resolution := 1.0
+	if !s.Int {
+		resolution = max(1e-3*math.Abs(hi), 1e-9*(s.Hi-s.Lo))
+	}
+	first, steps := s.firstBracket()
+	if hi-lo <= resolution || steps >= patience && s.narrow(lo, hi, patienceShare) {
+		return Step{Done: true, Reason: s.precision()}
+	}
+	m := lo + (hi-lo)/2
+	radius := max(0, math.Exp2(math.Ceil(math.Log2(first/resolution))-float64(steps)-1)*resolution-(hi-lo)/2)
+	x, reason := m, "bisection"
+	if root, ok := s.root(lo, hi); ok {
+		x, reason = max(m-radius, min(m+radius, root)), "root of the fitted margins"
+	}
+	x, ok := s.inside(x, lo, hi)
+	if !ok {
+		return Step{Done: true, Reason: smoothFallback}
+	}
+	return Step{At: []float64{x}, Size: 1, Full: true, Reason: reason}
+}
+
+// firstBracket replays the history to the first bracket: its width, and how
+// many observations were made since.
+func (s *smooth) firstBracket() (width float64, steps int) {
+	for i := range s.h {
+		t := read(s.p, s.h[:i+1], s.tier, noiseEstimate)
+		if n := t.prefix(); n > 0 && n < len(t.points) {
+			return t.points[n].x - t.points[n-1].x, len(s.h) - i - 1
+		}
+	}
+	return s.Hi - s.Lo, 0
+}
 
 // refine proposes the root of the fitted margins, as long as that halves the
 // bracket in two probes; else the middle of what is believed of the boundary.
@@ -12,11 +54,7 @@ func (s *smooth) refine(lo, hi float64) Step {
 			return Step{At: []float64{y}, Size: 1, Full: true, Reason: "root of the fitted margins"}
 		}
 	}
-	m := middle(lo, hi)
-	if s.view != nil {
-		m = s.view.quantile(0.5)
-	}
-	m, ok := s.inside(m, lo, hi)
+	m, ok := s.inside(s.view.quantile(0.5), lo, hi)
 	if !ok {
 		return Step{Done: true, Reason: smoothFallback}
 	}

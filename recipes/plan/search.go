@@ -32,8 +32,8 @@ const (
 	exhausted = "_no_points_left"      // every legal point was probed
 )
 
-// next is the loop body of every model-based style: ends of the range first,
-// then the initial points, the sampler's, and in one dimension the boundary's.
+// next returns the step of a model-based style: the first that a tier still
+// asks for, within the budget.
 func (c settings) next(p Problem, h []Observation) Step {
 	if len(p.Dims) == 0 {
 		return Step{Done: true, Reason: c.prefix + exhausted}
@@ -64,6 +64,8 @@ func (c settings) next(p Problem, h []Observation) Step {
 	return step
 }
 
+// step returns what one tier asks for: ends of the range first, then initial
+// points, then the sampler's and, in one dimension, the boundary's.
 func (c settings) step(s *study, h []Observation) Step {
 	n := len(s.units)
 	passes := 0
@@ -194,7 +196,8 @@ func (c settings) initial(s *study) []float64 {
 func (c settings) signal(s *study, h []Observation) string {
 	var feasible []float64
 	best, stale := math.Inf(-1), 0
-	var front [][]float64
+	var boxes [][]float64
+	volume := 0.0
 	reference := s.reference(h)
 	for _, o := range h {
 		if !says(o) {
@@ -220,8 +223,11 @@ func (c settings) signal(s *study, h []Observation) string {
 			}
 			feasible = append(feasible, values[0])
 		default:
-			front = append(front, values)
-			score = Hypervolume(s.problem.Goals, reference, front)
+			if box := boxOf(s.problem.Goals, reference, values); box != nil {
+				volume += exclusive(box, boxes)
+				boxes = append(boxes, box)
+			}
+			score = volume
 			feasible = append(feasible, score)
 		}
 		if score > best+1e-6*math.Abs(best) || math.IsInf(best, -1) && !math.IsNaN(score) {

@@ -1,11 +1,31 @@
 package plan
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	surpriseMargin = 0.1 // how far on the wrong side of the limit an outlier shows
 	surpriseSpan   = 1.5 // the trend of the passing points is trusted up to this factor above them
 )
+
+// faulty reports that point i, the lowest failure, failed as a whole and may
+// have done so by a passing fault: it is asked again before anything is
+// concluded from it, at once when it is all that says that the range ends, else
+// when the bracket has closed on it.
+func (s *smooth) faulty(i int) bool {
+	b := s.points[i]
+	if !s.open(b) || len(b.visits) >= maxVisits || !slices.ContainsFunc(b.visits, func(v int) bool { return s.h[v].State == Failed }) {
+		return false
+	}
+	for _, c := range s.points[i+1:] {
+		if s.certainFail(c) {
+			return i > 0 && s.narrow(s.points[i-1].x, b.x, relativePrecision)
+		}
+	}
+	return true
+}
 
 // surprising reports that point i, the lowest failure, is far off what the
 // passing points below it lead to expect, that no other failure above is, and

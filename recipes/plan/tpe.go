@@ -197,8 +197,8 @@ func (s *study) ranked() []int {
 }
 
 // scalar returns one number a point, larger is better, −Inf where a goal is
-// missing: the goal, or with several goals how deep the point lies behind the
-// front (non-dominated rank) and then what hypervolume it adds.
+// missing: the goal, or with several goals minus the number of points that
+// dominate it and, on the front, the share of its own volume that only it covers.
 func (s *study) scalar() []float64 {
 	out := make([]float64, len(s.units))
 	goals := s.problem.Goals
@@ -227,25 +227,30 @@ func (s *study) scalar() []float64 {
 		return out
 	}
 	reference := ReferencePoint(goals, values)
+	boxes := make([][]float64, len(values))
+	for i, v := range values {
+		boxes[i] = boxOf(goals, reference, v)
+	}
 	for i, v := range values {
 		if !allFinite(v) {
 			out[i] = math.Inf(-1)
 			continue
 		}
-		behind := 0
 		var others [][]float64
 		for j, w := range values {
-			if j == i || !allFinite(w) {
-				continue
+			if j != i && dominates(goals, w, v) {
+				out[i]--
 			}
-			if dominates(goals, w, v) {
-				behind++
+			if j != i && boxes[j] != nil {
+				others = append(others, boxes[j])
 			}
-			others = append(others, w)
 		}
-		out[i] = -float64(behind)
-		if whole := Hypervolume(goals, reference, append(others, v)); whole > 0 {
-			out[i] += 0.5 * (1 - Hypervolume(goals, reference, others)/whole)
+		if out[i] == 0 && boxes[i] != nil {
+			own := 1.0
+			for _, x := range boxes[i] {
+				own *= x
+			}
+			out[i] = 0.5 * exclusive(boxes[i], others) / own
 		}
 	}
 	return out

@@ -1,0 +1,149 @@
+//go:build unix
+
+package aiperftest_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report"
+)
+
+// indexed is a prober that is deterministic in (seed, probe index): what the
+// n-th probe of a search sees does not depend on the process that runs it.
+type indexed struct {
+	next int      // index of the next probe
+	log  *os.File // a line as each probe starts; nil: none
+	wait time.Duration
+}
+
+func (p *indexed) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*loadgen.Measurement, error) {
+	i := p.next
+	p.next++
+	if p.log != nil {
+		fmt.Fprintf(p.log, "%d\n", i)
+	}
+	time.Sleep(p.wait)
+	rng := rand.New(rand.NewPCG(l.Seed, uint64(i)))
+	c := float64(l.Concurrency)
+	ttft := (20 + 1.3*c) * (1 + 0.03*rng.NormFloat64())
+	single := func(v float64) loadgen.Metric { return loadgen.Metric{Stats: map[string]float64{"avg": v}} }
+	return &loadgen.Measurement{Load: l, Ended: loadgen.EndedRequests, Metrics: map[string]loadgen.Metric{
+		loadgen.TagTTFT:      {Unit: "ms", Stats: map[string]float64{"p95": ttft}, SE: map[string]float64{"p95": 0.03 * ttft}},
+		loadgen.TagTokenRate: single(8000 * c / (c + 200)),
+		loadgen.TagErrorRate: single(0),
+		loadgen.TagCompleted: single(300),
+		loadgen.TagErrors:    single(0),
+	}}, nil
+}
+
+func search(t aiperftest.T, p recipes.Prober, dir string) *recipes.Outcome {
+	return aiperftest.RunRecipe(t, "max-concurrency-under-sla", aiperftest.Prober(p), aiperftest.Style(recipes.Monotonic),
+		aiperftest.TTFT(200*time.Millisecond), aiperftest.Seed(5), aiperftest.Charts(false),
+		aiperftest.Artifacts(dir), aiperftest.Resume(filepath.Join(dir, "search_history.json")))
+}
+
+// TestKilledChild is the process that TestKilled kills; by itself it has nothing
+// to do.
+func TestKilledChild(t *testing.T) {
+	dir := os.Getenv("AIPERF_TEST_KILLED")
+	if dir == "" {
+		return
+	}
+	log, err := os.OpenFile(filepath.Join(dir, "probes.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
+	require.NoError(t, err)
+	p := &indexed{log: log, wait: 15 * time.Millisecond}
+	if o, err := report.ReadHistoryFile(filepath.Join(dir, "search_history.json")); err == nil {
+		p.next = len(o.Probes)
+	}
+	search(t, p, dir)
+}
+
+// TestKilled kills searches with SIGKILL, between and within probes, 20 times at
+// random moments: no file is corrupt, no completed probe is repeated, and the
+// final answer is that of a search that was never interrupted.
+func TestKilled(t *testing.T) {
+	whole := search(t, &indexed{}, t.TempDir())
+	require.Equal(t, recipes.Met, whole.Verdict)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for kills := 0; kills < 20; {
+		dir := t.TempDir()
+		for finished := false; !finished; {
+			before := completed(t, dir)
+			child := exec.Command(os.Args[0], "-test.run=^TestKilledChild$", "-test.count=1")
+			child.Env = append(os.Environ(), "AIPERF_TEST_KILLED="+dir)
+			require.NoError(t, child.Start())
+			exited := make(chan error, 1)
+			go func() { exited <- child.Wait() }()
+			select {
+			case err := <-exited:
+				require.NoError(t, err)
+				finished = true
+			case <-time.After(time.Duration(30+rng.IntN(600)) * time.Millisecond):
+				_ = child.Process.Kill()
+				if err := <-exited; err == nil {
+					finished = true // it was faster
+				} else {
+					kills++
+				}
+			}
+			for _, i := range started(t, dir) {
+				assert.GreaterOrEqual(t, i, before, "a completed probe was repeated")
+			}
+			require.NoError(t, os.Remove(filepath.Join(dir, "probes.log")), "each process starts a probe")
+		}
+		out, err := report.ReadHistoryFile(filepath.Join(dir, "search_history.json"))
+		require.NoError(t, err)
+		assert.Equal(t, whole.Boundary.Safe, out.Boundary.Safe)
+		assert.Equal(t, whole.Reason, out.Reason)
+		assert.Len(t, out.Probes, len(whole.Probes))
+		t.Logf("%d kills so far", kills)
+	}
+}
+
+// completed returns how many probes the history holds; a file that is there is
+// whole.
+func completed(t *testing.T, dir string) int {
+	t.Helper()
+	path := filepath.Join(dir, "search_history.json")
+	if _, err := os.Stat(path); os.IsNotExist(err) {
+		return 0
+	}
+	o, err := report.ReadHistoryFile(path)
+	require.NoError(t, err)
+	return len(o.Probes)
+}
+
+// started returns the indexes of the probes that the last process started.
+func started(t *testing.T, dir string) []int {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, "probes.log"))
+	if os.IsNotExist(err) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "probes.log"), nil, 0o666)) // killed before its first probe
+		return nil
+	}
+	require.NoError(t, err)
+	var out []int
+	for _, line := range strings.Fields(string(b)) {
+		i, err := strconv.Atoi(line)
+		require.NoError(t, err)
+		out = append(out, i)
+	}
+	return out
+}

@@ -1,0 +1,96 @@
+package loadgen_test
+
+import (
+	"context"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+)
+
+// TestOpenLoop: a constant schedule is kept to the nanosecond, whatever becomes
+// of the answers, and latency is the server's.
+func TestOpenLoop(t *testing.T) {
+	h := &scripted{ttft: 500 * time.Millisecond, itl: 100 * time.Millisecond, tokens: 6}
+	serve(t, h, func(ctx context.Context, g *loadgen.Generator) {
+		m, err := g.Probe(ctx, loadgen.Load{Rate: 20, ISL: 20, OSL: 6, Requests: 200}, nil)
+		require.NoError(t, err)
+		require.Len(t, m.Requests, 200)
+		for i, q := range m.Requests {
+			assert.Equal(t, q.Scheduled, q.Start, "request %d is sent when it is due", i)
+			if i > 0 {
+				assert.Equal(t, 50*time.Millisecond, q.Start-m.Requests[i-1].Start)
+			}
+		}
+		// Little's law: 20 requests a second of one second each.
+		for tag, want := range map[string]float64{loadgen.TagTTFT: 500, loadgen.TagReqRate: 20, loadgen.TagTokenRate: 120, loadgen.TagInFlight: 20} {
+			v, ok := m.Stat(tag, "avg")
+			require.True(t, ok, tag)
+			assert.InEpsilon(t, want, v, 1e-9, tag)
+		}
+		assert.Empty(t, m.Warnings)
+		// From an open loop to a closed one and back, within one generator.
+		m, err = g.Probe(ctx, loadgen.Load{Concurrency: 5, ISL: 20, OSL: 6, Requests: 20}, nil)
+		require.NoError(t, err)
+		v, _ := m.Stat(loadgen.TagInFlight, "avg")
+		assert.InDelta(t, 5, v, 1e-9)
+		m, err = g.Probe(ctx, loadgen.Load{Rate: 3, ISL: 20, OSL: 6, Requests: 20}, nil)
+		require.NoError(t, err)
+		v, _ = m.Stat(loadgen.TagReqRate, "avg")
+		assert.InEpsilon(t, 3, v, 1e-9)
+	})
+}
+
+// TestArrivals: mean and spread of the gaps are those of the process.
+func TestArrivals(t *testing.T) {
+	for _, tt := range []struct {
+		arrival string
+		cv      float64 // standard deviation of the gaps over their mean: 1/√shape
+	}{
+		{"constant", 0}, {"poisson", 1}, {"gamma", math.Sqrt2}, {"gamma:4", 0.5},
+	} {
+		t.Run(tt.arrival, func(t *testing.T) {
+			serve(t, &scripted{ttft: time.Millisecond, tokens: 1}, func(ctx context.Context, g *loadgen.Generator) {
+				m, err := g.Probe(ctx, loadgen.Load{Rate: 100, Arrival: tt.arrival, ISL: 20, OSL: 1, Requests: 4000, Seed: 5}, nil)
+				require.NoError(t, err)
+				sum, squares := 0.0, 0.0
+				for i := 1; i < len(m.Requests); i++ {
+					gap := (m.Requests[i].Scheduled - m.Requests[i-1].Scheduled).Seconds()
+					sum, squares = sum+gap, squares+gap*gap
+				}
+				n := float64(len(m.Requests) - 1)
+				mean := sum / n
+				assert.InEpsilon(t, 0.01, mean, 0.05)
+				assert.InDelta(t, tt.cv, math.Sqrt(max(squares/n-mean*mean, 0))/mean, 0.06)
+			})
+		})
+	}
+}
+
+// TestBadLoad: a load that makes no sense is refused before anything is sent.
+func TestBadLoad(t *testing.T) {
+	g, err := loadgen.New(loadgen.Target{URL: "http://127.0.0.1:1"})
+	require.NoError(t, err)
+	defer g.Close()
+	for _, tt := range []struct {
+		load loadgen.Load
+		says string
+	}{
+		{loadgen.Load{}, "neither Concurrency nor Rate"},
+		{loadgen.Load{Concurrency: -1}, "at least 1"},
+		{loadgen.Load{Concurrency: 1, Rate: 1}, "both"},
+		{loadgen.Load{Rate: math.NaN()}, "positive and finite"},
+		{loadgen.Load{Rate: -1}, "positive and finite"},
+		{loadgen.Load{Rate: 1, Arrival: "uniform"}, `"uniform" is unknown`},
+		{loadgen.Load{Rate: 1, Arrival: "gamma:0"}, "no positive shape"},
+		{loadgen.Load{Concurrency: 1, OSL: -1}, "negative size"},
+	} {
+		_, err := g.Probe(t.Context(), tt.load, nil)
+		assert.ErrorContains(t, err, tt.says)
+		assert.ErrorAs(t, err, new(*loadgen.TargetError))
+	}
+}

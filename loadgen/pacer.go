@@ -1,0 +1,60 @@
+package loadgen
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// pacer says when an open loop's requests are due: the schedule is a function of
+// rate, arrival process and seed alone, and never waits for an answer.
+type pacer struct {
+	rate  float64 // requests per second
+	shape float64 // of the gamma distribution of the gaps; +Inf: constant
+	rng   *rand.Rand
+	due   float64 // seconds; summed unrounded, so that no gap's fraction of a nanosecond is lost
+}
+
+// defaultShape makes gamma arrivals burstier than Poisson's, whose shape is 1.
+const defaultShape = 0.5
+
+// newPacer reads an arrival process: constant (also empty), poisson, gamma or
+// gamma:SHAPE.
+func newPacer(rate float64, arrival string, seed uint64) (*pacer, error) {
+	p := &pacer{rate: rate, shape: math.Inf(1), rng: rand.New(rand.NewPCG(seed, 0x7061636572))} // "pacer"
+	name, shape, shaped := strings.Cut(arrival, ":")
+	switch {
+	case !(rate > 0) || math.IsInf(rate, 0):
+		return nil, &TargetError{Field: "Load.Rate", Problem: fmt.Sprintf("is %v; it must be positive and finite", rate)}
+	case arrival == "" || arrival == "constant":
+	case arrival == "poisson":
+		p.shape = 1
+	case name == "gamma":
+		p.shape = defaultShape
+		if shaped {
+			v, err := strconv.ParseFloat(shape, 64)
+			if err != nil || !(v > 0) || math.IsInf(v, 0) {
+				return nil, &TargetError{Field: "Load.Arrival", Problem: fmt.Sprintf("%q has no positive shape; write gamma:0.5", arrival)}
+			}
+			p.shape = v
+		}
+	default:
+		return nil, &TargetError{Field: "Load.Arrival", Problem: fmt.Sprintf("%q is unknown; use constant, poisson, gamma or gamma:SHAPE", arrival)}
+	}
+	return p, nil
+}
+
+// next returns when the next request is due, counted from the schedule's start.
+func (p *pacer) next() time.Duration {
+	gap := 1 / p.rate
+	if !math.IsInf(p.shape, 1) {
+		gap = distuv.Gamma{Alpha: p.shape, Beta: p.shape * p.rate, Src: p.rng}.Rand() // of mean 1/rate
+	}
+	p.due += gap
+	return time.Duration(math.Round(p.due * float64(time.Second)))
+}

@@ -1,0 +1,97 @@
+package recipes
+
+import (
+	"math"
+	"slices"
+
+	"github.com/aiperf-go/aiperf/recipes/plan"
+)
+
+// Explicit returns a recipe that runs a search written by hand: all that a
+// built-in recipe expands to, in a value. Its zero fields take the defaults of
+// AIPerf's explicit searches (style bo, 30 probes, 5 initial points, patience 10,
+// plateau 8 at 1 %); the limits are outcome constraints.
+//
+// Built-in recipes own their search: in AIPerf a recipe and explicit search
+// flags exclude each other, here no option reaches into a recipe's search.
+func Explicit(s Search, limits ...Limit) *Recipe {
+	const name = "explicit-search"
+	r := &Recipe{
+		Name: name,
+		Doc:  "a search written by hand",
+		Uses: []Input{inputSLA, inputAtLeast},
+		Axes: Axes{XMetric: "request_latency", XStat: "p95"},
+		Expand: func(in Inputs) (*Plan, error) {
+			s := s
+			if err := s.complete(name); err != nil {
+				return nil, err
+			}
+			return &Plan{Search: &s, Limits: append(slices.Clone(limits), in.Limits...)}, nil
+		},
+	}
+	if len(s.Objectives) > 0 {
+		r.Axes.YMetric, r.Axes.YStat, r.Axes.YMinimize = s.Objectives[0].Metric, s.Objectives[0].Stat, !s.Objectives[0].Maximize
+	}
+	return r
+}
+
+// complete fills in defaults and checks what a hand can write wrong.
+func (s *Search) complete(recipe string) error {
+	bad := func(problem string) error {
+		return &InputError{Recipe: recipe, Problem: "cannot run this search: " + problem}
+	}
+	if s.Style == "" {
+		s.Style = BO
+	}
+	model := s.Style == BO || s.Style == Optuna
+	def := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	def(&s.MaxProbes, 30)
+	if model {
+		def(&s.InitialPoints, 5)
+	} else {
+		def(&s.InitialPoints, 1)
+	}
+	def(&s.Patience, 10)
+	def(&s.PlateauWindow, 8)
+	if s.PlateauThreshold == 0 {
+		s.PlateauThreshold = 0.01
+	}
+	switch {
+	case s.Style == Grid:
+		return bad("a grid is not a search; write a recipe whose plan is a Grid")
+	case s.MaxProbes < 2 || s.MaxProbes > 200:
+		return bad("MaxProbes must be between 2 and 200")
+	case s.InitialPoints < 1 || model && s.InitialPoints >= s.MaxProbes:
+		return bad("InitialPoints must be at least 1 and fewer than MaxProbes: otherwise no model is ever fitted")
+	case s.Sampler != "" && s.Style != Optuna:
+		return bad("Sampler goes with style optuna")
+	case !model && (len(s.Space) != 1 || len(s.Objectives) > 1):
+		return bad("style " + string(s.Style) + " searches one dimension for one objective; several need bo or optuna")
+	case len(s.Objectives) > 3:
+		return bad("at most three objectives have a hypervolume here")
+	}
+	for _, d := range s.Space {
+		if slices.ContainsFunc(s.Space, func(o plan.Dim) bool { return o.Path == d.Path && o != d }) {
+			return bad("dimension " + d.Path + " is there twice")
+		}
+		if math.IsInf(d.Lo, 0) || math.IsInf(d.Hi, 0) || d.Path == PathConcurrency && (d.Lo < 1 || !d.Int) {
+			return bad("dimension " + d.Path + " has bounds that no load has; concurrency is whole and at least 1")
+		}
+		if !slices.Contains([]string{PathConcurrency, PathRate, PathISL, PathOSL}, d.Path) {
+			return bad("dimension " + d.Path + " is unknown" + didYouMean(d.Path, []string{PathConcurrency, PathRate, PathISL, PathOSL}))
+		}
+	}
+	for _, g := range s.Objectives {
+		if !slices.Contains(stats, g.Stat) {
+			return bad("statistic " + g.Stat + " of objective " + g.Metric + " is unknown" + didYouMean(g.Stat, stats))
+		}
+		if _, ok := metricOf(g.Metric); !ok {
+			return bad("objective " + g.Metric + " is no metric" + didYouMean(g.Metric, metricNames()))
+		}
+	}
+	return nil
+}

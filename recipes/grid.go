@@ -1,0 +1,98 @@
+package recipes
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/recipes/plan"
+)
+
+// logAxis is a swept path with log-spaced whole numbers: the ends that were
+// given or the recipe's own, in the steps that were given or the recipe's own.
+func logAxis(recipe, path string, in Input, b Bounds, lo, hi int, steps *int, or int) (Axis, error) {
+	lo, hi, err := b.resolve(recipe, in, lo, hi)
+	if err != nil {
+		return Axis{}, err
+	}
+	values, err := plan.LogSteps(float64(lo), float64(hi), valueOr(steps, or))
+	if err != nil {
+		return Axis{}, wrong(recipe, in, "%v", err)
+	}
+	a := Axis{Path: path}
+	for _, v := range values {
+		a.Values = append(a.Values, float64(v))
+	}
+	return a, nil
+}
+
+// concurrencyGrid is what an adaptive recipe over concurrency expands to in
+// style grid: log-spaced points, each held against the limits, and where they
+// break. AIPerf has the style for max-concurrency-under-sla alone and ignores the
+// number of steps.
+func concurrencyGrid(recipe string, in Inputs, limits []Limit, objectives ...Objective) (*Plan, error) {
+	a, err := logAxis(recipe, PathConcurrency, inputConcurrency, in.Concurrency, 1, 1000, in.Steps, 8)
+	if err != nil {
+		return nil, err
+	}
+	return &Plan{
+		Grid:       []Axis{a},
+		Limits:     limits,
+		Objectives: objectives,
+		Post: &PostProcess{
+			Handler: handlerBreach,
+			Params:  map[string]any{"sla_filters": filters(limits), "swept_param": PathConcurrency},
+			File:    "sla_breach.json",
+		},
+	}, nil
+}
+
+// needsStream refuses answers that are not streamed where a recipe reads a
+// metric that only streamed ones have.
+func needsStream(recipe string, in Inputs, what string) error {
+	if in.streaming() {
+		return nil
+	}
+	return &InputError{Recipe: recipe, Inputs: []Input{inputStreaming}, Problem: "requires streaming (AIPerf: --streaming): " + what +
+		" has no value without it; leave out aiperftest.Streaming(false) or choose another recipe"}
+}
+
+// conflicts reports inputs that the plan leaves no room for: tunables of a search
+// on a sweep, and a list of concurrencies on a recipe that sweeps its own.
+func (p *Plan) conflicts(r *Recipe, in Inputs) error {
+	if in.ConcurrencyList != nil && !r.uses(inputConcurrencyList) {
+		return wrong(r.Name, inputConcurrencyList, "the recipe chooses the concurrencies itself; give %s, or take a recipe that reads a list: %s",
+			inputConcurrency.option(), list(readers(inputConcurrencyList)))
+	}
+	if p.Search != nil {
+		return nil
+	}
+	var tunables []Input
+	var names []string
+	for _, t := range []struct {
+		name Input
+		v    *int
+	}{{inputMaxProbes, in.MaxProbes}, {inputInitialPoints, in.InitialPoints}, {inputReplicates, in.Replicates}} {
+		if t.v != nil {
+			tunables, names = append(tunables, t.name), append(names, t.name.option())
+		}
+	}
+	if len(tunables) == 0 {
+		return nil
+	}
+	return &InputError{Recipe: r.Name, Inputs: tunables, Problem: "cannot use " + strings.Join(names, ", ") +
+		": it measures every point of a sweep, and there is no search to tune; leave it out, or ask for other points with " + inputSteps.option()}
+}
+
+// ignored lists what was given and this plan has no use for, though the recipe
+// reads it: grid steps in a search, lengths where each point brings its own.
+func (p *Plan) ignored(s Spec) []Input {
+	var out []Input
+	if p.Search != nil && s.Inputs.Steps != nil {
+		out = append(out, inputSteps)
+	}
+	paths := p.paths()
+	if (s.Workload.ISL != 0 || s.Workload.OSL != 0) && slices.Contains(paths, PathISL) && slices.Contains(paths, PathOSL) {
+		out = append(out, inputTokens)
+	}
+	return out
+}

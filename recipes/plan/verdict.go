@@ -1,0 +1,163 @@
+package plan
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Evidence of one visit, as a z-score.
+const (
+	// maxZ caps what one visit can say: a probe that is certain to 1e-5 is not
+	// evidence against a network fault that happens once in a thousand probes.
+	maxZ = 4.0
+	// failedZ is the evidence of a visit whose requests all failed: P = 0.055, a failure that one more visit makes certain.
+	// Taking it as certain at once lets one transient fault end a search
+	// (AIPerf answers 15 where 300 is true); taking it as nothing would let a
+	// crashed server pass.
+	failedZ = -1.6
+	// missingZ is the evidence of a visit that lacks a limit's metric: P = 0.01.
+	// What was not measured never passes, and asking again seldom helps.
+	missingZ = -2.33
+)
+
+// judge pools the verdicts of a point's visits: per limit, z of P(limit holds)
+// by Stouffer's method with weights sqrt(Requests), then the product over the
+// limits. The product is the conservative choice for limits that move together.
+func (b *belief) judge(h []Observation, tier []int, noise []scale, use noiseUse) {
+	visits, failed := b.visits, 0.0
+	known := true
+	for _, v := range visits {
+		if h[v].Requests <= 0 {
+			known = false
+		}
+	}
+	weight := func(v int) float64 {
+		if known {
+			return math.Sqrt(float64(h[v].Requests))
+		}
+		return 1
+	}
+	b.pass = 1
+	for j, k := range tier {
+		var sum, squares float64
+		unknown := 0
+		for _, v := range visits {
+			o, w := h[v], weight(v)
+			z := missingZ
+			switch {
+			case o.State == Failed:
+				z = failedZ
+			case k >= 0 && k < len(o.Limits):
+				l := o.Limits[k]
+				switch {
+				case !math.IsNaN(l.Pass):
+					z = zOf(l.Pass)
+				case math.IsNaN(l.Value):
+				case !math.IsNaN(l.SE) && l.SE >= 0:
+					z = zOfMargin(l.Value, l.SE)
+				default:
+					unknown++
+					continue
+				}
+			}
+			sum, squares = sum+w*z, squares+w*w
+		}
+		if unknown > 0 {
+			// Visits of unknown certainty are judged together, by their pooled
+			// margin against the scatter; the rest joins as one more opinion.
+			z := zOfMargin(b.margins[j], 0)
+			if use == noiseEstimate {
+				z = noise[j].z(b.margins[j], unknown)
+			}
+			w := math.Sqrt(float64(unknown))
+			if known {
+				w = 0
+				for _, v := range visits {
+					w += float64(h[v].Requests)
+				}
+				w = math.Sqrt(w)
+			}
+			sum, squares = sum+w*z, squares+w*w
+		}
+		b.weight[j] = math.Sqrt(squares)
+		b.z[j] = sum / b.weight[j]
+		b.pass *= normal(b.z[j])
+	}
+	if len(tier) == 0 { // without limits a point passes unless it failed
+		for _, v := range visits {
+			if h[v].State == Failed {
+				failed++
+			}
+		}
+		if failed > 0 {
+			n := float64(len(visits))
+			b.pass = normal((failed*failedZ + (n-failed)*maxZ) / math.Sqrt(n))
+		}
+	}
+}
+
+func normal(z float64) float64 { return distuv.UnitNormal.CDF(z) }
+
+func zOf(p float64) float64 {
+	if p <= 0 {
+		return -maxZ
+	}
+	if p >= 1 {
+		return maxZ
+	}
+	return max(-maxZ, min(maxZ, distuv.UnitNormal.Quantile(p)))
+}
+
+// zOfMargin is the evidence of margin g with standard error se; at se 0 the
+// sign decides, and g = 0 does not violate.
+func zOfMargin(g, se float64) float64 {
+	switch {
+	case math.IsNaN(g):
+		return missingZ
+	case se <= 0 && g > 0, math.IsInf(g, 1):
+		return -maxZ
+	case se <= 0, math.IsInf(g, -1):
+		return maxZ
+	}
+	return max(-maxZ, min(maxZ, -g/se))
+}
+
+// lend lets neighbours of the same verdict share evidence: where a margin does
+// not fall with load, its mean over [x, y] is at least its value at x, so what
+// is pooled over passing points from x upwards speaks for x, and over failing
+// points from x downwards against it. (The min-max form of isotonic
+// regression, Barlow et al. 1972, applied to z-scores.) It changes how certain
+// a verdict is, never the verdict.
+func (t *track) lend() {
+	own := slices.Clone(t.points)
+	for i, b := range own {
+		step := -1
+		if b.passes() {
+			step = 1
+		}
+		pass := 1.0
+		for j := range b.z {
+			best, sum, squares := b.z[j], 0.0, 0.0
+			for k := i; k >= 0 && k < len(own) && own[k].passes() == b.passes(); k += step {
+				sum, squares = sum+own[k].weight[j]*own[k].z[j], squares+own[k].weight[j]*own[k].weight[j]
+				z := sum / math.Sqrt(squares)
+				if b.passes() {
+					best = max(best, z)
+				} else {
+					best = min(best, z)
+				}
+			}
+			pass *= normal(best)
+		}
+		if len(b.z) > 0 {
+			t.points[i].pass = pass
+		}
+	}
+}
+
+// certainPass and certainFail compare a belief with the asked confidence.
+func (t track) certainPass(b belief) bool { return b.pass >= t.confidence }
+func (t track) certainFail(b belief) bool { return b.pass <= 1-t.confidence }
+func (t track) open(b belief) bool        { return !t.certainPass(b) && !t.certainFail(b) }

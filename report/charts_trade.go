@@ -1,0 +1,138 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report/plot"
+)
+
+// tradeChart shows throughput against latency, as the recipe's axes have it, and
+// the probes that no other beats in both. Where a limit is on the axis' metric,
+// its statistic is shown.
+func tradeChart(o *recipes.Outcome) (plot.Chart, bool) {
+	ax := o.Recipe.Axes
+	if _, swept := o.Frontier(); swept || ax.XMetric == "" || len(o.Probes) < 2 {
+		return plot.Chart{}, false
+	}
+	c := plot.Chart{Name: "throughput_latency"}
+	stat := ax.XStat
+	for _, l := range o.Plan.Limits {
+		if l.Metric == ax.XMetric {
+			stat = l.Stat
+			c.Rules = []plot.Rule{{Name: "SLA " + l.String(), Color: plot.Bad, At: l.Threshold, Vertical: true}}
+			break
+		}
+	}
+	points := classed{}
+	var all []trade
+	var xs []float64
+	for i := range o.Probes {
+		p := &o.Probes[i]
+		x, okX := p.Stat(ax.XMetric, stat)
+		y, okY := p.Stat(ax.YMetric, ax.YStat)
+		if !okX || !okY {
+			continue
+		}
+		k := classOf(o, p)
+		points[k] = append(points[k], plot.Point{X: x, Y: y, Label: digits(float64(p.Load.Concurrency)), Tip: tip(o, i)})
+		if k != doubtful {
+			all = append(all, trade{x, y})
+		}
+		xs = append(xs, x)
+	}
+	if len(xs) < 2 {
+		return plot.Chart{}, false
+	}
+	xName, _ := titleOf(ax.XMetric, stat)
+	yName, _ := titleOf(ax.YMetric, ax.YStat)
+	c.Title = sentence(fmt.Sprintf("%s against %s", yName, xName))
+	c.Caption = "One point a probe, its concurrency beside it; up and to the left is better. The stairs join the probes that no other beats in both."
+	c.X = plot.Axis{Label: labelOf(ax.XMetric, stat), Log: wide(xs), Zero: true}
+	c.Y = plot.Axis{Label: labelOf(ax.YMetric, ax.YStat), Zero: true}
+	front := plot.Series{Name: "Pareto front", Color: plot.Ink, Line: plot.Stairs}
+	for _, t := range frontOf(all, ax.XMaximize, ax.YMinimize) {
+		front.Points = append(front.Points, plot.Point{X: t.x, Y: t.y})
+	}
+	c.Series = append([]plot.Series{front}, points.series()...)
+	return c, true
+}
+
+type trade struct{ x, y float64 }
+
+// frontOf returns the points that no other beats in both, by ascending x.
+func frontOf(points []trade, xMaximize, yMinimize bool) []trade {
+	sx, sy := 1.0, -1.0
+	if xMaximize {
+		sx = -1
+	}
+	if yMinimize {
+		sy = 1
+	}
+	sorted := slices.SortedFunc(slices.Values(points), func(a, b trade) int {
+		return cmp.Or(cmp.Compare(sx*a.x, sx*b.x), cmp.Compare(sy*a.y, sy*b.y))
+	})
+	var out []trade
+	best := math.Inf(1)
+	for _, t := range sorted {
+		if sy*t.y < best {
+			best = sy * t.y
+			out = append(out, t)
+		}
+	}
+	slices.SortFunc(out, func(a, b trade) int { return cmp.Compare(a.x, b.x) })
+	return out
+}
+
+// frontierChart shows pareto-sweep: a curve for each shape of the workload, and
+// which points no other beats.
+func frontierChart(o *recipes.Outcome) (plot.Chart, bool) {
+	f, ok := o.Frontier()
+	if !ok {
+		return plot.Chart{}, false
+	}
+	xName, xUnit := titleOf(f.XMetric, f.XStat)
+	yName, yUnit := titleOf(f.YMetric, f.YStat)
+	c := plot.Chart{
+		Name: "pareto_sweep", Title: sentence(fmt.Sprintf("%s against %s, by shape of the workload", yName, xName)),
+		Caption: "A curve for each pair of prompt and answer lengths, concurrency beside its points; up and to the left is better. A ring marks what no other point beats in both.",
+		X:       plot.Axis{Label: labelOf(f.XMetric, f.XStat)},
+		Y:       plot.Axis{Label: labelOf(f.YMetric, f.YStat), Zero: true},
+	}
+	type shape struct{ isl, osl int }
+	var order []shape
+	byShape := map[shape][]plot.Point{}
+	halo := plot.Series{Name: "Pareto-optimal", Mark: plot.Halo, Color: plot.Ink}
+	var xs []float64
+	for _, cell := range f.Cells {
+		s := shape{cell.ISL, cell.OSL}
+		if _, seen := byShape[s]; !seen {
+			order = append(order, s)
+		}
+		said := []string{fmt.Sprintf("%d/%d tokens, concurrency %d", s.isl, s.osl, cell.Concurrency),
+			xName + " " + value(cell.X, xUnit), yName + " " + value(cell.Y, yUnit)}
+		if cell.Optimal {
+			said = append(said, "Pareto-optimal")
+			halo.Points = append(halo.Points, plot.Point{X: cell.X, Y: cell.Y})
+		}
+		byShape[s] = append(byShape[s], plot.Point{X: cell.X, Y: cell.Y, Label: fmt.Sprint(cell.Concurrency), Tip: strings.Join(said, "\n")})
+		xs = append(xs, cell.X)
+	}
+	c.X.Log = wide(xs)
+	for i, s := range order {
+		c.Series = append(c.Series, plot.Series{
+			Name: fmt.Sprintf("%d in / %d out", s.isl, s.osl), Color: plot.Curve(i), Mark: plot.Shape(i), Line: plot.Solid, Points: byShape[s],
+		})
+	}
+	c.Series = append(c.Series, halo)
+	for _, l := range o.Plan.Limits {
+		if l.Metric == f.XMetric && l.Stat == f.XStat {
+			c.Rules = append(c.Rules, plot.Rule{Name: "SLA " + l.String(), Color: plot.Bad, At: l.Threshold, Vertical: true})
+		}
+	}
+	return c, true
+}

@@ -1,0 +1,129 @@
+package report
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// WriteFile makes the file at path, and the folders to it, with what write
+// writes. It writes to a temporary file in the same folder, syncs it and renames
+// it: a reader, or a crash, never sees half a file. On an error the temporary
+// file is gone, and what was at path before is still there.
+func WriteFile(path string, write func(io.Writer) error) error {
+	return writeFile(disk{}, path, write)
+}
+
+// storage is what a file is written with: the disk, or one that a test has made
+// fail.
+type storage interface {
+	MkdirAll(dir string) error
+	CreateTemp(dir string) (tempFile, error)
+	Rename(from, to string) error
+	Remove(name string) error
+}
+
+// tempFile is a file under its temporary name.
+type tempFile interface {
+	io.WriteCloser
+	Name() string
+	Chmod(fs.FileMode) error
+	Sync() error
+}
+
+// disk is the operating system's.
+type disk struct{}
+
+func (disk) MkdirAll(dir string) error               { return os.MkdirAll(dir, 0o777) }
+func (disk) CreateTemp(dir string) (tempFile, error) { return os.CreateTemp(dir, ".tmp-*") }
+func (disk) Rename(from, to string) error            { return os.Rename(from, to) }
+func (disk) Remove(name string) error                { return os.Remove(name) }
+
+func writeFile(s storage, path string, write func(io.Writer) error) (err error) {
+	dir := filepath.Dir(path)
+	if err := s.MkdirAll(dir); err != nil {
+		return &fileError{path, "make its folder", err}
+	}
+	f, err := s.CreateTemp(dir)
+	if err != nil {
+		return &fileError{path, "create", err}
+	}
+	closed := false
+	defer func() {
+		if err == nil {
+			return
+		}
+		if !closed {
+			f.Close()
+		}
+		s.Remove(f.Name())
+	}()
+	b := bufio.NewWriter(f)
+	if err := write(b); err != nil {
+		return &fileError{path, "write", err}
+	}
+	if err := b.Flush(); err != nil {
+		return &fileError{path, "write", err}
+	}
+	if err := f.Chmod(0o644); err != nil { // a temporary file is its owner's alone
+		return &fileError{path, "set the permissions of", err}
+	}
+	if err := f.Sync(); err != nil {
+		return &fileError{path, "write", err}
+	}
+	closed = true
+	if err := f.Close(); err != nil {
+		return &fileError{path, "write", err}
+	}
+	if err := s.Rename(f.Name(), path); err != nil {
+		return &fileError{path, "put in place", err}
+	}
+	return nil
+}
+
+// fileError names the file that was wanted, not the temporary one.
+type fileError struct {
+	path, doing string
+	err         error
+}
+
+func (e *fileError) Error() string { return fmt.Sprintf("%s %q: %v", e.doing, e.path, e.cause()) }
+func (e *fileError) Unwrap() error { return e.err }
+
+// cause is the reason without the names of calls and temporary files, which
+// differ each time. A path stays where it is what stands in the way.
+func (e *fileError) cause() error {
+	var link *os.LinkError
+	if errors.As(e.err, &link) {
+		return link.Err
+	}
+	var p *fs.PathError
+	if errors.As(e.err, &p) {
+		if p.Op == "mkdir" && p.Path != filepath.Dir(e.path) {
+			return fmt.Errorf("%q: %w", p.Path, p.Err)
+		}
+		return p.Err
+	}
+	return e.err
+}
+
+// Safe makes a path element of a user's text: letters, digits, dot, underscore
+// and dash stay, all else becomes an underscore; never empty, never dots alone.
+func Safe(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
+			return r
+		}
+		return '_'
+	}, s)
+	if strings.Trim(s, ".") == "" {
+		return "_" + strings.ReplaceAll(s, ".", "_")
+	}
+	return s
+}

@@ -1,0 +1,134 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// object is a JSON object that is AIPerf's, not ours.
+type object = map[string]any
+
+// inputConfig describes one trial in AIPerf's terms, with all keys that AIPerf's
+// own tools read. What AIPerf can do and this library does not is off. Secrets are
+// left out or starred.
+func inputConfig(o *recipes.Outcome, i, trial int) object {
+	m := o.Probes[i].Trials[trial]
+	return object{
+		"models":    object{"strategy": "round_robin", "items": []object{{"name": o.Server.Model}}},
+		"endpoint":  endpointConfig(o),
+		"datasets":  []object{datasetConfig(m)},
+		"phases":    []object{phaseConfig(m)},
+		"artifacts": artifactsConfig(probeDir(o, i, trial)),
+		// Tokens are counted by the server's usage.
+		"tokenizer":       object{"name": "server-usage", "revision": "", "trust_remote_code": false, "apply_chat_template": false},
+		"gpu_telemetry":   object{"enabled": false, "urls": []string{}, "collector": "", "mode": ""},
+		"server_metrics":  object{"enabled": false, "urls": []string{}, "formats": []string{"json", "csv"}, "discovery": object{"mode": "off", "timeout_seconds": 0}},
+		"network_latency": object{"enabled": false, "ping_interval": 0},
+		"otel":            object{"stream_metrics_enabled": false, "stream_timing_enabled": false, "custom_resource_attributes": object{}},
+		"mlflow":          object{"experiment": ""},
+		"wandb":           object{},
+		"runtime":         object{"ui": "none", "service_run_type": "goroutines"},
+		"logging":         object{"level": "INFO"},
+		"metrics":         object{},
+		"unsafe_override": false,
+	}
+}
+
+func endpointConfig(o *recipes.Outcome) object {
+	t := o.Spec.Target
+	headers := map[string]string{}
+	for k := range t.Header {
+		headers[k] = starred // which of them are secret, only their owner knows
+	}
+	return object{
+		"urls": []string{t.Redacted()}, "url_strategy": "round_robin", "type": protocolOf(o), "timeout": t.Timeout.Seconds(),
+		"streaming": !t.NoStream, "connection_reuse": "pooled", "headers": headers, "extra": starBody(o, t.Body),
+		"use_legacy_max_tokens": true, "use_server_token_count": true, "per_chunk_usage": false,
+		"download_video_content": false, "uuid_and_strip": false,
+		"wait_for_model_timeout": t.ReadyTimeout.Seconds(), "wait_for_model_interval": 1, "wait_for_model_mode": "inference",
+	}
+}
+
+func protocolOf(o *recipes.Outcome) string {
+	if p := o.Spec.Target.Protocol; p != "" {
+		return p
+	}
+	return "chat"
+}
+
+func datasetConfig(m *recipes.Measurement) object {
+	length := func(n int) object { return object{"mean": n, "stddev": 0} }
+	return object{
+		"name": "main", "type": "synthetic", "entries": m.Load.Requests, "sampling": "sequential", "turn_delay_ratio": 1,
+		"prompts": object{
+			"isl": length(m.Load.ISL), "osl": length(m.Load.OSL), "batch_size": 1,
+			// Unique opening words take the place of AIPerf's cache busting.
+			"cache_bust": object{"target": "none"}, "random_corpus_style": "words",
+		},
+	}
+}
+
+func phaseConfig(m *recipes.Measurement) object {
+	p := object{
+		"name": "profiling", "kind": "profiling", "type": "concurrency", "requests": m.Load.Requests, "concurrency": m.Load.Concurrency,
+		"window_seconds": m.Load.Window.Seconds(), "exclude_from_results": false, "sla": []object{}, "seamless": false, "burst_phase_starts": false,
+		// AIPerf's adaptive phases are another way to search; a trajectory is one
+		// of its data sets.
+		"adaptive_scale": false, "adaptive_min_completed_requests": 0, "adaptive_control_variable": "", "adaptive_control_min": 0,
+		"adaptive_scale_strategy_type": "", "adaptive_scale_step_policy": "", "adaptive_scale_base_step": 0,
+		"adaptive_scale_max_step_multiplier": 0, "adaptive_scale_step_percent": 0,
+		"trajectory_start_min_ratio": 0, "trajectory_start_max_ratio": 0,
+	}
+	if m.Load.Rate > 0 {
+		p["type"], p["rate"] = m.Load.Arrival, m.Load.Rate
+		if m.Load.Arrival == "" {
+			p["type"] = "constant"
+		}
+	}
+	return p
+}
+
+func artifactsConfig(dir string) object {
+	return object{
+		"dir": dir, "summary": []string{"json", "csv"}, "records": []string{"jsonl"}, "raw": false, "trace": false,
+		"show_trace_timing": false, "user_files": []string{}, "auto_plot": true, "plot_required": false, "export_outputs_json": false,
+	}
+}
+
+// RunConfig writes run_config.json of one trial (from 0) of the i-th probe: what
+// was asked for, as AIPerf's files say it.
+func RunConfig(w io.Writer, o *recipes.Outcome, i, trial int) error {
+	p := &o.Probes[i]
+	dir := probeDir(o, i, trial)
+	return writeJSON(w, object{
+		"benchmark_id": benchmarkID(o, i, trial), "sweep_id": sweepID(o),
+		"cfg":       inputConfig(o, i, trial),
+		"variation": object{"index": i, "label": variationLabel(o, i), "values": valuesOf(o, p)},
+		"trial":     trial, "artifact_dir": dir, "label": runLabel(trial), "cli_command": aiperfCommand(o, p.Trials[trial]),
+		"random_seed": o.Spec.Workload.Seed, "variables": object{},
+		"resolved": object{"gpu_telemetry_mode": "", "artifact_dir_created": true},
+	})
+}
+
+// aiperfCommand asks AIPerf for the same load on the same endpoint. Keys and
+// headers are not in it.
+func aiperfCommand(o *recipes.Outcome, m *recipes.Measurement) string {
+	l := m.Load
+	args := []string{"aiperf profile", "--model " + shell(o.Server.Model), "--url " + shell(o.Spec.Target.Redacted()), "--endpoint-type " + shell(protocolOf(o)),
+		fmt.Sprintf("--isl %d --osl %d --request-count %d", l.ISL, l.OSL, l.Requests)}
+	if l.Rate > 0 {
+		args = append(args, "--request-rate "+exact(l.Rate))
+	} else {
+		args = append(args, fmt.Sprintf("--concurrency %d", l.Concurrency))
+	}
+	if !o.Spec.Target.NoStream {
+		args = append(args, "--streaming")
+	}
+	return strings.Join(append(args, fmt.Sprintf("--random-seed %d", l.Seed)), " ")
+}
+
+// shell quotes a word.
+func shell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

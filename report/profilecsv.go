@@ -1,0 +1,76 @@
+package report
+
+import (
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// csvStats are the columns of profile_export_aiperf.csv, in AIPerf's order.
+var csvStats = []string{"avg", "min", "max", "sum", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std"}
+
+// csvNames are AIPerf's names of metrics where they are not the tag's words.
+var csvNames = map[string]string{
+	"time_to_first_token": "Time to First Token", "time_to_second_token": "Time to Second Token",
+	"completed_request_count": "Completed Requests (Success + Error)",
+	"total_isl":               "Total Input Sequence Length", "total_osl": "Total Output Sequence Length",
+}
+
+// csvName is a metric's name with its unit, which counts do not show.
+func csvName(tag, unit string) string {
+	name, ok := csvNames[tag]
+	if !ok {
+		var words []string
+		for _, w := range strings.Split(tag, "_") {
+			if w != "" {
+				w = strings.ToUpper(w[:1]) + w[1:]
+			}
+			words = append(words, w)
+		}
+		name = strings.Join(words, " ")
+	}
+	if unit == "" || unit == "requests" {
+		return name
+	}
+	return name + " (" + unit + ")"
+}
+
+// ProfileCSV writes profile_export_aiperf.csv of one trial (from 0) of the i-th
+// probe: a table of the metrics that requests have, then one of those that the
+// run has.
+func ProfileCSV(w io.Writer, o *recipes.Outcome, i, trial int) error {
+	m := o.Probes[i].Trials[trial]
+	c := newCSV(w)
+	c.row(append([]string{"Metric"}, csvStats...)...)
+	var run [][]string
+	for _, tag := range slices.Sorted(maps.Keys(m.Metrics)) {
+		metric := m.Metrics[tag]
+		name := csvName(tag, metric.Unit)
+		if _, described := metric.Stats["p50"]; !described {
+			run = append(run, []string{name, csvNumber(metric, "avg")})
+			continue
+		}
+		cells := []string{name}
+		for _, stat := range csvStats {
+			cells = append(cells, csvNumber(metric, stat))
+		}
+		c.row(cells...)
+	}
+	c.row()
+	c.row("Metric", "Value")
+	for _, cells := range run {
+		c.row(cells...)
+	}
+	return c.done()
+}
+
+// csvNumber is a statistic with two decimals; empty when there is none.
+func csvNumber(m recipes.Metric, stat string) string {
+	if v, ok := m.Stats[stat]; ok && finite(v) {
+		return fixed(v, 2)
+	}
+	return ""
+}

@@ -1,0 +1,160 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// HistoryError reports a search_history.json that cannot be read back.
+type HistoryError struct {
+	Path    string // empty when it was not read from a file
+	Problem string
+}
+
+func (e *HistoryError) Error() string {
+	if e.Path == "" {
+		return "read search history: " + e.Problem
+	}
+	return fmt.Sprintf("read search history %s: %s", e.Path, e.Problem)
+}
+
+// ReadHistoryFile reads the search_history.json at path.
+func ReadHistoryFile(path string) (*recipes.Outcome, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read search history: %w", err)
+	}
+	defer f.Close()
+	o, err := ReadHistory(f)
+	if h, ok := err.(*HistoryError); ok {
+		h.Path = path
+	}
+	return o, err
+}
+
+// ReadHistory reads back what History wrote, as far as it is needed to go on
+// from a run or to compare with it: recipe, plan, workload, every probe as its
+// planner saw it, and the boundary. Errors are *HistoryError.
+func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
+	var h history
+	if err := json.NewDecoder(r).Decode(&h); err != nil {
+		return nil, &HistoryError{Problem: err.Error()}
+	}
+	bad := func(format string, args ...any) (*recipes.Outcome, error) {
+		return nil, &HistoryError{Problem: fmt.Sprintf(format, args...)}
+	}
+	if h.Schema != schema {
+		return bad("its schema is %q and this version reads %q; run the search anew", h.Schema, schema)
+	}
+	o := &recipes.Outcome{Recipe: &recipes.Recipe{Name: h.Recipe}, Plan: &recipes.Plan{}}
+	c := h.Config
+	w := &o.Spec.Workload
+	w.ISL, w.OSL, w.Requests, w.Seed = c.Workload.ISL, c.Workload.OSL, c.Workload.Requests, c.Seed
+	w.Window = time.Duration(math.Round(c.Workload.Window * float64(time.Second)))
+	o.Spec.Trials, o.Spec.Confidence, o.Spec.AtLeast = c.Trials, c.Confidence, c.AtLeast
+	o.Server.Model, o.Server.Version = h.Environment.Model, h.Environment.Server
+	if h.Reason != nil {
+		o.Reason = *h.Reason
+	}
+	for _, f := range c.Filters {
+		o.Plan.Limits = append(o.Plan.Limits, f.limit())
+	}
+	if c.Planner != "list" {
+		o.Plan.Search = c.search()
+	}
+	for i, it := range h.Iterations {
+		p, err := it.probe(len(c.Space), len(c.Filters))
+		if err != nil {
+			return bad("iteration %d %v", i, err)
+		}
+		o.Probes = append(o.Probes, p)
+	}
+	o.Boundary.Safe, o.Boundary.Estimate = math.NaN(), math.NaN()
+	if b := h.Boundary; b != nil {
+		o.Boundary.Safe, o.Boundary.Estimate = float64(b.Safe), float64(b.Estimate)
+		o.Boundary.Lo, o.Boundary.Hi = float64(b.CI.Lo), float64(b.CI.Hi)
+	}
+	return o, nil
+}
+
+func (f filter) limit() recipes.Limit {
+	return recipes.Limit{Metric: f.Metric, Stat: f.Stat, Op: recipes.Op(f.Op), Threshold: float64(f.Threshold)}
+}
+
+func (c historyConfig) search() *recipes.Search {
+	s := &recipes.Search{
+		Style: recipes.Style(c.Planner), MaxProbes: c.MaxIterations, InitialPoints: c.InitialPoints,
+		Patience: c.Patience, PlateauWindow: c.PlateauWindow, PlateauThreshold: c.PlateauThreshold,
+	}
+	for style, name := range plannerNames {
+		if name == c.Planner {
+			s.Style = style
+		}
+	}
+	for _, g := range c.Objectives {
+		s.Objectives = append(s.Objectives, recipes.Objective{Metric: g.Metric, Stat: g.Stat, Maximize: g.Direction == "MAXIMIZE", Reference: g.Threshold, Pooled: g.Pooled})
+	}
+	s.Space = slices.Grow(s.Space, len(c.Space))[:len(c.Space)]
+	for i, d := range c.Space {
+		x := &s.Space[i]
+		x.Path, x.Lo, x.Hi, x.Int, x.Log = d.Path, float64(d.Lo), float64(d.Hi), d.Kind == "int", d.Log
+	}
+	return s
+}
+
+// probe rebuilds a probe as its planner saw it.
+func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
+	seen := it.Seen
+	if len(seen.At) == 0 || dims > 0 && len(seen.At) != dims {
+		return p, fmt.Errorf("has a point of %d coordinates in a space of %d", len(seen.At), dims)
+	}
+	if len(seen.Limits) != limits || len(it.Observations) != limits {
+		return p, fmt.Errorf("has readings of %d limits where the search has %d", len(it.Observations), limits)
+	}
+	at := make([]float64, len(seen.At))
+	for i, x := range seen.At {
+		at[i] = float64(x)
+		if math.IsNaN(at[i]) {
+			return p, fmt.Errorf("has no value for coordinate %d", i)
+		}
+	}
+	p.Step.At, p.Step.Size, p.Step.Full, p.Step.Reason = at, it.Step.Size, it.Step.Full, it.Step.Reason
+	p.Wall = time.Duration(it.Wall * float64(time.Second))
+	for p.Observed.State = 0; p.State() != seen.State; p.Observed.State++ {
+		if p.State() == "untrusted" {
+			return p, fmt.Errorf("has the unknown state %q", seen.State)
+		}
+	}
+	o := &p.Observed
+	o.At, o.Requests = at, seen.Requests
+	o.Limits = slices.Grow(o.Limits, limits)[:limits]
+	for k, r := range it.Observations {
+		p.Readings = append(p.Readings, recipes.Reading{
+			Limit: r.limit(), Value: float64(r.Observed), Adjusted: float64(r.Adjusted), Lo: math.NaN(), Hi: math.NaN(),
+			Exceeded: r.Exceeded, Of: r.Of, Holds: r.Holds, Pass: float64(r.Pass),
+		})
+		m := seen.Limits[k]
+		o.Limits[k].Value, o.Limits[k].SE, o.Limits[k].Pass = float64(m.Value), float64(m.SE), float64(m.Pass)
+	}
+	o.Goals = slices.Grow(o.Goals, len(seen.Goals))[:len(seen.Goals)]
+	for k, g := range seen.Goals {
+		o.Goals[k].Value, o.Goals[k].SE = float64(g.Value), float64(g.SE)
+	}
+	m := &recipes.Measurement{Metrics: map[string]recipes.Metric{}}
+	for tag, stats := range it.Metrics {
+		kept := recipes.Metric{Stats: map[string]float64{}}
+		for stat, v := range stats {
+			kept.Stats[stat] = float64(v)
+		}
+		m.Metrics[tag] = kept
+	}
+	p.Trials = []*recipes.Measurement{m}
+	return p, nil
+}

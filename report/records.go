@@ -1,0 +1,116 @@
+package report
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// Records writes profile_export.jsonl of one trial of the i-th probe: a line a
+// request, in order of start. It writes nothing once the requests have been
+// released.
+func Records(w io.Writer, o *recipes.Outcome, i, trial int) error {
+	m := o.Probes[i].Trials[trial]
+	b := bufio.NewWriter(w)
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	for k := range m.Requests {
+		if err := e.Encode(recordOf(o, m, i, trial, &m.Requests[k])); err != nil {
+			return err
+		}
+	}
+	return b.Flush()
+}
+
+type record struct {
+	Metadata recordMetadata         `json:"metadata"`
+	Metrics  map[string]recordValue `json:"metrics"`
+	Error    *recordError           `json:"error"`
+}
+
+type recordMetadata struct {
+	Session      int    `json:"session_num"`
+	Request      string `json:"x_request_id"`
+	Correlation  string `json:"x_correlation_id"`
+	Conversation string `json:"conversation_id"`
+	Turn         int    `json:"turn_index"`
+	Issued       int64  `json:"credit_issued_ns"`
+	Start        int64  `json:"request_start_ns"`
+	Ack          int64  `json:"request_ack_ns"` // the first content event; the end of an answer that was not streamed
+	End          int64  `json:"request_end_ns"`
+	Worker       string `json:"worker_id"`
+	Processor    string `json:"record_processor_id"`
+	Phase        string `json:"benchmark_phase"`
+	PhaseIndex   int    `json:"phase_index"`
+	Profiling    int    `json:"profiling_index"`
+	PhaseName    string `json:"phase_name"`
+	PhaseKind    string `json:"phase_kind"`
+	Cancelled    bool   `json:"was_cancelled"`
+	Overflow     bool   `json:"context_overflow_skip"`
+	Depth        int    `json:"agent_depth"`
+	Root         string `json:"root_correlation_id"`
+	Replays      int    `json:"replays"`
+	DialNS       int64  `json:"dial_ns"`
+}
+
+type recordValue struct {
+	Value any    `json:"value"`
+	Unit  string `json:"unit"`
+}
+
+type recordError struct {
+	Code    *int   `json:"code"`
+	Type    string `json:"type"`
+	Message string `json:"message"`
+}
+
+// recordTags are the metrics of one request, with their units.
+var recordTags = []struct{ tag, unit string }{
+	{"time_to_first_token", "ms"}, {"time_to_second_token", "ms"}, {"request_latency", "ms"}, {"inter_token_latency", "ms"},
+	{"output_token_throughput_per_user", "tokens/sec/user"}, {"input_sequence_length", "tokens"}, {"output_sequence_length", "tokens"},
+	{"schedule_lag", "ms"},
+}
+
+func recordOf(o *recipes.Outcome, m *recipes.Measurement, i, trial int, q *recipes.Request) record {
+	at := func(d time.Duration) int64 { return m.Epoch.Add(d).UnixNano() }
+	id := fmt.Sprintf("%s-%06d", benchmarkID(o, i, trial), q.Index)
+	r := record{
+		Metadata: recordMetadata{
+			Session: q.Index, Request: id, Correlation: id, Conversation: conversation(q.Index),
+			Issued: at(q.Scheduled), Start: at(q.Start), Ack: at(q.EOF), End: at(q.EOF), Root: id,
+			Worker: "generator", Processor: "generator", Phase: "profiling", PhaseName: "profiling", PhaseKind: "profiling",
+			Replays: q.Replays, DialNS: int64(q.Dial),
+		},
+		Metrics: map[string]recordValue{},
+	}
+	if len(q.Chunks) > 0 {
+		r.Metadata.Ack = at(q.Chunks[0])
+	}
+	for _, t := range recordTags {
+		if v, ok := q.Value(t.tag); ok {
+			r.Metrics[t.tag] = recordValue{num(v), t.unit}
+		}
+	}
+	if q.Failure != nil {
+		r.Error = &recordError{Type: string(q.Failure.Kind), Message: Redact(o, q.Failure.Message)}
+		if q.Failure.Status != 0 {
+			r.Error.Code = &q.Failure.Status
+		}
+		return r
+	}
+	gaps := []num{}
+	for k := 1; k < len(q.Chunks); k++ {
+		gaps = append(gaps, num(ms(q.Chunks[k]-q.Chunks[k-1])))
+	}
+	if len(gaps) > 0 {
+		r.Metrics["inter_chunk_latency"] = recordValue{gaps, "ms"}
+	}
+	return r
+}
+
+// conversation names a request's session.
+func conversation(index int) string { return fmt.Sprintf("session_%06d", index) }

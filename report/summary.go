@@ -1,0 +1,167 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// Summary writes summary.md, what a CI job shows on its page: the finding first,
+// then the limits, want and got, the probes, what the run was like, and again, the
+// command that does it once more (empty: the seed alone is said).
+func Summary(w io.Writer, o *recipes.Outcome, again string) error {
+	s := &summary{o: o}
+	mark := map[recipes.Verdict]string{recipes.Met: "✅", recipes.Missed: "❌", recipes.Inconclusive: "⚠️"}[o.Verdict]
+	s.line("### %s %s: %s", mark, md(o.Recipe.Name), md(Headline(o)))
+	s.limits()
+	s.probes()
+	s.run()
+	s.again(again)
+	_, err := w.Write(s.Bytes())
+	return err
+}
+
+// StepSummary appends the summary to the page of the CI job that the process runs
+// in, the file that GITHUB_STEP_SUMMARY names. Without the variable it does
+// nothing. One write at the end of the file: tests that run side by side do not
+// write into each other's.
+func StepSummary(o *recipes.Outcome, again string) error {
+	path := os.Getenv("GITHUB_STEP_SUMMARY")
+	if path == "" || o.Plan == nil {
+		return nil
+	}
+	var b bytes.Buffer
+	if err := Summary(&b, o, again); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("append to the job's summary (GITHUB_STEP_SUMMARY): %w", err)
+	}
+	_, err = f.Write(b.Bytes())
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return fmt.Errorf("append to the job's summary (GITHUB_STEP_SUMMARY): %w", err)
+	}
+	return nil
+}
+
+type summary struct {
+	o *recipes.Outcome
+	bytes.Buffer
+}
+
+func (s *summary) line(format string, args ...any) { fmt.Fprintf(s, format+"\n", args...) }
+
+// row writes one line of a table; the first is followed by the rule below it.
+func (s *summary) row(head bool, cells ...string) {
+	for i, c := range cells {
+		cells[i] = md(c)
+	}
+	s.line("| %s |", strings.Join(cells, " | "))
+	if head {
+		s.line("|%s", strings.Repeat(" --- |", len(cells)))
+	}
+}
+
+// limits is the table of want and got.
+func (s *summary) limits() {
+	p := (&finding{o: s.o}).shown()
+	if p == nil || len(p.Readings) == 0 {
+		return
+	}
+	s.line("")
+	s.row(true, "limit", "want", fmt.Sprintf("got (at concurrency %d)", p.Load.Concurrency), "evidence", "margin", "")
+	for _, r := range p.Readings {
+		word := "met"
+		if !r.Holds {
+			word = "**missed**"
+		}
+		s.row(false, r.Limit.Name(), r.Limit.Want(), observed(r), evidence(r), distance(r), word)
+	}
+}
+
+// folded is how many probes a table shows before it is folded away.
+const folded = 20
+
+// probes is the table of all probes.
+func (s *summary) probes() {
+	n := len(s.o.Probes)
+	if n == 0 {
+		return
+	}
+	s.line("")
+	if n > folded {
+		s.line("<details><summary>%s</summary>\n", plural(n, "probe"))
+	}
+	s.row(true, probeHeader(s.o.Plan)...)
+	for i := range s.o.Probes {
+		s.row(false, probeCells(s.o, &s.o.Probes[i])...)
+	}
+	if n > folded {
+		s.line("\n</details>")
+	}
+}
+
+// run says what the run was like, and what to beware of.
+func (s *summary) run() {
+	f := &finding{o: s.o}
+	f.failures()
+	f.best()
+	f.run()
+	f.tiers()
+	f.warnings()
+	if len(f.out) == 0 {
+		return
+	}
+	s.line("")
+	for _, text := range f.out { // finding breaks long lines, and indents the rest twice
+		if rest, later := strings.CutPrefix(text, indent+indent); later {
+			s.line("  %s", md(rest))
+			continue
+		}
+		s.line("- %s", md(strings.TrimSpace(text)))
+	}
+}
+
+// again says how to reproduce the run.
+func (s *summary) again(command string) {
+	o := s.o
+	server := o.Spec.Target.Redacted()
+	if o.Server.Model != "" {
+		server = "model " + o.Server.Model + " at " + server
+	}
+	w := o.Spec.Workload
+	s.line("")
+	s.line("%s, %d/%d tokens in/out, %s", md(Redact(o, server)), w.ISL, w.OSL, md(Library()))
+	s.line("")
+	if command == "" {
+		command = fmt.Sprintf("AIPERF_SEED=%d go test -count=1", w.Seed)
+	}
+	fence := "```"
+	for strings.Contains(command, fence) {
+		fence += "`"
+	}
+	s.line("%ssh\n%s\n%s", fence, strings.Join(strings.Fields(Redact(o, command)), " "), fence)
+}
+
+// md escapes a text for a line or a cell of Markdown: what came from a server or
+// a user makes no markup, no table cell, no line and no mention.
+func md(s string) string {
+	if s == "**missed**" {
+		return s
+	}
+	return mdEscapes.Replace(strings.Join(strings.Fields(s), " "))
+}
+
+var mdEscapes = strings.NewReplacer(
+	"&", "&amp;", "<", "&lt;", ">", "&gt;", "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "\\", `\\`, "@", "@\u200b", "#", `\#`,
+	"~", `\~`, "!", `\!`,
+)

@@ -1,0 +1,206 @@
+package report
+
+import (
+	"cmp"
+	"encoding/json"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// sweepFile is profile_export_aiperf_sweep.json: recipes' aggregate with its best
+// configurations and its frontier. Two flags a row are additions of ours.
+type sweepFile struct {
+	recipes.Aggregate
+	Rows   []sweepRow       `json:"per_combination_metrics"`
+	Best   map[string]any   `json:"best_configurations"`
+	Pareto []map[string]any `json:"pareto_optimal"`
+
+	names []string // of the parameters, in the order of the columns
+}
+
+type sweepRow struct {
+	recipes.Combination
+	Feasible bool `json:"feasible"`
+	Pareto   bool `json:"pareto_optimal"`
+}
+
+// sweepOf fills in what AIPerf computes of a sweep: the configuration of most
+// requests per second, the one of least p99 (of TTFT, else of request latency),
+// and those that no other beats in both. Only points within the limits count; if
+// there is none, the two best are of all points, and the frontier is empty.
+//
+// AIPerf drops a result when any point lacks the metric; here such a point drops
+// out itself, since one that failed wholly says nothing of the others.
+func sweepOf(o *recipes.Outcome) sweepFile {
+	a := o.Aggregate()
+	f := sweepFile{Aggregate: *a, Best: map[string]any{}, Pareto: []map[string]any{}, Rows: []sweepRow{}}
+	for k, visits := range points(o) {
+		pass, _ := o.Probes[visits[len(visits)-1]].Passes(o.Spec.Confidence)
+		f.Rows = append(f.Rows, sweepRow{Combination: a.Rows[k], Feasible: pass})
+	}
+	f.sortParameters(o.Plan.Scenarios != nil)
+
+	latency := "request_latency"
+	for i := range f.Rows {
+		if _, ok := f.Rows[i].Stat("time_to_first_token", "p99"); ok {
+			latency = "time_to_first_token"
+		}
+	}
+	rate := func(r *sweepRow) (float64, bool) { return r.Stat("request_throughput", "avg") }
+	p99 := func(r *sweepRow) (float64, bool) { return r.Stat(latency, "p99") }
+	f.best("best_throughput", "requests/sec", rate, func(a, b float64) bool { return a > b })
+	f.best("best_latency_p99", "ms", p99, func(a, b float64) bool { return a < b })
+
+	for i := range f.Rows {
+		r := &f.Rows[i]
+		x, okX := rate(r)
+		y, okY := p99(r)
+		r.Pareto = r.Feasible && okX && okY
+		for k := range f.Rows {
+			s := &f.Rows[k]
+			u, okU := rate(s)
+			v, okV := p99(s)
+			if s.Feasible && okU && okV && u >= x && v <= y && (u > x || v < y) {
+				r.Pareto = false
+			}
+		}
+		if r.Pareto {
+			f.Pareto = append(f.Pareto, r.Parameters)
+		}
+	}
+	slices.SortStableFunc(f.Pareto, f.compare)
+	return f
+}
+
+// sortParameters puts the parameters of scenarios into AIPerf's order, which is
+// the alphabet's; a grid's have the order of its axes.
+func (f *sweepFile) sortParameters(sorted bool) {
+	ps, _ := f.Metadata["sweep_parameters"].([]map[string]any)
+	name := func(p map[string]any) string { s, _ := p["name"].(string); return s }
+	if sorted {
+		slices.SortFunc(ps, func(a, b map[string]any) int { return cmp.Compare(name(a), name(b)) })
+	}
+	for _, p := range ps {
+		f.names = append(f.names, name(p))
+	}
+}
+
+// compare orders parameters by value.
+func (f *sweepFile) compare(a, b map[string]any) int {
+	for _, name := range f.names {
+		x, _ := strconv.ParseFloat(parameter(a[name]), 64)
+		y, _ := strconv.ParseFloat(parameter(b[name]), 64)
+		if c := cmp.Compare(x, y); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// parameter writes a swept value.
+func parameter(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
+}
+
+// best finds the configuration with the best value, the first of equals.
+func (f *sweepFile) best(key, unit string, value func(*sweepRow) (float64, bool), better func(a, b float64) bool) {
+	for _, infeasible := range []bool{false, true} {
+		found, at := 0.0, -1
+		for i := range f.Rows {
+			if v, ok := value(&f.Rows[i]); ok && (f.Rows[i].Feasible || infeasible) && (at < 0 || better(v, found)) {
+				found, at = v, i
+			}
+		}
+		if at >= 0 {
+			f.Best[key] = map[string]any{"parameters": f.Rows[at].Parameters, "metric": found, "unit": unit}
+			return
+		}
+	}
+}
+
+// Sweep writes profile_export_aiperf_sweep.json.
+func Sweep(w io.Writer, o *recipes.Outcome) error { return writeJSON(w, sweepOf(o)) }
+
+// SweepCSV writes the same as tables: a row a point, the best configurations,
+// the frontier, the metadata.
+func SweepCSV(w io.Writer, o *recipes.Outcome) error {
+	f := sweepOf(o)
+	keys := map[string]bool{}
+	for _, r := range f.Rows {
+		for key := range r.Metrics {
+			keys[key] = true
+		}
+	}
+	sorted := slices.Sorted(maps.Keys(keys))
+	columns := []struct {
+		name     string
+		decimals int
+	}{{"mean", 2}, {"std", 2}, {"min", 2}, {"max", 2}, {"cv", 4}}
+
+	c := newCSV(w)
+	head := slices.Clone(f.names)
+	for _, key := range sorted {
+		for _, col := range columns {
+			head = append(head, key+"_"+col.name)
+		}
+	}
+	c.row(head...)
+	for _, r := range f.Rows {
+		cells := f.cells(r.Parameters)
+		for _, key := range sorted {
+			for _, col := range columns {
+				cells = append(cells, fixed(r.Metrics[key][col.name], col.decimals))
+			}
+		}
+		c.row(cells...)
+	}
+
+	c.row()
+	c.row("Best Configurations")
+	if len(f.Best) > 0 {
+		c.row(slices.Concat([]string{"Configuration"}, f.names, []string{"Metric", "Unit"})...)
+	}
+	for _, b := range []struct{ key, title string }{{"best_throughput", "Best Throughput"}, {"best_latency_p99", "Best Latency P99"}} {
+		if m, ok := f.Best[b.key].(map[string]any); ok {
+			at, _ := m["parameters"].(map[string]any)
+			unit, _ := m["unit"].(string)
+			c.row(slices.Concat([]string{b.title}, f.cells(at), []string{fixed(m["metric"], 2), unit})...)
+		}
+	}
+
+	c.row()
+	c.row("Pareto Optimal Points")
+	if len(f.Pareto) == 0 {
+		c.row("None")
+	} else {
+		c.row(f.names...)
+	}
+	for _, at := range f.Pareto {
+		c.row(f.cells(at)...)
+	}
+
+	c.row()
+	c.row("Metadata")
+	c.row("Field", "Value")
+	c.row("Aggregation Type", f.Type)
+	c.row("Sweep Parameters", strings.Join(f.names, ", "))
+	c.row("Number of Combinations", strconv.Itoa(len(f.Rows)))
+	c.row("Number of Profile Runs", strconv.Itoa(f.Runs))
+	c.row("Number of Successful Runs", strconv.Itoa(f.SuccessfulRuns))
+	return c.done()
+}
+
+// cells are the values of the parameters, in the order of the columns.
+func (f *sweepFile) cells(at map[string]any) []string {
+	var out []string
+	for _, name := range f.names {
+		out = append(out, parameter(at[name]))
+	}
+	return out
+}

@@ -1,0 +1,119 @@
+package aiperf_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
+)
+
+// TestScript runs go test on whole modules of a user and holds what a user sees
+// to the script's expectation. A script is in testscript's language, with these
+// commands more:
+//
+//	reads stdout|stderr file   the output is the file's, line by line; … in a line
+//	                           stands for what differs from run to run, a line of …
+//	                           for any number of lines; lines may be folded
+//	served max                 the server at $SERVER had at most max requests in
+//	                           flight at once, and some
+//
+// Each script has a module that requires this checkout, and a simulated server
+// of its own at $SERVER; a test that is to use it sets AIPERF_URL.
+func TestScript(t *testing.T) {
+	root, err := os.Getwd()
+	require.NoError(t, err)
+	sums, err := os.ReadFile("go.sum")
+	require.NoError(t, err)
+	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
+	require.NoError(t, err)
+	caches := strings.Fields(string(out))
+	testscript.RunT(oneByOne{t}, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			srv := simserver.New(simserver.Model{Step: 4 * time.Millisecond, MaxBatch: 8})
+			env.Defer(srv.Close)
+			env.Values["server"] = srv
+			home := filepath.Join(env.WorkDir, ".home")
+			for k, v := range map[string]string{
+				"SERVER": srv.URL, "ROOT": root, "HOME": home, "XDG_CACHE_HOME": home,
+				"GOCACHE": caches[0], "GOMODCACHE": caches[1], "GOPROXY": "off", "GOFLAGS": "-mod=mod", "GOWORK": "off",
+			} {
+				env.Setenv(k, v)
+			}
+			mod := fmt.Sprintf("module example.com/serving\n\ngo 1.26.0\n\nrequire github.com/aiperf-go/aiperf v0.0.0\n\nreplace github.com/aiperf-go/aiperf => %s\n", root)
+			return firstError(
+				os.Mkdir(home, 0o777),
+				os.WriteFile(filepath.Join(env.WorkDir, "go.mod"), []byte(mod), 0o666),
+				os.WriteFile(filepath.Join(env.WorkDir, "go.sum"), sums, 0o666),
+			)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"reads": reads, "served": served},
+	})
+}
+
+// oneByOne runs scripts one after another: they measure, and a neighbour that
+// compiles would be measured, too.
+type oneByOne struct{ *testing.T }
+
+func (t oneByOne) Parallel()     {}
+func (t oneByOne) Verbose() bool { return testing.Verbose() }
+func (t oneByOne) Run(name string, f func(testscript.T)) {
+	t.T.Run(name, func(t *testing.T) { f(oneByOne{t}) })
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reads compares an output with a file whose … stand for anything. A space stands
+// for any, and for a fold: where lines are folded depends on the numbers in them.
+func reads(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: reads stdout|stderr file")
+	}
+	got, want := ts.ReadFile(args[0]), ts.ReadFile(args[1])
+	var pattern strings.Builder
+	for _, line := range strings.SplitAfter(want, "\n") {
+		if line == "…\n" {
+			pattern.WriteString(`(?:.*\n)*?`)
+			continue
+		}
+		text := strings.TrimLeft(line, " ")
+		pattern.WriteString(line[:len(line)-len(text)])
+		text = regexp.QuoteMeta(text)
+		text = regexp.MustCompile(` +`).ReplaceAllString(text, `(?: +|\n +)`)
+		pattern.WriteString(strings.ReplaceAll(text, "…", `.*?`))
+	}
+	if !regexp.MustCompile(`^` + pattern.String() + `$`).MatchString(got) {
+		ts.Fatalf("%s does not read as %s does:\n%s", args[0], args[1], got)
+	}
+}
+
+// served checks the most requests that the script's server had in flight.
+func served(ts *testscript.TestScript, neg bool, args []string) {
+	most, err := strconv.Atoi(strings.Join(args, " "))
+	if neg || err != nil {
+		ts.Fatalf("usage: served max")
+	}
+	s := ts.Value("server").(*simserver.Server).Stats()
+	if s.MaxInFlight < 1 || s.MaxInFlight > most {
+		ts.Fatalf("the server had up to %d requests in flight, expected 1 to %d", s.MaxInFlight, most)
+	}
+}
