@@ -51,6 +51,7 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	defer cancel()
 
 	if c.live() {
+		uncached(t)
 		release, err := hold(ctx, t, c.spec.Target.Redacted())
 		if err != nil {
 			fatal(t, "%v", err)
