@@ -97,7 +97,7 @@ func reads(ts *testscript.TestScript, neg bool, args []string) {
 		text := strings.TrimLeft(line, " ")
 		pattern.WriteString(line[:len(line)-len(text)])
 		text = regexp.QuoteMeta(text)
-		text = regexp.MustCompile(` +`).ReplaceAllString(text, `(?: +|\n +)`)
+		text = regexp.MustCompile(` +`).ReplaceAllString(text, `(?:[ \t]+|\n +)`)
 		pattern.WriteString(strings.ReplaceAll(text, "…", `.*?`))
 	}
 	if !regexp.MustCompile(`^` + pattern.String() + `$`).MatchString(got) {
