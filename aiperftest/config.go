@@ -23,6 +23,7 @@ type config struct {
 	trials     bool
 	reportOnly bool
 	artifacts  string
+	noCharts   bool
 	resume     string
 	baseline   string
 	ctx        context.Context

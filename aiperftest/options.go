@@ -221,6 +221,9 @@ func Confidence(p float64) Option { return option(func(c *config) { c.spec.Confi
 // ReportOnly reports the finding without failing the test: the caller asserts.
 func ReportOnly() Option { return option(func(c *config) { c.reportOnly = true }) }
 
+// Charts draws the run's charts (the default) or, with false, leaves them out.
+func Charts(on bool) Option { return option(func(c *config) { c.noCharts = !on }) }
+
 // Resume goes on from the search_history.json of an interrupted run of the same
 // recipe, with the probes that it lacks; a file of another recipe, workload or
 // server is refused. A path where there is no file starts anew.

@@ -79,7 +79,7 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	}
 
 	dir, shown := artifactDir(t, c.artifacts)
-	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir}}
+	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir, NoCharts: c.noCharts}}
 	c.spec.Observe = n.observe
 	c.spec.Target.Waiting = func(err error) { n.lines <- err.Error() }
 	engine := start(ctx, r, c.spec, n)

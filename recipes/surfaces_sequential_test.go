@@ -1,9 +1,194 @@
 package recipes_test
 
-import "github.com/aiperf-go/aiperf/recipes/plan"
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/plan"
+)
 
 func init() {
 	surfaceStyles = append(surfaceStyles,
 		surfaceStyle{name: "sequential", planner: plan.Sequential{}, budget: 30, aiperf: struct{ probes, err float64 }{12.5, 0.15}, violates: 0.02},
 	)
+}
+
+// requestServer is a surface at request level: a Prober whose requests follow
+// the law of surfaces.md.
+type requestServer struct {
+	surface  surface
+	rng      *rand.Rand
+	blocks   bool // blocks of c requests share a factor
+	requests int  // all that were sent
+}
+
+// Probe draws one probe's population from the surface and its requests from
+// that, until the decider stops it.
+func (r *requestServer) Probe(_ context.Context, l loadgen.Load, d loadgen.Decider) (*loadgen.Measurement, error) {
+	v := r.surface.noisy(l.Concurrency, r.rng)
+	sd := 0.5
+	if r.blocks {
+		sd = math.Sqrt(0.25 + 0.04)
+	}
+	draw := func(key string, q, shared float64) float64 { // ms; the q quantile of the population is the probe's value
+		m := math.Log(v[key]) - distuv.UnitNormal.Quantile(q)*sd
+		if r.blocks {
+			m += 0.02
+		}
+		return math.Exp(m + shared + 0.5*r.rng.NormFloat64())
+	}
+	m := &loadgen.Measurement{Load: l, Ended: loadgen.EndedRequests, Metrics: map[string]loadgen.Metric{}}
+	shared, failed, good := 0.0, 0, 0
+	for i := range max(l.Requests, 2*l.Concurrency) {
+		if r.blocks && i%l.Concurrency == 0 {
+			shared = 0.2*r.rng.NormFloat64() - 0.02
+		}
+		q := loadgen.Request{Index: i, Streamed: true, OSL: 128, FirstTokens: 1, Good: true}
+		q.Good = r.rng.Float64() < v[keyGood]
+		if r.rng.Float64() < v[keyErr]/100 {
+			q.Failure, q.Good = &loadgen.Failure{Kind: loadgen.FailedStatus, Status: 500}, false
+			failed++
+		} else {
+			ttft, itl := draw(keyTTFT, 0.95, shared), draw(keyITL, 0.95, shared)
+			e2e := max(draw(keyE2E, 0.99, shared), ttft+itl)
+			q.OSL = 1 + max(1, int(math.Round((e2e-ttft)/itl))) // the ITL follows from the three
+			q.Chunks = []time.Duration{time.Duration(ttft * float64(time.Millisecond))}
+			q.End = time.Duration(e2e * float64(time.Millisecond))
+		}
+		if q.Good {
+			good++
+		}
+		m.Requests = append(m.Requests, q)
+		if d != nil && d.Seen(q) {
+			m.Ended = loadgen.EndedDecided
+			break
+		}
+	}
+	n := float64(len(m.Requests))
+	r.requests += len(m.Requests)
+	share := func(k float64, scale float64) loadgen.Metric {
+		p := k / n
+		return loadgen.Metric{Stats: map[string]float64{"avg": scale * p}, SE: map[string]float64{"avg": scale * math.Sqrt(p*(1-p)/n)}}
+	}
+	one := func(x float64) loadgen.Metric { return loadgen.Metric{Stats: map[string]float64{"avg": x}} }
+	m.Metrics[loadgen.TagCompleted], m.Metrics[loadgen.TagErrors] = one(n), one(float64(failed))
+	m.Metrics[loadgen.TagErrorRate], m.Metrics[loadgen.TagGoodShare] = share(float64(failed), 100), share(float64(good), 1)
+	m.Metrics[loadgen.TagTokenRate], m.Metrics[loadgen.TagGoodput] = one(v[keyTput]), one(v[keyGoodput])
+	for tag, q := range map[string]float64{loadgen.TagTTFT: 0.95, loadgen.TagITL: 0.95, loadgen.TagLatency: 0.99} {
+		var values []float64
+		for i := range m.Requests {
+			if x, ok := m.Requests[i].Value(tag); ok {
+				values = append(values, x)
+			}
+		}
+		m.Metrics[tag] = quantileMetric(values, q)
+	}
+	return m, nil
+}
+
+// quantileMetric is a percentile with its standard error from order statistics.
+func quantileMetric(values []float64, q float64) loadgen.Metric {
+	m := loadgen.Metric{Unit: "ms", Stats: map[string]float64{}, SE: map[string]float64{}}
+	if len(values) == 0 {
+		return m
+	}
+	slices.Sort(values)
+	n := float64(len(values))
+	name := fmt.Sprintf("p%d", int(math.Round(100*q)))
+	at := q * (n - 1)
+	i := int(at)
+	m.Stats[name] = values[i]
+	if i+1 < len(values) {
+		m.Stats[name] += (at - float64(i)) * (values[i+1] - values[i])
+	}
+	sd := math.Sqrt(n * q * (1 - q))
+	if lo, hi := int(n*q-sd)-1, int(math.Ceil(n*q+sd))-1; lo >= 0 && hi < len(values) && lo < hi {
+		m.SE[name] = m.Stats[name] * math.Log(values[hi]/values[lo]) * sd / float64(hi-lo)
+	}
+	return m
+}
+
+// recipe asks for the surface's boundary in style sequential.
+func (s surface) recipe() *recipes.Recipe {
+	var limits []recipes.Limit
+	for _, f := range s.Filters {
+		limits = append(limits, recipes.Limit{Metric: f.Tag, Stat: f.Stat, Op: recipes.Op(f.Op), Threshold: f.Threshold})
+	}
+	return &recipes.Recipe{Name: "surface", Doc: "the boundary of a surface", Expand: func(recipes.Inputs) (*recipes.Plan, error) {
+		return &recipes.Plan{Limits: limits, Search: &recipes.Search{
+			Style: recipes.Sequential, Boundary: true, MaxProbes: 30,
+			Space:      []plan.Dim{{Path: recipes.PathConcurrency, Lo: float64(s.Lo), Hi: float64(s.Hi), Int: true, Log: true}},
+			Objectives: []recipes.Objective{{Metric: s.Objective.Metric, Stat: s.Objective.Stat, Maximize: true}},
+		}}, nil
+	}}
+}
+
+// TestRequestSurfaces searches the surfaces at request level, a probe asking for
+// 1 000 requests, through Run: decider, decision and planner together. It prints
+// the cost beside that of full probes.
+func TestRequestSurfaces(t *testing.T) {
+	surfaces, seeds := loadSurfaces(t), surfaceSeeds(t)
+	var table, details strings.Builder
+	table.WriteString("| requests | boundary | probes | requests a search | mean error | violates | unsafe | inconclusive |\n|---|---|---|---|---|---|---|---|\n")
+	for _, blocks := range []bool{false, true} {
+		kind := map[bool]string{false: "independent", true: "blocks"}[blocks]
+		by := map[string][]score{}
+		cost, open := map[string]int{}, map[string]int{}
+		for _, s := range surfaces {
+			group := "above 300"
+			if s.Truth.Boundary == nil || *s.Truth.Boundary <= 300 {
+				group = "at most 300"
+			}
+			for seed := range seeds {
+				server := &requestServer{surface: s, blocks: blocks, rng: surfaceRNG(s.Name, seed, "requests "+kind)}
+				out, err := recipes.Run(context.Background(), s.recipe(), recipes.Spec{
+					Prober: server, Workload: loadgen.Load{Requests: 1000, Seed: uint64(seed)}, FullProbes: os.Getenv("AIPERF_FULL_PROBES") != "",
+				})
+				require.NoError(t, err)
+				var h []plan.Observation
+				for _, p := range out.Probes {
+					h = append(h, p.Observed)
+				}
+				sc := s.scoreOf(out.Boundary, h)
+				for _, g := range []string{group, s.Name} {
+					by[g] = append(by[g], sc)
+					cost[g] += server.requests
+					if out.Verdict == recipes.Inconclusive {
+						open[g]++
+					}
+				}
+			}
+		}
+		row := func(b *strings.Builder, g string) {
+			f, n := summarise(by[g]), float64(len(by[g]))
+			fmt.Fprintf(b, "| %s | %s | %.2f | %.0f | %.2f %% | %.1f %% | %.1f %% | %.1f %% |\n", kind, g,
+				f.Probes, float64(cost[g])/n, 100*f.Error, 100*f.Violates, 100*f.Unsafe, 100*float64(open[g])/n)
+		}
+		for _, g := range []string{"at most 300", "above 300"} {
+			row(&table, g)
+		}
+		for _, s := range surfaces {
+			row(&details, s.Name)
+		}
+		if g := "at most 300"; seeds >= 20 && arePublic(surfaces) && os.Getenv("AIPERF_FULL_PROBES") == "" {
+			assert.LessOrEqual(t, float64(cost[g])/float64(len(by[g])), 4200.0, "%s: requests a search", kind)
+		}
+	}
+	t.Logf("%d seeds\n%s", seeds, table.String())
+	if os.Getenv("AIPERF_SURFACES_DETAILS") != "" {
+		t.Logf("by surface\n%s", details.String())
+	}
 }

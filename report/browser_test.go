@@ -139,7 +139,7 @@ func startBrowser(t *testing.T) *browser {
 	require.NoError(t, err)
 	out, childOut, err := os.Pipe()
 	require.NoError(t, err)
-	cmd := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
+	cmd := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--hide-scrollbars",
 		"--user-data-dir="+t.TempDir(), "--no-first-run", "about:blank")
 	cmd.ExtraFiles = []*os.File{childIn, childOut} // descriptors 3 and 4
 	require.NoError(t, cmd.Start())

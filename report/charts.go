@@ -40,8 +40,8 @@ func Charts(o *recipes.Outcome) []plot.Chart {
 	return out
 }
 
-// pictures writes what a finished run is looked at by: report.html, and the
-// charts unless they are turned off.
+// pictures writes what a finished run is looked at by: the charts as PNG and SVG,
+// unless they are turned off, and report.html.
 func (b *batch) pictures(o *recipes.Outcome) {
 	p := Page{Again: b.dir.Again}
 	if !b.dir.NoCharts {
@@ -50,8 +50,8 @@ func (b *batch) pictures(o *recipes.Outcome) {
 	for i := range p.Charts {
 		c := &p.Charts[i]
 		name := filepath.Join("plots", Safe(c.Name))
-		b.file(name+".svg", func(w io.Writer) error { return c.SVG(w) })
-		b.file(name+".png", func(w io.Writer) error { return c.PNG(w) })
+		b.file(name+".svg", c.SVG)
+		b.file(name+".png", c.PNG)
 	}
 	b.file("report.html", func(w io.Writer) error { return p.Write(w, o) })
 }
@@ -67,10 +67,11 @@ type class struct {
 var (
 	meets    = class{"meets the SLA", plot.Disc, plot.Good}
 	misses   = class{"misses the SLA", plot.Cross, plot.Bad}
-	open     = class{"not certain", plot.Ring, plot.Doubt}
+	likely   = class{"likely meets it", plot.Ring, plot.Good}
+	unlikely = class{"likely misses it", plot.CrossRing, plot.Bad}
 	doubtful = class{"not to be trusted", plot.Triangle, plot.Quiet}
 	measured = class{"measured", plot.Disc, plot.Good}
-	classes  = []class{meets, misses, open, doubtful, measured}
+	classes  = []class{meets, likely, unlikely, misses, doubtful, measured}
 )
 
 // classOf is how a probe stands to all limits.
@@ -84,23 +85,28 @@ func classOf(o *recipes.Outcome, p *recipes.Probe) class {
 	}
 	pass, certain := p.Passes(o.Spec.Confidence)
 	switch {
-	case !certain:
-		return open
-	case pass:
+	case pass && certain:
 		return meets
+	case pass:
+		return likely
+	case certain:
+		return misses
 	}
-	return misses
+	return unlikely
 }
 
 // classOfReading is how a probe stands to one limit.
 func classOfReading(o *recipes.Outcome, p *recipes.Probe, r recipes.Reading) class {
+	open := !math.IsNaN(r.Pass) && r.Pass > 1-o.Spec.Confidence && r.Pass < o.Spec.Confidence
 	switch state := p.State(); {
 	case state == "untrusted" || state == "unmeasured":
 		return doubtful
-	case !math.IsNaN(r.Pass) && r.Pass > 1-o.Spec.Confidence && r.Pass < o.Spec.Confidence:
-		return open
+	case r.Holds && open:
+		return likely
 	case r.Holds:
 		return meets
+	case open:
+		return unlikely
 	}
 	return misses
 }

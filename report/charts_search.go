@@ -14,12 +14,12 @@ import (
 // that its verdicts leave for the boundary closing in.
 func searchTrace(o *recipes.Outcome) (plot.Chart, bool) {
 	s := o.Plan.Search
-	if s == nil || len(s.Space) != 1 {
+	if s == nil || len(s.Space) != 1 || len(o.Probes) < 2 {
 		return plot.Chart{}, false
 	}
 	c := plot.Chart{
 		Name: "search_trace", Title: sentence(Headline(o)),
-		Caption: "Each probe in the order of the search, at the value it tried. The band is what the verdicts so far leave for the boundary: above the largest value that passed, below the smallest that did not.",
+		Caption: "Each probe in the order of the search, at the value it tried.",
 		X:       plot.Axis{Label: "probe", Whole: true},
 		Y:       axisOf(s.Space[0].Path),
 	}
@@ -33,8 +33,9 @@ func searchTrace(o *recipes.Outcome) (plot.Chart, bool) {
 		path.Points = append(path.Points, plot.Point{X: at.X, Y: at.Y})
 	}
 	c.Series = append([]plot.Series{path}, points.series()...)
-	if len(o.Plan.Limits) > 0 {
-		c.Bands = []plot.Band{{Name: "bracket", Color: plot.Good, Steps: true, Area: bracket(o)}}
+	if area := bracket(o); len(area) > 0 {
+		c.Bands = []plot.Band{{Name: "bracket", Color: plot.Good, Steps: true, Area: area}}
+		c.Caption += " The band is what the verdicts so far, likely ones included, leave for the boundary: above the largest value that passed below the smallest that did not."
 	}
 	if safe := o.Boundary.Safe; !math.IsNaN(safe) {
 		c.Rules = append(c.Rules, plot.Rule{Name: "sustained: " + digits(safe), Color: plot.Good, At: safe})
@@ -42,26 +43,31 @@ func searchTrace(o *recipes.Outcome) (plot.Chart, bool) {
 	return c, true
 }
 
-// bracket is what the first n probes leave for the boundary, for every n. Of
-// several visits of a point the last counts, as it pools what came before.
+// bracket is what the first n probes leave for the boundary, for every n from the
+// first verdict on. Of several visits of a point the last counts.
 func bracket(o *recipes.Outcome) []plot.Range {
 	dim := o.Plan.Search.Space[0]
-	last := map[float64]class{}
+	last := map[float64]bool{} // whether it passed
 	var out []plot.Range
 	for i := range o.Probes {
 		p := &o.Probes[i]
 		switch k := classOf(o, p); k {
-		case meets, misses:
-			last[p.Step.At[0]] = k
+		case meets, likely:
+			last[p.Step.At[0]] = true
+		case misses, unlikely:
+			last[p.Step.At[0]] = false
+		}
+		if len(last) == 0 {
+			continue
 		}
 		lo, hi := dim.Lo, dim.Hi
-		for at, k := range last {
-			if k == misses {
+		for at, passed := range last {
+			if !passed {
 				hi = min(hi, at)
 			}
 		}
-		for at, k := range last {
-			if k == meets && at < hi {
+		for at, passed := range last {
+			if passed && at < hi {
 				lo = max(lo, at)
 			}
 		}
@@ -115,7 +121,7 @@ func limitChart(o *recipes.Outcome, limit int) (plot.Chart, bool) {
 	if len(seen) == 0 {
 		return plot.Chart{}, false
 	}
-	c.Y.Log = wide(append(seen, l.Threshold))
+	c.Y.Log = l.Unit() == "ms" && wide(append(seen, l.Threshold))
 	curve := plot.Series{Color: plot.Quiet, Line: plot.Solid}
 	for x, y := range line {
 		curve.Points = append(curve.Points, plot.Point{X: x, Y: y})

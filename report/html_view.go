@@ -19,10 +19,11 @@ type view struct {
 	LimitsAt                    string
 	Limits                      []limitRow
 	Findings                    []string
+	Derived                     string
 	Warnings                    []string
 	Failures                    []string
 	Charts                      []figure
-	Probes                      probeRows
+	Probes                      probesView
 	Distributions               []distribution
 	Health                      []healthRow
 	Config, Environment         []pair
@@ -41,7 +42,7 @@ type limitRow struct {
 	Holds                               bool
 }
 
-type probeRows struct {
+type probesView struct {
 	Head []string
 	Rows []probeRow
 }
@@ -70,23 +71,43 @@ type healthRow struct {
 type pair struct{ Key, Value string }
 
 func (v *view) fill(o *recipes.Outcome) {
-	f := &finding{o: o}
-	v.Note = o.Spec.Note
+	v.Note = Redact(o, o.Spec.Note)
 	v.Summary = runLine(o)
-	v.limits(f)
-	f.warnings()
-	for _, w := range f.out {
-		if text := strings.TrimSpace(w); strings.HasPrefix(text, "warning: ") {
-			v.Warnings = append(v.Warnings, strings.TrimPrefix(text, "warning: "))
-		} else if n := len(v.Warnings); n > 0 {
-			v.Warnings[n-1] += " " + text // wrapped for a terminal, which this is not
-		}
+	v.limits(&finding{o: o})
+	if o.Best.Found {
+		v.Findings = unwrapped(o, (*finding).best)
+	}
+	v.Findings = append(v.Findings, unwrapped(o, (*finding).tiers)...)
+	for _, text := range unwrapped(o, (*finding).warnings) {
+		v.Warnings = append(v.Warnings, strings.TrimPrefix(text, "warning: "))
+	}
+	derived := &finding{o: o}
+	derived.derived()
+	for _, line := range derived.out {
+		v.Derived += strings.TrimPrefix(line, indent) + "\n"
 	}
 	v.probes(o)
 	v.distributions(o)
 	v.health(o)
 	v.config(o)
 	v.environment(o)
+}
+
+// unwrapped is a part of the finding as paragraphs: it was wrapped for a terminal,
+// which a page is not.
+func unwrapped(o *recipes.Outcome, part func(*finding)) []string {
+	f := &finding{o: o}
+	part(f)
+	var out []string
+	for _, line := range f.out {
+		text := strings.TrimSpace(line)
+		if n := len(out); n > 0 && strings.HasPrefix(line, indent+indent) {
+			out[n-1] += " " + text
+		} else {
+			out = append(out, text)
+		}
+	}
+	return out
 }
 
 // runLine says how much was measured, and why it ended.
@@ -111,14 +132,9 @@ func (v *view) limits(f *finding) {
 	for _, r := range p.Readings {
 		v.Limits = append(v.Limits, limitRow{r.Limit.Name(), r.Limit.Want(), observed(r), evidence(r), distance(r), r.Holds})
 	}
-	best := &finding{o: f.o}
-	best.best()
-	if len(best.out) > 0 {
-		v.Findings = append(v.Findings, strings.Join(strings.Fields(strings.Join(best.out, " ")), " "))
-	}
 	for _, m := range p.Trials {
 		for _, c := range m.Failures {
-			v.Failures = append(v.Failures, fmt.Sprintf("%s × %s", count(c.Count), c.Error()))
+			v.Failures = append(v.Failures, fmt.Sprintf("%s × %s", count(c.Count), Redact(f.o, c.Error())))
 		}
 	}
 }
@@ -232,7 +248,7 @@ func (v *view) config(o *recipes.Outcome) {
 func (v *view) environment(o *recipes.Outcome) {
 	e := environmentOf(o)
 	for _, p := range []pair{
-		{"endpoint", e.URL}, {"model", e.Model}, {"server", e.Server}, {"began", o.Began.UTC().Format(time.RFC3339)},
+		{"endpoint", e.URL}, {"model", Redact(o, e.Model)}, {"server", Redact(o, e.Server)}, {"began", o.Began.UTC().Format(time.RFC3339)},
 		{"library", e.Library}, {"Go", e.Go}, {"client", fmt.Sprintf("%s/%s, %s", e.OS, e.Arch, plural(e.CPUs, "core"))},
 	} {
 		if p.Value != "" {

@@ -120,7 +120,7 @@ var runs = []struct {
 	{"prefill-ttft-curve", "prefill-ttft-curve", recipes.Inputs{}, model{}},
 	{"decode-itl-curve", "decode-itl-curve", recipes.Inputs{}, model{}},
 	{"pareto-sweep", "pareto-sweep", recipes.Inputs{Pairs: new("128/128,512/256,2048/64")}, model{}},
-	{"missed everywhere", "max-concurrency-under-sla", recipes.Inputs{TTFT: new(20.0), Style: recipes.Monotonic}, model{}},
+	{"missed everywhere", "max-concurrency-under-sla", recipes.Inputs{TTFT: new(20.0)}, model{}},
 	{"failing requests", "max-concurrency-under-sla", recipes.Inputs{TTFT: new(200.0), ErrorRate: new(0.01), Style: recipes.Monotonic},
 		model{fail: func(c int) float64 { return min(0.3*float64(c)/1000, 0.1) }, message: "overloaded"}},
 	{"a slow client", "max-concurrency-under-sla", recipes.Inputs{TTFT: new(200.0), Style: recipes.Monotonic}, model{lag: time.Second}},

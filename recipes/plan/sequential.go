@@ -163,6 +163,9 @@ func (s *sequence) next() Step {
 		}[step.Reason]
 		return step
 	}
+	if step, ok := s.gate(); ok {
+		return step
+	}
 	if step, ok := s.warm(); ok {
 		return step
 	}
@@ -173,7 +176,7 @@ func (s *sequence) next() Step {
 	case s.end == 0:
 		return s.down()
 	case s.view == nil && s.end == n:
-		return s.upward()
+		return s.explore(s.upward())
 	}
 	if step, ok := s.surprise(); ok {
 		return step
@@ -187,10 +190,20 @@ func (s *sequence) next() Step {
 			return s.refine(lo, hi)
 		}
 		if s.view.spread() > finishSpread && !s.narrow(lo, hi, relativePrecision) {
-			return s.refine(lo, hi)
+			return s.explore(s.refine(lo, hi))
 		}
 	}
 	return s.finish()
+}
+
+// explore shortens a probe on the way to the boundary where verdicts carry
+// their certainty: which side it is on is all that it is for, and a doubt is
+// settled by the probes that come nearer.
+func (s *sequence) explore(step Step) Step {
+	if s.known && step.Size == 1 {
+		step.Size = exploreSize
+	}
+	return step
 }
 
 func probe(x float64, why string) Step {
@@ -200,7 +213,14 @@ func probe(x float64, why string) Step {
 // down is the step while nothing passes: straight to the lowest point, which
 // says whether there is an answer at all.
 func (s *sequence) down() Step {
-	if s.points[0].x > s.Lo {
+	if b := s.points[0]; b.x > s.Lo {
+		if _, ok := s.baseline(); ok && len(s.points) < 4 && b.x > 2*s.Lo { // near an old boundary the new one is likelier than at the bottom
+			factor := max(leastJump, min(mostJump, overshoot*math.Exp(b.worst()/slopeMedian)))
+			if math.IsNaN(factor) {
+				factor = mostJump
+			}
+			return probe(s.clamp(b.x/factor), "jump below the baseline")
+		}
 		return probe(s.Lo, "the lowest point: the start failed")
 	}
 	if step, ok := s.confirm(0); ok {
@@ -210,11 +230,10 @@ func (s *sequence) down() Step {
 }
 
 // The jump up while everything passes, as a factor.
-var leastJump, overshoot = 1.6, 1.12
-
 const (
-	mostJump    = 6.0
-	slopeBefore = 1.0 // of g in ln x, before a secant is known
+	leastJump, mostJump = 1.6, 6.0
+	overshoot           = 1.12 // a bracket is wanted, not the boundary itself
+	slopeBefore         = 1.0  // of g in ln x, before a secant is known
 )
 
 // upward is the step while everything passes: as far as the secant of the last
@@ -229,7 +248,7 @@ func (s *sequence) upward() Step {
 		return Step{Done: true, Reason: sequentialNoFailure}
 	}
 	slope := slopeBefore
-	if n > 1 {
+	if n > 1 && top.x > leastJump*s.points[n-2].x*0.9 { // of nearer points noise makes the slope
 		slope = s.secant(n-2, n-1)
 	}
 	factor := float64(mostJump)

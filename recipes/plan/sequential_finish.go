@@ -2,25 +2,51 @@ package plan
 
 import "math"
 
-var (
-	finishWindow  = 0.15
-	closeEnough   = 0.95
-	furtherProbes = 5.0
-	finishSpread  = 0.10
-	finishQ       = 0.85
-	sureLevel     = 0.8
-	knownLevel    = 0.9
+const (
+	finishSpread  = 0.1  // spread of the posterior in ln x from which on it chooses the points
+	finishPass    = 0.85 // P(b ≥ x) of the point to probe
+	finishWindow  = 0.15 // in ln x: probes so near to the median count as the finish's
+	furtherProbes = 5    // of them
+	mostRefining  = 14   // visits after the first bracket, where noise leaves the posterior wide
+
+	// The least P(b ≥ x) of an answer, without and with certainties of the
+	// probes' own.
+	answerPass, certainPass = 0.8, 0.9
+	// The least share of the boundary's median that an answer must reach. The
+	// last two percent would cost as many probes as all before where a probe's
+	// own error is that large.
+	closeEnough, closeCertain = 0.97, 0.95
+
+	// exploreSize is the length of a probe on the way to the boundary.
+	exploreSize = 0.5
+	// contradiction is how far two visits of a point must differ for a third to
+	// decide between them.
+	contradiction = 0.3
+	// bend is how many times steeper than its secant a curve may become before
+	// a failure is a surprise.
+	bend = 2.5
 )
 
 // level is the least P(b ≥ x) of an answer.
 func (s *sequence) level() float64 {
 	if s.known {
-		return max(sureLevel, knownLevel)
+		return certainPass
 	}
-	return sureLevel
+	return answerPass
 }
 
-// sure reports whether a point is an answer.
+// near is the share of the boundary's median that an answer must reach.
+func (s *sequence) near() float64 {
+	if s.known {
+		return closeCertain
+	}
+	return closeEnough
+}
+
+// sure reports whether a point is an answer: the posterior leaves little doubt,
+// or its own verdict is certain and the posterior does not contradict. A verdict
+// beyond 99 % stands alone: at a cliff a straight line is the wrong
+// neighbourhood.
 func (s *sequence) sure(b belief) bool {
 	if s.view == nil {
 		return s.certainPass(b)
@@ -29,42 +55,33 @@ func (s *sequence) sure(b belief) bool {
 	return p >= s.level() || s.certainPass(b) && (p >= 0.5 || b.pass > 0.99)
 }
 
-// finish
+// finish probes where the boundary is likely to hold, until such a point is
+// close to the boundary's median or enough probes lie around it.
 func (s *sequence) finish() Step {
 	m := s.view.quantile(0.5)
 	i := s.safeIndex()
-	if i >= 0 && s.points[i].x >= s.clampDown(closeEnough*m) {
-		return Step{Done: true, Reason: s.precision()}
+	if i >= 0 && s.points[i].x >= s.clampDown(s.near()*m) {
+		return Step{Done: true, Reason: s.ending()}
 	}
-	n := 0
+	near := 0
 	for _, b := range s.points {
 		if math.Abs(math.Log(b.x/m)) < finishWindow {
-			n += len(b.visits)
+			near += len(b.visits)
 		}
 	}
-	if float64(n) > furtherProbes {
-		return Step{Done: true, Reason: s.precision()}
+	if _, steps := s.firstBracket(); near <= furtherProbes && steps < mostRefining {
+		x := s.clampDown(s.view.quantile(max(finishPass, s.level()+0.02)))
+		return probe(x, "where the boundary is likely to hold")
 	}
-	x := s.view.quantile(max(finishQ, s.level()+0.02))
-	return probe(s.clampDown(x), "where the boundary is likely to hold")
-}
-
-func (s *sequence) precision() string { return sequentialPrecision }
-
-// surprise asks the lowest failure again when it is far off the trend of the
-// passing points below it: a stalled probe would end the search there.
-func (s *sequence) surprise() (Step, bool) {
-	if s.exact || s.end == 0 || s.end >= len(s.points) || !s.asSmooth().surprising(s.end) {
-		return Step{}, false
+	if i < 0 { // nothing is certain yet: the largest that may be
+		for k := s.end - 1; k >= max(0, s.end-3); k-- {
+			if step, ok := s.confirm(k); ok {
+				return step
+			}
+		}
 	}
-	return Step{At: []float64{s.points[s.end].x}, Size: 1, Reason: "a surprise: once more"}, true
+	return Step{Done: true, Reason: s.ending()}
 }
-
-func (s *sequence) asSmooth() *smooth {
-	return &smooth{track: s.track, axis: s.axis, p: s.p, h: s.h, tier: s.tier}
-}
-func (s *sequence) warm() (Step, bool)  { return Step{}, false }
-func (s *sequence) climb() (Step, bool) { return Step{}, false }
 
 // clampDown is the largest legal value at or below x.
 func (s *sequence) clampDown(x float64) float64 {
@@ -72,4 +89,95 @@ func (s *sequence) clampDown(x float64) float64 {
 		x = math.Floor(x)
 	}
 	return max(s.Lo, min(s.Hi, x))
+}
+
+// ending names the end of a search that has a posterior.
+func (s *sequence) ending() string {
+	n := len(s.points)
+	switch ok, _ := s.identifiable(); {
+	case s.end == n && s.points[n-1].x >= s.Hi && s.sure(s.points[n-1]):
+		return sequentialNoFailure
+	case !ok:
+		return notIdentifiable
+	}
+	return sequentialPrecision
+}
+
+// A boundary whose 95 % interval is wider than ± this, in ln x, is not known.
+const knownWidth = 0.1
+
+// identifiable reports whether the boundary is known to ±10 %, and else how
+// many times the requests a probe would take to settle it.
+func (s *sequence) identifiable() (ok bool, factor float64) {
+	if s.view == nil {
+		return true, 1
+	}
+	lo, hi := s.view.quantile(0.975), s.view.quantile(0.025)
+	half := math.Log(hi/lo) / 2
+	if half <= knownWidth || s.Int && hi-lo <= 2 {
+		return true, 1
+	}
+	return false, half * half / (knownWidth * knownWidth)
+}
+
+// Identifiable reports whether the history settles the first tier's boundary to
+// ±10 %. Where noise over slope does not allow that, factor is how many times
+// as many requests a probe would: standard errors fall with their root.
+func (Sequential) Identifiable(p Problem, h []Observation) (ok bool, factor float64) {
+	a, one := only(p)
+	if !one {
+		return true, 1
+	}
+	return newSequence(p, h, a, tiers(p, h)[0]).identifiable()
+}
+
+// surprise asks the lowest failure again when it is far off what the passing
+// points below it lead to expect, however much the curve may bend, and no other
+// failure is: a stalled probe would end the search there. A cliff looks the
+// same until it was asked twice.
+func (s *sequence) surprise() (Step, bool) {
+	i := s.end
+	if s.exact || i < 2 || i >= len(s.points) {
+		return Step{}, false
+	}
+	b, last := s.points[i], s.points[i-1]
+	again := Step{At: []float64{b.x}, Size: 1, Reason: "a surprise: once more"}
+	if len(b.visits) == 2 && s.contrary(b) {
+		return again, true
+	}
+	if len(b.visits) > 1 {
+		return Step{}, false
+	}
+	for _, c := range s.points[i+1:] {
+		if c.passes() && s.certainPass(c) {
+			return again, true
+		}
+	}
+	slope := bend * max(s.secant(i-2, i-1), slopeBefore)
+	off := func(b belief) bool {
+		return b.worst() > surpriseMargin && last.worst()+slope*math.Log(b.x/last.x) < -surpriseMargin
+	}
+	if !off(b) {
+		return Step{}, false
+	}
+	for _, c := range s.points[i+1:] {
+		if off(c) {
+			return Step{}, false
+		}
+	}
+	return again, true
+}
+
+// contrary reports that two visits of a point disagree by far.
+func (s *sequence) contrary(b belief) bool {
+	for j := range s.tier {
+		lo, hi := math.Inf(1), math.Inf(-1)
+		for _, v := range b.values[j] {
+			lo, hi = min(lo, v.Value), max(hi, v.Value)
+		}
+		if lo <= 0 && hi > 0 && hi-lo > contradiction {
+			return true
+		}
+	}
+	return false
 }

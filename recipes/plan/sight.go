@@ -1,5 +1,7 @@
 package plan
 
+import "math"
+
 // span is the range in which the boundary is looked for; ok is false while there
 // is no bracket. An upper bound that passes, but not for certain, closes one: it
 // may itself be the boundary.
@@ -21,8 +23,59 @@ func (s *sequence) span() (lo, hi float64, ok bool) {
 	return 0.9 * lo, 1.1 * hi, true
 }
 
+// cutScale widens the standard error of a margin that a probe had when it was
+// stopped: the moment was chosen for being extreme.
+const cutScale = 1.5
+
 // sight is the posterior of the boundary over [lo, hi], with the baseline's
-// prior when there is one.
+// prior when there is one. Margins of probes that ended early count by their
+// value where they say how rough it is.
 func (s *sequence) sight(lo, hi float64) posterior {
-	return s.look(s.h, s.tier, lo, hi)
+	h := make([]Observation, len(s.h))
+	for i, o := range s.h {
+		h[i] = o
+		if o.State != Cut {
+			continue
+		}
+		h[i].Limits = make([]Limit, len(o.Limits))
+		rough := true
+		for k, l := range o.Limits {
+			rough = rough && l.SE > 0
+			l.SE *= cutScale
+			h[i].Limits[k] = l
+		}
+		if rough {
+			h[i].State = Full
+		}
+	}
+	view := s.look(h, s.tier, lo, hi)
+	if b, ok := s.baseline(); ok {
+		view = view.with(math.Log(b))
+	}
+	return view
+}
+
+// The prior that an earlier run's boundary gives: Student's t in ln b, so that a
+// server that has changed overrules it.
+const (
+	baselineSpread = 0.15
+	baselineDOF    = 3
+)
+
+// with returns the posterior of the lowest boundary under a baseline's prior.
+func (o posterior) with(baseline float64) posterior {
+	n := len(o.ln)
+	joint := make([]float64, n+1) // P(b ≥ grid), and 0 beyond its end
+	for i := range n {
+		joint[i] = 1
+		for _, above := range o.above {
+			joint[i] *= above[i]
+		}
+	}
+	logs := make([]float64, n)
+	for i := range n {
+		z := (o.ln[i] - baseline) / baselineSpread
+		logs[i] = math.Log(max(joint[i]-joint[i+1], 1e-300)) - (baselineDOF+1)/2*math.Log1p(z*z/baselineDOF)
+	}
+	return posterior{ln: o.ln, above: [][]float64{tail(logs)}}
 }

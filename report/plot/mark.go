@@ -18,6 +18,7 @@ const (
 	Triangle // hollow
 	Square
 	Diamond
+	CrossRing
 	Halo // a wide ring around another mark
 )
 
@@ -69,6 +70,12 @@ func (m Mark) draw(c draw.Canvas, color Color, at vg.Point) {
 	case Ring:
 		fill(circle(r), paper)
 		stroke(circle(r))
+	case CrossRing:
+		fill(circle(r*1.2), paper)
+		stroke(circle(r * 1.2))
+		for _, d := range []vg.Length{1, -1} {
+			c.StrokeLine2(draw.LineStyle{Color: color.rgba(), Width: 1.3}, at.X-r*0.75, at.Y-d*r*0.75, at.X+r*0.75, at.Y+d*r*0.75)
+		}
 	case Triangle:
 		fill(polygon(3, math.Pi/2, r*1.3), paper)
 		stroke(polygon(3, math.Pi/2, r*1.3))
