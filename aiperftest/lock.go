@@ -117,12 +117,8 @@ var errLocked = errors.New("locked by another process")
 func lockFile(ctx context.Context, t T, name string) (unlock func(), err error) {
 	t.Helper()
 	nothing := func() {}
-	dir, err := os.UserCacheDir()
+	dir, err := cacheDir()
 	if err != nil {
-		return nothing, nil
-	}
-	dir = filepath.Join(dir, "aiperf")
-	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nothing, nil
 	}
 	path := filepath.Join(dir, name+".lock")

@@ -242,7 +242,9 @@ func Artifacts(dir string) Option { return option(func(c *config) { c.artifacts 
 // SpecContext.
 func Context(ctx context.Context) Option { return option(func(c *config) { c.ctx = ctx }) }
 
-// Prober runs the probes by something else than HTTP load on an endpoint.
+// Prober runs the probes by something else than HTTP load on an endpoint. Such a
+// run takes no turns with others, does not keep its result from the test cache,
+// and ends on signals only by its Context.
 func Prober(p recipes.Prober) Option { return option(func(c *config) { c.spec.Prober = p }) }
 
 func millis(d time.Duration) *float64 {
