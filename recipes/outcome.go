@@ -176,5 +176,18 @@ func (o *Outcome) BestTrials() (best []int, feasible int) {
 	return best, feasible
 }
 
+// SmoothSummary returns what style smooth_isotonic adds to AIPerf's
+// boundary_summary; ok is false for other styles, and while nothing was probed.
+func (o *Outcome) SmoothSummary() (s plan.Summary, ok bool) {
+	if o.Plan == nil || o.Plan.Search == nil || o.Plan.Search.Style != SmoothIsotonic || len(o.Probes) == 0 {
+		return s, false
+	}
+	var history []plan.Observation
+	for i := range o.Probes {
+		history = append(history, o.Probes[i].Observed)
+	}
+	return plan.SmoothIsotonic{}.Summary(o.problem(), history), true
+}
+
 // Requests returns how many requests the probe measured, failed ones included.
 func (p *Probe) Requests() int { return p.Observed.Requests }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"io"
+	"math"
 	"runtime"
 	"strconv"
 	"strings"
@@ -35,6 +36,15 @@ var benchUnits = []benchUnit{
 	{"errors-%", "lower", "request_error_rate", "avg", 1},
 }
 
+// scale turns a value in its display unit into the column's; part of a
+// nanosecond is nothing that was measured.
+func (u benchUnit) scale(v float64) float64 {
+	if u.factor != 1 {
+		return math.Round(v * u.factor)
+	}
+	return v
+}
+
 // capacityUnit is what the answer of a search over one dimension is in.
 func capacityUnit(o *recipes.Outcome) (string, bool) {
 	if s := o.Plan.Search; s != nil && len(s.Space) == 1 {
@@ -56,18 +66,27 @@ func Bench(w io.Writer, o *recipes.Outcome) error {
 	meta := func(unit, better string) error {
 		return b.Write(&benchfmt.UnitMetadata{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: unit, Key: "better"}, OrigUnit: unit, Value: better})
 	}
-	capacity, one := capacityUnit(o)
-	if one {
-		if err := meta(capacity, "higher"); err != nil {
+	results := benchResults(o)
+	used := map[string]bool{}
+	for _, r := range results {
+		for _, v := range r.Values {
+			used[v.Unit] = true
+		}
+	}
+	if unit, ok := capacityUnit(o); ok && used[unit] {
+		if err := meta(unit, "higher"); err != nil {
 			return err
 		}
 	}
 	for _, u := range benchUnits {
+		if !used[u.unit] {
+			continue
+		}
 		if err := meta(u.unit, u.better); err != nil {
 			return err
 		}
 	}
-	for _, r := range benchResults(o) {
+	for _, r := range results {
 		r.Config = benchConfig(o)
 		if err := b.Write(r); err != nil {
 			return err
@@ -96,7 +115,7 @@ func benchResults(o *recipes.Outcome) []*benchfmt.Result {
 			at += "/" + leaf(path) + "=" + exact(p.Step.At[k])
 		}
 		for _, m := range p.Trials {
-			if r := benchResult(at, m, func(u benchUnit) bool { return true }); len(r.Values) > 0 {
+			if r := benchResult(at, m); len(r.Values) > 0 {
 				out = append(out, r)
 			}
 		}
@@ -121,7 +140,7 @@ func capacityResult(o *recipes.Outcome, name string) *benchfmt.Result {
 	}
 	for _, u := range benchUnits {
 		if v, ok := p.Stat(u.metric, u.stat); ok && finite(v) && strings.HasSuffix(u.unit, "/s") {
-			r.Values = append(r.Values, benchfmt.Value{Value: v * u.factor, Unit: u.unit})
+			r.Values = append(r.Values, benchfmt.Value{Value: u.scale(v), Unit: u.unit})
 		}
 	}
 	if len(r.Values) == 0 {
@@ -132,12 +151,12 @@ func capacityResult(o *recipes.Outcome, name string) *benchfmt.Result {
 
 // benchResult is one trial's line. benchstat accepts NaN and infinities, and its
 // table is then spoilt without a word: they are left out.
-func benchResult(name string, m *recipes.Measurement, wanted func(benchUnit) bool) *benchfmt.Result {
+func benchResult(name string, m *recipes.Measurement) *benchfmt.Result {
 	n, _ := m.Stat("completed_request_count", "avg")
 	r := &benchfmt.Result{Name: benchfmt.Name(name), Iters: max(int(n), 1)}
 	for _, u := range benchUnits {
-		if v, ok := m.Stat(u.metric, u.stat); ok && finite(v) && wanted(u) {
-			r.Values = append(r.Values, benchfmt.Value{Value: v * u.factor, Unit: u.unit})
+		if v, ok := m.Stat(u.metric, u.stat); ok && finite(v) {
+			r.Values = append(r.Values, benchfmt.Value{Value: u.scale(v), Unit: u.unit})
 		}
 	}
 	return r
@@ -158,13 +177,11 @@ func benchConfig(o *recipes.Outcome) []benchfmt.Config {
 	for _, path := range paths(o.Plan) {
 		swept[path] = true
 	}
-	if w := o.Spec.Workload; true {
-		if !swept[recipes.PathISL] {
-			add("isl", strconv.Itoa(w.ISL))
-		}
-		if !swept[recipes.PathOSL] {
-			add("osl", strconv.Itoa(w.OSL))
-		}
+	if !swept[recipes.PathISL] {
+		add("isl", strconv.Itoa(o.Spec.Workload.ISL))
+	}
+	if !swept[recipes.PathOSL] {
+		add("osl", strconv.Itoa(o.Spec.Workload.OSL))
 	}
 	return out
 }

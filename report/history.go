@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"io"
 	"math"
 	"runtime"
@@ -189,12 +190,19 @@ type boundary struct {
 		Index  int     `json:"iteration_idx"`
 		Breach *breach `json:"first_breach"`
 	} `json:"infeasible_min"`
-	Safe     num `json:"safe"`
-	Estimate num `json:"estimate"`
-	CI       struct {
-		Lo num `json:"lo"`
-		Hi num `json:"hi"`
-	} `json:"ci"`
+	// Of style smooth_isotonic, once the run has ended.
+	Type     string  `json:"boundary_type,omitempty"`
+	Binding  string  `json:"binding_constraint,omitempty"`
+	MarginCI *bounds `json:"boundary_ci,omitempty"`
+
+	Safe     num    `json:"safe"`
+	Estimate num    `json:"estimate"`
+	CI       bounds `json:"ci"`
+}
+
+type bounds struct {
+	Lo num `json:"lo"`
+	Hi num `json:"hi"`
 }
 
 type environment struct {
@@ -394,22 +402,44 @@ func boundaryOf(o *recipes.Outcome) *boundary {
 	b.CI.Lo, b.CI.Hi = num(a.Lo), num(a.Hi)
 	for i := range o.Probes {
 		p := &o.Probes[i]
-		switch p.Step.At[0] {
-		case a.Safe:
+		x := p.Step.At[0]
+		if x == a.Safe {
 			b.Max = &struct {
 				Value     whole `json:"value"`
 				Index     int   `json:"iteration_idx"`
 				Objective num   `json:"objective_value"`
-			}{whole(a.Safe), i, num(goalOf(p))}
-		case a.Hi:
+			}{whole(x), i, num(goalOf(p))}
+		}
+		// The smallest that was seen to fail: the interval's upper end need not
+		// have been probed.
+		pass, certain := p.Passes(o.Spec.Confidence)
+		if !pass && certain && !(x <= a.Safe) && (b.Min == nil || x <= float64(b.Min.Value)) {
 			b.Min = &struct {
 				Value  whole   `json:"value"`
 				Index  int     `json:"iteration_idx"`
 				Breach *breach `json:"first_breach"`
-			}{whole(a.Hi), i, firstBreach(p)}
+			}{whole(x), i, firstBreach(p)}
 		}
 	}
+	b.smooth(o)
 	return b
+}
+
+// smooth adds what style smooth_isotonic knows of the boundary. AIPerf names the
+// limit nearest to breaking by its place in the filters and its text.
+func (b *boundary) smooth(o *recipes.Outcome) {
+	s, ok := o.SmoothSummary()
+	if !ok || o.Reason == "" {
+		return
+	}
+	b.Type = s.Type
+	if k := s.Binding; k >= 0 && k < len(o.Plan.Limits) {
+		l := o.Plan.Limits[k]
+		b.Binding = fmt.Sprintf("%d:%s.%s.%s.%s", k, l.Metric, l.Stat, l.Op, exact(l.Threshold))
+	}
+	if finite(s.CILow) && finite(s.CIHigh) {
+		b.MarginCI = &bounds{num(s.CILow), num(s.CIHigh)}
+	}
 }
 
 func goalOf(p *recipes.Probe) float64 {

@@ -25,7 +25,7 @@ func inputConfig(o *recipes.Outcome, i, trial int) object {
 		// Tokens are counted by the server's usage.
 		"tokenizer":       object{"name": "server-usage", "revision": "", "trust_remote_code": false, "apply_chat_template": false},
 		"gpu_telemetry":   object{"enabled": false, "urls": []string{}, "collector": "", "mode": ""},
-		"server_metrics":  object{"enabled": false, "urls": []string{}, "formats": []string{}, "discovery": object{"mode": "off", "timeout_seconds": 0}},
+		"server_metrics":  object{"enabled": false, "urls": []string{}, "formats": []string{"json", "csv"}, "discovery": object{"mode": "off", "timeout_seconds": 0}},
 		"network_latency": object{"enabled": false, "ping_interval": 0},
 		"otel":            object{"stream_metrics_enabled": false, "stream_timing_enabled": false, "custom_resource_attributes": object{}},
 		"mlflow":          object{"experiment": ""},
