@@ -45,16 +45,15 @@ func TestScript(t *testing.T) {
 			srv := simserver.New(simserver.Model{Step: 4 * time.Millisecond, MaxBatch: 8})
 			env.Defer(srv.Close)
 			env.Values["server"] = srv
-			home := filepath.Join(env.WorkDir, ".home")
+			home, tmp := t.TempDir(), t.TempDir() // not in the module, as nobody's are
 			for k, v := range map[string]string{
-				"SERVER": srv.URL, "ROOT": root, "HOME": home, "XDG_CACHE_HOME": home,
+				"SERVER": srv.URL, "ROOT": root, "HOME": home, "XDG_CACHE_HOME": home, "TMPDIR": tmp,
 				"GOCACHE": caches[0], "GOMODCACHE": caches[1], "GOPROXY": "off", "GOFLAGS": "-mod=mod", "GOWORK": "off",
 			} {
 				env.Setenv(k, v)
 			}
 			mod := fmt.Sprintf("module example.com/serving\n\ngo 1.26.0\n\nrequire github.com/aiperf-go/aiperf v0.0.0\n\nreplace github.com/aiperf-go/aiperf => %s\n", root)
 			return firstError(
-				os.Mkdir(home, 0o777),
 				os.WriteFile(filepath.Join(env.WorkDir, "go.mod"), []byte(mod), 0o666),
 				os.WriteFile(filepath.Join(env.WorkDir, "go.sum"), sums, 0o666),
 			)
@@ -98,7 +97,7 @@ func reads(ts *testscript.TestScript, neg bool, args []string) {
 		text := strings.TrimLeft(line, " ")
 		pattern.WriteString(line[:len(line)-len(text)])
 		text = regexp.QuoteMeta(text)
-		text = regexp.MustCompile(` +`).ReplaceAllString(text, `(?: +|\n +)`)
+		text = regexp.MustCompile(` +`).ReplaceAllString(text, `(?:[ \t]+|\n +)`)
 		pattern.WriteString(strings.ReplaceAll(text, "…", `.*?`))
 	}
 	if !regexp.MustCompile(`^` + pattern.String() + `$`).MatchString(got) {

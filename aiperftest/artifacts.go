@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -73,11 +74,11 @@ func again(t T, o *recipes.Outcome) string {
 	seed := fmt.Sprintf("%s=%d ", envSeed, o.Spec.Workload.Seed)
 	name := t.Name()
 	if strings.ContainsAny(name, " '") {
-		return seed + "ginkgo --focus=" + quote(name)
+		return seed + "ginkgo --focus=" + quote(regexp.QuoteMeta(name))
 	}
 	parts := strings.Split(name, "/")
 	for i, p := range parts {
-		parts[i] = "^" + p + "$"
+		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
 	}
 	pattern := quote(strings.Join(parts, "/"))
 	if _, ok := t.(*testing.B); ok {

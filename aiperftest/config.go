@@ -23,6 +23,7 @@ type config struct {
 	trials     bool
 	reportOnly bool
 	artifacts  string
+	noCharts   bool
 	resume     string
 	baseline   string
 	ctx        context.Context
@@ -45,7 +46,7 @@ const (
 func resolve(opts []Option) *config {
 	c := &config{}
 	Options(opts).apply(c)
-	if c.simulated == nil && c.spec.Prober == nil {
+	if c.live() {
 		t := &c.spec.Target
 		t.URL = or(t.URL, os.Getenv(envURL))
 		t.Model = or(t.Model, os.Getenv(envModel))
@@ -85,6 +86,9 @@ func (c *config) earlier() {
 		}
 	}
 }
+
+// live reports whether the run loads an endpoint that others may load, too.
+func (c *config) live() bool { return c.simulated == nil && c.spec.Prober == nil }
 
 // seed takes AIPERF_SEED, else a new seed short enough to be typed.
 func (c *config) seed() {

@@ -21,8 +21,9 @@
 //     and inconclusive fail the test with Errorf. What could not be measured,
 //     and misuse, end it at once.
 //
-// A result of a remote endpoint must not come from the test cache: run with
-// -count=1.
+// Runs on one endpoint take turns, in a process and across processes: two loads
+// at once would measure each other. A result of a live endpoint is kept out of
+// the test cache; -count=1 does the same and is the documented way.
 //
 // Three kinds of result are never mixed: an error (it could not be measured), a
 // verdict (it was), a warning (it was, but read this).

@@ -53,7 +53,7 @@ func (p *indexed) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*
 
 func search(t aiperftest.T, p recipes.Prober, dir string) *recipes.Outcome {
 	return aiperftest.RunRecipe(t, "max-concurrency-under-sla", aiperftest.Prober(p), aiperftest.Style(recipes.Monotonic),
-		aiperftest.TTFT(200*time.Millisecond), aiperftest.Seed(5),
+		aiperftest.TTFT(200*time.Millisecond), aiperftest.Seed(5), aiperftest.Charts(false),
 		aiperftest.Artifacts(dir), aiperftest.Resume(filepath.Join(dir, "search_history.json")))
 }
 
@@ -95,7 +95,7 @@ func TestKilled(t *testing.T) {
 			case err := <-exited:
 				require.NoError(t, err)
 				finished = true
-			case <-time.After(time.Duration(30+rng.IntN(250)) * time.Millisecond):
+			case <-time.After(time.Duration(30+rng.IntN(600)) * time.Millisecond):
 				_ = child.Process.Kill()
 				if err := <-exited; err == nil {
 					finished = true // it was faster

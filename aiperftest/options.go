@@ -221,6 +221,9 @@ func Confidence(p float64) Option { return option(func(c *config) { c.spec.Confi
 // ReportOnly reports the finding without failing the test: the caller asserts.
 func ReportOnly() Option { return option(func(c *config) { c.reportOnly = true }) }
 
+// Charts draws the run's charts (the default) or, with false, leaves them out.
+func Charts(on bool) Option { return option(func(c *config) { c.noCharts = !on }) }
+
 // Resume goes on from the search_history.json of an interrupted run of the same
 // recipe, with the probes that it lacks; a file of another recipe, workload or
 // server is refused. A path where there is no file starts anew.
@@ -239,7 +242,9 @@ func Artifacts(dir string) Option { return option(func(c *config) { c.artifacts 
 // SpecContext.
 func Context(ctx context.Context) Option { return option(func(c *config) { c.ctx = ctx }) }
 
-// Prober runs the probes by something else than HTTP load on an endpoint.
+// Prober runs the probes by something else than HTTP load on an endpoint. Such a
+// run takes no turns with others, does not keep its result from the test cache,
+// and ends on signals only by its Context.
 func Prober(p recipes.Prober) Option { return option(func(c *config) { c.spec.Prober = p }) }
 
 func millis(d time.Duration) *float64 {

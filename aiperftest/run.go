@@ -28,7 +28,12 @@ func RunRecipe(t T, name string, opts ...Option) *recipes.Outcome {
 // assertion.
 //
 // Without an endpoint (no Endpoint, no AIPERF_URL, not Simulated) the test is
-// skipped, or fails when AIPERF_REQUIRE is set.
+// skipped, or fails when AIPERF_REQUIRE is set. So it is with -short, when the
+// recipe measures more than one point.
+//
+// In a benchmark the run's metrics become those of the benchmark's line, the mean
+// over the iterations: latencies as ttft-p95-ns, throughput as out-tok/s and
+// req/s, errors-%; of a search max-concurrency alone.
 func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	t.Helper()
 	c := resolve(opts)
@@ -40,8 +45,12 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 		fatal(t, "%s", strings.Join(text, "\n"))
 		return &recipes.Outcome{}
 	}
-	if c.simulated == nil && c.spec.Prober == nil && c.spec.Target.URL == "" {
-		absent(t)
+	if c.live() && c.spec.Target.URL == "" {
+		leave(t, "no endpoint: set AIPERF_URL, or use aiperftest.Endpoint(…) or aiperftest.Simulated(…)")
+		return &recipes.Outcome{}
+	}
+	if n, skip := short(r, c.spec.Inputs); skip {
+		leave(t, fmt.Sprintf("-short: recipe %s measures up to %d points; leave -short out", r.Name, n))
 		return &recipes.Outcome{}
 	}
 	if c.simulated != nil {
@@ -49,21 +58,43 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	}
 	ctx, cancel := contextOf(t, c.ctx)
 	defer cancel()
+	if c.spec.Prober == nil { // one that runs in a synctest bubble must not meet signals
+		heeding, stop, err := untilSignal(ctx)
+		if err != nil {
+			fatal(t, "recipe %q: %v", r.Name, err)
+			return &recipes.Outcome{}
+		}
+		defer stop()
+		ctx = heeding
+	}
+
+	if c.live() {
+		uncached(t)
+		release, err := hold(ctx, t, c.spec.Target.Redacted())
+		if err != nil {
+			fatal(t, "%v", err)
+			return &recipes.Outcome{}
+		}
+		defer release() // whichever way the test is left
+	}
 
 	dir, shown := artifactDir(t, c.artifacts)
-	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir}}
+	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir, NoCharts: c.noCharts}}
 	c.spec.Observe = n.observe
 	c.spec.Target.Waiting = func(err error) { n.lines <- err.Error() }
 	engine := start(ctx, r, c.spec, n)
 	defer engine.wait(cancel)
 	for line := range n.lines {
-		t.Logf("%s", line)
+		if !quiet(t) {
+			t.Logf("%s", line)
+		}
 	}
 	out, err := engine.result()
 	if out == nil {
 		fatal(t, "%v", err)
 		return &recipes.Outcome{}
 	}
+	reportMetrics(t, out)
 	text := closing(t, out, shown)
 	if a, ok := t.(interface {
 		Attach(o *recipes.Outcome, artifacts string)
@@ -75,6 +106,7 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 		fatal(t, "%v", err)
 	case err != nil:
 		fatal(t, "%v\n%s", err, text)
+	case out.Verdict == recipes.Met && len(out.Warnings) == 0 && quiet(t):
 	case out.Verdict == recipes.Met || c.reportOnly:
 		t.Logf("%s", text)
 	default:
@@ -83,10 +115,9 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	return out
 }
 
-// absent ends a test that has nothing to measure.
-func absent(t T) {
+// leave ends a test that measures nothing.
+func leave(t T, why string) {
 	t.Helper()
-	const why = "no endpoint: set AIPERF_URL, or use aiperftest.Endpoint(…) or aiperftest.Simulated(…)"
 	if required() {
 		fatal(t, "%s (AIPERF_REQUIRE is set: a skipped gate would be a green gate)", why)
 		return

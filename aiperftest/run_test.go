@@ -159,7 +159,7 @@ func TestWaiting(t *testing.T) {
 	})
 	assert.True(t, f.failed)
 	require.NotEmpty(t, f.logs)
-	assert.Contains(t, f.logs[0], "waiting up to 100ms for endpoint "+gone.URL)
+	assert.Contains(t, f.transcript(), "log: waiting up to 100ms for endpoint "+gone.URL)
 	assert.Contains(t, unfolded(f.errs[0]), "check the URL and that the server runs")
 }
 

@@ -29,6 +29,7 @@ func linear(perSlot float64) func(int) float64 {
 // expanded, a line a probe, the finding.
 func TestText(t *testing.T) {
 	common := aiperftest.Options{
+		aiperftest.Charts(false),
 		aiperftest.Tokens(550, 128), aiperftest.Seed(7), aiperftest.TTFT(200 * time.Millisecond), aiperftest.Concurrency(1, 200),
 	}
 	const maxThroughput, maxConcurrency = "max-throughput-ttft-sla", "max-concurrency-under-sla"

@@ -1,28 +1,33 @@
 package recipes
 
-// blocks watches how far requests share a fate: those of one batch are slow
-// together, and so count for less than as many independent ones.
+import "math"
+
+// blocks counts bad requests by blocks of about one turnover of the slots:
+// requests of one batch are slow together, and so count for less than as many
+// independent ones.
 type blocks struct {
 	size, concurrency int
-	n, bad            int // of the block under way
-	counts            []int
-	total             int // bad requests in the whole blocks
+	n, bad            int         // of the block under way
+	histogram         map[int]int // number of bad requests → whole blocks that have it
+	whole, total      int         // whole blocks, and the bad requests in them
 }
 
 const (
 	leastBlock = 8 // requests; shorter blocks have too few bad ones to vary
 	// assumedCorrelation is that of two requests of one batch before the data
 	// say anything: a factor that moves a whole batch by 20 %, against latencies
-	// that scatter by 50 %, makes it 0.04 for the slowest 5 %.
-	assumedCorrelation = 0.04
-	// How many blocks the assumption weighs, against a limit and for it. Many bad
-	// requests show how they cluster; few do not, and a sample that has by
+	// that scatter by 50 %, makes it 0.04 for the slowest 5 %, unevenly.
+	assumedCorrelation = 0.05
+	leastCorrelation   = 1e-4 // below it the counts are binomial
+
+	// How many blocks the assumption weighs, against a limit and for it. Many
+	// bad requests show how they cluster; few do not, and a sample that has by
 	// chance missed the bad blocks looks as if there were none.
 	weightAgainst, weightFor = 2.0, 10.0
 )
 
 func newBlocks(concurrency int) blocks {
-	return blocks{size: max(concurrency, leastBlock), concurrency: concurrency}
+	return blocks{size: max(concurrency, leastBlock), concurrency: concurrency, histogram: map[int]int{}}
 }
 
 func (b *blocks) add(bad bool) {
@@ -31,7 +36,8 @@ func (b *blocks) add(bad bool) {
 		b.bad++
 	}
 	if b.n == b.size {
-		b.counts = append(b.counts, b.bad)
+		b.histogram[b.bad]++
+		b.whole++
 		b.total += b.bad
 		b.n, b.bad = 0, 0
 	}
@@ -44,17 +50,48 @@ func (b *blocks) add(bad bool) {
 // variance from below, else a handful of bad requests would look like a certainty.
 func (b *blocks) inflation(share, weight float64) float64 {
 	assumed := 1 + assumedCorrelation*float64(b.concurrency-1)
-	k := len(b.counts)
-	if k < 2 {
+	if b.whole < 2 {
 		return assumed
 	}
-	size, mean := float64(b.size), float64(b.total)/float64(k)
-	q := min(max(mean/size, share/2), 0.5)
+	share = min(share, 1-share)
+	k, size := float64(b.whole), float64(b.size)
+	mean := float64(b.total) / k
+	q := min(max(mean/size, share/2), 1-share/2)
 	ss := 0.0
-	for _, n := range b.counts {
+	for n, times := range b.histogram {
 		d := float64(n) - mean
-		ss += d * d
+		ss += float64(times) * d * d
 	}
 	ss /= size * q * (1 - q)
-	return max((weight*assumed+ss)/(weight+float64(k-1)), 1)
+	return max((weight*assumed+ss)/(weight+k-1), 1)
+}
+
+// correlation is that of two requests of one block, from the inflation.
+func (b *blocks) correlation(share, weight float64) float64 {
+	return min(max((b.inflation(share, weight)-1)/float64(b.size-1), leastCorrelation), 0.9)
+}
+
+// likelihood is the log likelihood of the counts, up to a constant, when a share
+// of requests is bad that varies from block to block as a beta distribution with
+// the correlation rho (Skellam 1948, "A probability distribution derived from the
+// binomial distribution").
+func (b *blocks) likelihood(share, rho float64) float64 {
+	scale := 1/rho - 1
+	x, y := share*scale, (1-share)*scale
+	base := logBeta(x, y)
+	sum := 0.0
+	for n, times := range b.histogram {
+		sum += float64(times) * (logBeta(x+float64(n), y+float64(b.size-n)) - base)
+	}
+	if b.n > 0 {
+		sum += logBeta(x+float64(b.bad), y+float64(b.n-b.bad)) - base
+	}
+	return sum
+}
+
+func logBeta(x, y float64) float64 {
+	a, _ := math.Lgamma(x)
+	b, _ := math.Lgamma(y)
+	c, _ := math.Lgamma(x + y)
+	return a + b - c
 }

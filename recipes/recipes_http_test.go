@@ -177,28 +177,51 @@ func sharedITL(c, n float64) float64 {
 // request, of which n − 1 are decoded by steps of 16.2 ms.
 func lone(prefill, n float64) float64 { return 1000 * n / (prefill + (n-1)*16.2) }
 
+// run runs the recipe; again, twice at most, when its probes were disturbed: a
+// machine that takes a millisecond's work away for ten times as long is not what
+// the formulas are about. What is measured plays no part in it.
 func (serve server) run(t *testing.T, name string, m simserver.Model, isl, osl, requests int, in recipes.Inputs) *recipes.Outcome {
 	t.Helper()
-	srv, dial := serve(m)
-	defer srv.Close()
 	r, err := recipes.Lookup(name)
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	out, err := recipes.Run(ctx, r, recipes.Spec{
-		Target:   loadgen.Target{URL: srv.URL, Dial: dial},
-		Workload: loadgen.Load{ISL: isl, OSL: osl, Requests: requests, Seed: 1},
-		Inputs:   in,
-	})
-	require.NoError(t, err)
-	t.Logf("%s: %v, safe %v, best %v, %d probes, %.1fs, %s", name, out.Verdict, out.Boundary.Safe, out.Best.Concurrency(), len(out.Probes), out.Wall.Seconds(), out.Reason)
-	for file, raw := range out.Derived {
+	var calmest *recipes.Outcome
+	for range 3 {
+		srv, dial := serve(m)
+		ctx, cancel := context.WithCancel(t.Context())
+		out, err := recipes.Run(ctx, r, recipes.Spec{
+			Target:   loadgen.Target{URL: srv.URL, Dial: dial},
+			Workload: loadgen.Load{ISL: isl, OSL: osl, Requests: requests, Seed: 1},
+			Inputs:   in,
+		})
+		cancel()
+		srv.Close()
+		require.NoError(t, err)
+		t.Logf("%s: %v, safe %v, best %v, %d probes, %.1fs, %s; disturbed by %v", name, out.Verdict, out.Boundary.Safe, out.Best.Concurrency(),
+			len(out.Probes), out.Wall.Seconds(), out.Reason, disturbance(out))
+		for _, w := range out.Warnings {
+			t.Log("warning:", w)
+		}
+		if calmest == nil || disturbance(out) < disturbance(calmest) {
+			calmest = out
+		}
+		if disturbance(calmest) < 3*time.Millisecond {
+			break
+		}
+	}
+	for file, raw := range calmest.Derived {
 		t.Logf("%s: %.600s", file, raw)
 	}
-	for _, w := range out.Warnings {
-		t.Log("warning:", w)
+	return calmest
+}
+
+// disturbance is the worst that timers and sends of any probe were late by (p99).
+func disturbance(out *recipes.Outcome) (worst time.Duration) {
+	for _, p := range out.Probes {
+		for _, m := range p.Trials {
+			worst = max(worst, m.Health.BeatLagP99, m.Health.SendLagP99)
+		}
 	}
-	return out
+	return worst
 }
 
 func between(lo, hi int) recipes.Bounds { return recipes.Bounds{Min: &lo, Max: &hi} }

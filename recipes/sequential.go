@@ -83,7 +83,8 @@ type counter struct {
 
 	verdict ruling  // of the sequential test, kept once it is there
 	exact   ruling  // of the curtailment
-	ratio   float64 // log likelihood ratio, dependence allowed for, at the verdict or now; positive speaks against the limit
+	ratio   float64 // log odds that the evidence gives, at the verdict or now; positive speaks against the limit
+	next    int     // requests at which the test looks again
 }
 
 // ruling is a verdict on one limit.
@@ -117,10 +118,15 @@ func (k *counter) decide(left int) {
 	if k.exact == open {
 		k.exact = k.rule.curtail(k.tally, left)
 	}
-	if k.verdict == open {
-		k.ratio = k.test.ratio(k.tally.bad, k.tally.n)
-		k.ratio /= k.inflation()
-		k.verdict = k.test.ruling(k.ratio)
+	if k.verdict == open && k.test.alpha > 0 && (k.tally.n >= k.next || left == 0) {
+		// A look at every request would cost more than it saves.
+		k.next = k.tally.n + max(1, k.tally.n/32)
+		favour, against := k.test.evidence(&k.blocks, k.rule.allowed)
+		k.ratio = against
+		if favour > against {
+			k.ratio = -favour
+		}
+		k.verdict = k.test.ruling(favour, against)
 	}
 }
 

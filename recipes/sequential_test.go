@@ -230,8 +230,8 @@ func TestSequentialStops(t *testing.T) {
 	}{
 		{"a plain failure is seen at once", []Limit{ttft}, 600, 0, 1000, 4, true, 8, 30, breaks},
 		{"no verdict before two turnovers", []Limit{ttft}, 600, 0, 1000, 100, true, 200, 300, breaks},
-		{"a plain pass takes the good requests that Wald asks for", []Limit{ttft}, 50, 0, 1000, 4, true, 150, 250, holds},
-		{"two limits share the error, so both take longer", []Limit{ttft, errs}, 50, 0, 4000, 4, true, 800, 2200, holds},
+		{"a pass takes ln(2/0.02)/−ln(1−0.0625) good requests at least", []Limit{ttft}, 50, 0, 1000, 4, true, 72, 250, holds},
+		{"two limits share the error: ln(2/0.01)/−ln(1−0.0125)", []Limit{ttft, errs}, 50, 0, 4000, 4, true, 422, 2200, holds},
 		{"failed requests exceed a latency limit", []Limit{ttft}, 50, 0.5, 1000, 4, true, 8, 40, breaks},
 		{"one limit that fails is enough", []Limit{errs, ttft}, 50, 0.3, 5000, 4, true, 8, 80, breaks},
 		{"an average wants the whole window", []Limit{average}, 50, 0, 500, 4, false, 500, 500, open},

@@ -192,3 +192,38 @@ func TestRequestSurfaces(t *testing.T) {
 		t.Logf("by surface\n%s", details.String())
 	}
 }
+
+// Run ends probes early where only their verdict is wanted, and hands the
+// certainty on: to the reading, and to the planner.
+func TestRunEndsProbesEarly(t *testing.T) {
+	i := slices.IndexFunc(loadSurfaces(t), func(s surface) bool { return s.Truth.NPassing > 50 && len(s.Filters) == 1 })
+	require.GreaterOrEqual(t, i, 0)
+	s := loadSurfaces(t)[i]
+	run := func(full bool) (*recipes.Outcome, int) {
+		server := &requestServer{surface: s, rng: surfaceRNG(s.Name, 1, "early")}
+		out, err := recipes.Run(context.Background(), s.recipe(), recipes.Spec{Prober: server, Workload: loadgen.Load{Requests: 1000}, FullProbes: full})
+		require.NoError(t, err)
+		return out, server.requests
+	}
+	out, requests := run(false)
+	cut := 0
+	for _, p := range out.Probes {
+		if p.Observed.State != plan.Cut {
+			continue
+		}
+		cut++
+		assert.LessOrEqual(t, p.Requests(), max(p.Load.Requests, 2*p.Load.Concurrency))
+		assert.Equal(t, p.Readings[0].Pass, p.Observed.Limits[0].Pass)
+		assert.Equal(t, p.Readings[0].Holds, p.Observed.Limits[0].Value <= 0)
+		if p.Requests() < 300 { // curtailment needs more: the sequential test came to its end
+			certain := p.Readings[0].Pass >= 0.98 || p.Readings[0].Pass <= 0.02
+			assert.True(t, certain, "P(pass) %v after %d requests", p.Readings[0].Pass, p.Requests())
+		}
+	}
+	assert.GreaterOrEqual(t, cut, 3)
+	whole, all := run(true)
+	for _, p := range whole.Probes {
+		assert.Equal(t, plan.Full, p.Observed.State)
+	}
+	assert.Less(t, requests, all)
+}

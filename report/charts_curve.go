@@ -49,7 +49,7 @@ func kneeChart(o *recipes.Outcome) (plot.Chart, bool) {
 		}
 		pt := plot.Point{X: float64(p.Load.Concurrency), Y: v, Label: digits(float64(p.Load.Concurrency)),
 			Tip: fmt.Sprintf("concurrency %d\n%s %s (%+.0f%%)", p.Load.Concurrency, name, value(v, unit), 100*(v/k.Baseline-1))}
-		pt.Lo, pt.Hi = bounds(p, k.Metric, k.Stat)
+		pt.Lo, pt.Hi = errorBar(p, k.Metric, k.Stat)
 		points[kind] = append(points[kind], pt)
 		line.Points = append(line.Points, plot.Point{X: pt.X, Y: pt.Y})
 		ys = append(ys, v)
@@ -65,9 +65,9 @@ func kneeChart(o *recipes.Outcome) (plot.Chart, bool) {
 // tagTTFT is what measurements call TTFT.
 const tagTTFT = "time_to_first_token"
 
-// bounds is the 95 % interval of a statistic at a probe of one trial; NaN where
+// errorBar is the 95 % interval of a statistic at a probe of one trial; NaN where
 // it is unknown.
-func bounds(p *recipes.Probe, tag, stat string) (lo, hi float64) {
+func errorBar(p *recipes.Probe, tag, stat string) (lo, hi float64) {
 	const z = 1.96
 	v, ok := p.Stat(tag, stat)
 	if !ok || len(p.Trials) != 1 {
@@ -108,7 +108,7 @@ func ttftChart(o *recipes.Outcome) (plot.Chart, bool) {
 			said += fmt.Sprintf("\nfit %s", value(fit, "ms"))
 		}
 		pt := plot.Point{X: float64(p.Load.ISL), Y: v, Tip: said}
-		pt.Lo, pt.Hi = bounds(p, tagTTFT, "avg")
+		pt.Lo, pt.Hi = errorBar(p, tagTTFT, "avg")
 		points.Points = append(points.Points, pt)
 	}
 	c.Series = []plot.Series{points}

@@ -60,6 +60,9 @@ func distributionChart(o *recipes.Outcome, metric string) (plot.Chart, bool) {
 // just beyond it; of a sweep its ends and its middle.
 func telling(o *recipes.Outcome) []int {
 	n := len(o.Probes)
+	if n == 0 {
+		return nil
+	}
 	if !o.Best.Found {
 		var out []int
 		for _, i := range []int{0, n / 2, n - 1} {

@@ -64,6 +64,7 @@ func TestDerivedFinding(t *testing.T) {
 		{"breach", "max-concurrency-under-sla", "a boundary inside the grid", formula{prefill, loaded}, recipes.Inputs{TTFT: &limit, Style: recipes.Grid}},
 		{"breach_none", "max-concurrency-under-sla", "the whole grid passes", formula{flat(20), loaded}, recipes.Inputs{TTFT: &limit, Style: recipes.Grid, Steps: new(3)}},
 		{"breach_all", "max-concurrency-under-sla", "none of it does", formula{flat(200), loaded}, recipes.Inputs{TTFT: &limit, Style: recipes.Grid, Steps: new(3)}},
+		{"breach_throughput", "max-throughput-ttft-sla", "with an objective, and no best point", formula{flat(200), loaded}, recipes.Inputs{TTFT: &limit, Style: recipes.Grid, Steps: new(3)}},
 		{"breach_not_monotone", "max-concurrency-under-sla", "a bump", formula{func(c, _, _ float64) float64 {
 			if c == 19 {
 				return 70

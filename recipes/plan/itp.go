@@ -6,19 +6,19 @@ import "math"
 // the bisection method average performance preserving minmax optimality",
 // section 2.1). The slack of one step is the one of their experiments.
 const (
-	itpTruncate = 0.2 // κ₁, over the width of the first bracket
-	itpSlack    = 1   // n₀
+	itpTruncate  = 0.2  // κ₁, over the width of the first bracket
+	itpPrecision = 0.01 // in ln x
+	itpClip      = 1.0  // a margin beyond it says how far off the curve is, not where it crosses
+	itpSlack     = 1    // n₀
 )
 
-var itpPrecision = .01
+// Once the posterior is narrower than aimSpread in ln x, the point of which it
+// believes with aimPass that it passes takes the place of the secant's zero: a
+// probe there can be the answer, one at the zero fails every other time.
+const aimSpread, aimPass = 0.2, 0.7
 
-var itpClip = 1.0
-var aimSpread, aimQ = .2, .7
-
-// itp returns where to look next in the bracket [a, b] whose margins are ga ≤ 0
-// and gb > 0, after steps probes since the bracket was as wide as first: the
-// secant's zero, truncated towards the middle and projected so that the worst
-// case is bisection's plus itpSlack.
+// falsi is the secant's zero in [a, b], where the margins are ga ≤ 0 and gb > 0;
+// the middle where one of them is missing.
 func falsi(a, b, ga, gb float64) float64 {
 	ga, gb = max(ga, -itpClip), min(gb, itpClip)
 	if !(ga <= 0 && gb > 0) {
@@ -26,6 +26,11 @@ func falsi(a, b, ga, gb float64) float64 {
 	}
 	return (gb*a - ga*b) / (gb - ga)
 }
+
+// itp returns where to look next in the bracket [a, b], after steps probes since
+// the bracket was as wide as first: the estimate falsi of the zero, truncated
+// towards the middle and projected so that the worst case is bisection's plus
+// itpSlack.
 func itp(a, b, falsi, first float64, steps int) float64 {
 	half, width := (a+b)/2, b-a
 	if width <= 0 {
@@ -53,8 +58,7 @@ func (s *sequence) refine(lo, hi float64) Step {
 	first, steps := s.firstBracket()
 	f := falsi(a, b, s.points[s.end-1].worst(), s.points[s.end].worst())
 	if s.view != nil && s.view.spread() < aimSpread {
-		f = math.Log(s.view.quantile(aimQ))
-		f = max(a, min(b, f))
+		f = max(a, min(b, math.Log(s.view.quantile(aimPass))))
 	}
 	x := itp(a, b, f, max(first, b-a), steps)
 	y, ok := s.inside(math.Exp(x), lo, hi)

@@ -176,7 +176,7 @@ func (s *sequence) next() Step {
 	case s.end == 0:
 		return s.down()
 	case s.view == nil && s.end == n:
-		return s.upward()
+		return s.explore(s.upward())
 	}
 	if step, ok := s.surprise(); ok {
 		return step
@@ -190,10 +190,20 @@ func (s *sequence) next() Step {
 			return s.refine(lo, hi)
 		}
 		if s.view.spread() > finishSpread && !s.narrow(lo, hi, relativePrecision) {
-			return s.refine(lo, hi)
+			return s.explore(s.refine(lo, hi))
 		}
 	}
 	return s.finish()
+}
+
+// explore shortens a probe on the way to the boundary where verdicts carry
+// their certainty: which side it is on is all that it is for, and a doubt is
+// settled by the probes that come nearer.
+func (s *sequence) explore(step Step) Step {
+	if s.known && step.Size == 1 {
+		step.Size = exploreSize
+	}
+	return step
 }
 
 func probe(x float64, why string) Step {
@@ -220,11 +230,10 @@ func (s *sequence) down() Step {
 }
 
 // The jump up while everything passes, as a factor.
-var leastJump, overshoot = 1.6, 1.12
-
 const (
-	mostJump    = 6.0
-	slopeBefore = 1.0 // of g in ln x, before a secant is known
+	leastJump, mostJump = 1.6, 6.0
+	overshoot           = 1.12 // a bracket is wanted, not the boundary itself
+	slopeBefore         = 1.0  // of g in ln x, before a secant is known
 )
 
 // upward is the step while everything passes: as far as the secant of the last

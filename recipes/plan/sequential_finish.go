@@ -2,36 +2,58 @@ package plan
 
 import "math"
 
-var (
-	finishWindow   = 0.15
-	closeEnough    = 0.97
-	furtherProbes  = 5.0
-	finishSpread   = 0.10
-	finishQ        = 0.85
-	sureLevel      = 0.8
-	knownLevel     = 0.9
-	surpriseFactor = 2.5
-	mostRefining   = 14
+const (
+	finishSpread  = 0.08 // spread of the posterior in ln x from which on it chooses the points
+	finishPass    = 0.88 // P(b ≥ x) of the point to probe
+	finishWindow  = 0.15 // in ln x: probes so near to the median count as the finish's
+	furtherProbes = 5    // of them
+	mostRefining  = 14   // visits after the first bracket, where noise leaves the posterior wide
+
+	// The least P(b ≥ x) of an answer, without and with certainties of the
+	// probes' own.
+	answerPass, certainPass = 0.86, 0.9
+	// The least share of the boundary's median that an answer must reach. The
+	// last two percent would cost as many probes as all before where a probe's
+	// own error is that large.
+	closeEnough, closeCertain = 0.97, 0.95
+
+	// exploreSize is the length of a probe on the way to the boundary.
+	exploreSize = 0.5
+	// contradiction is how far two visits of a point must differ for a third to
+	// decide between them.
+	contradiction = 0.3
+	// bend is how many times steeper than its secant a curve may become before
+	// a failure is a surprise.
+	bend = 2.5
 )
 
 // level is the least P(b ≥ x) of an answer.
 func (s *sequence) level() float64 {
 	if s.known {
-		return max(sureLevel, knownLevel)
+		return certainPass
 	}
-	return sureLevel
+	return answerPass
+}
+
+// near is the share of the boundary's median that an answer must reach.
+func (s *sequence) near() float64 {
+	if s.known {
+		return closeCertain
+	}
+	return closeEnough
 }
 
 // sure reports whether a point is an answer: the posterior leaves little doubt,
-// or its own verdict is certain and the posterior does not contradict. A verdict
-// beyond 99 % stands alone: at a cliff a straight line is the wrong
-// neighbourhood.
+// or the point's own verdict is certain and the posterior does not contradict.
+// Where requests carry the certainty it takes more agreement, since they know
+// nothing of what moves a whole probe; a verdict beyond 99.9 % stands alone: at a
+// cliff a straight line is the wrong neighbourhood.
 func (s *sequence) sure(b belief) bool {
 	if s.view == nil {
 		return s.certainPass(b)
 	}
 	p := s.view.passes(b.x)
-	return p >= s.level() || s.certainPass(b) && (p >= 0.5 || b.pass > 0.99)
+	return p >= s.level() || s.certainPass(b) && (p >= 0.7 || !s.known && p >= 0.5 || b.pass > 0.999 && p >= 0.5)
 }
 
 // finish probes where the boundary is likely to hold, until such a point is
@@ -39,7 +61,7 @@ func (s *sequence) sure(b belief) bool {
 func (s *sequence) finish() Step {
 	m := s.view.quantile(0.5)
 	i := s.safeIndex()
-	if i >= 0 && s.points[i].x >= s.clampDown(closeEnough*m) {
+	if i >= 0 && s.points[i].x >= s.clampDown(s.near()*m) {
 		return Step{Done: true, Reason: s.ending()}
 	}
 	near := 0
@@ -48,8 +70,8 @@ func (s *sequence) finish() Step {
 			near += len(b.visits)
 		}
 	}
-	if _, steps := s.firstBracket(); float64(near) <= furtherProbes && steps < mostRefining {
-		x := s.clampDown(s.view.quantile(max(finishQ, s.level()+0.02)))
+	if _, steps := s.firstBracket(); near <= furtherProbes && steps < mostRefining {
+		x := s.clampDown(s.view.quantile(max(finishPass, s.level()+0.02)))
 		return probe(x, "where the boundary is likely to hold")
 	}
 	if i < 0 { // nothing is certain yet: the largest that may be
@@ -132,7 +154,7 @@ func (s *sequence) surprise() (Step, bool) {
 			return again, true
 		}
 	}
-	slope := surpriseFactor * max(s.secant(i-2, i-1), slopeBefore)
+	slope := bend * max(s.secant(i-2, i-1), slopeBefore)
 	off := func(b belief) bool {
 		return b.worst() > surpriseMargin && last.worst()+slope*math.Log(b.x/last.x) < -surpriseMargin
 	}
@@ -154,7 +176,7 @@ func (s *sequence) contrary(b belief) bool {
 		for _, v := range b.values[j] {
 			lo, hi = min(lo, v.Value), max(hi, v.Value)
 		}
-		if lo <= 0 && hi > straight {
+		if lo <= 0 && hi > 0 && hi-lo > contradiction {
 			return true
 		}
 	}

@@ -1,6 +1,9 @@
 package plan
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // span is the range in which the boundary is looked for; ok is false while there
 // is no bracket. An upper bound that passes, but not for certain, closes one: it
@@ -34,15 +37,20 @@ func (s *sequence) sight(lo, hi float64) posterior {
 	h := make([]Observation, len(s.h))
 	for i, o := range s.h {
 		h[i] = o
-		if o.State != Cut {
-			continue
-		}
-		h[i].Limits = make([]Limit, len(o.Limits))
-		rough := true
-		for k, l := range o.Limits {
+		h[i].Limits = slices.Clone(o.Limits)
+		rough := o.State == Cut
+		for j, k := range s.tier {
+			if k < 0 || k >= len(o.Limits) || s.exact {
+				continue
+			}
+			l := &h[i].Limits[k]
 			rough = rough && l.SE > 0
-			l.SE *= cutScale
-			h[i].Limits[k] = l
+			if o.State == Cut {
+				l.SE *= cutScale
+			}
+			if l.SE < s.noise[j].sd { // a probe knows its requests' scatter, not that of probes
+				l.SE = s.noise[j].sd
+			}
 		}
 		if rough {
 			h[i].State = Full

@@ -99,5 +99,9 @@ func finite(vs ...float64) bool {
 	return true
 }
 
-// shows reports whether the axis has a place for v.
-func (a Axis) shows(v float64) bool { return finite(v) && (!a.Log || v > 0) }
+// shows reports whether the axis has a place for v. No measurement is as far out
+// as what it leaves out, and sums of such values are not finite.
+func (a Axis) shows(v float64) bool {
+	const far = 1e100
+	return math.Abs(v) <= far && (!a.Log || v >= 1/far)
+}

@@ -1,0 +1,35 @@
+package aiperftest
+
+import (
+	"testing"
+
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// short reports whether -short leaves the run out, and how many points it would
+// have measured at most. A recipe of one point, as recipes.Fixed, is measured
+// all the same.
+//
+// Note: a smoke probe at the lowest concurrency was tried. It can assert nothing
+// (a few requests settle no limit), and the code behind Run would take its
+// concurrency for the answer.
+func short(r *recipes.Recipe, in recipes.Inputs) (points int, skip bool) {
+	if !testing.Testing() || !testing.Short() {
+		return 0, false
+	}
+	p, err := r.Expand(in)
+	switch {
+	case err != nil || p == nil:
+		return 0, false // the run says what is wrong
+	case p.Search != nil:
+		return p.Search.MaxProbes, true
+	case p.Grid != nil:
+		points = 1
+		for _, a := range p.Grid {
+			points *= len(a.Values)
+		}
+	default:
+		points = len(p.Scenarios)
+	}
+	return points, points > 1
+}
