@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report"
 )
 
@@ -69,9 +68,9 @@ func vacant(path string) string {
 	return name
 }
 
-// again is the command that does the run once more.
-func again(t T, o *recipes.Outcome) string {
-	seed := fmt.Sprintf("%s=%d ", envSeed, o.Spec.Workload.Seed)
+// again is the command that does the run of that seed once more.
+func again(t T, n uint64) string {
+	seed := fmt.Sprintf("%s=%d ", envSeed, n)
 	name := t.Name()
 	if strings.ContainsAny(name, " '") {
 		return seed + "ginkgo --focus=" + quote(regexp.QuoteMeta(name))

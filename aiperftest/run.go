@@ -79,7 +79,7 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	}
 
 	dir, shown := artifactDir(t, c.artifacts)
-	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir, NoCharts: c.noCharts}}
+	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir, NoCharts: c.noCharts, Again: again(t, c.spec.Workload.Seed)}}
 	c.spec.Observe = n.observe
 	c.spec.Target.Waiting = func(err error) { n.lines <- err.Error() }
 	engine := start(ctx, r, c.spec, n)
@@ -95,6 +95,9 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 		return &recipes.Outcome{}
 	}
 	reportMetrics(t, out)
+	if err := report.StepSummary(out, again(t, out.Spec.Workload.Seed)); err != nil {
+		out.Warnings = append(out.Warnings, err)
+	}
 	text := closing(t, out, shown)
 	if a, ok := t.(interface {
 		Attach(o *recipes.Outcome, artifacts string)
@@ -103,9 +106,9 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	}
 	switch {
 	case err != nil && len(out.Probes) == 0:
-		fatal(t, "%v", err)
+		fatal(t, "%s", report.Redact(out, err.Error())) // servers quote keys
 	case err != nil:
-		fatal(t, "%v\n%s", err, text)
+		fatal(t, "%s\n%s", report.Redact(out, err.Error()), text)
 	case out.Verdict == recipes.Met && len(out.Warnings) == 0 && quiet(t):
 	case out.Verdict == recipes.Met || c.reportOnly:
 		t.Logf("%s", text)
@@ -207,7 +210,7 @@ func closing(t T, o *recipes.Outcome, dir string) string {
 		b.WriteString("    artifacts: " + dir + "\n")
 	}
 	if o.Verdict != recipes.Met {
-		b.WriteString("    again:     " + again(t, o) + "\n")
+		b.WriteString("    again:     " + again(t, o.Spec.Workload.Seed) + "\n")
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
