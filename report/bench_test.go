@@ -109,6 +109,7 @@ func TestBenchstat(t *testing.T) {
 		var text strings.Builder
 		for run := range 6 {
 			s := sim{fixed: 4, model: simserver.Model{Step: step, PerPromptToken: 10 * time.Microsecond, Jitter: 0.1, Seed: uint64(run)}}
+			s.dir = &Dir{Path: t.TempDir(), NoCharts: true}
 			s.change = func(s *recipes.Spec) { s.Workload.Seed = uint64(run) }
 			_, d := s.run(t)
 			text.WriteString(read(t, d, "bench.txt"))

@@ -146,7 +146,7 @@ func TestFullDisk(t *testing.T) {
 				dir := t.TempDir()
 				r, err := recipes.Lookup("concurrency-ramp")
 				require.NoError(t, err)
-				o, err := recipes.Run(t.Context(), r, recipes.Spec{Prober: formula{}, Inputs: standard["ramp"].inputs, Observe: (&Dir{Path: dir, storage: f}).Update})
+				o, err := recipes.Run(t.Context(), r, recipes.Spec{Prober: formula{}, Inputs: standard["ramp"].inputs, Observe: (&Dir{Path: dir, NoCharts: call != "write", storage: f}).Update})
 				require.NoError(t, err)
 				assert.Equal(t, recipes.Met, o.Verdict)
 				for _, name := range tree(t, dir) {
@@ -174,7 +174,7 @@ func TestFullDisk(t *testing.T) {
 
 				var b strings.Builder
 				require.NoError(t, Finding(&b, o))
-				assert.Contains(t, b.String(), "measured at 4 points")
+				assert.Contains(t, b.String(), "knee at concurrency 32")
 				assert.Contains(t, strings.Join(strings.Fields(b.String()), " "), "no space left on device")
 			})
 		}
@@ -237,11 +237,16 @@ func TestInTheWay(t *testing.T) {
 // TestOddPaths: a directory is the user's to name.
 func TestOddPaths(t *testing.T) {
 	o := runOutcome(t, "ramp")
-	want := tree(t, runDir(t, "ramp"))
+	var want []string
+	for _, name := range tree(t, runDir(t, "ramp")) {
+		if !strings.HasPrefix(name, "plots/") { // drawn once is enough
+			want = append(want, name)
+		}
+	}
 	for _, name := range []string{"with space", "quote'\"", "new\nline", "naïve 日本", "per%cent", "-dash", "*?[x]", "\\back", ".hidden", "a/b/c"} {
 		t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), name)
-			require.NoError(t, (&Dir{Path: dir}).Update(o))
+			require.NoError(t, (&Dir{Path: dir, NoCharts: true}).Update(o))
 			assert.Equal(t, want, tree(t, dir))
 		})
 	}

@@ -191,16 +191,16 @@ type boundary struct {
 		Breach *breach `json:"first_breach"`
 	} `json:"infeasible_min"`
 	// Of style smooth_isotonic, once the run has ended.
-	Type     string  `json:"boundary_type,omitempty"`
-	Binding  string  `json:"binding_constraint,omitempty"`
-	MarginCI *bounds `json:"boundary_ci,omitempty"`
+	Type     string `json:"boundary_type,omitempty"`
+	Binding  string `json:"binding_constraint,omitempty"`
+	MarginCI *loHi  `json:"boundary_ci,omitempty"`
 
-	Safe     num    `json:"safe"`
-	Estimate num    `json:"estimate"`
-	CI       bounds `json:"ci"`
+	Safe     num  `json:"safe"`
+	Estimate num  `json:"estimate"`
+	CI       loHi `json:"ci"`
 }
 
-type bounds struct {
+type loHi struct {
 	Lo num `json:"lo"`
 	Hi num `json:"hi"`
 }
@@ -438,7 +438,7 @@ func (b *boundary) smooth(o *recipes.Outcome) {
 		b.Binding = fmt.Sprintf("%d:%s.%s.%s.%s", k, l.Metric, l.Stat, l.Op, exact(l.Threshold))
 	}
 	if finite(s.CILow) && finite(s.CIHigh) {
-		b.MarginCI = &bounds{num(s.CILow), num(s.CIHigh)}
+		b.MarginCI = &loHi{num(s.CILow), num(s.CIHigh)}
 	}
 }
 

@@ -11,13 +11,14 @@ import (
 )
 
 // Summary writes summary.md, what a CI job shows on its page: the finding first,
-// then the limits, want and got, the probes, what the run was like, and again, the
+// then the limits, want and got, what was derived, the probes, what the run was like, and again, the
 // command that does it once more (empty: the seed alone is said).
 func Summary(w io.Writer, o *recipes.Outcome, again string) error {
 	s := &summary{o: o}
 	mark := map[recipes.Verdict]string{recipes.Met: "✅", recipes.Missed: "❌", recipes.Inconclusive: "⚠️"}[o.Verdict]
 	s.line("### %s %s: %s", mark, md(o.Recipe.Name), md(Headline(o)))
 	s.limits()
+	s.derived()
 	s.probes()
 	s.run()
 	s.again(again)
@@ -110,24 +111,36 @@ func (s *summary) probes() {
 	}
 }
 
+// derived is what the sweep's post-process found. It is a table more often than
+// not, aligned for a fixed font.
+func (s *summary) derived() {
+	f := &finding{o: s.o}
+	f.derived()
+	if len(f.out) > 0 {
+		s.fenced("text", Redact(s.o, strings.Join(f.out, "\n")))
+	}
+}
+
+// fenced writes a block that no text inside it can end.
+func (s *summary) fenced(language, text string) {
+	fence := "```"
+	for strings.Contains(text, fence) {
+		fence += "`"
+	}
+	s.line("\n%s%s\n%s\n%s", fence, language, text, fence)
+}
+
 // run says what the run was like, and what to beware of.
 func (s *summary) run() {
-	f := &finding{o: s.o}
-	f.failures()
-	f.best()
-	f.run()
-	f.tiers()
-	f.warnings()
-	if len(f.out) == 0 {
-		return
-	}
 	s.line("")
-	for _, text := range f.out { // finding breaks long lines, and indents the rest twice
-		if rest, later := strings.CutPrefix(text, indent+indent); later {
-			s.line("  %s", md(rest))
-			continue
-		}
-		s.line("- %s", md(strings.TrimSpace(text)))
+	for _, text := range unwrapped(s.o, func(f *finding) {
+		f.failures()
+		f.best()
+		f.run()
+		f.tiers()
+		f.warnings()
+	}) {
+		s.line("- %s", md(text))
 	}
 }
 
@@ -141,15 +154,10 @@ func (s *summary) again(command string) {
 	w := o.Spec.Workload
 	s.line("")
 	s.line("%s, %d/%d tokens in/out, %s", md(Redact(o, server)), w.ISL, w.OSL, md(Library()))
-	s.line("")
 	if command == "" {
 		command = fmt.Sprintf("AIPERF_SEED=%d go test -count=1", w.Seed)
 	}
-	fence := "```"
-	for strings.Contains(command, fence) {
-		fence += "`"
-	}
-	s.line("%ssh\n%s\n%s", fence, strings.Join(strings.Fields(Redact(o, command)), " "), fence)
+	s.fenced("sh", strings.Join(strings.Fields(Redact(o, command)), " "))
 }
 
 // md escapes a text for a line or a cell of Markdown: what came from a server or

@@ -37,6 +37,16 @@ func TestSummary(t *testing.T) {
 	assert.Contains(t, b.String(), "go test -count=1")
 }
 
+// TestSummaryDerived: a curve's answer is what was derived from it.
+func TestSummaryDerived(t *testing.T) {
+	var b strings.Builder
+	require.NoError(t, Summary(&b, runOutcome(t, "prefill"), ""))
+	f := finding{o: runOutcome(t, "prefill")}
+	f.derived()
+	require.NotEmpty(t, f.out)
+	assert.Contains(t, b.String(), "\n```text\n"+strings.Join(f.out, "\n")+"\n```\n")
+}
+
 // TestSummaryEscapes: text of a server's or a user's makes no markup.
 func TestSummaryEscapes(t *testing.T) {
 	o := *runOutcome(t, "ramp")
