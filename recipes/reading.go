@@ -37,7 +37,7 @@ func read(l Limit, trials []*loadgen.Measurement) (Reading, plan.Limit) {
 		g.Value = t.margin(l, r)
 		if g.SE > 0 {
 			g.SE *= math.Sqrt(t.inflation)
-		} else if se := t.tailSE(); l.Unit() == "ms" && se > 0 {
+		} else if se := t.tailSE(l.Op.Upper()); l.Unit() == "ms" && se > 0 {
 			g.SE = se * math.Sqrt(t.inflation)
 		} else if share := l.share(); share {
 			g.SE = math.Sqrt(t.inflation) / math.Sqrt(max(float64(t.bad), 1)) // of ln(share): counts are Poisson

@@ -165,7 +165,7 @@ func (t tally) margin(l Limit, r Reading) float64 {
 // the order statistics above it, as that of a probe that ended early: the
 // binomial error of the share beyond, times how far ln of the value moves with
 // ln of the share, which the upper tail shows between twice the share and it.
-func (t tally) tailSE() float64 {
+func (t tally) tailSE(upper bool) float64 {
 	share := min(t.allowed, 1-t.allowed)
 	slices.Sort(t.values)
 	n := len(t.values)
@@ -174,7 +174,7 @@ func (t tally) tailSE() float64 {
 	}
 	at := func(beyond float64) float64 {
 		i := int(beyond * float64(n))
-		if t.allowed <= 0.5 {
+		if upper == (t.allowed <= 0.5) {
 			i = n - 1 - i
 		}
 		return t.values[min(max(i, 0), n-1)]

@@ -62,7 +62,7 @@ func (s *sequence) finish() Step {
 	m := s.view.quantile(0.5)
 	i := s.safeIndex()
 	if i >= 0 && s.points[i].x >= s.clampDown(s.near()*m) {
-		return Step{Done: true, Reason: s.ending()}
+		return Step{Done: true, Reason: s.ending(false)}
 	}
 	near := 0
 	for _, b := range s.points {
@@ -81,7 +81,7 @@ func (s *sequence) finish() Step {
 			}
 		}
 	}
-	return Step{Done: true, Reason: s.ending()}
+	return Step{Done: true, Reason: s.ending(true)}
 }
 
 // clampDown is the largest legal value at or below x.
@@ -92,13 +92,14 @@ func (s *sequence) clampDown(x float64) float64 {
 	return max(s.Lo, min(s.Hi, x))
 }
 
-// ending names the end of a search that has a posterior.
-func (s *sequence) ending() string {
+// ending names the end of a search that has a posterior; spent: it had no probes
+// left for a better answer.
+func (s *sequence) ending(spent bool) string {
 	n := len(s.points)
 	switch ok, _ := s.identifiable(); {
 	case s.end == n && s.points[n-1].x >= s.Hi && s.sure(s.points[n-1]):
 		return sequentialNoFailure
-	case !ok:
+	case spent && !ok:
 		return notIdentifiable
 	}
 	return sequentialPrecision
@@ -114,6 +115,9 @@ func (s *sequence) identifiable() (ok bool, factor float64) {
 		return true, 1
 	}
 	lo, hi := s.view.quantile(0.975), s.view.quantile(0.025)
+	if n := s.end; n > 0 && n < len(s.points) && s.certainPass(s.points[n-1]) && s.certainFail(s.points[n]) {
+		lo, hi = max(lo, s.points[n-1].x), min(hi, s.points[n].x) // two certain verdicts bound it, whatever the curve
+	}
 	half := math.Log(hi/lo) / 2
 	if half <= knownWidth || s.Int && hi-lo <= 2 {
 		return true, 1
