@@ -76,7 +76,7 @@ func TestSequentialErrorRates(t *testing.T) {
 		threshold = 200.0
 		n         = 1000
 	)
-	runs := simulations(t, 300)
+	runs := simulations(t, 100)
 	limit := Limit{loadgen.TagTTFT, "p95", LT, threshold}
 	var table strings.Builder
 	table.WriteString("| requests | c | T/p95 | exceed | wrong of decided | 99 % bound | open | curtailed | requests used |\n|---|---|---|---|---|---|---|---|---|\n")

@@ -108,7 +108,7 @@ func TestBoundaryHTTP(t *testing.T) {
 			defer srv.Close()
 			// A user who knows the server's size says so: the lowest levels are
 			// the slowest to measure.
-			lo, hi := max(2, s.Boundary/4), 4*s.Boundary
+			lo, hi := max(4, s.Boundary/4), 4*s.Boundary
 			requests := 120
 			if s.Boundary < 10 {
 				requests = 300 // a tenth of it is less than one: only the exact answer will do
