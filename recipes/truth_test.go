@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"net"
-	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,38 +90,6 @@ func TestBoundaryVirtual(t *testing.T) {
 				assert.Equal(t, recipes.Met, out.Verdict)
 				assert.InDelta(t, s.Boundary, out.Best.Concurrency(), math.Ceil(0.05*float64(s.Boundary)))
 			})
-		})
-	}
-}
-
-// TestBoundaryHTTP: over real sockets, client and server sharing the machine,
-// each answer is within 10 % of the truth, in one run each. Two of
-// five models by default, so that go test ./... stays quick; all with
-// AIPERF_TRUTH=all, as CI does.
-func TestBoundaryHTTP(t *testing.T) {
-	all := os.Getenv("AIPERF_TRUTH") == "all"
-	for _, s := range ttftScenarios() {
-		if !all && s.Name != "chat" && s.Name != "large" {
-			continue
-		}
-		if s.Name == "slow-decode" {
-			// Its TTFT is two steps less the client's turnaround, which over
-			// HTTP is not the truth's 0.3 ms: held in virtual time only.
-			continue
-		}
-		t.Run(s.Name, func(t *testing.T) {
-			srv := simserver.New(s.Model)
-			defer srv.Close()
-			// A user who knows the server's size says so: the lowest levels are
-			// the slowest to measure.
-			lo, hi := max(4, s.Boundary/4), 4*s.Boundary
-			requests := 120
-			if s.Boundary < 10 {
-				requests = 300 // a tenth of it is less than one: only the exact answer will do
-			}
-			out := searchScenario(t.Context(), t, s, srv, nil, requests, recipes.Inputs{Concurrency: recipes.Bounds{Min: &lo, Max: &hi}})
-			assert.Equal(t, recipes.Met, out.Verdict)
-			assert.InEpsilon(t, s.Boundary, out.Best.Concurrency(), 0.10)
 		})
 	}
 }

@@ -15,18 +15,6 @@ import (
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
-// TestRecipesHTTP runs each recipe over HTTP against a simulated server that is
-// simple enough for its numbers to be written down, and holds what the recipe
-// derives to them within 5 %: here over sockets, client and server sharing the
-// machine with whatever else it does.
-func TestRecipesHTTP(t *testing.T) {
-	for _, c := range modelled {
-		t.Run(c.recipe, func(t *testing.T) {
-			c.check(t, func(m simserver.Model) (*simserver.Server, dialFunc) { return simserver.New(m), nil })
-		})
-	}
-}
-
 // TestRecipesVirtual is TestRecipesHTTP in virtual time, where no machine is in
 // the way of the formulas.
 func TestRecipesVirtual(t *testing.T) {

@@ -1,0 +1,61 @@
+//go:build !race
+
+// These tests hold real times against the truth; under the race detector they
+// would measure the detector. The race run has the same code in virtual time,
+// TestBoundaryVirtual and TestRecipesVirtual.
+
+package recipes_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// TestRecipesHTTP runs each recipe over HTTP against a simulated server that is
+// simple enough for its numbers to be written down, and holds what the recipe
+// derives to them within 5 %: here over sockets, client and server sharing the
+// machine with whatever else it does.
+func TestRecipesHTTP(t *testing.T) {
+	for _, c := range modelled {
+		t.Run(c.recipe, func(t *testing.T) {
+			c.check(t, func(m simserver.Model) (*simserver.Server, dialFunc) { return simserver.New(m), nil })
+		})
+	}
+}
+
+// TestBoundaryHTTP: over real sockets, client and server sharing the machine,
+// each answer is within 10 % of the truth, in one run each. Two of
+// five models by default, so that go test ./... stays quick; all with
+// AIPERF_TRUTH=all, as CI does.
+func TestBoundaryHTTP(t *testing.T) {
+	all := os.Getenv("AIPERF_TRUTH") == "all"
+	for _, s := range ttftScenarios() {
+		if !all && s.Name != "chat" && s.Name != "large" {
+			continue
+		}
+		if s.Name == "slow-decode" {
+			// Its TTFT is two steps less the client's turnaround, which over
+			// HTTP is not the truth's 0.3 ms: held in virtual time only.
+			continue
+		}
+		t.Run(s.Name, func(t *testing.T) {
+			srv := simserver.New(s.Model)
+			defer srv.Close()
+			// A user who knows the server's size says so: the lowest levels are
+			// the slowest to measure.
+			lo, hi := max(4, s.Boundary/4), 4*s.Boundary
+			requests := 120
+			if s.Boundary < 10 {
+				requests = 300 // a tenth of it is less than one: only the exact answer will do
+			}
+			out := searchScenario(t.Context(), t, s, srv, nil, requests, recipes.Inputs{Concurrency: recipes.Bounds{Min: &lo, Max: &hi}})
+			assert.Equal(t, recipes.Met, out.Verdict)
+			assert.InEpsilon(t, s.Boundary, out.Best.Concurrency(), 0.10)
+		})
+	}
+}
