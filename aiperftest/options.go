@@ -191,7 +191,8 @@ func MaxProbes(n int) Option { return option(func(c *config) { c.spec.Inputs.Max
 // InitialPoints sets how many points bo and optuna spread before they model.
 func InitialPoints(n int) Option { return option(func(c *config) { c.spec.Inputs.InitialPoints = &n }) }
 
-// Replicates sets how often smooth_isotonic probes its candidate.
+// Replicates is accepted for readers of AIPerf: smooth_isotonic decides by itself
+// how often to probe its candidate, and a warning says that no recipe reads it.
 func Replicates(n int) Option { return option(func(c *config) { c.spec.Inputs.Replicates = &n }) }
 
 // Trials sets how many measurements a probe takes; they are pooled. Default: 1.
