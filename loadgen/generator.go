@@ -107,19 +107,7 @@ func (g *Generator) stop() {
 // raise brings the load to the level and workload of p and makes p the probe
 // being measured.
 func (g *Generator) raise(ctx context.Context, p *probe, w *workload) {
-	level := p.load.Concurrency
-	g.mu.Lock()
-	missing := 0
-	for id := range level {
-		if g.alive[id] == nil {
-			missing++
-		}
-	}
-	g.mu.Unlock()
-	if p.pacer != nil {
-		missing = min(int(2*p.load.Rate*g.pace.request(p.load).Seconds()), 1000)
-	}
-	g.dialer.ahead(ctx, missing)
+	g.dialer.ahead(ctx, g.missing(p))
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -128,6 +116,7 @@ func (g *Generator) raise(ctx context.Context, p *probe, w *workload) {
 	} else {
 		g.unhook()
 	}
+	level := p.load.Concurrency
 	// The load outlives this call, but not the context.
 	g.unhook = context.AfterFunc(ctx, g.stop)
 
@@ -175,6 +164,23 @@ func (g *Generator) raise(ctx context.Context, p *probe, w *workload) {
 		g.alive[id] = s
 		g.slots.Go(s.run)
 	}
+}
+
+// missing is how many connections to open ahead for p: one for each slot that has
+// yet to be added, twice what is in flight on average for an open loop.
+func (g *Generator) missing(p *probe) int {
+	if p.pacer != nil {
+		return min(int(2*p.load.Rate*g.pace.request(p.load).Seconds()), 1000)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := 0
+	for id := range p.load.Concurrency {
+		if g.alive[id] == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // ticket is a slot's leave to send one request.

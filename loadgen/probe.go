@@ -43,7 +43,7 @@ type probe struct {
 // changed reacts to a change of the window's phase; Generator.mu is held.
 func (p *probe) changed(was phase) {
 	now := p.window.phase
-	if was < measuring && now >= measuring && p.timer != nil {
+	if was < measuring && now == measuring {
 		p.timer.Reset(p.window.most)
 	}
 	if was < draining && now >= draining && p.ended == "" {
@@ -59,10 +59,10 @@ func (p *probe) changed(was phase) {
 
 // fail ends the probe without a measurement; Generator.mu is held.
 func (p *probe) fail(err error) {
-	if p.window.phase != finished {
+	if was := p.window.phase; was != finished {
 		p.err = err
 		p.window.phase = finished
-		close(p.done)
+		p.changed(was)
 	}
 }
 
@@ -228,17 +228,18 @@ func (p *probe) enough() (why string) {
 func (g *Generator) cut(p *probe, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if p.window.phase == finished {
+	was := p.window.phase
+	if was == finished {
 		return
 	}
-	if p.window.phase == measuring {
+	if was == measuring {
 		p.window.close = g.now()
 	}
 	for _, start := range g.flying {
 		p.running = append(p.running, start)
 	}
 	p.window.phase, p.ended = finished, why
-	close(p.done)
+	p.changed(was)
 }
 
 // queue hands records from slots to the collector without ever blocking a slot:

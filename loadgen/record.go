@@ -145,7 +145,7 @@ func (r *record) parseStream(q *Request, words int) {
 		firstUsage int
 	)
 	pos := 0
-	for !done {
+	for {
 		ev, next, ok := sse.Next(r.body, pos)
 		if !ok {
 			break

@@ -120,10 +120,10 @@ func (o *Outcome) Aggregate() *Aggregate {
 		Type: "sweep", FailedRuns: []map[string]any{}, Rows: []Combination{},
 		Best: map[string]any{}, ParetoOptimal: []json.RawMessage{},
 	}
-	paths := o.Plan.paths()
+	paths := o.Plan.Paths()
 	values := make([][]any, len(paths))
 	feasible, most := 0, 1
-	for _, visits := range o.visits() {
+	for _, visits := range o.Visits() {
 		at := o.Probes[visits[0]].Step.At
 		row := Combination{Parameters: map[string]any{}}
 		var label []string
@@ -181,8 +181,9 @@ func (o *Outcome) Aggregate() *Aggregate {
 // confidenceLevel of the intervals over trials.
 const confidenceLevel = 0.95
 
-// visits groups the probes by their points.
-func (o *Outcome) visits() [][]int {
+// Visits groups the measured probes, by index, by their points, in the order of
+// first visits: the rows of Aggregate.
+func (o *Outcome) Visits() [][]int {
 	var groups [][]int
 	for i := range o.Probes {
 		if len(o.Probes[i].Trials) == 0 {

@@ -90,7 +90,7 @@ func (p *Plan) ignored(s Spec) []Input {
 	if p.Search != nil && s.Inputs.Steps != nil {
 		out = append(out, inputSteps)
 	}
-	paths := p.paths()
+	paths := p.Paths()
 	if (s.Workload.ISL != 0 || s.Workload.OSL != 0) && slices.Contains(paths, PathISL) && slices.Contains(paths, PathOSL) {
 		out = append(out, inputTokens)
 	}

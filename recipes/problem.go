@@ -31,7 +31,7 @@ func (o *Outcome) problem() plan.Problem {
 		return p
 	}
 	p.List = o.Plan.points()
-	for i, path := range o.Plan.paths() {
+	for i, path := range o.Plan.Paths() {
 		d := plan.Dim{Path: path, Lo: math.Inf(1), Hi: math.Inf(-1), Int: path != PathRate}
 		for _, at := range p.List {
 			d.Lo, d.Hi = min(d.Lo, at[i]), max(d.Hi, at[i])
@@ -69,8 +69,8 @@ func (s *Search) planner() plan.Planner {
 	return nil
 }
 
-// paths lists what varies, in the order of a step's coordinates.
-func (p *Plan) paths() []string {
+// Paths lists what varies, in the order of a step's coordinates.
+func (p *Plan) Paths() []string {
 	var paths []string
 	switch {
 	case p.Search != nil:

@@ -3,9 +3,10 @@ package recipes
 import (
 	"math"
 
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes/plan"
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // farthest bounds margins: beyond e³ a limit is missed or met, and by how much
@@ -76,12 +77,13 @@ func (l Limit) margin(v float64) float64 {
 	if math.IsNaN(g) {
 		return g
 	}
-	return signed(min(max(g, -farthest), farthest), l.Op.holds(v, l.Threshold))
+	return signed(g, l.Op.holds(v, l.Threshold))
 }
 
-// signed makes the margin's sign agree with the verdict, which knows strict
-// from weak comparison and counts from interpolation.
+// signed bounds a margin and makes its sign agree with the verdict, which knows
+// strict from weak comparison and counts from interpolation.
 func signed(g float64, holds bool) float64 {
+	g = min(max(g, -farthest), farthest)
 	const least = 1e-9
 	if holds {
 		return min(g, -least)

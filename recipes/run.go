@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,10 +38,8 @@ func Run(ctx context.Context, r *Recipe, s Spec) (*Outcome, error) {
 		return o, o.fail(fmt.Errorf("recipe %q: %w", r.Name, err))
 	}
 	defer closer.Close()
-	for was, comparing := range map[*Outcome]bool{s.Resume: false, s.Baseline: true} {
-		if err := o.sameServer(was, comparing); err != nil {
-			return o, o.fail(err)
-		}
+	if err := cmp.Or(o.sameServer(s.Resume, false), o.sameServer(s.Baseline, true)); err != nil {
+		return o, o.fail(err)
 	}
 	o.observe()
 
@@ -121,7 +120,7 @@ func (s *Search) verdicts() bool {
 // load is the workload at a step's point, as long as the step asks.
 func (o *Outcome) load(step plan.Step) loadgen.Load {
 	l := o.Spec.Workload
-	for i, path := range o.Plan.paths() {
+	for i, path := range o.Plan.Paths() {
 		switch v := step.At[i]; path {
 		case PathConcurrency:
 			l.Concurrency = int(v)

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/aiperf-go/aiperf/loadgen"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/aiperf-go/aiperf/loadgen"
 )
 
 // tally counts requests that break a limit.
@@ -150,7 +151,7 @@ func (t tally) margin(l Limit, r Reading) float64 {
 		if t.allowed <= 0 {
 			return signed(farthest, r.Holds)
 		}
-		return signed(min(max(math.Log(share/t.allowed), -farthest), farthest), r.Holds)
+		return signed(math.Log(share/t.allowed), r.Holds)
 	case math.IsNaN(r.Value), math.IsInf(r.Adjusted, 0):
 		return signed(farthest, r.Holds) // all, or too many, failed
 	}
@@ -158,7 +159,7 @@ func (t tally) margin(l Limit, r Reading) float64 {
 	if !l.Op.Upper() {
 		g = -g
 	}
-	return signed(min(max(g, -farthest), farthest), r.Holds)
+	return signed(g, r.Holds)
 }
 
 // tailSE is the standard error of ln of the percentile in a sample too short for

@@ -111,7 +111,7 @@ func benchResults(o *recipes.Outcome) []*benchfmt.Result {
 			continue
 		}
 		at := name
-		for k, path := range paths(o.Plan) {
+		for k, path := range o.Plan.Paths() {
 			at += "/" + leaf(path) + "=" + exact(p.Step.At[k])
 		}
 		for _, m := range p.Trials {
@@ -174,7 +174,7 @@ func benchConfig(o *recipes.Outcome) []benchfmt.Config {
 	add("goarch", runtime.GOARCH)
 	add("model", Redact(o, o.Server.Model))
 	swept := map[string]bool{}
-	for _, path := range paths(o.Plan) {
+	for _, path := range o.Plan.Paths() {
 		swept[path] = true
 	}
 	if !swept[recipes.PathISL] {

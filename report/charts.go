@@ -128,7 +128,7 @@ func (c classed) series() []plot.Series {
 func tip(o *recipes.Outcome, i int) string {
 	p := &o.Probes[i]
 	var at []string
-	for k, path := range paths(o.Plan) {
+	for k, path := range o.Plan.Paths() {
 		at = append(at, leaf(path)+" "+digits(p.Step.At[k]))
 	}
 	lines := []string{fmt.Sprintf("probe %d: %s", i+1, strings.Join(at, ", ")), word(o, p)}
@@ -157,7 +157,7 @@ func interval(r recipes.Reading) string {
 // has several values.
 func along(o *recipes.Outcome) (k int, ok bool) {
 	k = -1
-	for i := range paths(o.Plan) {
+	for i := range o.Plan.Paths() {
 		for j := range o.Probes {
 			if o.Probes[j].Step.At[i] != o.Probes[0].Step.At[i] {
 				if k >= 0 && k != i {

@@ -73,7 +73,7 @@ func telling(o *recipes.Outcome) []int {
 		return out
 	}
 	out := []int{o.Best.Probe}
-	if len(paths(o.Plan)) != 1 {
+	if len(o.Plan.Paths()) != 1 {
 		return out
 	}
 	beyond := -1
@@ -92,7 +92,7 @@ func telling(o *recipes.Outcome) []int {
 // place names a probe by the point it measured.
 func place(o *recipes.Outcome, i int) string {
 	s := ""
-	for k, path := range paths(o.Plan) {
+	for k, path := range o.Plan.Paths() {
 		if k > 0 {
 			s += ", "
 		}

@@ -90,7 +90,7 @@ func limitChart(o *recipes.Outcome, limit int) (plot.Chart, bool) {
 		return plot.Chart{}, false
 	}
 	l := o.Plan.Limits[limit]
-	path := paths(o.Plan)[k]
+	path := o.Plan.Paths()[k]
 	name, _ := titleOf(l.Metric, l.Stat)
 	c := plot.Chart{
 		Name:  fmt.Sprintf("sla_%d_%s_%s", limit+1, l.Metric, l.Stat),

@@ -32,7 +32,7 @@ func probeDir(o *recipes.Outcome, i, trial int) string {
 // pointName is a point as a folder: leaf_value, joined by "__".
 func pointName(o *recipes.Outcome, i int) string {
 	var parts []string
-	for k, path := range paths(o.Plan) {
+	for k, path := range o.Plan.Paths() {
 		parts = append(parts, Safe(leaf(path)+"_"+exact(o.Probes[i].Step.At[k])))
 	}
 	return strings.Join(parts, "__")
@@ -54,7 +54,7 @@ func aggregateDir(o *recipes.Outcome, i int) string {
 // pointLabel is AIPerf's label of a variation: path=value, joined by commas.
 func pointLabel(o *recipes.Outcome, i int) string {
 	var parts []string
-	for k, path := range paths(o.Plan) {
+	for k, path := range o.Plan.Paths() {
 		parts = append(parts, path+"="+exact(o.Probes[i].Step.At[k]))
 	}
 	return strings.Join(parts, ", ")
@@ -62,20 +62,3 @@ func pointLabel(o *recipes.Outcome, i int) string {
 
 // exact writes a coordinate with all its digits: two points never share a name.
 func exact(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
-
-// points groups the measured probes by their points, in the order of first
-// visits: the rows of recipes.Outcome.Aggregate.
-func points(o *recipes.Outcome) [][]int {
-	var groups [][]int
-	for i := range o.Probes {
-		if len(o.Probes[i].Trials) == 0 {
-			continue
-		}
-		k := slices.IndexFunc(groups, func(g []int) bool { return slices.Equal(o.Probes[g[0]].Step.At, o.Probes[i].Step.At) })
-		if k < 0 {
-			k, groups = len(groups), append(groups, nil)
-		}
-		groups[k] = append(groups[k], i)
-	}
-	return groups
-}

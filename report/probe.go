@@ -88,30 +88,10 @@ func ProbeLine(w io.Writer, o *recipes.Outcome, i int) error {
 // Point names where the i-th probe was: "concurrency 64", "isl 512, osl 128".
 func Point(o *recipes.Outcome, i int) string {
 	var at []string
-	for k, path := range paths(o.Plan) {
+	for k, path := range o.Plan.Paths() {
 		at = append(at, leaf(path)+" "+digits(o.Probes[i].Step.At[k]))
 	}
 	return strings.Join(at, ", ")
-}
-
-// paths lists what the plan varies, in the order of a step's coordinates.
-func paths(p *recipes.Plan) []string {
-	var out []string
-	switch {
-	case p.Search != nil:
-		for _, d := range p.Search.Space {
-			out = append(out, d.Path)
-		}
-	case p.Grid != nil:
-		for _, a := range p.Grid {
-			out = append(out, a.Path)
-		}
-	default:
-		for _, v := range p.Scenarios[0].Values {
-			out = append(out, v.Path)
-		}
-	}
-	return out
 }
 
 // leaf is a path's last segment.
@@ -151,7 +131,7 @@ func probeTable(o *recipes.Outcome, indent string) []string {
 // probeHeader names the columns of the probe table.
 func probeHeader(p *recipes.Plan) []string {
 	var head []string
-	for _, path := range paths(p) {
+	for _, path := range p.Paths() {
 		if path == recipes.PathConcurrency {
 			head = append(head, "conc")
 		} else {

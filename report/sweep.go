@@ -39,7 +39,7 @@ type sweepRow struct {
 func sweepOf(o *recipes.Outcome) sweepFile {
 	a := o.Aggregate()
 	f := sweepFile{Aggregate: *a, Best: map[string]any{}, Pareto: []map[string]any{}, Rows: []sweepRow{}}
-	for k, visits := range points(o) {
+	for k, visits := range o.Visits() {
 		pass, _ := o.Probes[visits[len(visits)-1]].Passes(o.Spec.Confidence)
 		f.Rows = append(f.Rows, sweepRow{Combination: a.Rows[k], Feasible: pass})
 	}

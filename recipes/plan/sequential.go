@@ -71,15 +71,7 @@ func (q Sequential) Next(p Problem, h []Observation) Step {
 // of the boundary, Lo and Hi its 95 % interval (the bracket where there is no
 // posterior).
 func (q Sequential) Answers(p Problem, h []Observation) []Answer {
-	a, ok := only(p)
-	if !ok {
-		return answers(p, h, noiseEstimate)
-	}
-	var out []Answer
-	for _, tier := range tiers(p, h) {
-		out = append(out, newSequence(p, h, a, tier).answer())
-	}
-	return out
+	return perTier(p, h, func(a axis, tier []int) Answer { return newSequence(p, h, a, tier).answer() })
 }
 
 // sequence is a history read for one tier.
@@ -103,7 +95,7 @@ func newSequence(p Problem, h []Observation, a axis, tier []int) *sequence {
 		}
 	}
 	s.end = s.split()
-	if lo, hi, ok := s.span(); ok && !s.exact {
+	if lo, hi, ok := s.span(a, s.end); ok && !s.exact {
 		view := s.sight(lo, hi)
 		s.view = &view
 		s.end = s.settle()

@@ -61,15 +61,7 @@ func (SmoothIsotonic) Next(p Problem, h []Observation) Step {
 
 // Answers reads the boundary off the history.
 func (SmoothIsotonic) Answers(p Problem, h []Observation) []Answer {
-	a, ok := only(p)
-	if !ok {
-		return answers(p, h, noiseEstimate)
-	}
-	var out []Answer
-	for _, tier := range tiers(p, h) {
-		out = append(out, newSmooth(p, h, a, tier).answer())
-	}
-	return out
+	return perTier(p, h, func(a axis, tier []int) Answer { return newSmooth(p, h, a, tier).answer() })
 }
 
 // smooth is a history read for one tier, with what follows from it.
@@ -92,7 +84,7 @@ func newSmooth(p Problem, h []Observation, a axis, tier []int) *smooth {
 	}
 	s.exact = exact(h, tier)
 	s.end = s.prefix()
-	lo, hi, ok := s.span()
+	lo, hi, ok := s.span(a, s.end)
 	if s.exact || !ok {
 		return s
 	}
@@ -115,27 +107,6 @@ func exact(h []Observation, tier []int) bool {
 		}
 	}
 	return true
-}
-
-// span is the range in which the boundary is looked for; ok is false while
-// there is no bracket. An upper bound that passes, but not for certain, closes
-// one as well: it may itself be the boundary.
-func (s *smooth) span() (lo, hi float64, ok bool) {
-	n := len(s.points)
-	if s.end == 0 || s.points[0].x <= 0 {
-		return 0, 0, false
-	}
-	if s.end == n {
-		top := s.points[n-1]
-		if top.x < s.Hi || s.certainPass(top) {
-			return 0, 0, false
-		}
-		hi = s.Hi
-	} else {
-		hi = min(s.points[min(n-1, s.end+1)].x, 2*s.points[s.end].x)
-	}
-	lo = max(s.points[max(0, s.end-2)].x, s.points[s.end-1].x/2)
-	return 0.9 * lo, 1.1 * hi, true
 }
 
 // believed reports whether a point is believed to pass: by its own verdict, or,
