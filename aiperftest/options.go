@@ -191,8 +191,9 @@ func MaxProbes(n int) Option { return option(func(c *config) { c.spec.Inputs.Max
 // InitialPoints sets how many points bo and optuna spread before they model.
 func InitialPoints(n int) Option { return option(func(c *config) { c.spec.Inputs.InitialPoints = &n }) }
 
-// Replicates is accepted for readers of AIPerf: smooth_isotonic decides by itself
-// how often to probe its candidate, and a warning says that no recipe reads it.
+// Replicates sets how often style smooth_isotonic probes its answer at least, 0
+// to 20, before it ends. Default: as often as the answer's verdict is in doubt.
+// AIPerf: sla_replicates, of its configuration file.
 func Replicates(n int) Option { return option(func(c *config) { c.spec.Inputs.Replicates = &n }) }
 
 // Trials sets how many measurements a probe takes; they are pooled. Default: 1.

@@ -69,6 +69,14 @@ func (s *Search) complete(recipe string) error {
 		return bad("InitialPoints must be at least 1 and fewer than MaxProbes: otherwise no model is ever fitted")
 	case s.Sampler != "" && s.Style != Optuna:
 		return bad("Sampler goes with style optuna")
+	case s.Terminator != "" && s.Style != Optuna:
+		return bad("Terminator goes with style optuna")
+	case !slices.Contains([]string{"", plan.TerminatorRegret, plan.TerminatorEMMR}, s.Terminator):
+		return bad("Terminator " + s.Terminator + " is unknown" + didYouMean(s.Terminator, []string{plan.TerminatorRegret, plan.TerminatorEMMR}))
+	case s.Replicates != 0 && s.Style != SmoothIsotonic:
+		return bad("Replicates goes with style smooth_isotonic")
+	case s.Replicates < 0 || s.Replicates > 20:
+		return bad("Replicates must be between 0 and 20")
 	case !model && (len(s.Space) != 1 || len(s.Objectives) > 1):
 		return bad("style " + string(s.Style) + " searches one dimension for one objective; several need bo or optuna")
 	case len(s.Objectives) > 3:

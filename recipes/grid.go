@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -83,16 +84,34 @@ func (p *Plan) conflicts(r *Recipe, in Inputs) error {
 		": it measures every point of a sweep, and there is no search to tune; leave it out, or ask for other points with " + inputSteps.option()}
 }
 
-// ignored lists what was given and this plan has no use for, though the recipe
-// reads it: grid steps in a search, lengths where each point brings its own.
-func (p *Plan) ignored(s Spec) []Input {
-	var out []Input
-	if p.Search != nil && s.Inputs.Steps != nil {
-		out = append(out, inputSteps)
-	}
-	paths := p.Paths()
+// ignored warns of what was given and this plan has no use for, though the
+// recipe reads it: grid steps in a search, tunables of another style, lengths
+// where each point brings its own.
+func (p *Plan) ignored(r *Recipe, s Spec) []error {
+	var out []error
+	in, paths := s.Inputs, p.Paths()
 	if (s.Workload.ISL != 0 || s.Workload.OSL != 0) && slices.Contains(paths, PathISL) && slices.Contains(paths, PathOSL) {
-		out = append(out, inputTokens)
+		out = append(out, unused(r, inputTokens))
+	}
+	if p.Search == nil {
+		return out
+	}
+	if in.Steps != nil {
+		out = append(out, unused(r, inputSteps))
+	}
+	for _, t := range []struct {
+		name   Input
+		given  bool
+		styles []Style
+	}{
+		{inputInitialPoints, in.InitialPoints != nil, []Style{BO, Optuna}},
+		{inputReplicates, in.Replicates != nil, []Style{SmoothIsotonic}},
+		{inputSampler, in.Sampler != "", []Style{Optuna}},
+	} {
+		if t.given && !slices.Contains(t.styles, p.Search.Style) {
+			out = append(out, &InputError{Recipe: r.Name, Inputs: []Input{t.name}, Problem: fmt.Sprintf(
+				"does not use %s in style %s; it goes with %v", t.name.option(), p.Search.Style, t.styles)})
+		}
 	}
 	return out
 }

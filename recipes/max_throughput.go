@@ -54,7 +54,7 @@ func maxThroughput(name string, in Inputs, own Limit) (*Plan, error) {
 // reads, after its own.
 func searchInputs(own ...Input) []Input {
 	return append(own, inputSLA, inputAtLeast, inputStyle, inputConcurrency, inputSteps,
-		inputMaxProbes, inputInitialPoints, inputSampler)
+		inputMaxProbes, inputInitialPoints, inputReplicates, inputSampler)
 }
 
 // concurrencySearch is the adaptive plan over concurrency that the four search

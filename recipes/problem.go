@@ -58,13 +58,13 @@ func (s *Search) planner() plan.Planner {
 	case Monotonic:
 		return plan.Monotonic{}
 	case SmoothIsotonic:
-		return plan.SmoothIsotonic{}
+		return plan.SmoothIsotonic{Replicates: s.Replicates}
 	case BO:
 		return plan.Bayes{Initial: s.InitialPoints, Patience: s.Patience, Window: s.PlateauWindow, Threshold: s.PlateauThreshold}
 	case Sequential:
 		return plan.Sequential{Objective: !s.Boundary}
 	case Optuna:
-		return plan.Optuna{Sampler: s.Sampler, Initial: s.InitialPoints, Patience: s.Patience, Window: s.PlateauWindow, Threshold: s.PlateauThreshold}
+		return plan.Optuna{Sampler: s.Sampler, Initial: s.InitialPoints, Patience: s.Patience, Window: s.PlateauWindow, Threshold: s.PlateauThreshold, Terminator: s.Terminator}
 	}
 	return nil
 }

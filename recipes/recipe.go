@@ -43,7 +43,8 @@ type Search struct {
 	PlateauWindow    int     // probes whose objective must vary by less than …
 	PlateauThreshold float64 // … this share for them to end likewise
 	Sampler          string  // of style optuna
-	Replicates       int     // of style smooth_isotonic; 0: as the data ask for
+	Terminator       string  // of style optuna: plan.TerminatorRegret or plan.TerminatorEMMR end it early; empty: none
+	Replicates       int     // of style smooth_isotonic: least visits of the answer; 0: as the data ask for
 }
 
 // Objective is what a search makes large or small.

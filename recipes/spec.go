@@ -73,9 +73,7 @@ func prepare(r *Recipe, s Spec) (*Outcome, error) {
 	if err := p.conflicts(r, s.Inputs); err != nil {
 		return nil, err
 	}
-	for _, in := range p.ignored(s) {
-		o.Warnings = append(o.Warnings, unused(r, in))
-	}
+	o.Warnings = append(o.Warnings, p.ignored(r, s)...)
 	if !s.Inputs.streaming() {
 		for _, l := range p.Limits {
 			if l.streamed() {

@@ -179,13 +179,13 @@ func (s *study) volumeGain(draws int) gainer {
 	}
 }
 
-// regretBound reports whether the best feasible point's regret is bounded by the
-// noise of its own measurement: the best upper confidence bound over the
-// candidates less the best lower one over the feasible points (Makarova et al.
-// 2022, "Automatic termination for hyperparameter optimization", eq. 4–5).
-func (s *study) regretBound() bool {
+// regretBound bounds the regret of the best feasible point, in the standardised
+// goal's units: the best upper confidence bound over the candidates less the
+// best lower one over the feasible points (Makarova et al. 2022, "Automatic
+// termination for hyperparameter optimization", eq. 4–5). +Inf: unknown.
+func (s *study) regretBound() float64 {
 	if len(s.aims) != 1 || !s.scored() {
-		return false
+		return math.Inf(1)
 	}
 	a, t := s.aims[0], float64(len(s.units))
 	const delta = 0.1
@@ -205,5 +205,11 @@ func (s *study) regretBound() bool {
 			lower = max(lower, mean-math.Sqrt(beta)*sd)
 		}
 	}
-	return upper-lower <= math.Sqrt(a.process.extra)
+	return upper - lower
+}
+
+// settledByRegret reports whether that bound is within the noise of the goal's
+// own measurement.
+func (s *study) settledByRegret() bool {
+	return len(s.aims) == 1 && s.scored() && s.regretBound() <= math.Sqrt(s.aims[0].process.extra)
 }

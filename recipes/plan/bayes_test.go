@@ -353,10 +353,29 @@ func TestOptunaRegret(t *testing.T) {
 			return measured(nil, []float64{c / (1 + math.Pow(c/100, 2)) * math.Exp(0.3*rng.NormFloat64())})
 		}
 	}
-	_, reason := run(t, Optuna{Sampler: "gp", Patience: 100, Regret: true}, p, noisy())
+	_, reason := run(t, Optuna{Sampler: "gp", Patience: 100, Terminator: TerminatorRegret}, p, noisy())
 	assert.Equal(t, ReasonRegretBound, reason)
 	_, reason = run(t, Optuna{Sampler: "gp", Patience: 100}, p, noisy())
 	assert.NotEqual(t, ReasonRegretBound, reason)
+}
+
+// The other terminator ends it once probes stop telling where the best is; by
+// then the best has been found.
+func TestOptunaEMMR(t *testing.T) {
+	p := oneDim(1, 1000)
+	p.Budget = 100
+	goal := func(c float64) float64 { return c / (1 + math.Pow(c/100, 2)) } // 50 at 100
+	probe := func(s Step) Observation { return measured(nil, []float64{goal(s.At[0])}) }
+	never := 100
+	with, reason := run(t, Optuna{Sampler: "gp", Patience: never, Window: never, Terminator: TerminatorEMMR}, p, probe)
+	assert.Equal(t, ReasonEMMR, reason)
+	best := 0.0
+	for _, o := range with {
+		best = max(best, goal(o.At[0]))
+	}
+	assert.Greater(t, best, 49.0, "%d probes", len(with))
+	_, reason = run(t, Optuna{Sampler: "gp", Patience: never, Window: never}, p, probe)
+	assert.NotEqual(t, ReasonEMMR, reason)
 }
 
 // Several goals: the front's hypervolume beats that of as many quasi-random

@@ -103,7 +103,7 @@ func (s *study) refine() (step Step, ok bool) {
 	o := s.prospect()
 	median := o.largest(0.5)
 	if safe >= answerShare*upper || !math.IsNaN(median) && safe >= answerShare*median {
-		return Step{}, false
+		return s.second()
 	}
 	const likely = 0.8
 	if s.known {
@@ -129,7 +129,21 @@ func (s *study) refine() (step Step, ok bool) {
 			return Step{At: []float64{x}, Size: 2, Reason: "narrowing the boundary"}, true
 		}
 	}
-	return Step{}, false
+	return s.second()
+}
+
+// second returns another visit of the failure just above the passing points,
+// where the boundary would otherwise be settled by a single one, or by visits
+// that contradict each other.
+func (s *study) second() (Step, bool) {
+	n := s.track.prefix()
+	if n == len(s.points) {
+		return Step{}, false
+	}
+	if b := s.track.points[n]; !s.track.lone(n) && !b.contrary() || len(b.visits) >= maxVisits {
+		return Step{}, false
+	}
+	return Step{At: s.at(n), Size: 2, Reason: "a failure that may be a fault of the moment"}, true
 }
 
 // doubt returns another visit of the failure just above the passing points when

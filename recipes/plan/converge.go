@@ -14,6 +14,13 @@ const (
 	ReasonPatience      = "improvement_patience"   // too long without a feasible improvement
 	ReasonPlateau       = "plateau_cv"             // the last feasible objectives hardly differ
 	ReasonRegretBound   = "posterior_regret_bound" // no point can be better than the best by more than noise
+	ReasonEMMR          = "emmr"                   // the expected minimum simple regret has all but stopped falling
+)
+
+// The terminators of [Optuna], by AIPerf's names.
+const (
+	TerminatorRegret = "regret"
+	TerminatorEMMR   = "emmr"
 )
 
 // signals are the three stop rules' settings.

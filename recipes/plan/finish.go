@@ -4,7 +4,8 @@ import "math"
 
 const (
 	worthwhile = 0.004 // relative gain of the answer below which no further probe is worth it
-	nearVisits = 9     // visits within nearWindow of the boundary after which only what is known is claimed
+	nearVisits = 11    // visits within nearWindow of the boundary after which only what is known is claimed
+	claims     = 5     // visits more, until a claim has come true
 	nearWindow = 0.1   // in ln x
 )
 
@@ -27,7 +28,7 @@ func (s *smooth) finish() Step {
 	if near >= nearVisits || x < max(safe, claim)*(1+worthwhile) {
 		x = claim
 	}
-	if near < nearVisits+2 && x > safe && x >= safe*(1+worthwhile) {
+	if near < nearVisits+claims && x > safe && x >= safe*(1+worthwhile) {
 		return Step{At: []float64{x}, Size: 1, Full: true, Reason: "confirming the answer"}
 	}
 	if n := s.end; n < len(s.points) { // a plateau or a cliff may have misled the posterior

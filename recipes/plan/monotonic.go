@@ -107,17 +107,26 @@ func (t track) bracket() (lo, hi int) {
 	return lo, hi
 }
 
-// confirm returns another, longer visit of a point whose verdict is open.
+// confirm returns another, longer visit of a point whose verdict is open, or
+// whose visits contradict each other; and of a lowest point that failed, since a
+// first probe may have paid for a cold start, and of a failure that a single
+// visit puts there (see lone).
 func (t track) confirm(i int) (Step, bool) {
 	b := t.points[i]
-	if !t.open(b) || len(b.visits) >= maxVisits {
+	hopeless := t.prefix() == 0 && len(b.visits) == 1 && b.inexact()
+	switch {
+	case len(b.visits) >= maxVisits:
 		return Step{}, false
+	case t.open(b) && len(b.visits) > 1:
+		return Step{At: []float64{b.x}, Size: 4, Reason: "confirming an open verdict"}, true
+	case t.open(b):
+		return Step{At: []float64{b.x}, Size: 2, Reason: "confirming an open verdict"}, true
+	case hopeless || t.lone(i) && i == t.prefix():
+		return probe(b.x, "a failure that only one probe saw: once more"), true
+	case b.contrary():
+		return probe(b.x, "visits that disagree: once more"), true
 	}
-	size := 2.0
-	if len(b.visits) > 1 {
-		size = 4
-	}
-	return Step{At: []float64{b.x}, Size: size, Reason: "confirming an open verdict"}, true
+	return Step{}, false
 }
 
 // end names why a bisection ended.

@@ -63,22 +63,40 @@ func (t track) readings(h []Observation, tier []int, j int) []reading {
 				continue
 			}
 			l := o.Limits[k]
+			if b.disturbed(j, l.Estimate) {
+				continue
+			}
 			r := reading{u: math.Log(b.x), g: l.Value, se: l.SE}
 			switch {
 			case math.IsNaN(l.Value) && math.IsNaN(l.Pass):
 				continue
 			case math.IsNaN(l.Value) || o.State == Cut && !math.IsNaN(l.Pass):
 				r.bySide, r.pass = true, max(falseFail, min(1-falsePass, l.Pass))
-			case o.State == Cut || math.Abs(l.Value) > straight:
-				r.bySide, r.pass = true, falseFail
-				if l.Value <= 0 {
-					r.pass = 1 - falsePass
-				}
+			case o.State == Cut:
+				r.bySide, r.pass = true, sidePass(r.g)
+			default:
+				r = side(r)
 			}
 			rs = append(rs, r)
 		}
 	}
 	return rs
+}
+
+// side lets a reading far from the limit count by its side only.
+func side(r reading) reading {
+	if math.Abs(r.g) > straight {
+		r.bySide, r.pass = true, sidePass(r.g)
+	}
+	return r
+}
+
+// sidePass is P(the limit holds) of which only the side is known.
+func sidePass(g float64) float64 {
+	if g <= 0 {
+		return 1 - falsePass
+	}
+	return falseFail
 }
 
 // failures lists the visits that say pass or fail for all limits at once:

@@ -54,7 +54,11 @@ func (s *smooth) refine(lo, hi float64) Step {
 			return Step{At: []float64{y}, Size: 1, Full: true, Reason: "root of the fitted margins"}
 		}
 	}
-	m, ok := s.inside(s.view.quantile(0.5), lo, hi)
+	m := s.view.quantile(0.5)
+	if m <= lo || m >= hi { // disturbed probes pull it out of the bracket
+		m = middle(lo, hi)
+	}
+	m, ok := s.inside(m, lo, hi)
 	if !ok {
 		return Step{Done: true, Reason: smoothFallback}
 	}

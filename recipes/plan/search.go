@@ -12,7 +12,7 @@ type settings struct {
 	Initial       int
 	signals       signals
 	boundaryFirst bool // the boundary before the goals (1-D)
-	regret        bool // end when the regret bound is within noise
+	terminator    string
 	suggest       func(*study, *rand.Rand) pick
 	plausible     float64 // relative gain below which the goals count as settled
 }
@@ -108,8 +108,8 @@ func (c settings) step(s *study, h []Observation) Step {
 		boundary.Full = len(s.problem.Goals) > 0
 		return boundary
 	}
-	if signal == "" && c.regret && s.regretBound() {
-		signal = ReasonRegretBound
+	if signal == "" {
+		signal = c.terminated(s, h)
 	}
 	if signal == "" {
 		rng := rand.New(rand.NewPCG(s.problem.Seed, uint64(len(h))))
@@ -135,6 +135,19 @@ func (c settings) step(s *study, h []Observation) Step {
 		signal = c.prefix + noFailure
 	}
 	return Step{Done: true, Reason: signal}
+}
+
+// terminated returns the terminator's reason when it ends the search, from the
+// first modelled probe on.
+func (c settings) terminated(s *study, h []Observation) string {
+	switch {
+	case len(s.units) <= c.Initial:
+	case c.terminator == TerminatorRegret && s.settledByRegret():
+		return ReasonRegretBound
+	case c.terminator == TerminatorEMMR && s.regretGap(look(s.problem, h[:len(h)-1], s.tier)) < emmrShare:
+		return ReasonEMMR
+	}
+	return ""
 }
 
 // indexOf returns the index of the study's point at at, −1 for none.

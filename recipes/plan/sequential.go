@@ -170,6 +170,9 @@ func (s *sequence) next() Step {
 	case s.view == nil && s.end == n:
 		return s.explore(s.upward())
 	}
+	if step, ok := s.arbiter(); ok {
+		return step
+	}
 	if step, ok := s.surprise(); ok {
 		return step
 	}
@@ -281,7 +284,8 @@ func (s *sequence) answer() Answer {
 		a.Safe = s.points[i].x
 	}
 	a.NonMonotone = a.NonMonotone || slices.ContainsFunc(s.points[s.end:], func(b belief) bool { return s.certainPass(b) })
-	a.Estimate = s.view.quantile(0.5)
-	a.Lo, a.Hi = s.view.quantile(0.975), s.view.quantile(0.025)
+	view := s.wideEnough(*s.view, s.sight)
+	a.Estimate = view.quantile(0.5)
+	a.Lo, a.Hi = view.quantile(0.975), view.quantile(0.025)
 	return a
 }

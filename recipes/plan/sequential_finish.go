@@ -19,9 +19,6 @@ const (
 
 	// exploreSize is the length of a probe on the way to the boundary.
 	exploreSize = 0.5
-	// contradiction is how far two visits of a point must differ for a third to
-	// decide between them.
-	contradiction = 0.3
 	// bend is how many times steeper than its secant a curve may become before
 	// a failure is a surprise.
 	bend = 2.5
@@ -114,7 +111,8 @@ func (s *sequence) identifiable() (ok bool, factor float64) {
 	if s.view == nil {
 		return true, 1
 	}
-	lo, hi := s.view.quantile(0.975), s.view.quantile(0.025)
+	view := s.wideEnough(*s.view, s.sight)
+	lo, hi := view.quantile(0.975), view.quantile(0.025)
 	if n := s.end; n > 0 && n < len(s.points) && s.certainPass(s.points[n-1]) && s.certainFail(s.points[n]) {
 		lo, hi = max(lo, s.points[n-1].x), min(hi, s.points[n].x) // two certain verdicts bound it, whatever the curve
 	}
@@ -147,9 +145,6 @@ func (s *sequence) surprise() (Step, bool) {
 	}
 	b, last := s.points[i], s.points[i-1]
 	again := Step{At: []float64{b.x}, Size: 1, Reason: "a surprise: once more"}
-	if len(b.visits) == 2 && s.contrary(b) {
-		return again, true
-	}
 	if len(b.visits) > 1 {
 		return Step{}, false
 	}
@@ -171,18 +166,4 @@ func (s *sequence) surprise() (Step, bool) {
 		}
 	}
 	return again, true
-}
-
-// contrary reports that two visits of a point disagree by far.
-func (s *sequence) contrary(b belief) bool {
-	for j := range s.tier {
-		lo, hi := math.Inf(1), math.Inf(-1)
-		for _, v := range b.values[j] {
-			lo, hi = min(lo, v.Value), max(hi, v.Value)
-		}
-		if lo <= 0 && hi > 0 && hi-lo > contradiction {
-			return true
-		}
-	}
-	return false
 }

@@ -45,8 +45,8 @@ func (SmoothIsotonic) Summary(p Problem, h []Observation) Summary {
 	out.Binding = s.binding()
 	out.CILow, out.CIHigh = s.marginCI(out.Binding)
 	if s.view != nil {
-		half := math.Log(s.view.quantile(0.025)/s.view.quantile(0.975)) / 2
-		if answer := s.answer(); half > identifiableWidth && !s.narrowAt(answer) {
+		answer := s.answer()
+		if half := math.Log(answer.Hi/answer.Lo) / 2; half > identifiableWidth && !s.narrowAt(answer) {
 			out.Identifiable = false
 			ratio := half / identifiableWidth
 			out.Factor = ratio * ratio // standard errors fall with the root of the requests
