@@ -28,6 +28,30 @@ func TestRecipesHTTP(t *testing.T) {
 	}
 }
 
+// TestSequentialHTTP: over real sockets, style sequential answers within 10 % of
+// the truth, in at most half the wall-clock time that smooth_isotonic with full
+// probes takes in the same run, both with every default. One model by default;
+// five with AIPERF_COMPARE=all, which takes eight minutes.
+func TestSequentialHTTP(t *testing.T) {
+	for _, s := range ttftScenarios() {
+		if s.Name == "slow-decode" || s.Name != "large" && os.Getenv("AIPERF_COMPARE") != "all" {
+			continue // see TestBoundaryHTTP
+		}
+		t.Run(s.Name, func(t *testing.T) {
+			srv := simserver.New(s.Model)
+			defer srv.Close()
+			fast := searchScenario(t.Context(), t, s, srv, nil, 0, false, recipes.Inputs{Style: recipes.Sequential})
+			whole := searchScenario(t.Context(), t, s, srv, nil, 0, true, recipes.Inputs{Style: recipes.SmoothIsotonic})
+			assert.Equal(t, recipes.Met, fast.Verdict)
+			assert.InEpsilon(t, s.Boundary, fast.Best.Concurrency(), 0.10)
+			ratio := fast.Wall.Seconds() / whole.Wall.Seconds()
+			t.Logf("%s, truth %d: sequential %d in %.1fs, smooth_isotonic %d in %.1fs, ratio %.2f", s.Name, s.Boundary,
+				fast.Best.Concurrency(), fast.Wall.Seconds(), whole.Best.Concurrency(), whole.Wall.Seconds(), ratio)
+			assert.LessOrEqual(t, ratio, 0.5)
+		})
+	}
+}
+
 // TestBoundaryHTTP: over real sockets, client and server sharing the machine,
 // each answer is within 10 % of the truth, in one run each. Two of
 // five models by default, so that go test ./... stays quick; all with
@@ -53,7 +77,7 @@ func TestBoundaryHTTP(t *testing.T) {
 			if s.Boundary < 10 {
 				requests = 300 // a tenth of it is less than one: only the exact answer will do
 			}
-			out := searchScenario(t.Context(), t, s, srv, nil, requests, recipes.Inputs{Concurrency: recipes.Bounds{Min: &lo, Max: &hi}})
+			out := searchScenario(t.Context(), t, s, srv, nil, requests, false, recipes.Inputs{Concurrency: recipes.Bounds{Min: &lo, Max: &hi}})
 			assert.Equal(t, recipes.Met, out.Verdict)
 			assert.InEpsilon(t, s.Boundary, out.Best.Concurrency(), 0.10)
 		})

@@ -48,14 +48,14 @@ func (l late) Write(p []byte) (int, error) {
 }
 
 // searchScenario runs max-concurrency-under-sla against a scenario's server.
-func searchScenario(ctx context.Context, t *testing.T, s simserver.Scenario, srv *simserver.Server, dial dialFunc, requests int, in recipes.Inputs) *recipes.Outcome {
+func searchScenario(ctx context.Context, t *testing.T, s simserver.Scenario, srv *simserver.Server, dial dialFunc, requests int, full bool, in recipes.Inputs) *recipes.Outcome {
 	t.Helper()
 	ms := float64(s.Limit.Threshold) / float64(time.Millisecond)
 	in.TTFT = &ms
 	out, err := recipes.Run(ctx, maxConcurrency(t), recipes.Spec{
 		Target:   loadgen.Target{URL: srv.URL, Dial: dial},
 		Workload: loadgen.Load{ISL: s.ISL, OSL: s.OSL, Requests: requests, Seed: 1},
-		Inputs:   in,
+		Inputs:   in, FullProbes: full,
 	})
 	require.NoError(t, err)
 	for _, p := range out.Probes {
@@ -79,17 +79,19 @@ func maxConcurrency(t *testing.T) *recipes.Recipe {
 // TestBoundaryVirtual: in virtual time the answer is the true boundary within
 // the search's own precision, a bracket of 5 %.
 func TestBoundaryVirtual(t *testing.T) {
-	for _, s := range ttftScenarios() {
-		t.Run(s.Name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				srv := simserver.NewInMemory(s.Model)
-				ctx, cancel := context.WithCancel(t.Context())
-				out := searchScenario(ctx, t, s, srv, afar(srv), 300, recipes.Inputs{})
-				cancel()
-				srv.Close()
-				assert.Equal(t, recipes.Met, out.Verdict)
-				assert.InDelta(t, s.Boundary, out.Best.Concurrency(), math.Ceil(0.05*float64(s.Boundary)))
+	for _, style := range []recipes.Style{recipes.SmoothIsotonic, recipes.Sequential} {
+		for _, s := range ttftScenarios() {
+			t.Run(string(style)+"/"+s.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					srv := simserver.NewInMemory(s.Model)
+					ctx, cancel := context.WithCancel(t.Context())
+					out := searchScenario(ctx, t, s, srv, afar(srv), 300, false, recipes.Inputs{Style: style})
+					cancel()
+					srv.Close()
+					assert.Equal(t, recipes.Met, out.Verdict)
+					assert.InDelta(t, s.Boundary, out.Best.Concurrency(), math.Ceil(0.05*float64(s.Boundary)))
+				})
 			})
-		})
+		}
 	}
 }

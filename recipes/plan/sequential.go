@@ -284,8 +284,18 @@ func (s *sequence) answer() Answer {
 		a.Safe = s.points[i].x
 	}
 	a.NonMonotone = a.NonMonotone || slices.ContainsFunc(s.points[s.end:], func(b belief) bool { return s.certainPass(b) })
-	view := s.wideEnough(*s.view, s.sight)
-	a.Estimate = view.quantile(0.5)
-	a.Lo, a.Hi = view.quantile(0.975), view.quantile(0.025)
+	a.Lo, a.Estimate, a.Hi = s.interval()
 	return a
+}
+
+// interval is the 95 % interval of the boundary and its median. Two certain
+// verdicts bound it, whatever the curve; the median stays between them.
+func (s *sequence) interval() (lo, median, hi float64) {
+	view := s.wideEnough(*s.view, s.sight)
+	lo, median, hi = view.quantile(0.975), view.quantile(0.5), view.quantile(0.025)
+	if n := s.end; n > 0 && n < len(s.points) && s.certainPass(s.points[n-1]) && s.certainFail(s.points[n]) {
+		lo, hi = max(lo, s.points[n-1].x), min(hi, s.points[n].x)
+		median = max(lo, min(hi, median))
+	}
+	return lo, median, hi
 }

@@ -111,11 +111,7 @@ func (s *sequence) identifiable() (ok bool, factor float64) {
 	if s.view == nil {
 		return true, 1
 	}
-	view := s.wideEnough(*s.view, s.sight)
-	lo, hi := view.quantile(0.975), view.quantile(0.025)
-	if n := s.end; n > 0 && n < len(s.points) && s.certainPass(s.points[n-1]) && s.certainFail(s.points[n]) {
-		lo, hi = max(lo, s.points[n-1].x), min(hi, s.points[n].x) // two certain verdicts bound it, whatever the curve
-	}
+	lo, _, hi := s.interval()
 	half := math.Log(hi/lo) / 2
 	if half <= knownWidth || s.Int && hi-lo <= 2 {
 		return true, 1
