@@ -19,6 +19,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/aiperftest"
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report"
 )
@@ -51,10 +52,16 @@ func (p *indexed) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*
 	}}, nil
 }
 
-func search(t aiperftest.T, p recipes.Prober, dir string) *recipes.Outcome {
-	return aiperftest.RunRecipe(t, "max-concurrency-under-sla", aiperftest.Prober(p), aiperftest.Style(recipes.Monotonic),
+func search(t aiperftest.T, style recipes.Style, dir string, more ...aiperftest.Option) *recipes.Outcome {
+	return aiperftest.RunRecipe(t, "max-concurrency-under-sla", aiperftest.Style(style),
 		aiperftest.TTFT(200*time.Millisecond), aiperftest.Seed(5), aiperftest.Charts(false),
-		aiperftest.Artifacts(dir), aiperftest.Resume(filepath.Join(dir, "search_history.json")))
+		aiperftest.Artifacts(dir), aiperftest.Resume(filepath.Join(dir, "search_history.json")), aiperftest.Options(more))
+}
+
+// served searches a server over HTTP.
+func served(t aiperftest.T, url, dir string) *recipes.Outcome {
+	return search(t, recipes.SmoothIsotonic, dir, aiperftest.Endpoint(url), aiperftest.Tokens(64, 8), aiperftest.Requests(120),
+		aiperftest.TTFT(150*time.Millisecond), aiperftest.Concurrency(60, 240), aiperftest.ReportOnly())
 }
 
 // TestKilledChild is the process that TestKilled kills; by itself it has nothing
@@ -64,31 +71,41 @@ func TestKilledChild(t *testing.T) {
 	if dir == "" {
 		return
 	}
+	if url := os.Getenv("AIPERF_TEST_KILLED_URL"); url != "" {
+		served(t, url, dir)
+		return
+	}
 	log, err := os.OpenFile(filepath.Join(dir, "probes.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
 	require.NoError(t, err)
 	p := &indexed{log: log, wait: 15 * time.Millisecond}
 	if o, err := report.ReadHistoryFile(filepath.Join(dir, "search_history.json")); err == nil {
 		p.next = len(o.Probes)
 	}
-	search(t, p, dir)
+	search(t, recipes.Style(os.Getenv("AIPERF_TEST_KILLED_STYLE")), dir, aiperftest.Prober(p))
 }
 
-// TestKilled kills searches with SIGKILL, between and within probes, 20 times at
-// random moments: no file is corrupt, no completed probe is repeated, and the
+// TestKilled kills searches with SIGKILL, between and within probes, 20 times in
+// all at random moments: no file is corrupt, no completed probe is repeated, and the
 // final answer is that of a search that was never interrupted.
 func TestKilled(t *testing.T) {
-	whole := search(t, &indexed{}, t.TempDir())
+	for style, kills := range map[recipes.Style]int{recipes.Monotonic: 8, recipes.Sequential: 6, recipes.SmoothIsotonic: 3, recipes.BO: 3} {
+		t.Run(string(style), func(t *testing.T) { killed(t, style, kills) })
+	}
+}
+
+func killed(t *testing.T, style recipes.Style, least int) {
+	whole := search(t, style, t.TempDir(), aiperftest.Prober(&indexed{}))
 	require.Equal(t, recipes.Met, whole.Verdict)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for kills := 0; kills < 20; {
+	for kills := 0; kills < least; {
 		dir := t.TempDir()
 		mercy := kills + 6 // then the process is let live: a slow machine must not make this endless
 		for finished := false; !finished; {
 			before := completed(t, dir)
 			child := exec.Command(os.Args[0], "-test.run=^TestKilledChild$", "-test.count=1")
-			child.Env = append(os.Environ(), "AIPERF_TEST_KILLED="+dir)
+			child.Env = append(os.Environ(), "AIPERF_TEST_KILLED="+dir, "AIPERF_TEST_KILLED_STYLE="+string(style))
 			require.NoError(t, child.Start())
 			exited := make(chan error, 1)
 			go func() { exited <- child.Wait() }()
@@ -120,6 +137,50 @@ func TestKilled(t *testing.T) {
 		assert.Len(t, out.Probes, len(whole.Probes))
 		t.Logf("%d kills so far", kills)
 	}
+}
+
+// TestKilledHTTP kills a search of a served model within its probes: the answer is
+// within 5 % of that of a search that was let alone. Killed once by default, four
+// times with AIPERF_TRUTH=all.
+func TestKilledHTTP(t *testing.T) {
+	large, err := simserver.Lookup("large")
+	require.NoError(t, err)
+	srv := simserver.New(large.Model)
+	defer srv.Close()
+	whole := served(t, srv.URL, t.TempDir())
+	require.Equal(t, recipes.Met, whole.Verdict)
+	dir := t.TempDir()
+	kills, mercy := 0, 1
+	if os.Getenv("AIPERF_TRUTH") == "all" {
+		mercy = 4
+	}
+	for finished := false; !finished; {
+		before := completed(t, dir)
+		child := exec.Command(os.Args[0], "-test.run=^TestKilledChild$", "-test.count=1")
+		child.Env = append(os.Environ(), "AIPERF_TEST_KILLED="+dir, "AIPERF_TEST_KILLED_URL="+srv.URL)
+		require.NoError(t, child.Start())
+		exited := make(chan error, 1)
+		go func() { exited <- child.Wait() }()
+		life := 3*time.Second + time.Duration(kills)*500*time.Millisecond // two probes or so
+		if kills == mercy {
+			life = time.Minute
+		}
+		select {
+		case err := <-exited:
+			require.NoError(t, err)
+			finished = true
+		case <-time.After(life):
+			_ = child.Process.Kill()
+			<-exited
+			kills++
+		}
+		require.GreaterOrEqual(t, completed(t, dir), before, "what was measured stays")
+	}
+	out, err := report.ReadHistoryFile(filepath.Join(dir, "search_history.json"))
+	require.NoError(t, err)
+	require.Positive(t, kills, "the search was too quick to be killed")
+	t.Logf("killed %d times: %v; let alone: %v", kills, out.Boundary.Safe, whole.Boundary.Safe)
+	assert.InEpsilon(t, whole.Boundary.Safe, out.Boundary.Safe, 0.05)
 }
 
 // completed returns how many probes the history holds; a file that is there is
