@@ -40,7 +40,19 @@ func History(w io.Writer, o *recipes.Outcome) error {
 	if s := o.Plan.Search; s != nil && len(s.Space) == 1 {
 		h.Boundary = boundaryOf(o)
 	}
+	for i := range min(len(o.Plan.Tiers), len(o.Tiers)) {
+		h.Tiers = append(h.Tiers, tierOf(o, i))
+	}
 	return writeJSON(w, h)
+}
+
+func tierOf(o *recipes.Outcome, i int) tierResult {
+	t, a := o.Plan.Tiers[i], o.Tiers[i]
+	r := tierResult{Label: t.Label, Safe: num(a.Safe), Estimate: num(a.Estimate), CI: loHi{num(a.Lo), num(a.Hi)}, Reason: a.Reason}
+	for _, k := range t.Limits {
+		r.Filters = append(r.Filters, filterOf(o.Plan.Limits[k]))
+	}
+	return r
 }
 
 // plannerNames are AIPerf's names of the styles.

@@ -9,6 +9,7 @@ type history struct {
 	Iterations  []iteration   `json:"iterations"`
 	BestTrials  []bestTrial   `json:"best_trials"`
 	Boundary    *boundary     `json:"boundary_summary"`
+	Tiers       []tierResult  `json:"tier_results,omitempty"`
 	Recipe      string        `json:"recipe"`
 	Reason      *string       `json:"convergence_reason"`
 	Verdict     string        `json:"verdict"`
@@ -158,6 +159,15 @@ type boundary struct {
 	Safe     num  `json:"safe"`
 	Estimate num  `json:"estimate"`
 	CI       loHi `json:"ci"`
+}
+
+type tierResult struct {
+	Label    string   `json:"label"`
+	Filters  []filter `json:"sla_filters"`
+	Safe     num      `json:"safe"`
+	Estimate num      `json:"estimate"`
+	CI       loHi     `json:"ci"`
+	Reason   string   `json:"convergence_reason"`
 }
 
 type loHi struct {

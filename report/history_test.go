@@ -1,6 +1,8 @@
 package report
 
 import (
+	"bytes"
+	"encoding/json"
 	"io"
 	"math"
 	"slices"
@@ -136,4 +138,32 @@ func TestBoundarySummary(t *testing.T) {
 	running.Reason = ""
 	assert.Empty(t, boundaryOf(&running).Type, "not before the fit is finished")
 	assert.Empty(t, boundaryOf(runOutcome(t, "mono")).Type)
+}
+
+// A search of several tiers says of each how far it got, and why it ended.
+func TestTierResults(t *testing.T) {
+	limit := func(text string) []recipes.Limit {
+		l, err := recipes.ParseLimit(text)
+		require.NoError(t, err)
+		return []recipes.Limit{l}
+	}
+	r, err := recipes.Lookup("max-concurrency-under-sla")
+	require.NoError(t, err)
+	for _, style := range []recipes.Style{recipes.SmoothIsotonic, recipes.Sequential} {
+		o, err := recipes.Run(t.Context(), r, recipes.Spec{Prober: formula{}, Inputs: recipes.Inputs{Style: style, E2E: new(60000.0), Tiers: []recipes.Tier{
+			{Label: "gold", Limits: limit("ttft p95 < 100ms")}, {Label: "never", Limits: limit("ttft p95 < 1ms")},
+		}}})
+		require.NoError(t, err)
+		var b bytes.Buffer
+		require.NoError(t, History(&b, o))
+		var h history
+		require.NoError(t, json.Unmarshal(b.Bytes(), &h))
+		require.Len(t, h.Tiers, 2)
+		assert.Equal(t, "gold", h.Tiers[0].Label)
+		assert.Equal(t, o.Tiers[0].Safe, float64(h.Tiers[0].Safe))
+		assert.Len(t, h.Tiers[0].Filters, 2, "the common limit and its own")
+		assert.Contains(t, h.Tiers[0].Reason, "precision_reached")
+		assert.True(t, math.IsNaN(float64(h.Tiers[1].Safe)))
+		assert.Contains(t, h.Tiers[1].Reason, "no_pass_in_range")
+	}
 }

@@ -102,6 +102,7 @@ type Answer struct {
 	Lo, Hi      float64 // interval for the boundary: largest passing and smallest failing value, or a credible interval; NaN: open end
 	Passed      bool    // some point passed with certainty
 	NonMonotone bool    // a pass was seen above a failure
+	Reason      string  // of one tier of several: why its search ended, max_iterations while it has not; else empty
 }
 
 // Planner proposes points and draws conclusions, as pure functions of what was

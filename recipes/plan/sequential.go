@@ -71,7 +71,17 @@ func (q Sequential) Next(p Problem, h []Observation) Step {
 // of the boundary, Lo and Hi its 95 % interval (the bracket where there is no
 // posterior).
 func (q Sequential) Answers(p Problem, h []Observation) []Answer {
-	return perTier(p, h, func(a axis, tier []int) Answer { return newSequence(p, h, a, tier).answer() })
+	return perTier(p, h, func(a axis, tier []int) Answer {
+		s := newSequence(p, h, a, tier)
+		out := s.answer()
+		if len(p.Tiers) > 1 {
+			out.Reason = maxIterations
+			if step := s.next(); step.Done {
+				out.Reason = step.Reason
+			}
+		}
+		return out
+	})
 }
 
 // sequence is a history read for one tier.

@@ -35,7 +35,7 @@ func (MultiTier) Next(p Problem, h []Observation) Step {
 		s := t.bisect(a)
 		switch {
 		case s.Done:
-		case s.Size > 1:
+		case again(h, s):
 			if confirming.At == nil {
 				confirming = s
 			}
@@ -54,6 +54,12 @@ func (MultiTier) Next(p Problem, h []Observation) Step {
 	return Step{Done: true, Reason: tiersConverged}
 }
 
+// again reports that a step visits a point once more.
+func again(h []Observation, s Step) bool {
+	_, seen := distinct(h, s.At)
+	return seen
+}
+
 // gap is the width of the open bracket; without an upper end it reaches to the
 // upper bound, so that the doubling goes first.
 func (t track) gap(a axis) float64 {
@@ -67,28 +73,22 @@ func (t track) gap(a axis) float64 {
 	return t.points[n].x - t.points[n-1].x
 }
 
-// Answers returns one answer per tier.
+// Answers returns one answer per tier, with its reason.
 func (MultiTier) Answers(p Problem, h []Observation) []Answer {
-	return answers(p, h, noiseEstimate)
-}
-
-// Reasons returns why each tier ended, as AIPerf names it; max_iterations for
-// one that had not.
-func (MultiTier) Reasons(p Problem, h []Observation) []string {
+	out := answers(p, h, noiseEstimate)
 	a, ok := only(p)
-	var out []string
-	for _, tier := range tiers(p, h) {
-		reason := maxIterations
-		if ok {
-			if s := read(p, h, tier, noiseEstimate).bisect(a); s.Done {
-				reason = map[string]string{
-					monotonicNoPass:    tierNoPass,
-					monotonicNoFailure: tierNoFailure,
-					monotonicPrecision: tierPrecision,
-				}[s.Reason]
-			}
+	for i, tier := range tiers(p, h) {
+		out[i].Reason = maxIterations
+		if !ok {
+			continue
 		}
-		out = append(out, reason)
+		if s := read(p, h, tier, noiseEstimate).bisect(a); s.Done {
+			out[i].Reason = map[string]string{
+				monotonicNoPass:    tierNoPass,
+				monotonicNoFailure: tierNoFailure,
+				monotonicPrecision: tierPrecision,
+			}[s.Reason]
+		}
 	}
 	return out
 }
