@@ -3,10 +3,15 @@ package loadgen
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,19 +103,83 @@ func at(d []time.Duration, q float64) float64 {
 	return float64(d[min(int(q*float64(len(d))), len(d)-1)])
 }
 
-// BenchmarkBias measures what the client adds to the server's times, beside a
-// raw-socket reader of the same bytes in the same run, with the server a process
-// of its own on the same machine: go test -run '^$' -bench Bias -benchtime 1x ./loadgen
+// sent asks the stamping server how many events it has sent. What is in flight
+// when a measurement ends was read, too, and cost its share.
+func sent(b *testing.B, addr string) int {
+	b.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprint(c, "GET /sent HTTP/1.1\r\nHost: x\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.Fatal(err)
+	}
+	n, err := strconv.Atoi(string(text))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+// cost is what reading events takes: CPU and allocations of this process.
+type cost struct {
+	events int
+	cpu    time.Duration
+	allocs uint64
+}
+
+func costs(b *testing.B, addr string) cost {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return cost{sent(b, addr), cpuTime(), m.Mallocs}
+}
+
+func (c cost) since(before cost) cost {
+	return cost{c.events - before.events, c.cpu - before.cpu, c.allocs - before.allocs}
+}
+
+func (c cost) perCPU() float64 { return float64(c.events) / c.cpu.Seconds() }
+
+// BenchmarkBias measures what the client adds to the server's times, closed and
+// open loop, beside a raw-socket reader of the same bytes in the same run, with
+// the server a process of its own on the same machine:
+// go test -run '^$' -bench Bias -benchtime 1x ./loadgen
 func BenchmarkBias(b *testing.B) {
+	const ms = time.Millisecond
 	for _, tt := range []struct {
 		streams int
 		every   time.Duration
-	}{{1, 20 * time.Millisecond}, {16, 20 * time.Millisecond}, {128, 20 * time.Millisecond}, {500, 20 * time.Millisecond}, {1000, 50 * time.Millisecond}, {4000, 200 * time.Millisecond}} {
-		b.Run(fmt.Sprintf("streams=%d/every=%v", tt.streams, tt.every), func(b *testing.B) {
+		tokens  int
+		open    bool
+	}{
+		{1, 20 * ms, 64, false},
+		{16, 20 * ms, 64, false},
+		{128, 20 * ms, 64, false},
+		{128, 20 * ms, 64, true},
+		{128, 20 * ms, 512, false},
+		{500, 20 * ms, 64, false},
+		{1000, 50 * ms, 64, false},
+		{4000, 200 * ms, 64, false},
+	} {
+		loop := "closed"
+		if tt.open {
+			loop = "open"
+		}
+		b.Run(fmt.Sprintf("streams=%d/every=%v/tokens=%d/loop=%s", tt.streams, tt.every, tt.tokens, loop), func(b *testing.B) {
 			addr := startStamped(b, tt.every)
-			const tokens = 64
+			const turns = 4
 			for b.Loop() {
-				raw := rawReader(b, addr, tt.streams, tokens, 3)
+				before := costs(b, addr)
+				rawReader(b, addr, tt.streams, tt.tokens, turns, tt.every)
+				raw := costs(b, addr).since(before)
+
 				g, err := New(Target{URL: "http://" + addr})
 				if err != nil {
 					b.Fatal(err)
@@ -120,18 +189,21 @@ func BenchmarkBias(b *testing.B) {
 				}
 				a := &added{}
 				g.inspect = func(rec *record) { a.see(rec, g.epoch) }
-				cpu := cpuTime()
-				m, err := g.Probe(b.Context(), Load{Concurrency: tt.streams, ISL: 20, OSL: tokens, Requests: 3 * tt.streams}, nil)
+				l := Load{Concurrency: tt.streams, ISL: 20, OSL: tt.tokens, Requests: turns * tt.streams}
+				if tt.open {
+					l.Concurrency, l.Rate = 0, float64(tt.streams)/(float64(tt.tokens)*tt.every.Seconds())
+				}
+				before = costs(b, addr)
+				m, err := g.Probe(b.Context(), l, nil)
 				if err != nil {
 					b.Fatal(err)
 				}
-				used := cpuTime() - cpu
+				used := costs(b, addr).since(before)
 				g.Close()
 				for _, w := range m.Warnings {
 					b.Log(w)
 				}
 				ttft, _ := m.Stat(TagTTFT, "p95")
-				perCPU := float64(a.events) / used.Seconds()
 				b.ReportMetric(at(a.first, 0.5), "first-p50-ns")
 				b.ReportMetric(at(a.first, 0.99), "first-p99-ns")
 				b.ReportMetric(at(a.later, 0.5), "later-p50-ns")
@@ -139,24 +211,68 @@ func BenchmarkBias(b *testing.B) {
 				b.ReportMetric(at(a.later, 1), "later-max-ns")
 				b.ReportMetric(ttft*1e6, "ttft-p95-ns")
 				b.ReportMetric(float64(m.Health.SendLagP99), "send-lag-p99-ns")
-				b.ReportMetric(perCPU, "events/cpu-s")
-				b.ReportMetric(perCPU/raw, "of-raw-reader")
+				b.ReportMetric(used.perCPU(), "events/cpu-s")
+				b.ReportMetric(used.perCPU()/raw.perCPU(), "of-raw-reader")
+				b.ReportMetric(float64(used.allocs)/float64(used.events), "allocs/event")
 				b.ReportMetric(0, "ns/op")
 			}
 		})
 	}
 }
 
+// BenchmarkIdleStreams holds 10 000 streams open that say nothing after their
+// headers, and reports the memory that the process has of the system:
+// go test -run '^$' -bench IdleStreams -benchtime 1x ./loadgen
+func BenchmarkIdleStreams(b *testing.B) {
+	const streams = 10_000
+	for b.Loop() {
+		addr := startStamped(b, time.Hour) // the first event never comes: the headers have
+		g, err := New(Target{URL: "http://" + addr})
+		if err != nil {
+			b.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(b.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = g.Probe(ctx, Load{Concurrency: streams, ISL: 20, OSL: 2, Requests: streams}, nil)
+		}()
+		for g.inFlight() < streams {
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-ended:
+				b.Fatal("the probe ended before all streams were open")
+			}
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		b.ReportMetric(float64(m.Sys)/streams, "B/stream")
+		b.ReportMetric(float64(m.Sys)/(1<<20), "MiB")
+		b.ReportMetric(0, "ns/op")
+		cancel()
+		<-ended
+		g.Close()
+	}
+}
+
+// inFlight counts the requests that are under way.
+func (g *Generator) inFlight() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.flying)
+}
+
 // rawReader reads the same streams from bare sockets, a clock reading a read and
-// nothing else, and returns events per CPU-second.
-func rawReader(b *testing.B, addr string, streams, tokens, turns int) float64 {
+// nothing else. They start at random within the time of a request, as slots do:
+// streams in step would be woken together, at half the cost.
+func rawReader(b *testing.B, addr string, streams, tokens, turns int, every time.Duration) {
 	b.Helper()
 	body := fmt.Sprintf(`{"max_tokens":%d}`, tokens)
 	request := fmt.Sprintf("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	cpu := cpuTime()
 	var wg sync.WaitGroup
 	for range streams {
 		wg.Go(func() {
+			time.Sleep(rand.N(time.Duration(tokens) * every))
 			c, err := net.Dial("tcp", addr)
 			if err != nil {
 				b.Error(err)
@@ -186,5 +302,4 @@ func rawReader(b *testing.B, addr string, streams, tokens, turns int) float64 {
 		})
 	}
 	wg.Wait()
-	return float64(streams*tokens*turns) / (cpuTime() - cpu).Seconds()
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,13 +25,15 @@ func TestMain(m *testing.M) {
 // serveStamped is a server in a process of its own: to each request it sends
 // max_tokens events, one every 20 ms on an absolute schedule, each with the time
 // at which it was sent. It prints its address, and ends with its standard input.
-// It writes HTTP by hand, so as to leave the cores to the client.
+// GET /sent tells how many events it has sent so far. It writes HTTP by hand, so
+// as to leave the cores to the client.
 func serveStamped() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	var sent atomic.Int64
 	every, _ := time.ParseDuration(os.Getenv("AIPERF_TEST_BIAS_SERVER"))
 	fmt.Println(l.Addr())
 	go func() {
@@ -39,13 +42,13 @@ func serveStamped() {
 			if err != nil {
 				return
 			}
-			go stamped(c, every)
+			go stamped(c, every, &sent)
 		}
 	}()
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
 }
 
-func stamped(c net.Conn, every time.Duration) {
+func stamped(c net.Conn, every time.Duration, sent *atomic.Int64) {
 	defer c.Close()
 	r := bufio.NewReader(c)
 	for {
@@ -64,6 +67,9 @@ func stamped(c net.Conn, every time.Duration) {
 		}
 		if req.Method != http.MethodPost {
 			text := `{"data":[{"id":"stamped"}]}`
+			if req.URL.Path == "/sent" {
+				text = strconv.FormatInt(sent.Load(), 10)
+			}
 			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
 			continue
 		}
@@ -78,6 +84,7 @@ func stamped(c net.Conn, every time.Duration) {
 				last := fmt.Sprintf("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":20,\"completion_tokens\":%d}}\n\ndata: [DONE]\n\n", tokens)
 				buf = fmt.Appendf(buf, "%x\r\n%s\r\n0\r\n\r\n", len(last), last)
 			}
+			sent.Add(1)
 			if _, err := c.Write(buf); err != nil {
 				return
 			}

@@ -41,7 +41,7 @@ func Next(body []byte, pos int) (ev Event, next int, ok bool) {
 			continue
 		}
 		field, value := cutField(line)
-		switch field {
+		switch string(field) { // makes no copy
 		case "data":
 			switch lines {
 			case 0:
@@ -82,14 +82,14 @@ func cutLine(body []byte, pos int) (line []byte, next int, complete bool) {
 
 // cutField splits "name: value"; a line that starts with a colon is a comment
 // and has an empty name.
-func cutField(line []byte) (name string, value []byte) {
+func cutField(line []byte) (name, value []byte) {
 	i := bytes.IndexByte(line, ':')
 	if i < 0 {
-		return string(line), nil
+		return line, nil
 	}
 	value = line[i+1:]
 	if len(value) > 0 && value[0] == ' ' {
 		value = value[1:]
 	}
-	return string(line[:i]), value
+	return line[:i], value
 }
