@@ -183,4 +183,5 @@ func TestRandomSurfaces(t *testing.T) {
 		table.WriteString(summarise(append(byCondition[true], byCondition[false]...)).row(st.name + ", all"))
 	}
 	t.Logf("%d random surfaces, %d seeds\n%s", len(surfaces), seeds, table.String())
+	publish(t, "random", table.String())
 }

@@ -144,56 +144,88 @@ func (s surface) recipe() *recipes.Recipe {
 // the cost beside that of full probes.
 func TestRequestSurfaces(t *testing.T) {
 	surfaces, seeds := loadSurfaces(t), surfaceSeeds(t)
+	full := os.Getenv("AIPERF_FULL_PROBES") != ""
 	var table, details strings.Builder
 	table.WriteString("| requests | boundary | probes | requests a search | mean error | violates | unsafe | inconclusive |\n|---|---|---|---|---|---|---|---|\n")
 	for _, blocks := range []bool{false, true} {
-		kind := map[bool]string{false: "independent", true: "blocks"}[blocks]
-		by := map[string][]score{}
-		cost, open := map[string]int{}, map[string]int{}
-		for _, s := range surfaces {
-			group := "above 300"
+		kind := kindOf(blocks)
+		by, names := requestFigures(t, surfaces, seeds, blocks, func(s surface) string {
 			if s.Truth.Boundary == nil || *s.Truth.Boundary <= 300 {
-				group = "at most 300"
+				return "at most 300"
 			}
-			for seed := range seeds {
-				server := &requestServer{surface: s, blocks: blocks, rng: surfaceRNG(s.Name, seed, "requests "+kind)}
-				out, err := recipes.Run(context.Background(), s.recipe(), recipes.Spec{
-					Prober: server, Workload: loadgen.Load{Requests: 1000, Seed: uint64(seed)}, FullProbes: os.Getenv("AIPERF_FULL_PROBES") != "",
-				})
-				require.NoError(t, err)
-				var h []plan.Observation
-				for _, p := range out.Probes {
-					h = append(h, p.Observed)
-				}
-				sc := s.scoreOf(out.Boundary, h)
-				for _, g := range []string{group, s.Name} {
-					by[g] = append(by[g], sc)
-					cost[g] += server.requests
-					if out.Verdict == recipes.Inconclusive {
-						open[g]++
-					}
-				}
-			}
-		}
+			return "above 300"
+		})
 		row := func(b *strings.Builder, g string) {
-			f, n := summarise(by[g]), float64(len(by[g]))
+			f := by[g]
 			fmt.Fprintf(b, "| %s | %s | %.2f | %.0f | %.2f %% | %.1f %% | %.1f %% | %.1f %% |\n", kind, g,
-				f.Probes, float64(cost[g])/n, 100*f.Error, 100*f.Violates, 100*f.Unsafe, 100*float64(open[g])/n)
+				f.Probes, f.requests, 100*f.Error, 100*f.Violates, 100*f.Unsafe, 100*f.open)
 		}
 		for _, g := range []string{"at most 300", "above 300"} {
 			row(&table, g)
 		}
-		for _, s := range surfaces {
-			row(&details, s.Name)
+		for _, s := range names {
+			row(&details, s)
 		}
-		if g := "at most 300"; seeds >= 20 && arePublic(surfaces) && os.Getenv("AIPERF_FULL_PROBES") == "" {
-			assert.LessOrEqual(t, float64(cost[g])/float64(len(by[g])), 4200.0, "%s: requests a search", kind)
+		if seeds >= 20 && arePublic(surfaces) && !full {
+			assert.LessOrEqual(t, by["at most 300"].requests, 4200.0, "%s: requests a search", kind)
 		}
 	}
 	t.Logf("%d seeds\n%s", seeds, table.String())
 	if os.Getenv("AIPERF_SURFACES_DETAILS") != "" {
 		t.Logf("by surface\n%s", details.String())
 	}
+	if !full {
+		publish(t, "requests", table.String())
+	}
+}
+
+func kindOf(blocks bool) string {
+	if blocks {
+		return "blocks"
+	}
+	return "independent"
+}
+
+// requestCost is how searches at request level did, and what they cost.
+type requestCost struct {
+	figures
+	requests float64 // a search
+	open     float64 // share of inconclusive searches
+}
+
+// requestFigures searches the surfaces at request level in style sequential, and
+// returns the figures by group and by surface.
+func requestFigures(t *testing.T, surfaces []surface, seeds int, blocks bool, group func(surface) string) (by map[string]requestCost, names []string) {
+	t.Helper()
+	scores, cost := map[string][]score{}, map[string]requestCost{}
+	for _, s := range surfaces {
+		names = append(names, s.Name)
+		for seed := range seeds {
+			server := &requestServer{surface: s, blocks: blocks, rng: surfaceRNG(s.Name, seed, "requests "+kindOf(blocks))}
+			out, err := recipes.Run(context.Background(), s.recipe(), recipes.Spec{
+				Prober: server, Workload: loadgen.Load{Requests: 1000, Seed: uint64(seed)}, FullProbes: os.Getenv("AIPERF_FULL_PROBES") != "",
+			})
+			require.NoError(t, err)
+			var h []plan.Observation
+			for _, p := range out.Probes {
+				h = append(h, p.Observed)
+			}
+			for _, g := range []string{group(s), s.Name} {
+				scores[g] = append(scores[g], s.scoreOf(out.Boundary, h))
+				c := cost[g]
+				c.requests += float64(server.requests)
+				if out.Verdict == recipes.Inconclusive {
+					c.open++
+				}
+				cost[g] = c
+			}
+		}
+	}
+	for g, c := range cost {
+		n := float64(len(scores[g]))
+		cost[g] = requestCost{summarise(scores[g]), c.requests / n, c.open / n}
+	}
+	return cost, names
 }
 
 // Run ends probes early where only their verdict is wanted, and hands the

@@ -542,6 +542,7 @@ func TestSurfaces(t *testing.T) {
 		t.Log("a table only: AIPerf's figures are those of the 14 public surfaces at 20 seeds")
 	}
 	var table, bench, details strings.Builder
+	var spots []spot
 	table.WriteString(tableHead)
 	for _, st := range surfaceStyles {
 		if st.skip() {
@@ -561,6 +562,7 @@ func TestSurfaces(t *testing.T) {
 		f := summarise(all)
 		table.WriteString(f.row(st.name))
 		bench.WriteString(f.benchLine(st.name))
+		spots = append(spots, spot{st.name, 1000 * f.Probes, 100 * f.Error, 100 * f.Violates})
 		if !comparable {
 			continue
 		}
@@ -577,6 +579,11 @@ func TestSurfaces(t *testing.T) {
 	t.Logf("%d surfaces, %d seeds\n%s\n%s", len(surfaces), seeds, table.String(), bench.String())
 	if os.Getenv("AIPERF_SURFACES_DETAILS") != "" {
 		t.Logf("by surface\n%s%s", tableHead, details.String())
+	}
+	if comparable {
+		publish(t, "surfaces", table.String())
+		early, _ := requestFigures(t, surfaces, seeds, false, func(surface) string { return "all" })
+		publishPicture(t, append(spots, spot{"sequential, probes ended early", early["all"].requests, 100 * early["all"].Error, 100 * early["all"].Violates}))
 	}
 }
 
