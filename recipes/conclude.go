@@ -124,6 +124,9 @@ func (o *Outcome) conclude(planner plan.Planner, problem plan.Problem, history [
 // searchVerdict: met when a certain answer exists (and reaches AtLeast); missed
 // when it is certain that none does.
 func (o *Outcome) searchVerdict() Verdict {
+	if o.Spec.Gate != nil {
+		return gateVerdict(o.Reason)
+	}
 	if len(o.Plan.Tiers) > 0 {
 		return o.tiersVerdict()
 	}

@@ -27,6 +27,8 @@ type Spec struct {
 	Observe  func(*Outcome) error // called before the first probe, after each, and at the end; its error becomes a warning
 	Resume   *Outcome             // an interrupted run of the same question to go on from; nil: start anew
 	Baseline *Outcome             // a finished run of the same question to start from and compare with; nil: none
+	Gate     *Gate                // ask only whether the boundary is still where an earlier one was; nil: search for it
+	Precise  float64              // go on until the boundary's 95 % interval is this narrow, ± as a share; 0: the style's own end
 	Note     string               // what every report must say of this run, as that the server is simulated
 }
 

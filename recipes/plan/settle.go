@@ -1,0 +1,111 @@
+package plan
+
+import "math"
+
+// Settled is style sequential for a baseline: when the search is over it goes on
+// until the boundary is known well enough to be compared with. It visits the
+// boundary's median, whole probes all, and where the boundary is a cliff the
+// point that is said to fail, too.
+type Settled struct {
+	Sequential
+	Within float64 // half the boundary's 95 % interval, in ln of the searched value
+}
+
+const (
+	settleNear = 0.04 // visits so near to the median, in ln of the searched value, say where the boundary is
+	// settleLeast such visits make a baseline, and settleMost end the attempt.
+	settleLeast, settleMost = 4, 16
+	// cliff is how far from its limit a point is that settles its own side,
+	// once it was visited twice.
+	cliff = 0.25
+)
+
+// Next is the search's own step, then further visits around the boundary.
+func (q Settled) Next(p Problem, h []Observation) Step {
+	step := q.Sequential.Next(p, h)
+	if !step.Done || step.Reason != sequentialPrecision && step.Reason != notIdentifiable {
+		return step
+	}
+	a, _ := only(p)
+	s := newSequence(p, h, a, tiers(p, h)[0])
+	if s.view == nil {
+		return step
+	}
+	e := s.settled()
+	switch {
+	case len(h) >= sequentialBudget+settleMost, e.visits >= settleMost, e.visits >= settleLeast && e.half() <= q.Within:
+		return step
+	case s.suspicious():
+		return whole(s.points[s.end].x, "settling the baseline: does it fail?")
+	}
+	return whole(s.clampDown(e.median), "settling the baseline")
+}
+
+func whole(x float64, why string) Step {
+	return Step{At: []float64{x}, Size: 1, Full: true, Reason: why}
+}
+
+// Answers are the search's own, with the boundary as the visits around it have
+// it.
+func (q Settled) Answers(p Problem, h []Observation) []Answer {
+	as := q.Sequential.Answers(p, h)
+	a, ok := only(p)
+	if !ok || len(as) == 0 {
+		return as
+	}
+	s := newSequence(p, h, a, tiers(p, h)[0])
+	if s.view == nil {
+		return as
+	}
+	if e := s.settled(); e.visits >= settleLeast {
+		as[0].Estimate, as[0].Lo, as[0].Hi = e.median, e.lo, e.hi
+	}
+	return as
+}
+
+// settlement is where a boundary is by the whole probes around it.
+type settlement struct {
+	median, lo, hi float64 // lo, hi: 95 % interval
+	visits         int
+}
+
+func (e settlement) half() float64 { return math.Log(e.hi/e.lo) / 2 }
+
+// settled reads the boundary off the posterior, within the points that pass or
+// fail by far, twice: at a cliff a straight line is the wrong curve.
+func (s *sequence) settled() settlement {
+	least, most := s.Lo, math.Inf(1)
+	for _, b := range s.points {
+		switch g := b.worst(); {
+		case len(b.visits) < 2:
+		case g < -cliff:
+			least = max(least, b.x)
+		case g > cliff:
+			most = min(most, b.x)
+		}
+	}
+	bound := func(p float64) float64 { return s.view.quantile(p) }
+	if least < most { // else they contradict each other
+		bound = func(p float64) float64 { return max(least, min(most, s.view.quantile(p))) }
+	}
+	e := settlement{median: bound(0.5), lo: bound(0.975), hi: bound(0.025)}
+	if e.median == least || e.median == most {
+		e.median = math.Sqrt(e.lo * e.hi)
+	}
+	for _, b := range s.points {
+		for _, v := range b.visits {
+			if s.h[v].State != Cut && math.Abs(math.Log(b.x/e.median)) <= settleNear {
+				e.visits++
+			}
+		}
+	}
+	return e
+}
+
+// suspicious reports that all that is known of the boundary is that it lies
+// between a point that passes by far and one that was seen to fail: a cliff looks
+// like that, and so does a boundary found by stalled probes.
+func (s *sequence) suspicious() bool {
+	return s.end > 0 && s.end < len(s.points) &&
+		s.points[s.end-1].worst() < -cliff && len(s.points[s.end].visits) < settleLeast
+}
