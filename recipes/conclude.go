@@ -116,6 +116,12 @@ func (o *Outcome) conclude(planner plan.Planner, problem plan.Problem, history [
 		o.Warnings = append(o.Warnings, o.contradiction())
 	}
 	o.derive()
+	if o.Spec.Judge != nil {
+		o.Spec.Judge(o)
+		if o.Comparison != nil {
+			o.join()
+		}
+	}
 	if reason == ReasonDeadline {
 		o.Warnings = append(o.Warnings, &DeadlineError{Probes: len(o.Probes)})
 	}

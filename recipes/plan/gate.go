@@ -5,9 +5,11 @@ import "math"
 // Visits of a gate's floor. The least are enough for a server that is far off;
 // the most are those of one whose boundary is the floor itself.
 const (
-	gateLeast, gateMost = 3, 12
-	// gateError is the error of a gate's verdict each way, at any one look.
-	gateError = 0.05
+	GateLeast, GateMost = 3, 12
+	// GateError is the chance that a verdict leaves each way. A server that is
+	// as it was, or that lost twice the tolerance, lies a tolerance away from
+	// the floor, and is judged wrongly far less often.
+	GateError = 0.05
 )
 
 // Convergence reasons of a gate.
@@ -48,15 +50,46 @@ func gateOf(p Problem, h []Observation, a axis) (g gate, ok bool) {
 func (g gate) next() Step {
 	p, visits := g.holds()
 	switch {
-	case visits < gateLeast:
-	case p >= 1-gateError:
+	case visits < GateLeast:
+	case p >= 1-GateError:
 		return Step{Done: true, Reason: FloorHolds}
-	case p <= gateError:
+	case p <= GateError:
 		return Step{Done: true, Reason: FloorBroken}
-	case visits >= gateMost:
+	case visits >= GateMost:
 		return Step{Done: true, Reason: FloorOpen}
 	}
 	return Step{At: []float64{g.x}, Size: 1, Full: true, Reason: "the floor of the gate"}
+}
+
+// Stand is how a gate stands.
+type Stand struct {
+	At     float64 // the point that is asked
+	Pass   float64 // P(every limit holds there)
+	Visits int
+}
+
+// AtFloor returns how the gate of the problem's floor stands; the zero Stand
+// where there is none.
+func (Sequential) AtFloor(p Problem, h []Observation) Stand {
+	if a, ok := only(p); ok {
+		if g, ok := gateOf(p, h, a); ok {
+			pass, visits := g.holds()
+			return Stand{g.x, pass, visits}
+		}
+	}
+	return Stand{}
+}
+
+// Enough is how many times the requests a probe would have made the verdict
+// certain, standard errors falling with their root; +Inf where the visits favour
+// neither side.
+func (s Stand) Enough() float64 {
+	z := zOf(s.Pass)
+	if math.Abs(z) < 0.1 {
+		return math.Inf(1)
+	}
+	need := zOf(1 - GateError)
+	return need * need / (z * z)
 }
 
 // answer says what the visits of the floor say of the boundary: it is on one

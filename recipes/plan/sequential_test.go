@@ -131,8 +131,8 @@ func TestSequentialGate(t *testing.T) {
 		reason string
 		most   int
 	}{
-		{"far above the floor: no more visits than must be", 300, FloorHolds, gateLeast},
-		{"far below it: as few", 60, FloorBroken, gateLeast},
+		{"far above the floor: no more visits than must be", 300, FloorHolds, GateLeast},
+		{"far below it: as few", 60, FloorBroken, GateLeast},
 		{"just above", 150, FloorHolds, 8},
 		{"just below", 120, FloorBroken, 8},
 	} {
