@@ -34,7 +34,7 @@ func Compare(t T, r *recipes.Recipe, old, new string, opts ...Option) *recipes.O
 	c.old.Judge = func(o *recipes.Outcome) { before = report.Series(o) }
 	c.spec.Judge = func(o *recipes.Outcome) {
 		o.Comparison = recipes.Compare(before, report.Series(o), tolerance)
-		o.Comparison.With, o.Comparison.Was, o.Comparison.Sides = "blocks of both in turns", "the old endpoint", [2]string{"old", "new"}
+		o.Comparison.With, o.Comparison.Was, o.Comparison.Sides = c.old.Target.Redacted()+" (old) and "+c.spec.Target.Redacted()+" (new) in turns", "the old endpoint", [2]string{"old", "new"}
 	}
 	return run(t, r, c)
 }

@@ -106,11 +106,6 @@ func (c *config) compare(r *recipes.Recipe, path string) {
 	}
 }
 
-// precise is how well a baseline's boundary is to be known, and enough how badly
-// it may be: half its 95 % interval, as shares of the tolerance. With these a
-// gate's verdict rests on this day's probes about as much as on the baseline's.
-const precise, enough = 0.6, 0.9
-
 // againstHistory asks the floor of an earlier search.
 func (c *config) againstHistory(path string, tolerance float64) error {
 	o, err := report.ReadHistoryFile(path)
@@ -122,11 +117,11 @@ func (c *config) againstHistory(path string, tolerance float64) error {
 		g.Was = o.Boundary.Safe
 	}
 	again := fmt.Sprintf("measure it anew with %s=1", envUpdate)
-	switch known := g.Known(); {
+	switch {
 	case !(g.Was > 0):
 		return fmt.Errorf("compare with baseline %s: it found no boundary (%s); %s", path, o.Reason, again)
-	case known > enough*tolerance && g.Hi-g.Lo > 2:
-		return fmt.Errorf("compare with baseline %s: its boundary is known to ±%.1f%% only, which cannot show a loss of %.3g%%: %s, or give a larger aiperftest.Tolerance", path, 100*known, 100*tolerance, again)
+	case g.Vague():
+		return fmt.Errorf("compare with baseline %s: its boundary is known to ±%.1f%% only, which cannot show a loss of %.3g%%: %s, or give a larger aiperftest.Tolerance", path, 100*g.Known(), 100*tolerance, again)
 	}
 	c.spec.Baseline, c.spec.Gate = o, g
 	c.sequential()
@@ -200,12 +195,12 @@ func (c *config) update(r *recipes.Recipe, path string) {
 	if searches(r, c.spec.Inputs) {
 		write = report.History
 		c.sequential()
-		c.spec.Precise = precise * tolerance
+		c.spec.Precise = recipes.PreciseFor(tolerance)
 		c.spec.Judge = func(o *recipes.Outcome) {
-			if known := (&recipes.Gate{Lo: o.Boundary.Lo, Hi: o.Boundary.Hi}).Known(); known > enough*tolerance && o.Boundary.Hi-o.Boundary.Lo > 2 {
+			if g := (&recipes.Gate{Lo: o.Boundary.Lo, Hi: o.Boundary.Hi, Tolerance: tolerance}); g.Vague() {
 				o.Verdict = recipes.Inconclusive
 				o.Warnings = append(o.Warnings, fmt.Errorf("the boundary is known to ±%.1f%% only, which cannot show a loss of %.3g%%: ask longer probes (aiperftest.Requests, now %d) or give a larger aiperftest.Tolerance",
-					100*known, 100*tolerance, o.Spec.Workload.Requests))
+					100*g.Known(), 100*tolerance, o.Spec.Workload.Requests))
 			}
 		}
 	} else if !c.trials {

@@ -24,6 +24,18 @@ func (g *Gate) Floor() float64 { return g.Was * (1 - g.Tolerance) }
 // unknown.
 func (g *Gate) Known() float64 { return math.Log(g.Hi/g.Lo) / 2 }
 
+// How well a boundary is to be known for a baseline, and how badly it may be:
+// half its 95 % interval, as a share of the tolerance. So a gate's verdict rests
+// on the baseline's probes about as much as on its own.
+const preciseShare, vagueShare = 0.6, 0.9
+
+// PreciseFor is the Spec.Precise of a baseline for gates of that tolerance.
+func PreciseFor(tolerance float64) float64 { return preciseShare * tolerance }
+
+// Vague reports that the earlier boundary is not known well enough to show a loss
+// of the tolerance. Where no interval is known it is taken at its word.
+func (g *Gate) Vague() bool { return g.Known() > vagueShare*g.Tolerance && g.Hi-g.Lo > 2 }
+
 // validate checks a gate against the plan that it is for.
 func (g *Gate) validate(recipe string, p *Plan) error {
 	bad := func(format string, args ...any) error {

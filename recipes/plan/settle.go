@@ -48,19 +48,16 @@ func whole(x float64, why string) Step {
 // Answers are the search's own, with the boundary as the visits around it have
 // it.
 func (q Settled) Answers(p Problem, h []Observation) []Answer {
-	as := q.Sequential.Answers(p, h)
-	a, ok := only(p)
-	if !ok || len(as) == 0 {
-		return as
-	}
-	s := newSequence(p, h, a, tiers(p, h)[0])
-	if s.view == nil {
-		return as
-	}
-	if e := s.settled(); e.visits >= settleLeast {
-		as[0].Estimate, as[0].Lo, as[0].Hi = e.median, e.lo, e.hi
-	}
-	return as
+	return perTier(p, h, func(a axis, tier []int) Answer {
+		s := newSequence(p, h, a, tier)
+		answer := s.answer()
+		if s.view != nil {
+			if e := s.settled(); e.visits >= settleLeast {
+				answer.Estimate, answer.Lo, answer.Hi = e.median, e.lo, e.hi
+			}
+		}
+		return answer
+	})
 }
 
 // settlement is where a boundary is by the whole probes around it.
