@@ -177,6 +177,9 @@ func (c *config) againstLines(r *recipes.Recipe, path string, tolerance float64)
 	c.spec.Judge = func(o *recipes.Outcome) {
 		o.Comparison = recipes.Compare(old, report.Series(o), tolerance)
 		o.Comparison.With, o.Comparison.Was, o.Comparison.Sides = path, "the baseline", [2]string{"baseline", "now"}
+		if n := o.Comparison.Need; n > 0 {
+			o.Warnings = append(o.Warnings, fmt.Errorf("both sides need %d measurements: leave aiperftest.Trials out, and measure the baseline anew with %s=1", n, envUpdate))
+		}
 		if what := b.Differs(o); what != "" {
 			o.Comparison.Changes = nil
 			o.Warnings = append(o.Warnings, fmt.Errorf("baseline %s asks another question: %s; run it as it was, or write it anew with %s=1", path, what, envUpdate))
@@ -205,18 +208,20 @@ func (c *config) update(r *recipes.Recipe, path string) {
 		}
 	} else if !c.trials {
 		c.spec.Trials = baselineTrials
+	} else if n := c.spec.Trials; recipes.TrialsFor(n, 1) == 0 {
+		c.errs = append(c.errs, fmt.Errorf("recipe %q: a baseline of %d measurements cannot be compared with: leave aiperftest.Trials out, which takes %d", r.Name, n, baselineTrials))
 	}
 	c.keep = func(o *recipes.Outcome, err error) {
 		if err != nil || o.Verdict != recipes.Met {
-			c.kept = "    baseline not written: " + path + " is as it was"
+			c.kept = "not written: " + path + " is as it was"
 			return
 		}
 		if err := report.WriteFile(path, func(w io.Writer) error { return write(w, o) }); err != nil {
 			o.Verdict = recipes.Inconclusive
-			c.kept = fmt.Sprintf("    baseline not written: %v", err)
+			c.kept = fmt.Sprintf("not written: %v", err)
 			return
 		}
-		c.kept = "    baseline:  written to " + path + " (" + envUpdate + " is set: nothing was compared)"
+		c.kept = "written to " + path + ", and compared with nothing"
 	}
 }
 

@@ -112,10 +112,7 @@ func run(t T, r *recipes.Recipe, c *config) *recipes.Outcome {
 	if c.keep != nil {
 		c.keep(out, err)
 	}
-	text := closing(t, out, shown)
-	if c.kept != "" {
-		text += "\n" + c.kept
-	}
+	text := closing(t, out, shown, c.kept)
 	if a, ok := t.(interface {
 		Attach(o *recipes.Outcome, artifacts string)
 	}); ok {
@@ -225,9 +222,12 @@ func (n *narrator) say(write func(*strings.Builder)) {
 }
 
 // closing is the finding with where to look and how to do it again.
-func closing(t T, o *recipes.Outcome, dir string) string {
+func closing(t T, o *recipes.Outcome, dir, kept string) string {
 	var b strings.Builder
 	_ = report.Finding(&b, o)
+	if kept != "" {
+		b.WriteString("    baseline:  " + kept + "\n")
+	}
 	if dir != "" {
 		b.WriteString("    artifacts: " + dir + "\n")
 	}

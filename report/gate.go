@@ -15,7 +15,7 @@ import (
 func (f *finding) gateHeadline() string {
 	o := f.o
 	if g := o.Spec.Gate; g != nil {
-		at := fmt.Sprintf("%s, %s of the baseline", digits(o.AtFloor().At), percent(1-g.Tolerance))
+		at := fmt.Sprintf("%s, %s of the baseline", digits(o.AtFloor().At), part(1-g.Tolerance))
 		switch {
 		case o.Verdict == recipes.Met:
 			return "SLA met at " + at
@@ -25,6 +25,9 @@ func (f *finding) gateHeadline() string {
 			return "inconclusive at " + at
 		}
 		return ""
+	}
+	if o.Spec.Precise > 0 && o.Verdict == recipes.Inconclusive && o.Best.Found && o.Reason != recipes.ReasonDeadline {
+		return "inconclusive: too vague for a baseline"
 	}
 	c := o.Comparison
 	if c == nil || o.Verdict == recipes.Missed && c.Verdict() != recipes.Missed {
@@ -74,17 +77,17 @@ func (f *finding) floor(g *recipes.Gate) {
 	if finite(g.Lo) && finite(g.Hi) {
 		was += fmt.Sprintf(" (95%% CI [%s, %s])", digits(g.Lo), digits(g.Hi))
 	}
-	f.wrapped(fmt.Sprintf("the boundary was %s in %s; with %s to lose, the limits must hold at %s: P = %s after %s there",
-		was, g.With, percent(g.Tolerance), digits(at.At), probability(at.Pass), plural(at.Visits, "probe")))
+	text := fmt.Sprintf("gate: the boundary was %s in %s; with %s to lose, the limits must hold at %s: P %s after %s there",
+		was, g.With, part(g.Tolerance), digits(at.At), probability(at.Pass), plural(at.Visits, "probe"))
 	if f.o.Reason == recipes.ReasonTooNear {
-		text := "which is neither yes nor no"
+		text += ", neither yes nor no"
 		if at.Requests > 0 {
-			text += fmt.Sprintf("; %s a probe would do, if the server stays as it is", plural(at.Requests, "request"))
+			text += fmt.Sprintf("; %s a probe would do", plural(at.Requests, "request"))
 		}
-		f.wrapped(text)
 	}
-	f.wrapped(fmt.Sprintf("a verdict is certain to %s each way and takes %d to %d probes; what is between this day and the baseline's counts as a change",
-		percent(at.Certainty), at.Least, at.Most))
+	f.wrapped(text)
+	f.wrapped(fmt.Sprintf("a verdict takes %d to %d probes and is certain to %s each way; a machine that changed since the baseline was measured looks like a server that did",
+		at.Least, at.Most, part(at.Certainty)))
 }
 
 // probability writes P without rounding it to certainty.
@@ -95,8 +98,11 @@ func probability(p float64) string {
 	case p < 0.001:
 		return "< 0.1%"
 	}
-	return digits(100*p) + "%"
+	return "= " + digits(100*p) + "%"
 }
+
+// part writes a share that a user gave, with the digits it was given with.
+func part(share float64) string { return fmt.Sprintf("%.4g%%", 100*share) }
 
 // most rows of a comparison that are all shown.
 const allRows = 16
@@ -134,8 +140,17 @@ func (f *finding) comparison(c *recipes.Comparison) {
 	if hidden > 0 {
 		f.line("%s%s more without a change", indent, count(hidden))
 	}
-	f.wrapped(fmt.Sprintf("with %s; fails what is worse by more than %s and p < %s: two equal servers fail 1%% of the time, all %s together",
-		c.With, percent(c.Tolerance), digits(c.Alpha), plural(len(c.Changes), "metric")))
+	f.wrapped(fmt.Sprintf("gate: compared with %s; what is worse by more than %s with p < %s fails, which two equal servers do 1%% of the time, all %s together",
+		c.With, part(c.Tolerance), digits(c.Alpha), plural(len(c.Changes), "metric")))
+	var chance []string
+	for _, ch := range c.Changes {
+		if ch.Worse > c.Tolerance && !ch.Real {
+			chance = append(chance, fmt.Sprintf("%s %s (p=%s)", changed(c, ch), share(ch.Worse), pvalue(ch.P)))
+		}
+	}
+	if len(chance) > 0 {
+		f.wrapped("worse, and perhaps by chance: " + strings.Join(chance, ", ") + "; more trials or longer ones would tell")
+	}
 }
 
 // changed names a change.
