@@ -27,7 +27,7 @@ func (g *Gate) Known() float64 { return math.Log(g.Hi/g.Lo) / 2 }
 // How well a boundary is to be known for a baseline, and how badly it may be:
 // half its 95 % interval, as a share of the tolerance. So a gate's verdict rests
 // on the baseline's probes about as much as on its own.
-const preciseShare, vagueShare = 0.6, 0.9
+const preciseShare, vagueShare = 0.6, 1.2
 
 // PreciseFor is the Spec.Precise of a baseline for gates of that tolerance.
 func PreciseFor(tolerance float64) float64 { return preciseShare * tolerance }

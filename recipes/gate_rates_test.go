@@ -163,6 +163,7 @@ func TestGateRates(t *testing.T) {
 			for k, left := range []string{"unchanged", "−10 %"} {
 				fmt.Fprintf(&table, "| %s | %s | %s | %s |\n", s.Name, kind, left, &cases[k])
 			}
+			t.Logf("same %v; −10 %% %v", &cases[0], &cases[1])
 			t.Logf("%s, %s: a baseline takes %d requests; %d of %d are vague", s.Name, kind, baseline/(runs/shared), vague, runs/shared)
 			holdRates(t, s.Name+" "+kind, &cases[0], &cases[1], runs)
 			for k := range cases {

@@ -18,6 +18,9 @@ const (
 	// cliff is how far from its limit a point is that settles its own side,
 	// once it was visited twice.
 	cliff = 0.25
+	// cliffSpan is how near to each other such points make a cliff, in ln of the
+	// searched value: the boundary is anywhere between them.
+	cliffSpan = 0.06
 )
 
 // Next is the search's own step, then further visits around the boundary.
@@ -81,13 +84,15 @@ func (s *sequence) settled() settlement {
 			most = min(most, b.x)
 		}
 	}
-	bound := func(p float64) float64 { return s.view.quantile(p) }
-	if least < most { // else they contradict each other
-		bound = func(p float64) float64 { return max(least, min(most, s.view.quantile(p))) }
-	}
-	e := settlement{median: bound(0.5), lo: bound(0.975), hi: bound(0.025)}
-	if e.median == least || e.median == most {
-		e.median = math.Sqrt(e.lo * e.hi)
+	e := settlement{median: s.view.quantile(0.5), lo: s.view.quantile(0.975), hi: s.view.quantile(0.025)}
+	switch {
+	case least >= most: // they contradict each other
+	case math.Log(most/least) < 2*cliffSpan:
+		e = settlement{median: math.Sqrt(least * most), lo: least, hi: most}
+	default:
+		for _, x := range []*float64{&e.median, &e.lo, &e.hi} {
+			*x = max(least, min(most, *x))
+		}
 	}
 	for _, b := range s.points {
 		for _, v := range b.visits {
