@@ -58,6 +58,9 @@ func share(worse float64) string {
 	if math.IsInf(worse, 0) {
 		return "(from 0)"
 	}
+	if worse > 9.99 {
+		return digits(1+worse) + " times"
+	}
 	return percent(worse)
 }
 
