@@ -9,7 +9,7 @@ import (
 
 // Series is one metric of one point, measured several times.
 type Series struct {
-	Point  string // as "concurrency=16"; empty: the only one
+	Point  string // as "concurrency=16"; empty: not said, and any
 	Unit   string // the metric with its unit, as ttft-p95-ns
 	Higher bool   // more of it is better
 	Values []float64
@@ -81,7 +81,7 @@ func Compare(old, new []Series, tolerance float64) *Comparison {
 	type pair struct{ old, new Series }
 	var pairs []pair
 	for _, n := range new {
-		i := slices.IndexFunc(old, func(o Series) bool { return o.Point == n.Point && o.Unit == n.Unit })
+		i := slices.IndexFunc(old, func(o Series) bool { return (o.Point == n.Point || o.Point == "") && o.Unit == n.Unit })
 		if i >= 0 && len(old[i].Values) > 0 && len(n.Values) > 0 {
 			pairs = append(pairs, pair{old[i], n})
 		}

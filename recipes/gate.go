@@ -37,7 +37,7 @@ func PreciseFor(tolerance float64) float64 { return preciseShare * tolerance }
 func (g *Gate) Vague() bool { return g.Known() > vagueShare*g.Tolerance && g.Hi-g.Lo > 2 }
 
 // validate checks a gate against the plan that it is for.
-func (g *Gate) validate(recipe string, p *Plan) error {
+func (g *Gate) validate(recipe string, p *Plan, atLeast int) error {
 	bad := func(format string, args ...any) error {
 		return &InputError{Recipe: recipe, Problem: "cannot be a gate: " + fmt.Sprintf(format, args...)}
 	}
@@ -46,6 +46,10 @@ func (g *Gate) validate(recipe string, p *Plan) error {
 		return nil
 	case !(g.Tolerance > 0 && g.Tolerance < 1):
 		return bad("the tolerance is %v; give a fraction between 0 and 1", g.Tolerance)
+	case atLeast > 0:
+		return bad("AtLeast(%d) asks for another floor; leave one of them out", atLeast)
+	case len(p.Tiers) > 0:
+		return bad("each of its tiers has a boundary of its own; gate them one by one")
 	case s == nil || len(s.Space) != 1:
 		return bad("it does not search for one boundary")
 	case s.Style != Sequential:

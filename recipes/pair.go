@@ -29,6 +29,9 @@ func RunPair(ctx context.Context, r *Recipe, old, new Spec) (*Outcome, *Outcome,
 	if err != nil {
 		return nil, nil, err
 	}
+	if old.Resume != nil || old.Converge != nil {
+		return nil, nil, &InputError{Recipe: r.Name, Problem: "cannot measure two endpoints in turns and resume, or converge: blocks of both are of one number, and of one run"}
+	}
 	if a.Plan.Search != nil {
 		return nil, nil, &InputError{Recipe: r.Name, Problem: "cannot measure two endpoints in turns: it searches, and stops at another load each time; use recipes.Fixed or a sweep"}
 	}

@@ -76,7 +76,7 @@ func prepare(r *Recipe, s Spec) (*Outcome, error) {
 	if err := p.conflicts(r, s.Inputs); err != nil {
 		return nil, err
 	}
-	if err := s.Gate.validate(r.Name, p); err != nil {
+	if err := s.Gate.validate(r.Name, p, s.AtLeast); err != nil {
 		return nil, err
 	}
 	o.Warnings = append(o.Warnings, p.ignored(r, s)...)
