@@ -46,13 +46,14 @@ func Gate(t T, recipe, baseline string, opts ...Option) *recipes.Outcome {
 func GateRun(t T, r *recipes.Recipe, baseline string, opts ...Option) *recipes.Outcome {
 	t.Helper()
 	c := resolve(opts)
+	p, err := r.Expand(c.spec.Inputs)
 	switch {
-	case len(c.errs) > 0, c.live() && c.spec.Target.URL == "":
-		return run(t, r, c) // which says so: a baseline is of no use
+	case len(c.errs) > 0, err != nil, p == nil, c.live() && c.spec.Target.URL == "":
+		// The run says what is wrong: a baseline is of no use.
 	case updating():
-		c.update(r, baseline)
+		c.update(r, baseline, p.Search != nil)
 	default:
-		c.compare(r, baseline)
+		c.compare(r, baseline, p.Search != nil)
 	}
 	return run(t, r, c)
 }
@@ -72,14 +73,9 @@ func (c *config) tolerated() float64 {
 	return defaultTolerance
 }
 
-// searches reports whether the recipe looks for a boundary.
-func searches(r *recipes.Recipe, in recipes.Inputs) bool {
-	p, err := r.Expand(in)
-	return err == nil && p != nil && p.Search != nil
-}
-
-// compare makes the run one against the baseline.
-func (c *config) compare(r *recipes.Recipe, path string) {
+// compare makes the run one against the baseline; searching says that the recipe
+// looks for a boundary.
+func (c *config) compare(r *recipes.Recipe, path string, searching bool) {
 	tolerance := c.tolerated()
 	b, err := os.ReadFile(path)
 	switch {
@@ -90,7 +86,7 @@ func (c *config) compare(r *recipes.Recipe, path string) {
 		c.errs = append(c.errs, fmt.Errorf("recipe %q: read baseline: %w", r.Name, err))
 		return
 	}
-	searching, history := searches(r, c.spec.Inputs), bytes.HasPrefix(bytes.TrimSpace(b), []byte("{"))
+	history := bytes.HasPrefix(bytes.TrimSpace(b), []byte("{"))
 	switch {
 	case searching && history:
 		err = c.againstHistory(path, tolerance)
@@ -192,10 +188,10 @@ func (c *config) againstLines(r *recipes.Recipe, path string, tolerance float64)
 const baselineTrials = 10
 
 // update makes the run one that writes the baseline.
-func (c *config) update(r *recipes.Recipe, path string) {
+func (c *config) update(r *recipes.Recipe, path string, searching bool) {
 	tolerance := c.tolerated()
 	write := report.Bench
-	if searches(r, c.spec.Inputs) {
+	if searching {
 		write = report.History
 		c.sequential()
 		c.spec.Precise = recipes.PreciseFor(tolerance)

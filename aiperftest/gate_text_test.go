@@ -93,6 +93,9 @@ func TestGateText(t *testing.T) {
 		{"gate_missed", "a server that lost a fifth of its capacity", false, gate(capacity, 2.5)},
 		{"gate_too_near", "the loss is what is tolerated, to the percent", false, gate(capacity, 2.103)},
 		{"gate_other_sla", "the baseline is another question's", false, gate(capacity, 2, aiperftest.E2E(time.Minute))},
+		{"gate_no_sla", "the recipe lacks its limit, which comes before the baseline", false, func(t aiperftest.T) {
+			aiperftest.Gate(t, "max-concurrency-under-sla", capacity, aiperftest.Prober(&shaky{ttft: linear(2)}))
+		}},
 		{"gate_broken_file", "a baseline that cannot be read", false, gate(broken, 2)},
 		{"gate_bad_tolerance", "a percentage where a fraction is meant", false, gate(capacity, 2, aiperftest.Tolerance(5))},
 		{"gate_fixed_update", "a fixed load is written as benchmark lines", true, fixed(lines, 2)},

@@ -54,6 +54,8 @@ func (g *Gate) validate(recipe string, p *Plan, atLeast int) error {
 		return bad("it does not search for one boundary")
 	case s.Style != Sequential:
 		return bad("style %s asks more than the floor; leave the style out, or use style %s", s.Style, Sequential)
+	case len(p.Limits) == 0:
+		return bad("it has no SLA limits, so that everything holds")
 	case !(g.Was > 0):
 		return bad("the baseline has no boundary")
 	case g.Floor() > s.Space[0].Hi:

@@ -50,12 +50,12 @@ func gateOf(p Problem, h []Observation, a axis) (g gate, ok bool) {
 func (g gate) next() Step {
 	p, visits := g.holds()
 	switch {
-	case visits < GateLeast:
+	case visits < GateLeast && len(g.h) < 2*GateMost:
 	case p >= 1-GateError:
 		return Step{Done: true, Reason: FloorHolds}
 	case p <= GateError:
 		return Step{Done: true, Reason: FloorBroken}
-	case visits >= GateMost:
+	case visits >= GateMost, len(g.h) >= 2*GateMost: // half of them said nothing
 		return Step{Done: true, Reason: FloorOpen}
 	}
 	return Step{At: []float64{g.x}, Size: 1, Full: true, Reason: "the floor of the gate"}
@@ -108,23 +108,25 @@ func (g gate) answer() Answer {
 // holds is P(every limit holds at the floor) by the visits made there, and their
 // number.
 func (g gate) holds() (p float64, visits int) {
+	var here []Observation
+	for _, o := range g.h {
+		if says(o) && len(o.At) > 0 && o.At[0] == g.x {
+			here = append(here, o)
+		}
+	}
 	p = 1.0
 	for _, k := range g.tier {
 		var rs []Estimate
-		for _, o := range g.h {
-			if !says(o) || len(o.At) == 0 || o.At[0] != g.x {
-				continue
-			}
+		for _, o := range here {
 			r := Estimate{Value: failedMargin, SE: math.NaN()}
 			if o.State != Failed && k >= 0 && k < len(o.Limits) && !math.IsNaN(o.Limits[k].Value) {
 				r = o.Limits[k].Estimate
 			}
 			rs = append(rs, r)
 		}
-		visits = max(visits, len(rs))
 		p *= below(rs)
 	}
-	return p, visits
+	return p, len(here)
 }
 
 // failedMargin stands for a visit whose requests all failed, or that lacks the

@@ -75,6 +75,22 @@ func TestGateEnough(t *testing.T) {
 	assert.Equal(t, Stand{}, Sequential{}.AtFloor(sequentialProblem(1, 1000), h), "no floor, no gate")
 }
 
+// Probes that say nothing do not keep a gate going.
+func TestGateEnds(t *testing.T) {
+	p, _ := visitsOf()
+	n := 0
+	h, reason := play(t, Sequential{}, p, func(s Step) Observation {
+		n++
+		o := Observation{At: s.At, Limits: []Limit{{Estimate: Estimate{Value: 0.001 * float64(n%3-1), SE: 0.02}, Pass: 0.5}}, Requests: 1000}
+		if n%2 == 0 {
+			o.State = Untrusted
+		}
+		return o
+	})
+	assert.Equal(t, FloorOpen, reason)
+	assert.LessOrEqual(t, len(h), 2*GateMost)
+}
+
 // All limits must hold, and one that fails is enough.
 func TestGateLimits(t *testing.T) {
 	p, h := visitsOf(-0.3, -0.3, -0.3)
