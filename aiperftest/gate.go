@@ -46,7 +46,11 @@ func Gate(t T, recipe, baseline string, opts ...Option) *recipes.Outcome {
 func GateRun(t T, r *recipes.Recipe, baseline string, opts ...Option) *recipes.Outcome {
 	t.Helper()
 	c := resolve(opts)
-	p, err := r.Expand(c.spec.Inputs)
+	var p *recipes.Plan
+	err := recipes.Validate(r)
+	if err == nil {
+		p, err = r.Expand(c.spec.Inputs)
+	}
 	switch {
 	case len(c.errs) > 0, err != nil, p == nil, c.live() && c.spec.Target.URL == "":
 		// The run says what is wrong: a baseline is of no use.

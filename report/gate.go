@@ -40,6 +40,8 @@ func (f *finding) gateHeadline() string {
 			s += fmt.Sprintf(" (and %d more)", n)
 		}
 		return s
+	case len(c.Changes) == 0 && untrusted(o):
+		return "" // which is why
 	case len(c.Changes) == 0:
 		return "inconclusive: nothing to compare with " + c.Was
 	case c.Need > 0:
@@ -48,6 +50,16 @@ func (f *finding) gateHeadline() string {
 		return fmt.Sprintf("no worse than %s (n=%s)", c.Was, sides(c.Changes[0]))
 	}
 	return ""
+}
+
+// untrusted reports whether a probe's numbers are not the server's.
+func untrusted(o *recipes.Outcome) bool {
+	for i := range o.Probes {
+		if o.Probes[i].State() == "untrusted" {
+			return true
+		}
+	}
+	return false
 }
 
 // sides are how many measurements there were then and now.

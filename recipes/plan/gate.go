@@ -133,6 +133,19 @@ func (g gate) holds() (p float64, visits int) {
 // limit's metric: what was not measured does not hold.
 const failedMargin = 3.0
 
+// gateNoise are the values of τ tried: those of the planner, and beyond them up
+// to a machine so busy that probes disagree by a factor of two.
+var gateNoise = func() (c []float64) {
+	for z := -1.5; z <= 4.5; z += 0.75 {
+		c = append(c, noiseMedian*math.Exp(noiseSpread*z))
+	}
+	return c
+}()
+
+// gateReach is the error that the margins tried reach four times beyond those
+// seen, a probe's own apart.
+const gateReach = 0.2
+
 // below is P(true margin < 0) by visits of one point: the margin has a flat
 // prior, and errors are Student's t, so that one stalled visit does not outweigh
 // the others, with variance SE² + τ². τ is what moves whole probes; its prior is
@@ -157,7 +170,7 @@ func below(rs []Estimate) float64 {
 			reach = max(reach, r.SE)
 		}
 	}
-	reach = 4 * math.Hypot(reach, noiseCells[len(noiseCells)-1])
+	reach = 4 * math.Hypot(reach, gateReach)
 	lo, hi = min(lo-reach, -reach/8), max(hi+reach, reach/8)
 	const cells = 600
 	step := (hi - lo) / cells
@@ -167,8 +180,8 @@ func below(rs []Estimate) float64 {
 		at = append(at, lo+(float64(i)+0.5)*step)
 	}
 	for i, g := range at {
-		scores := make([]float64, 0, len(noiseCells))
-		for _, noise := range noiseCells {
+		scores := make([]float64, 0, len(gateNoise))
+		for _, noise := range gateNoise {
 			q := math.Log(noise/noiseMedian) / noiseSpread
 			score := -q * q / 2
 			for _, r := range rs {

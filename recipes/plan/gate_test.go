@@ -37,6 +37,7 @@ func TestGateVerdict(t *testing.T) {
 		{"one of them stalled", []float64{-0.12, 0.9, -0.11}, ""},
 		{"and more visits outweigh it", []float64{-0.12, 0.9, -0.11, -0.13, -0.12, -0.11}, FloorHolds},
 		{"their scatter is larger than they know", []float64{-0.2, 0.15, -0.1}, ""},
+		{"a machine so busy that they say nothing", []float64{0.85, 0.54, -0.7}, ""},
 		{"every request fails", []float64{math.Inf(1), math.Inf(1), math.Inf(1)}, FloorBroken},
 		{"the boundary is the floor", []float64{-0.02, 0.02, -0.02, 0.02, -0.02, 0.02, -0.02, 0.02, -0.02, 0.02, -0.02, 0.02}, FloorOpen},
 	} {
