@@ -51,6 +51,9 @@ func whole(x float64, why string) Step {
 // Answers are the search's own, with the boundary as the visits around it have
 // it.
 func (q Settled) Answers(p Problem, h []Observation) []Answer {
+	if len(p.Tiers) > 1 { // each has a boundary of its own, none of which is a baseline
+		return q.Sequential.Answers(p, h)
+	}
 	return perTier(p, h, func(a axis, tier []int) Answer {
 		s := newSequence(p, h, a, tier)
 		answer := s.answer()
