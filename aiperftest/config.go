@@ -26,6 +26,10 @@ type config struct {
 	noCharts   bool
 	resume     string
 	baseline   string
+	tolerance  float64
+	old        *recipes.Spec                 // the other endpoint of an A/B run; nil: there is one
+	keep       func(*recipes.Outcome, error) // writes the baseline of a run that has ended, and says so in kept
+	kept       string
 	ctx        context.Context
 	errs       []error
 }
@@ -40,6 +44,7 @@ const (
 	envArtifacts = "AIPERF_ARTIFACTS"
 	envSeed      = "AIPERF_SEED"
 	envRequire   = "AIPERF_REQUIRE"
+	envUpdate    = "AIPERF_UPDATE_BASELINE"
 )
 
 // resolve folds options and environment.
@@ -105,8 +110,13 @@ func (c *config) seed() {
 }
 
 // required reports whether a test without an endpoint is to fail.
-func required() bool {
-	v := strings.ToLower(os.Getenv(envRequire))
+func required() bool { return enabled(envRequire) }
+
+// updating reports whether gates are to write their baselines.
+func updating() bool { return enabled(envUpdate) }
+
+func enabled(name string) bool {
+	v := strings.ToLower(os.Getenv(name))
 	return v != "" && v != "0" && v != "false"
 }
 

@@ -21,6 +21,9 @@
 //     and inconclusive fail the test with Errorf. What could not be measured,
 //     and misuse, end it at once.
 //
+// Gate holds a run against a committed baseline, which AIPERF_UPDATE_BASELINE=1
+// writes, and Compare two endpoints against each other.
+//
 // Runs on one endpoint take turns, in a process and across processes: two loads
 // at once would measure each other. A result of a live endpoint is kept out of
 // the test cache; -count=1 does the same and is the documented way.

@@ -236,6 +236,11 @@ func Resume(path string) Option { return option(func(c *config) { c.resume = pat
 // It implies style sequential, where no other is set.
 func Baseline(path string) Option { return option(func(c *config) { c.baseline = path }) }
 
+// Tolerance is the share by which a gate's capacity may fall, or a metric of it
+// be worse, without failing: a fraction between 0 and 1, 0.05 by default. See
+// Gate and Compare.
+func Tolerance(fraction float64) Option { return option(func(c *config) { c.tolerance = fraction }) }
+
 // Artifacts sets the directory of the run's files. Default: a folder of the test
 // under AIPERF_ARTIFACTS, else the test's own artifact directory.
 func Artifacts(dir string) Option { return option(func(c *config) { c.artifacts = dir }) }

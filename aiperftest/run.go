@@ -36,7 +36,12 @@ func RunRecipe(t T, name string, opts ...Option) *recipes.Outcome {
 // req/s, errors-%; of a search max-concurrency alone.
 func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	t.Helper()
-	c := resolve(opts)
+	return run(t, r, resolve(opts))
+}
+
+// run is Run with its options resolved.
+func run(t T, r *recipes.Recipe, c *config) *recipes.Outcome {
+	t.Helper()
 	if len(c.errs) > 0 {
 		var text []string
 		for _, err := range c.errs {
@@ -70,19 +75,25 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 
 	if c.live() {
 		uncached(t)
-		release, err := hold(ctx, t, c.spec.Target.Redacted())
-		if err != nil {
-			fatal(t, "%v", err)
-			return &recipes.Outcome{}
+		for _, endpoint := range c.endpoints() {
+			release, err := hold(ctx, t, endpoint)
+			if err != nil {
+				fatal(t, "%v", err)
+				return &recipes.Outcome{}
+			}
+			defer release() // whichever way the test is left
 		}
-		defer release() // whichever way the test is left
 	}
 
 	dir, shown := artifactDir(t, c.artifacts)
 	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir, NoCharts: c.noCharts, Again: again(t, c.spec.Workload.Seed)}}
 	c.spec.Observe = n.observe
 	c.spec.Target.Waiting = func(err error) { n.lines <- err.Error() }
-	engine := start(ctx, r, c.spec, n)
+	measure := func() (*recipes.Outcome, error) { return recipes.Run(ctx, r, c.spec) }
+	if c.old != nil {
+		measure = c.pair(ctx, r, n)
+	}
+	engine := start(r, n, measure)
 	defer engine.wait(cancel)
 	for line := range n.lines {
 		if !quiet(t) {
@@ -98,7 +109,10 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	if err := report.StepSummary(out, again(t, out.Spec.Workload.Seed)); err != nil {
 		out.Warnings = append(out.Warnings, err)
 	}
-	text := closing(t, out, shown)
+	if c.keep != nil {
+		c.keep(out, err)
+	}
+	text := closing(t, out, shown, c.kept)
 	if a, ok := t.(interface {
 		Attach(o *recipes.Outcome, artifacts string)
 	}); ok {
@@ -109,7 +123,7 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 		fatal(t, "%s", report.Redact(out, err.Error())) // servers quote keys
 	case err != nil:
 		fatal(t, "%s\n%s", report.Redact(out, err.Error()), text)
-	case out.Verdict == recipes.Met && len(out.Warnings) == 0 && quiet(t):
+	case out.Verdict == recipes.Met && len(out.Warnings) == 0 && c.kept == "" && quiet(t):
 	case out.Verdict == recipes.Met || c.reportOnly:
 		t.Logf("%s", text)
 	default:
@@ -147,7 +161,7 @@ type engine struct {
 	err   error
 }
 
-func start(ctx context.Context, r *recipes.Recipe, s recipes.Spec, n *narrator) *engine {
+func start(r *recipes.Recipe, n *narrator, measure func() (*recipes.Outcome, error)) *engine {
 	e := &engine{lines: n.lines, done: make(chan struct{})}
 	go func() {
 		defer close(e.done)
@@ -157,7 +171,7 @@ func start(ctx context.Context, r *recipes.Recipe, s recipes.Spec, n *narrator) 
 				e.err = fmt.Errorf("recipe %q panicked: %v\n%s", r.Name, p, debug.Stack())
 			}
 		}()
-		e.out, e.err = recipes.Run(ctx, r, s)
+		e.out, e.err = measure()
 	}()
 	return e
 }
@@ -178,6 +192,7 @@ func (e *engine) wait(cancel context.CancelFunc) {
 // narrator tells a run as it goes: its expansion, a line a probe, its files.
 type narrator struct {
 	lines  chan string
+	arm    string // of an A/B run; empty: the only one
 	files  report.Dir
 	begun  bool
 	probes int
@@ -199,13 +214,20 @@ func (n *narrator) observe(o *recipes.Outcome) error {
 func (n *narrator) say(write func(*strings.Builder)) {
 	var b strings.Builder
 	write(&b)
-	n.lines <- strings.TrimRight(b.String(), "\n")
+	text := strings.TrimRight(b.String(), "\n")
+	if n.arm != "" {
+		text = n.arm + ": " + text
+	}
+	n.lines <- text
 }
 
 // closing is the finding with where to look and how to do it again.
-func closing(t T, o *recipes.Outcome, dir string) string {
+func closing(t T, o *recipes.Outcome, dir, kept string) string {
 	var b strings.Builder
 	_ = report.Finding(&b, o)
+	if kept != "" {
+		b.WriteString("    baseline:  " + kept + "\n")
+	}
 	if dir != "" {
 		b.WriteString("    artifacts: " + dir + "\n")
 	}

@@ -116,6 +116,12 @@ func (o *Outcome) conclude(planner plan.Planner, problem plan.Problem, history [
 		o.Warnings = append(o.Warnings, o.contradiction())
 	}
 	o.derive()
+	if o.Spec.Judge != nil {
+		o.Spec.Judge(o)
+		if o.Comparison != nil {
+			o.join()
+		}
+	}
 	if reason == ReasonDeadline {
 		o.Warnings = append(o.Warnings, &DeadlineError{Probes: len(o.Probes)})
 	}
@@ -124,6 +130,9 @@ func (o *Outcome) conclude(planner plan.Planner, problem plan.Problem, history [
 // searchVerdict: met when a certain answer exists (and reaches AtLeast); missed
 // when it is certain that none does.
 func (o *Outcome) searchVerdict() Verdict {
+	if o.Spec.Gate != nil {
+		return gateVerdict(o.Reason)
+	}
 	if len(o.Plan.Tiers) > 0 {
 		return o.tiersVerdict()
 	}

@@ -35,15 +35,16 @@ type Outcome struct {
 	Plan   *Plan // what the recipe expanded to
 	Spec   Spec  // as it was run, defaults filled in
 
-	Verdict  Verdict
-	Reason   string // why the run ended: the planner's convergence reason, deadline or cancelled; empty while it runs
-	Best     Best
-	Boundary plan.Answer   // of the first tier; units of the searched value
-	Tiers    []plan.Answer // one per tier
-	Probes   []Probe
-	Resumed  int                        // how many of the probes an earlier run made
-	Derived  map[string]json.RawMessage // file name → what the post-process handler made
-	Warnings []error
+	Verdict    Verdict
+	Reason     string // why the run ended: the planner's convergence reason, deadline or cancelled; empty while it runs
+	Best       Best
+	Boundary   plan.Answer   // of the first tier; units of the searched value
+	Tiers      []plan.Answer // one per tier
+	Probes     []Probe
+	Resumed    int                        // how many of the probes an earlier run made
+	Comparison *Comparison                // with another run's measurements; nil: there is none
+	Derived    map[string]json.RawMessage // file name → what the post-process handler made
+	Warnings   []error
 
 	Server loadgen.Server // what the endpoint says of itself; zero for probers of one's own
 	Began  time.Time

@@ -25,6 +25,9 @@ func (o *Outcome) problem() plan.Problem {
 				p.Baseline = b.Boundary.Safe
 			}
 		}
+		if o.Spec.Gate != nil && len(s.Space) == 1 {
+			p.Floor = o.Spec.Gate.Floor()
+		}
 		for _, t := range o.Plan.Tiers {
 			p.Tiers = append(p.Tiers, t.Limits)
 		}

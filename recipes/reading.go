@@ -23,8 +23,13 @@ func read(l Limit, trials []*loadgen.Measurement) (Reading, plan.Limit) {
 		r.interval(se)
 	}
 	g := plan.Limit{Estimate: plan.Estimate{Value: math.NaN(), SE: math.NaN()}, Pass: math.NaN()}
-	if se > 0 && r.Value > 0 {
-		g.SE = se / r.Value
+	if se > 0 {
+		switch bad := 1 - r.Value; {
+		case l.badShare() && bad > 0:
+			g.SE = se / bad
+		case !l.badShare() && r.Value > 0:
+			g.SE = se / r.Value
+		}
 	}
 	t, counted := tallyOf(l, trials)
 	if counted && t.n > 0 {
@@ -62,12 +67,15 @@ func (l Limit) share() bool {
 	return l.Metric == loadgen.TagErrorRate || l.Metric == loadgen.TagGoodShare
 }
 
+// badShare reports whether the margin compares shares of bad requests.
+func (l Limit) badShare() bool { return l.Metric == loadgen.TagGoodShare && !l.Op.Upper() }
+
 // margin is g = ln(value/threshold), turned so that g > 0 violates; for a lower
 // limit on a share of good requests it compares the bad shares.
 func (l Limit) margin(v float64) float64 {
 	var g float64
 	switch {
-	case l.Metric == loadgen.TagGoodShare && !l.Op.Upper():
+	case l.badShare():
 		g = math.Log((1 - v) / (1 - l.Threshold))
 	case l.Op.Upper():
 		g = math.Log(v / l.Threshold)

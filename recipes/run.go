@@ -43,7 +43,7 @@ func Run(ctx context.Context, r *Recipe, s Spec) (*Outcome, error) {
 	}
 	o.observe()
 
-	planner, problem, history := o.Plan.planner(), o.problem(), o.history()
+	planner, problem, history := o.planner(), o.problem(), o.history()
 	for {
 		step := planner.Next(problem, history)
 		if step.Done {

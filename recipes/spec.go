@@ -27,6 +27,9 @@ type Spec struct {
 	Observe  func(*Outcome) error // called before the first probe, after each, and at the end; its error becomes a warning
 	Resume   *Outcome             // an interrupted run of the same question to go on from; nil: start anew
 	Baseline *Outcome             // a finished run of the same question to start from and compare with; nil: none
+	Judge    func(*Outcome)       // called once the run has its verdict and before Observe's last call: what holds it against another run sets Comparison; nil: nothing does
+	Gate     *Gate                // ask only whether the boundary is still where an earlier one was; nil: search for it
+	Precise  float64              // go on until the boundary's 95 % interval is this narrow, ± as a share; 0: the style's own end
 	Note     string               // what every report must say of this run, as that the server is simulated
 }
 
@@ -71,6 +74,9 @@ func prepare(r *Recipe, s Spec) (*Outcome, error) {
 		return nil, err
 	}
 	if err := p.conflicts(r, s.Inputs); err != nil {
+		return nil, err
+	}
+	if err := s.Gate.validate(r.Name, p, s.AtLeast); err != nil {
 		return nil, err
 	}
 	o.Warnings = append(o.Warnings, p.ignored(r, s)...)

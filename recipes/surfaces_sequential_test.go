@@ -34,14 +34,19 @@ func init() {
 type requestServer struct {
 	surface  surface
 	rng      *rand.Rand
-	blocks   bool // blocks of c requests share a factor
-	requests int  // all that were sent
+	blocks   bool    // blocks of c requests share a factor
+	requests int     // all that were sent
+	capacity float64 // share of the surface's capacity: at c it behaves as the surface does at c/capacity; 0: 1
 }
 
 // Probe draws one probe's population from the surface and its requests from
 // that, until the decider stops it.
 func (r *requestServer) Probe(_ context.Context, l loadgen.Load, d loadgen.Decider) (*loadgen.Measurement, error) {
-	v := r.surface.noisy(l.Concurrency, r.rng)
+	s := r.surface
+	if r.capacity > 0 {
+		s.Model.capacity = r.capacity
+	}
+	v := s.noisy(l.Concurrency, r.rng)
 	sd := 0.5
 	if r.blocks {
 		sd = math.Sqrt(0.25 + 0.04)

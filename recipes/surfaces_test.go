@@ -85,9 +85,11 @@ type surfaceModel struct {
 	SLOTTFT      *float64 `json:"slo_ttft_ms"`
 	SLOITL       *float64 `json:"slo_itl_ms"`
 	SLOE2E       *float64 `json:"slo_e2e_ms"`
-	TTFTTail     float64  `json:"ttft_tail"`
-	ITLTail      float64  `json:"itl_tail"`
-	E2ETail      float64  `json:"e2e_tail"`
+
+	capacity float64 // share of it that is left: at c it is as the model is at c/capacity; 0: all
+	TTFTTail float64 `json:"ttft_tail"`
+	ITLTail  float64 `json:"itl_tail"`
+	E2ETail  float64 `json:"e2e_tail"`
 }
 
 type surfaceNoise struct {
@@ -119,7 +121,10 @@ const (
 // metrics are the noise-free values at concurrency n, in the order of
 // surfaces.md.
 func (m surfaceModel) metrics(n int) map[string]float64 {
-	c := float64(n)
+	c, left := float64(n), 1.0
+	if m.capacity > 0 {
+		c, left = c/m.capacity, m.capacity
+	}
 	b := m.MaxNumSeqs
 	r := min(c, b)
 	thrash := 1.0
@@ -152,6 +157,7 @@ func (m surfaceModel) metrics(n int) map[string]float64 {
 	if m.CollapseC != nil {
 		tput /= 1 + math.Pow(c / *m.CollapseC, m.CollapsePow)
 	}
+	tput *= left // Little's law at n, not at c
 	errPct := 0.0
 	if m.ErrMid != nil {
 		errPct = m.ErrMaxPct / (1 + math.Exp(-(c-*m.ErrMid)/m.ErrWidth))

@@ -17,6 +17,7 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 	f := finding{o: o}
 	f.line("recipe %s: %s", o.Recipe.Name, f.headline())
 	f.limits()
+	f.gate()
 	f.failures()
 	f.best()
 	f.derived()
@@ -112,6 +113,9 @@ func (f *finding) headline() string {
 	o := f.o
 	if o.Plan == nil {
 		return "nothing was measured"
+	}
+	if s := f.gateHeadline(); s != "" && len(o.Probes) > 0 {
+		return s
 	}
 	fixed := len(o.Plan.Scenarios) == 1
 	derived := f.derivedHeadline()

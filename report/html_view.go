@@ -82,6 +82,7 @@ func (v *view) fill(o *recipes.Outcome) {
 		v.Warnings = append(v.Warnings, strings.TrimPrefix(text, "warning: "))
 	}
 	derived := &finding{o: o}
+	derived.gate()
 	derived.derived()
 	for _, line := range derived.out {
 		v.Derived += strings.TrimPrefix(line, indent) + "\n"

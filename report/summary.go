@@ -111,10 +111,12 @@ func (s *summary) probes() {
 	}
 }
 
-// derived is what the sweep's post-process found. It is a table more often than
+// derived is what the run was held against, and what the sweep's post-process
+// found. It is a table more often than
 // not, aligned for a fixed font.
 func (s *summary) derived() {
 	f := &finding{o: s.o}
+	f.gate()
 	f.derived()
 	if len(f.out) > 0 {
 		s.fenced("text", Redact(s.o, strings.Join(f.out, "\n")))

@@ -7,12 +7,10 @@ import (
 
 // Convergence reasons of style sequential; max_iterations is one more.
 const (
-	sequentialPrecision   = "sequential_precision_reached"
-	sequentialNoPass      = "sequential_no_pass_in_range"
-	sequentialNoFailure   = "sequential_no_failure_in_range"
-	sequentialFloorHolds  = "sequential_floor_holds"  // a gate: the boundary is certainly at or above the floor
-	sequentialFloorBroken = "sequential_floor_broken" // a gate: it is certainly below
-	notIdentifiable       = "not_identifiable"        // noise over slope leaves the boundary wider than ±10 %
+	sequentialPrecision = "sequential_precision_reached"
+	sequentialNoPass    = "sequential_no_pass_in_range"
+	sequentialNoFailure = "sequential_no_failure_in_range"
+	notIdentifiable     = "not_identifiable" // noise over slope leaves the boundary wider than ±10 %
 )
 
 const (
@@ -41,6 +39,9 @@ func (q Sequential) Next(p Problem, h []Observation) Step {
 	}
 	if s, ok := silence(h); ok {
 		return s
+	}
+	if g, ok := gateOf(p, h, a); ok {
+		return g.next()
 	}
 	if p.Budget <= 0 {
 		p.Budget = sequentialBudget
@@ -71,6 +72,11 @@ func (q Sequential) Next(p Problem, h []Observation) Step {
 // of the boundary, Lo and Hi its 95 % interval (the bracket where there is no
 // posterior).
 func (q Sequential) Answers(p Problem, h []Observation) []Answer {
+	if a, ok := only(p); ok {
+		if g, ok := gateOf(p, h, a); ok {
+			return []Answer{g.answer()}
+		}
+	}
 	return perTier(p, h, func(a axis, tier []int) Answer {
 		s := newSequence(p, h, a, tier)
 		out := s.answer()
@@ -163,9 +169,6 @@ func (s *sequence) next() Step {
 		step.Reason = map[string]string{
 			monotonicPrecision: sequentialPrecision, monotonicNoPass: sequentialNoPass, monotonicNoFailure: sequentialNoFailure,
 		}[step.Reason]
-		return step
-	}
-	if step, ok := s.gate(); ok {
 		return step
 	}
 	if step, ok := s.warm(); ok {

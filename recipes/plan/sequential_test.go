@@ -131,10 +131,10 @@ func TestSequentialGate(t *testing.T) {
 		reason string
 		most   int
 	}{
-		{"far above the floor: one probe", 300, sequentialFloorHolds, 1},
-		{"far below it: one probe", 60, sequentialFloorBroken, 1},
-		{"just above", 150, sequentialFloorHolds, 8},
-		{"just below", 120, sequentialFloorBroken, 8},
+		{"far above the floor: no more visits than must be", 300, FloorHolds, GateLeast},
+		{"far below it: as few", 60, FloorBroken, GateLeast},
+		{"just above", 150, FloorHolds, 8},
+		{"just below", 120, FloorBroken, 8},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			for seed := range uint64(5) {

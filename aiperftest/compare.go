@@ -1,0 +1,73 @@
+package aiperftest
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+
+	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report"
+)
+
+// Compare measures a recipe's fixed loads on two endpoints in turns and asserts
+// that the new one is not worse than the old one: missed when a metric is worse by
+// more than the Tolerance, and not by chance. It reports benchstat's table of all
+// metrics; with ReportOnly that is all.
+//
+// The blocks alternate (old new, new old, or the other way round, as the seed
+// has it), Trials of each, 8 by default, and one endpoint is idle while the other
+// is loaded: what drifts on the machine drifts for both. So it tells two builds
+// apart on a machine that a baseline of last week says nothing about.
+//
+// The outcome is the new endpoint's. Artifacts are in the folders old and new.
+func Compare(t T, r *recipes.Recipe, old, new string, opts ...Option) *recipes.Outcome {
+	t.Helper()
+	c := resolve(append(slices.Clone(opts), Endpoint(new)))
+	tolerance := c.tolerated()
+	if !c.trials {
+		c.spec.Trials = compareTrials
+	}
+	spec := c.spec
+	spec.Target.URL = old
+	c.old = &spec
+	var before []recipes.Series
+	c.old.Judge = func(o *recipes.Outcome) { before = report.Series(o) }
+	c.spec.Judge = func(o *recipes.Outcome) {
+		o.Comparison = recipes.Compare(before, report.Series(o), tolerance)
+		o.Comparison.With, o.Comparison.Was, o.Comparison.Sides = c.old.Target.Redacted()+" (old) and "+c.spec.Target.Redacted()+" (new) in turns", "the old endpoint", [2]string{"old", "new"}
+	}
+	return run(t, r, c)
+}
+
+// compareTrials is how many blocks of each endpoint a comparison takes: enough
+// for a change that shows in nearly every pair.
+const compareTrials = 8
+
+// endpoints are what the run loads, in an order that all runs take them in: two
+// that wait for each other would wait forever.
+func (c *config) endpoints() []string {
+	all := []string{c.spec.Target.Redacted()}
+	if c.old != nil {
+		all = append(all, c.old.Target.Redacted())
+	}
+	slices.SortFunc(all, func(a, b string) int {
+		if a, b := lockName(a), lockName(b); a < b {
+			return -1
+		} else if a > b {
+			return 1
+		}
+		return 0
+	})
+	return slices.CompactFunc(all, func(a, b string) bool { return lockName(a) == lockName(b) })
+}
+
+// pair is the measuring of an A/B run; n tells of the new endpoint.
+func (c *config) pair(ctx context.Context, r *recipes.Recipe, n *narrator) func() (*recipes.Outcome, error) {
+	m := &narrator{lines: n.lines, arm: "old", files: report.Dir{Path: filepath.Join(n.files.Path, "old"), NoCharts: c.noCharts, Again: n.files.Again}}
+	n.arm, n.files.Path = "new", filepath.Join(n.files.Path, "new")
+	c.old.Observe, c.old.Target.Waiting = m.observe, c.spec.Target.Waiting
+	return func() (*recipes.Outcome, error) {
+		_, out, err := recipes.RunPair(ctx, r, *c.old, c.spec)
+		return out, err
+	}
+}

@@ -1,0 +1,233 @@
+package aiperftest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+
+	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report"
+)
+
+// Gate runs the recipe of that name and holds it against a committed baseline,
+// the file at the path: it fails only on a loss that is both certain and larger
+// than the Tolerance, and is inconclusive when it cannot tell.
+//
+// A recipe that searches has a search_history.json for a baseline. The gate asks
+// the server at one load, the floor: the baseline's boundary less the tolerance,
+// and ends once it is certain whether the limits hold there. A search's bench.txt
+// will do, too, but does not say how well its answer is known.
+//
+// Any other recipe has benchmark lines for a baseline, a bench.txt or what go test
+// -bench printed, with several measurements of each point. The gate measures each
+// point several times (Trials; by default as often as it takes) and compares
+// every metric that both have by the Mann-Whitney U test, as benchstat does: two
+// equal servers fail 1 % of the time, all metrics together.
+//
+// With AIPERF_UPDATE_BASELINE=1 in the environment the gate measures and writes
+// the file, whole or not at all, instead of comparing. docs/gate.md has the error
+// rates and the requests that a gate takes.
+func Gate(t T, recipe, baseline string, opts ...Option) *recipes.Outcome {
+	t.Helper()
+	r, err := recipes.Lookup(recipe)
+	if err != nil {
+		fatal(t, "%v", err)
+		return &recipes.Outcome{}
+	}
+	return GateRun(t, r, baseline, opts...)
+}
+
+// GateRun is Gate for a recipe's value, as recipes.Fixed(16).
+func GateRun(t T, r *recipes.Recipe, baseline string, opts ...Option) *recipes.Outcome {
+	t.Helper()
+	c := resolve(opts)
+	var p *recipes.Plan
+	err := recipes.Validate(r)
+	if err == nil {
+		p, err = r.Expand(c.spec.Inputs)
+	}
+	switch {
+	case len(c.errs) > 0, err != nil, p == nil, c.live() && c.spec.Target.URL == "":
+		// The run says what is wrong: a baseline is of no use.
+	case updating():
+		c.update(r, baseline, p.Search != nil)
+	default:
+		c.compare(r, baseline, p.Search != nil)
+	}
+	return run(t, r, c)
+}
+
+// defaultTolerance of a gate.
+const defaultTolerance = 0.05
+
+// tolerated is the gate's tolerance.
+func (c *config) tolerated() float64 {
+	switch t := c.tolerance; {
+	case t == 0:
+		return defaultTolerance
+	case t > 0 && t < 1:
+		return t
+	}
+	c.errs = append(c.errs, fmt.Errorf("use aiperftest.Tolerance(%v): give a fraction between 0 and 1", c.tolerance))
+	return defaultTolerance
+}
+
+// compare makes the run one against the baseline; searching says that the recipe
+// looks for a boundary.
+func (c *config) compare(r *recipes.Recipe, path string, searching bool) {
+	tolerance := c.tolerated()
+	b, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.errs = append(c.errs, fmt.Errorf("recipe %q: there is no baseline %s: run this test once with %s=1 to measure and write it, then commit it", r.Name, path, envUpdate))
+		return
+	case err != nil:
+		c.errs = append(c.errs, fmt.Errorf("recipe %q: read baseline: %w", r.Name, err))
+		return
+	}
+	history := bytes.HasPrefix(bytes.TrimSpace(b), []byte("{"))
+	switch {
+	case searching && history:
+		err = c.againstHistory(path, tolerance)
+	case searching:
+		err = c.againstAnswers(r, path, tolerance)
+	case history:
+		err = fmt.Errorf("recipe %q measures fixed loads, and baseline %s is a search's: give it a bench.txt, or write one with %s=1", r.Name, path, envUpdate)
+	default:
+		err = c.againstLines(r, path, tolerance)
+	}
+	if err != nil {
+		c.errs = append(c.errs, err)
+	}
+}
+
+// againstHistory asks the floor of an earlier search.
+func (c *config) againstHistory(path string, tolerance float64) error {
+	o, err := report.ReadHistoryFile(path)
+	if err != nil {
+		return err
+	}
+	g := &recipes.Gate{With: path, Was: o.Boundary.Estimate, Lo: o.Boundary.Lo, Hi: o.Boundary.Hi, Tolerance: tolerance}
+	if math.IsNaN(g.Was) { // a style that has no estimate, or nothing failed in the range
+		g.Was = o.Boundary.Safe
+	}
+	again := fmt.Sprintf("measure it anew with %s=1", envUpdate)
+	switch {
+	case !(g.Was > 0):
+		return fmt.Errorf("compare with baseline %s: it found no boundary (%s); %s", path, o.Reason, again)
+	case g.Vague():
+		return fmt.Errorf("compare with baseline %s: its boundary is known to ±%.1f%% only, which cannot show a loss of %.3g%%: %s, or give a larger aiperftest.Tolerance", path, 100*g.Known(), 100*tolerance, again)
+	}
+	c.spec.Baseline, c.spec.Gate = o, g
+	c.sequential()
+	return nil
+}
+
+// sequential is the style that a gate asks in.
+func (c *config) sequential() {
+	if c.spec.Inputs.Style == "" {
+		c.spec.Inputs.Style = recipes.Sequential
+	}
+}
+
+// againstAnswers asks the floor of the answers of earlier searches, of which
+// nothing else is known.
+func (c *config) againstAnswers(r *recipes.Recipe, path string, tolerance float64) error {
+	b, err := report.ReadBenchFile(path)
+	if err != nil {
+		return err
+	}
+	all, err := b.For(r.Name)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if s.Unit != "concurrency" {
+			continue
+		}
+		c.spec.Gate = &recipes.Gate{With: path, Was: middle(s.Values), Lo: math.NaN(), Hi: math.NaN(), Tolerance: tolerance}
+		c.sequential()
+		return nil
+	}
+	return fmt.Errorf("compare with baseline %s: it has no answer of a search (unit concurrency or max-concurrency); write it anew with %s=1", path, envUpdate)
+}
+
+// againstLines measures often enough to be compared with benchmark lines.
+func (c *config) againstLines(r *recipes.Recipe, path string, tolerance float64) error {
+	b, err := report.ReadBenchFile(path)
+	if err != nil {
+		return err
+	}
+	old, err := b.For(r.Name)
+	if err != nil {
+		return err
+	}
+	least := math.MaxInt
+	for _, s := range old {
+		least = min(least, len(s.Values))
+	}
+	if !c.trials {
+		c.spec.Trials = recipes.TrialsFor(least, len(old))
+	}
+	c.spec.Judge = func(o *recipes.Outcome) {
+		o.Comparison = recipes.Compare(old, report.Series(o), tolerance)
+		o.Comparison.With, o.Comparison.Was, o.Comparison.Sides = path, "the baseline", [2]string{"baseline", "now"}
+		if n := o.Comparison.Need; n > 0 {
+			o.Warnings = append(o.Warnings, fmt.Errorf("both sides need %d measurements: leave aiperftest.Trials out, and measure the baseline anew with %s=1", n, envUpdate))
+		}
+		if what := b.Differs(o); what != "" {
+			o.Comparison.Changes = nil
+			o.Warnings = append(o.Warnings, fmt.Errorf("baseline %s asks another question: %s; run it as it was, or write it anew with %s=1", path, what, envUpdate))
+		}
+	}
+	return nil
+}
+
+// baselineTrials is how often a baseline measures a fixed load.
+const baselineTrials = 10
+
+// update makes the run one that writes the baseline.
+func (c *config) update(r *recipes.Recipe, path string, searching bool) {
+	tolerance := c.tolerated()
+	write := report.Bench
+	if searching {
+		write = report.History
+		c.sequential()
+		c.spec.Precise = recipes.PreciseFor(tolerance)
+		c.spec.Judge = func(o *recipes.Outcome) {
+			if g := (&recipes.Gate{Lo: o.Boundary.Lo, Hi: o.Boundary.Hi, Tolerance: tolerance}); g.Vague() {
+				o.Verdict = recipes.Inconclusive
+				o.Warnings = append(o.Warnings, fmt.Errorf("the boundary is known to ±%.1f%% only, which cannot show a loss of %.3g%%: ask longer probes (aiperftest.Requests, now %d) or give a larger aiperftest.Tolerance",
+					100*g.Known(), 100*tolerance, o.Spec.Workload.Requests))
+			}
+		}
+	} else if !c.trials {
+		c.spec.Trials = baselineTrials
+	} else if n := c.spec.Trials; recipes.TrialsFor(n, 1) == 0 {
+		c.errs = append(c.errs, fmt.Errorf("recipe %q: a baseline of %d measurements cannot be compared with: leave aiperftest.Trials out, which takes %d", r.Name, n, baselineTrials))
+	}
+	c.keep = func(o *recipes.Outcome, err error) {
+		if err != nil || o.Verdict != recipes.Met {
+			c.kept = "not written: " + path + " is as it was"
+			return
+		}
+		if err := report.WriteFile(path, func(w io.Writer) error { return write(w, o) }); err != nil {
+			o.Verdict = recipes.Inconclusive
+			c.kept = fmt.Sprintf("not written: %v", err)
+			return
+		}
+		c.kept = "written to " + path + ", and compared with nothing"
+	}
+}
+
+// middle is the median of a few values.
+func middle(vs []float64) float64 {
+	s := slices.Sorted(slices.Values(vs))
+	n := len(s)
+	return (s[(n-1)/2] + s[n/2]) / 2
+}

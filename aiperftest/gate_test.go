@@ -1,0 +1,116 @@
+package aiperftest_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// TestGateRoundTrip writes a baseline and holds the same server, and one that
+// lost a third of its speed, against it: over HTTP, both kinds of baseline.
+func TestGateRoundTrip(t *testing.T) {
+	// The fixed load has a wide limit: how late the client may send is a share of
+	// it, and the machine may be busy.
+	small := aiperftest.Options{aiperftest.Seed(7), aiperftest.Tokens(8, 4), aiperftest.Requests(60), aiperftest.Charts(false), aiperftest.Tolerance(0.3)}
+	server := func(step time.Duration) aiperftest.Option {
+		return aiperftest.Simulated(simserver.Model{Step: step, MaxBatch: 8})
+	}
+	for _, tt := range []struct {
+		name, file string
+		gate       func(aiperftest.T, string, ...aiperftest.Option) *recipes.Outcome
+	}{
+		{"capacity", "capacity.json", func(t aiperftest.T, path string, opts ...aiperftest.Option) *recipes.Outcome {
+			return aiperftest.Gate(t, "max-concurrency-under-sla", path, small, aiperftest.Concurrency(1, 64), aiperftest.TTFT(20*time.Millisecond), aiperftest.Options(opts))
+		}},
+		{"fixed", "fixed.txt", func(t aiperftest.T, path string, opts ...aiperftest.Option) *recipes.Outcome {
+			return aiperftest.GateRun(t, recipes.Fixed(12), path, small, aiperftest.E2E(10*time.Second), aiperftest.Options(opts))
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "testdata", tt.file)
+			missing := run(t, "TestGate", func(ft aiperftest.T) { tt.gate(ft, path, server(4*time.Millisecond)) })
+			assert.True(t, missing.failed)
+			assert.Contains(t, unfolded(missing.transcript()), "run this test once with AIPERF_UPDATE_BASELINE=1")
+
+			t.Setenv("AIPERF_UPDATE_BASELINE", "1")
+			var out *recipes.Outcome
+			f := run(t, "TestGate", func(ft aiperftest.T) { out = tt.gate(ft, path, server(4*time.Millisecond)) })
+			require.Empty(t, f.errs)
+			assert.Equal(t, recipes.Met, out.Verdict)
+			assert.Contains(t, f.transcript(), "baseline:  written to "+path)
+			first, err := os.ReadFile(path)
+			require.NoError(t, err)
+
+			t.Setenv("AIPERF_UPDATE_BASELINE", "")
+			f = run(t, "TestGate", func(ft aiperftest.T) { out = tt.gate(ft, path, server(4*time.Millisecond)) })
+			assert.Empty(t, f.errs)
+			assert.Equal(t, recipes.Met, out.Verdict)
+			t.Log(f.transcript())
+			f = run(t, "TestGate", func(ft aiperftest.T) { out = tt.gate(ft, path, server(12*time.Millisecond)) })
+			require.Len(t, f.errs, 1)
+			assert.Equal(t, recipes.Missed, out.Verdict)
+			t.Log(f.transcript())
+			after, err := os.ReadFile(path)
+			require.NoError(t, err)
+			assert.Equal(t, first, after, "a comparison leaves the baseline alone")
+			assert.NotContains(t, strings.Join(files(t, filepath.Dir(path)), " "), "tmp")
+		})
+	}
+}
+
+// TestCompare takes turns between two servers over HTTP: one endpoint rests while
+// the other is loaded, and the slower one is found.
+func TestCompare(t *testing.T) {
+	const block = 60
+	for _, tt := range []struct {
+		why     string
+		new     simserver.Model
+		verdict recipes.Verdict
+	}{
+		{"equal servers", simserver.Model{Step: 4 * time.Millisecond, MaxBatch: 8}, recipes.Met},
+		{"a slower one", simserver.Model{Step: 6 * time.Millisecond, MaxBatch: 8}, recipes.Missed},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			old, new := simserver.New(simserver.Model{Step: 4 * time.Millisecond, MaxBatch: 8}), simserver.New(tt.new)
+			defer old.Close()
+			defer new.Close()
+			dir := t.TempDir()
+			var out *recipes.Outcome
+			f := run(t, "TestCompare", func(ft aiperftest.T) {
+				out = aiperftest.Compare(ft, recipes.Fixed(8), old.URL, new.URL, aiperftest.Tokens(8, 4), aiperftest.Requests(block),
+					aiperftest.Seed(7), aiperftest.Tolerance(0.25), aiperftest.E2E(10*time.Second), aiperftest.Charts(false), aiperftest.Artifacts(dir))
+			})
+			assert.Equal(t, tt.verdict, out.Verdict, f.transcript())
+			assert.Equal(t, tt.verdict == recipes.Missed, len(f.errs) > 0)
+			require.NotNil(t, out.Comparison)
+			for _, c := range out.Comparison.Changes {
+				assert.Equal(t, 8, c.N1)
+				assert.Equal(t, 8, c.N2)
+			}
+			names := files(t, dir)
+			assert.Contains(t, names, "old/bench.txt")
+			assert.Contains(t, names, "new/bench.txt")
+			t.Log(f.transcript())
+		})
+	}
+}
+
+// A search cannot take turns.
+func TestCompareSearch(t *testing.T) {
+	r, err := recipes.Lookup("max-concurrency-under-sla")
+	require.NoError(t, err)
+	f := run(t, "TestCompare", func(ft aiperftest.T) {
+		aiperftest.Compare(ft, r, "http://127.0.0.1:1", "http://127.0.0.1:2", aiperftest.TTFT(time.Second))
+	})
+	assert.True(t, f.failed)
+	assert.Contains(t, unfolded(f.transcript()), "use recipes.Fixed or a sweep")
+}
