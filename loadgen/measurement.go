@@ -20,7 +20,8 @@ type Measurement struct {
 	Warnings []error
 
 	Window time.Duration // length of the measured window
-	Wall   time.Duration // of the whole probe: ramp, window and drain
+	Ramp   time.Duration // until the window opened: the level was reached and settled
+	Wall   time.Duration // of the whole probe: ramp, window, and following its requests to their end
 	Epoch  time.Time     // what the requests' times count from
 }
 
@@ -43,8 +44,8 @@ var (
 const saturated = 0.95
 
 // measure turns what was collected into metrics.
-func (p *probe) measure(ended string, epoch time.Time, wall time.Duration, health Health) *Measurement {
-	m := &Measurement{Load: p.load, Ended: ended, Metrics: map[string]Metric{}, Health: health, Wall: wall, Epoch: epoch}
+func (p *probe) measure(ended string, epoch time.Time, begun, over time.Duration, health Health) *Measurement {
+	m := &Measurement{Load: p.load, Ended: ended, Metrics: map[string]Metric{}, Health: health, Ramp: p.window.open - begun, Wall: over - begun, Epoch: epoch}
 	for _, q := range p.cohort {
 		m.Requests = append(m.Requests, q)
 	}

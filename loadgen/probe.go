@@ -132,7 +132,7 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	case !whole:
 		return nil, fmt.Errorf("probe %s: %w", l.level(), context.Cause(ctx))
 	}
-	m := p.measure(ended, g.epoch, g.now()-begun, seen)
+	m := p.measure(ended, g.epoch, begun, g.now(), seen)
 	if skipped > 0 {
 		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d requests were due and not sent, since %d were in flight", ErrUnsaturated, skipped, mostInFlight))
 	}

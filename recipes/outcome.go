@@ -51,6 +51,18 @@ type Outcome struct {
 	Wall   time.Duration
 }
 
+// Spent returns how long the probes that this run made itself have measured, and
+// how long they brought the load to its level before. What is left of Wall is
+// dead time: waiting for the server, planning, writing files.
+func (o *Outcome) Spent() (measuring, ramps time.Duration) {
+	for i := o.Resumed; i < len(o.Probes); i++ {
+		for _, m := range o.Probes[i].Trials {
+			measuring, ramps = measuring+m.Wall-m.Ramp, ramps+m.Ramp
+		}
+	}
+	return measuring, ramps
+}
+
 // Best is the point to deploy at. The zero value means that there is none.
 type Best struct {
 	Load      loadgen.Load

@@ -9,6 +9,7 @@ package recipes_test
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -48,6 +49,12 @@ func TestSequentialHTTP(t *testing.T) {
 			t.Logf("%s, truth %d: sequential %d in %.1fs, smooth_isotonic %d in %.1fs, ratio %.2f", s.Name, s.Boundary,
 				fast.Best.Concurrency(), fast.Wall.Seconds(), whole.Best.Concurrency(), whole.Wall.Seconds(), ratio)
 			assert.LessOrEqual(t, ratio, 0.5)
+			for _, o := range []*recipes.Outcome{fast, whole} {
+				measuring, ramps := o.Spent()
+				t.Logf("%.1fs: %.1fs measuring, %.1fs ramps, %.1f%% dead", o.Wall.Seconds(), measuring.Seconds(), ramps.Seconds(),
+					100*(1-(measuring+ramps).Seconds()/o.Wall.Seconds()))
+				assert.LessOrEqual(t, o.Wall, time.Duration(1.15*float64(measuring))+ramps, "dead time")
+			}
 		})
 	}
 }

@@ -363,14 +363,7 @@ func (f *finding) probes() {
 // run says what the run was like, and why it stopped.
 func (f *finding) run() {
 	o := f.o
-	requests := 0
-	for i := range o.Probes {
-		requests += o.Probes[i].Requests()
-	}
-	text := fmt.Sprintf("%s, %s, %s", plural(len(o.Probes), "probe"), plural(requests, "request"), elapsed(o.Wall))
-	if o.Reason != "" {
-		text += " (stopped: " + o.Reason + ")"
-	}
+	text := runLine(o)
 	if h, ok := health(o); ok {
 		text += "; " + h
 	}
@@ -378,6 +371,24 @@ func (f *finding) run() {
 	if o.Spec.Note != "" {
 		f.wrapped(Redact(o, o.Spec.Note))
 	}
+}
+
+// spent is how long the run took, with what, and why it stopped. What is left of
+// 100 % is dead time.
+func spent(o *recipes.Outcome) string {
+	var with []string
+	if measuring, ramps := o.Spent(); measuring > 0 && o.Wall > 0 {
+		share := func(d time.Duration) float64 { return 100 * d.Seconds() / o.Wall.Seconds() }
+		with = append(with, fmt.Sprintf("measuring %.0f%%, ramps %.0f%%", share(measuring), share(ramps)))
+	}
+	if o.Reason != "" {
+		with = append(with, "stopped: "+o.Reason)
+	}
+	text := elapsed(o.Wall)
+	if len(with) > 0 {
+		text += " (" + strings.Join(with, "; ") + ")"
+	}
+	return text
 }
 
 // health is the worst the client fared in any probe.

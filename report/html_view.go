@@ -117,11 +117,7 @@ func runLine(o *recipes.Outcome) string {
 	for i := range o.Probes {
 		requests += o.Probes[i].Requests()
 	}
-	s := fmt.Sprintf("%s, %s, %s", plural(len(o.Probes), "probe"), plural(requests, "request"), elapsed(o.Wall))
-	if o.Reason != "" {
-		s += "; stopped: " + o.Reason
-	}
-	return s
+	return fmt.Sprintf("%s, %s, %s", plural(len(o.Probes), "probe"), plural(requests, "request"), spent(o))
 }
 
 func (v *view) limits(f *finding) {
