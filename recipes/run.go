@@ -143,10 +143,10 @@ func (o *Outcome) load(step plan.Step) loadgen.Load {
 }
 
 // release drops what a long search must not keep: the requests of probes that
-// have been decided and reported.
+// have been decided and reported, and what makes their prompts.
 func (p *Probe) release() {
 	for _, m := range p.Trials {
-		m.Requests = nil
+		m.Requests, m.Body = nil, nil
 	}
 }
 
