@@ -36,6 +36,7 @@ type Outcome struct {
 	Spec   Spec  // as it was run, defaults filled in
 
 	Verdict    Verdict
+	Err        error  // why it could not be measured to its end; nil: it was, or it still runs
 	Reason     string // why the run ended: the planner's convergence reason, deadline or cancelled; empty while it runs
 	Best       Best
 	Boundary   plan.Answer   // of the first tier; units of the searched value

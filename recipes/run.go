@@ -165,7 +165,7 @@ func (o *Outcome) observe() {
 // fail closes an outcome that could not be completed: what was learnt stays, but
 // it is no verdict.
 func (o *Outcome) fail(err error) error {
-	o.Verdict = Inconclusive
+	o.Verdict, o.Err = Inconclusive, err
 	if o.Reason == "" {
 		o.Reason = ReasonAborted
 	}

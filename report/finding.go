@@ -120,6 +120,8 @@ func (f *finding) headline() string {
 	fixed := len(o.Plan.Scenarios) == 1
 	derived := f.derivedHeadline()
 	switch {
+	case len(o.Probes) == 0 && o.Err != nil:
+		return "nothing was measured: " + cause(o)
 	case len(o.Probes) == 0:
 		return "inconclusive: nothing was measured" + f.because()
 	case o.Verdict == recipes.Met && derived != "":
@@ -148,6 +150,12 @@ func (f *finding) headline() string {
 		return "SLA missed at every concurrency probed"
 	}
 	return "inconclusive: " + f.doubt()
+}
+
+// cause is the error that ended the run, without the recipe's name, which stands
+// before it everywhere.
+func cause(o *recipes.Outcome) string {
+	return Redact(o, strings.TrimPrefix(o.Err.Error(), fmt.Sprintf("recipe %q: ", o.Recipe.Name)))
 }
 
 // metBySearch names the boundary, and the best point where that is another.

@@ -15,6 +15,8 @@ import (
 type view struct {
 	Title, Verdict, Recipe, Doc string
 	Note, Again                 string
+	Error                       string   // why nothing was measured, or not all; empty: it was
+	Next                        []string // commands to go on with; nil: there are none to name
 	Summary                     string
 	LimitsAt                    string
 	Limits                      []limitRow
@@ -72,6 +74,7 @@ type pair struct{ Key, Value string }
 
 func (v *view) fill(o *recipes.Outcome) {
 	v.Note = Redact(o, o.Spec.Note)
+	v.failed(o)
 	v.Summary = runLine(o)
 	v.limits(&finding{o: o})
 	if o.Best.Found {
@@ -92,6 +95,26 @@ func (v *view) fill(o *recipes.Outcome) {
 	v.health(o)
 	v.config(o)
 	v.environment(o)
+}
+
+// failed says what went wrong, and what to try by hand: the same two questions
+// that a run begins with.
+func (v *view) failed(o *recipes.Outcome) {
+	if o.Err == nil {
+		return
+	}
+	if len(o.Probes) > 0 { // the title has it otherwise
+		v.Error = cause(o)
+	}
+	t := o.Spec.Target
+	if t.URL == "" {
+		return
+	}
+	curl := "curl -sS " + shell(strings.TrimSuffix(strings.TrimRight(t.Redacted(), "/"), "/v1")+"/v1/models")
+	if t.APIKey != "" {
+		curl += ` -H "Authorization: Bearer $AIPERF_API_KEY"`
+	}
+	v.Next = []string{curl}
 }
 
 // unwrapped is a part of the finding as paragraphs: it was wrapped for a terminal,
