@@ -96,8 +96,9 @@ func (f *finding) failures() {
 }
 
 type finding struct {
-	o   *recipes.Outcome
-	out []string
+	o    *recipes.Outcome
+	wide bool // lines are not wrapped: a page is not a terminal
+	out  []string
 }
 
 const indent = "    "
@@ -106,7 +107,13 @@ func (f *finding) line(format string, args ...any) {
 	f.out = append(f.out, strings.TrimRight(fmt.Sprintf(format, args...), " "))
 }
 
-func (f *finding) wrapped(text string) { f.out = append(f.out, wrap(text, indent, indent+indent)...) }
+func (f *finding) wrapped(text string) {
+	if f.wide {
+		f.line("%s%s", indent, strings.Join(strings.Fields(text), " "))
+		return
+	}
+	f.out = append(f.out, wrap(text, indent, indent+indent)...)
+}
 
 // headline is the answer in one clause.
 func (f *finding) headline() string {

@@ -84,7 +84,7 @@ func (v *view) fill(o *recipes.Outcome) {
 	for _, text := range unwrapped(o, (*finding).warnings) {
 		v.Warnings = append(v.Warnings, strings.TrimPrefix(text, "warning: "))
 	}
-	derived := &finding{o: o}
+	derived := &finding{o: o, wide: true}
 	derived.gate()
 	derived.derived()
 	for _, line := range derived.out {
@@ -117,21 +117,14 @@ func (v *view) failed(o *recipes.Outcome) {
 	v.Next = []string{curl}
 }
 
-// unwrapped is a part of the finding as paragraphs: it was wrapped for a terminal,
-// which a page is not.
+// unwrapped is a part of the finding as paragraphs.
 func unwrapped(o *recipes.Outcome, part func(*finding)) []string {
-	f := &finding{o: o}
+	f := &finding{o: o, wide: true}
 	part(f)
-	var out []string
-	for _, line := range f.out {
-		text := strings.TrimSpace(line)
-		if n := len(out); n > 0 && strings.HasPrefix(line, indent+indent) {
-			out[n-1] += " " + text
-		} else {
-			out = append(out, text)
-		}
+	for i, line := range f.out {
+		f.out[i] = strings.TrimSpace(line)
 	}
-	return out
+	return f.out
 }
 
 // runLine says how much was measured, and why it ended.
