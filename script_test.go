@@ -37,6 +37,9 @@ func TestScript(t *testing.T) {
 	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
 	require.NoError(t, err)
 	caches := strings.Fields(string(out))
+	tools := t.TempDir() // built once for all scripts
+	ginkgo, err := exec.Command("go", "build", "-o", tools+string(filepath.Separator), "github.com/onsi/ginkgo/v2/ginkgo").CombinedOutput()
+	require.NoError(t, err, "%s", ginkgo)
 	testscript.RunT(oneByOne{t}, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -47,6 +50,7 @@ func TestScript(t *testing.T) {
 			env.Values["server"] = srv
 			home, tmp := t.TempDir(), t.TempDir() // not in the module, as nobody's are
 			for k, v := range map[string]string{
+				"PATH":   tools + string(filepath.ListSeparator) + env.Getenv("PATH"),
 				"SERVER": srv.URL, "ROOT": root, "HOME": home, "XDG_CACHE_HOME": home, "TMPDIR": tmp,
 				"GOCACHE": caches[0], "GOMODCACHE": caches[1], "GOPROXY": "off", "GOFLAGS": "-mod=mod", "GOWORK": "off",
 			} {

@@ -22,8 +22,8 @@ func terminal() (screen, bool) {
 			return 0
 		}
 		size, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
-		if err != nil {
-			return 0
+		if err != nil || size.Col == 0 { // a terminal that does not know its size
+			return 80
 		}
 		return int(size.Col)
 	}}, true
