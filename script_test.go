@@ -26,6 +26,8 @@ import (
 //	                           for any number of lines; lines may be folded
 //	served max                 the server at $SERVER had at most max requests in
 //	                           flight at once, and some
+//	interrupts out file prog…  runs a program, presses Ctrl-C once file is there,
+//	                           and keeps its output in out
 //
 // Each script has a module that requires this checkout, and a simulated server
 // of its own at $SERVER; a test that is to use it sets AIPERF_URL.
@@ -62,7 +64,7 @@ func TestScript(t *testing.T) {
 				os.WriteFile(filepath.Join(env.WorkDir, "go.sum"), sums, 0o666),
 			)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"reads": reads, "served": served},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"reads": reads, "served": served, "interrupts": interrupts},
 	})
 }
 
