@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 )
 
 func page(t *testing.T, path string) string {
@@ -117,6 +118,20 @@ func TestLinks(t *testing.T) {
 		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(page(t, p), -1) {
 			_, err := os.Stat(filepath.Join(filepath.Dir(p), m[1]))
 			assert.NoError(t, err, "%s links to %s", p, m[1])
+		}
+	}
+}
+
+// TestYAML: the workflows parse, and run the gate as the page says it must be run.
+func TestYAML(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page(t, "docs/ci.md"), -1)
+	require.Len(t, blocks, 2, "a workflow and a job")
+	for _, b := range blocks {
+		var doc map[string]any
+		require.NoError(t, yaml.Unmarshal([]byte(b[1]), &doc))
+		assert.True(t, doc["jobs"] != nil || doc["spec"] != nil)
+		for _, must := range []string{"AIPERF_URL", "AIPERF_REQUIRE", "AIPERF_ARTIFACTS", "AIPERF_API_KEY", "count=1", "timeout"} {
+			assert.Contains(t, b[1], must)
 		}
 	}
 }
