@@ -197,7 +197,7 @@ func (e *engine) wait(cancel context.CancelFunc) {
 type narrator struct {
 	lines  chan string
 	arm    string // of an A/B run; empty: the only one
-	live   *live // nil: there is no terminal to draw on
+	live   *live  // nil: there is no terminal to draw on
 	files  report.Dir
 	begun  bool
 	probes int
