@@ -26,6 +26,8 @@ import (
 //	                           for any number of lines; lines may be folded
 //	served max                 the server at $SERVER had at most max requests in
 //	                           flight at once, and some
+//	interrupts out file prog…  runs a program, presses Ctrl-C once file is there,
+//	                           and keeps its output in out
 //
 // Each script has a module that requires this checkout, and a simulated server
 // of its own at $SERVER; a test that is to use it sets AIPERF_URL.
@@ -37,6 +39,9 @@ func TestScript(t *testing.T) {
 	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
 	require.NoError(t, err)
 	caches := strings.Fields(string(out))
+	tools := t.TempDir() // built once for all scripts
+	ginkgo, err := exec.Command("go", "build", "-o", tools+string(filepath.Separator), "github.com/onsi/ginkgo/v2/ginkgo").CombinedOutput()
+	require.NoError(t, err, "%s", ginkgo)
 	testscript.RunT(oneByOne{t}, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -47,6 +52,7 @@ func TestScript(t *testing.T) {
 			env.Values["server"] = srv
 			home, tmp := t.TempDir(), t.TempDir() // not in the module, as nobody's are
 			for k, v := range map[string]string{
+				"PATH":   tools + string(filepath.ListSeparator) + env.Getenv("PATH"),
 				"SERVER": srv.URL, "ROOT": root, "HOME": home, "XDG_CACHE_HOME": home, "TMPDIR": tmp,
 				"GOCACHE": caches[0], "GOMODCACHE": caches[1], "GOPROXY": "off", "GOFLAGS": "-mod=mod", "GOWORK": "off",
 			} {
@@ -58,7 +64,7 @@ func TestScript(t *testing.T) {
 				os.WriteFile(filepath.Join(env.WorkDir, "go.sum"), sums, 0o666),
 			)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"reads": reads, "served": served},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"reads": reads, "served": served, "interrupts": interrupts},
 	})
 }
 

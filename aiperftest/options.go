@@ -147,34 +147,44 @@ func ProbeTime(d time.Duration) Option {
 	return option(func(c *config) { c.spec.Workload.Window = d })
 }
 
-// Style chooses how an adaptive recipe searches.
+// Style chooses how an adaptive recipe searches. Default: the recipe's own, bo or
+// smooth_isotonic. AIPerf: --search-style.
 func Style(s recipes.Style) Option { return option(func(c *config) { c.spec.Inputs.Style = s }) }
 
-// Concurrency bounds the search. Default: 1 to 1000.
+// Concurrency bounds the search or the sweep, in requests in flight. Default: 1 to
+// 1000, and 1 to 200 for decode-itl-curve. AIPerf: --concurrency-min,
+// --concurrency-max.
 func Concurrency(lo, hi int) Option {
 	return option(func(c *config) { c.spec.Inputs.Concurrency = recipes.Bounds{Min: &lo, Max: &hi} })
 }
 
-// Steps sets the grid steps of the recipe's first axis.
+// Steps sets the grid steps of the recipe's first axis, 2 to 1000, log-spaced.
+// Default: 8, and 6 for decode-itl-curve's concurrencies. AIPerf:
+// --concurrency-steps, --isl-steps.
 func Steps(n int) Option { return option(func(c *config) { c.spec.Inputs.Steps = &n }) }
 
-// OSLSteps sets the grid steps of decode-itl-curve's output lengths.
+// OSLSteps sets the grid steps of decode-itl-curve's answer lengths, 2 to 1000,
+// log-spaced. Default: 4. AIPerf: --osl-steps.
 func OSLSteps(n int) Option { return option(func(c *config) { c.spec.Inputs.OSLSteps = &n }) }
 
-// ConcurrencyList sets the concurrencies of pareto-sweep.
+// ConcurrencyList sets the concurrencies of pareto-sweep. Default: 1, 4, 16, 64,
+// 256. AIPerf: --concurrency.
 func ConcurrencyList(concurrencies ...int) Option {
 	return option(func(c *config) { c.spec.Inputs.ConcurrencyList = append([]int{}, concurrencies...) })
 }
 
-// Pairs sets the workload shapes of pareto-sweep, as "128/128,512/256".
+// Pairs sets the workload shapes of pareto-sweep, prompt and answer lengths in
+// tokens, as "128/128,512/256". AIPerf: --isl-osl-pairs.
 func Pairs(pairs string) Option { return option(func(c *config) { c.spec.Inputs.Pairs = &pairs }) }
 
-// ISL bounds the prompt lengths of prefill-ttft-curve.
+// ISL bounds the prompt lengths of prefill-ttft-curve, in tokens. Default: 256 to
+// 32 768. AIPerf: --isl-min, --isl-max.
 func ISL(lo, hi int) Option {
 	return option(func(c *config) { c.spec.Inputs.ISL = recipes.Bounds{Min: &lo, Max: &hi} })
 }
 
-// OSL bounds the answer lengths of decode-itl-curve.
+// OSL bounds the answer lengths of decode-itl-curve, in tokens. Default: 64 to
+// 1024. AIPerf: --osl-min, --osl-max.
 func OSL(lo, hi int) Option {
 	return option(func(c *config) { c.spec.Inputs.OSL = recipes.Bounds{Min: &lo, Max: &hi} })
 }
@@ -185,10 +195,12 @@ func Degradation(fraction float64) Option {
 	return option(func(c *config) { c.spec.Inputs.Degradation = &fraction })
 }
 
-// MaxProbes bounds the distinct points of a search.
+// MaxProbes bounds the distinct points of a search, 2 to 200. Default: 30, and 20
+// for style monotonic. AIPerf: --search-max-iterations.
 func MaxProbes(n int) Option { return option(func(c *config) { c.spec.Inputs.MaxProbes = &n }) }
 
-// InitialPoints sets how many points bo and optuna spread before they model.
+// InitialPoints sets how many points bo and optuna spread before they model, 1 to
+// 199 and fewer than MaxProbes. Default: 5. AIPerf: --search-initial-points.
 func InitialPoints(n int) Option { return option(func(c *config) { c.spec.Inputs.InitialPoints = &n }) }
 
 // Replicates sets how often style smooth_isotonic probes its answer at least, 0

@@ -86,7 +86,8 @@ func run(t T, r *recipes.Recipe, c *config) *recipes.Outcome {
 	}
 
 	dir, shown := artifactDir(t, c.artifacts)
-	n := &narrator{lines: make(chan string), files: report.Dir{Path: dir, NoCharts: c.noCharts, Again: again(t, c.spec.Workload.Seed)}}
+	n := &narrator{lines: make(chan string), live: liveOn(t), files: report.Dir{Path: dir, NoCharts: c.noCharts, Again: again(t, c.spec.Workload.Seed)}}
+	defer n.live.end()
 	c.spec.Observe = n.observe
 	c.spec.Target.Waiting = func(err error) { n.lines <- err.Error() }
 	measure := func() (*recipes.Outcome, error) { return recipes.Run(ctx, r, c.spec) }
@@ -97,9 +98,12 @@ func run(t T, r *recipes.Recipe, c *config) *recipes.Outcome {
 	defer engine.wait(cancel)
 	for line := range n.lines {
 		if !quiet(t) {
+			n.live.pause()
 			t.Logf("%s", line)
+			n.live.resume()
 		}
 	}
+	n.live.end()
 	out, err := engine.result()
 	if out == nil {
 		fatal(t, "%v", err)
@@ -193,6 +197,7 @@ func (e *engine) wait(cancel context.CancelFunc) {
 type narrator struct {
 	lines  chan string
 	arm    string // of an A/B run; empty: the only one
+	live   *live  // nil: there is no terminal to draw on
 	files  report.Dir
 	begun  bool
 	probes int
@@ -205,6 +210,9 @@ func (n *narrator) observe(o *recipes.Outcome) error {
 	}
 	for ; n.probes < len(o.Probes); n.probes++ {
 		n.say(func(b *strings.Builder) { _ = report.ProbeLine(b, o, n.probes) })
+	}
+	if n.live.now(report.Progress(o), len(o.Probes)+1); o.Reason != "" {
+		n.live.now("", 0)
 	}
 	return n.files.Update(o)
 }

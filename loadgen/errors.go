@@ -34,9 +34,9 @@ type UnauthorizedError struct {
 }
 
 func (e *UnauthorizedError) Error() string {
-	what := "it wants an API key and none is set"
+	what := "it wants an API key and none is set; set AIPERF_API_KEY (Target.APIKey)"
 	if e.HasKey {
-		what = "it refuses the API key that is set"
+		what = "it refuses the API key that is set; give another by AIPERF_API_KEY (Target.APIKey)"
 	}
 	return fmt.Sprintf("endpoint %s answered %d: %s", e.URL, e.Status, what)
 }

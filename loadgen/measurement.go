@@ -11,11 +11,12 @@ import (
 
 // Measurement is what one probe found.
 type Measurement struct {
-	Load     Load              // as it was run, defaults filled in
-	Ended    string            // why the probe ended: EndedRequests, EndedTime, EndedDecided or EndedFailures
-	Metrics  map[string]Metric // by tag
-	Requests []Request         // the cohort in start order; may be nil for measurements made elsewhere, and is released once a search has read it
-	Failures []FailureCount    // what failed in the cohort, the most frequent first
+	Load     Load                  // as it was run, defaults filled in
+	Ended    string                // why the probe ended: EndedRequests, EndedTime, EndedDecided or EndedFailures
+	Metrics  map[string]Metric     // by tag
+	Requests []Request             // the cohort in start order; may be nil for measurements made elsewhere, and is released once a search has read it
+	Body     func(*Request) []byte // the JSON body that was sent for one of Requests, made anew: prompts are a function of the seed and are not kept; nil like Requests
+	Failures []FailureCount        // what failed in the cohort, the most frequent first
 	Health   Health
 	Warnings []error
 
@@ -46,6 +47,9 @@ const saturated = 0.95
 // measure turns what was collected into metrics.
 func (p *probe) measure(ended string, epoch time.Time, begun, over time.Duration, health Health) *Measurement {
 	m := &Measurement{Load: p.load, Ended: ended, Metrics: map[string]Metric{}, Health: health, Ramp: p.window.open - begun, Wall: over - begun, Epoch: epoch}
+	if w := p.work; w != nil {
+		m.Body = func(q *Request) []byte { return w.body(q.serial) }
+	}
 	for _, q := range p.cohort {
 		m.Requests = append(m.Requests, q)
 	}

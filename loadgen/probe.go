@@ -18,6 +18,7 @@ const (
 // probe is one measurement under way.
 type probe struct {
 	load   Load
+	work   *workload
 	window window
 	ended  string // set when the window closes; under Generator.mu
 	timer  *time.Timer
@@ -92,6 +93,7 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	}
 	p := &probe{
 		load:    l,
+		work:    w,
 		window:  window{requests: l.Requests, most: l.Window},
 		done:    make(chan struct{}),
 		queue:   queue{ready: make(chan struct{}, 1)},

@@ -108,6 +108,7 @@ func (r *record) parse(streaming bool) Request {
 	words := r.ticket.work.words
 	q := Request{
 		Index:     r.ticket.index,
+		serial:    r.ticket.serial,
 		Scheduled: r.scheduled,
 		Start:     r.start,
 		EOF:       r.eof,

@@ -27,6 +27,8 @@ type Request struct {
 	Failure  *Failure // nil: valid
 	Good     bool     // valid and within every SLO of its Load
 	Streamed bool     // the answer came as events; without, TTFT and ITL have no values
+
+	serial uint64 // of its body in the workload
 }
 
 // Failure says how a request failed.

@@ -217,19 +217,19 @@ func metricBlocks(trials []*loadgen.Measurement) map[string]map[string]any {
 		}
 		return out
 	}
-	return Confidence(trials)
+	return (&Probe{Trials: trials}).Confidence()
 }
 
-// Confidence describes each statistic of each metric over trials of one point, by
+// Confidence describes each statistic of each metric over the probe's trials, by
 // tag and statistic as request_latency_p99: mean, std (sample), min, max, cv, se,
 // and Student's 95 % interval for the mean (ci_low, ci_high, t_critical), which
 // collapses to the mean of a single trial. Values that are not finite have no
 // form in JSON and are left out.
-func Confidence(trials []*loadgen.Measurement) map[string]map[string]any {
+func (p *Probe) Confidence() map[string]map[string]any {
 	out := map[string]map[string]any{}
 	series := map[string][]float64{}
 	units := map[string]string{}
-	for _, t := range trials {
+	for _, t := range p.Trials {
 		for tag, m := range t.Metrics {
 			for name, v := range m.Stats {
 				if !finite(v) {

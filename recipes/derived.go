@@ -6,9 +6,9 @@ import (
 )
 
 // Knee is where concurrency-ramp's metric leaves what it is at the lowest
-// concurrency.
+// concurrency: the first point above (1 + Threshold) · Baseline.
 type Knee struct {
-	Metric, Stat  string
+	Metric, Stat  string  // whose rise is watched, by tag
 	Threshold     float64 // share by which the metric may rise
 	Lowest        int     // the lowest concurrency of the ramp
 	Baseline      float64 // the metric there, in its display unit
@@ -17,14 +17,15 @@ type Knee struct {
 	Highest, Last float64 // the highest concurrency and the metric there
 }
 
-// TTFTFit is TTFT in ms as a polynomial of the prompt's length in tokens.
+// TTFTFit is TTFT in ms as a polynomial of the prompt's length in tokens, fitted by
+// least squares: a line, or a parabola where the line's r² is below the floor.
 type TTFTFit struct {
 	Coefficients []float64 // highest power first: two of a line, three of a parabola; empty: there was nothing to fit
-	RSquared     float64
-	Floor        float64 // of r², below which the fit is not to be relied on
-	Confident    bool    // r² reaches the floor
-	From, To     float64 // prompt lengths that were measured
-	Problem      string  // why there is no fit; empty: there is one
+	RSquared     float64   // share of the variance that the fit explains; NaN: there is none
+	Floor        float64   // of r², below which the fit is not to be relied on
+	Confident    bool      // r² reaches the floor
+	From, To     float64   // prompt lengths that were measured
+	Problem      string    // why there is no fit; empty: there is one
 }
 
 // At returns the fitted TTFT in ms at a prompt length in tokens; NaN when there

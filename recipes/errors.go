@@ -113,7 +113,8 @@ func (e *UnknownRecipeError) Error() string {
 	return fmt.Sprintf("recipe %q is unknown%s; known are %s", e.Name, didYouMean(e.Name, e.Known), strings.Join(e.Known, ", "))
 }
 
-// DeadlineError is the warning of a run that its deadline ended.
+// DeadlineError is the warning of a run that its deadline ended, after so many
+// probes.
 type DeadlineError struct{ Probes int }
 
 func (e *DeadlineError) Error() string {

@@ -14,11 +14,11 @@ type Inputs struct {
 	Limits               []Limit  // further SLA limits, appended to the recipe's own in order
 	Tiers                []Tier   // sets of limits that get a boundary each
 
-	Style       Style
-	Concurrency Bounds
-	Steps       *int // grid steps of the recipe's first axis
-	OSLSteps    *int // of its second
-	ISL, OSL    Bounds
+	Style       Style  // of adaptive recipes; empty: the recipe's own
+	Concurrency Bounds // of the search or the sweep, in requests in flight, from 1
+	Steps       *int   // grid steps of the recipe's first axis, 2 to 1000
+	OSLSteps    *int   // of its second
+	ISL, OSL    Bounds // of the curve recipes, in tokens, from 1
 
 	ConcurrencyList []int   // pareto-sweep
 	Pairs           *string // pareto-sweep: "128/128,512/256"
@@ -27,9 +27,12 @@ type Inputs struct {
 	DegradationMetric string   // empty: request_latency
 	DegradationStat   string   // empty: p99
 
-	MaxProbes, InitialPoints, Replicates *int
-	Sampler                              string // of style optuna: tpe or gp
-	Streaming                            *bool  // nil: on
+	MaxProbes     *int // distinct points of a search, 2 to 200
+	InitialPoints *int // of styles bo and optuna, 1 to 199, fewer than MaxProbes
+	Replicates    *int // of style smooth_isotonic, 0 to 20: least visits of the answer
+
+	Sampler   string // of style optuna: tpe or gp
+	Streaming *bool  // nil: on
 }
 
 // Bounds is a range of whole numbers; nil ends take the recipe's default.
@@ -51,12 +54,12 @@ func valueOr[T any](p *T, or T) T {
 type Style string
 
 const (
-	SmoothIsotonic Style = "smooth_isotonic"
-	Monotonic      Style = "monotonic"
-	BO             Style = "bo"
-	Optuna         Style = "optuna"
-	Grid           Style = "grid"
-	Sequential     Style = "sequential"
+	SmoothIsotonic Style = "smooth_isotonic" // doubling, then the root of margins fitted by isotonic regression and PCHIP
+	Monotonic      Style = "monotonic"       // doubling, then bisection
+	BO             Style = "bo"              // Bayesian optimization of the objective within the limits
+	Optuna         Style = "optuna"          // likewise, by the samplers of Optuna
+	Grid           Style = "grid"            // log-spaced points, each measured in full
+	Sequential     Style = "sequential"      // ours: probes end once their verdict is certain, points lie where they tell most
 )
 
 // given lists the inputs that were given.

@@ -14,8 +14,8 @@ type Verdict uint8
 
 const (
 	Inconclusive Verdict = iota // measured, and not certain either way
-	Met
-	Missed
+	Met                         // the limits hold, with certainty
+	Missed                      // they do not, with certainty
 )
 
 // String returns inconclusive, met or missed.
@@ -31,24 +31,25 @@ type (
 // Outcome is everything a run found. It is complete at every call of
 // Spec.Observe, as far as the run has come.
 type Outcome struct {
-	Recipe *Recipe
-	Plan   *Plan // what the recipe expanded to
-	Spec   Spec  // as it was run, defaults filled in
+	Recipe *Recipe // that was run
+	Plan   *Plan   // what the recipe expanded to
+	Spec   Spec    // as it was run, defaults filled in
 
-	Verdict    Verdict
-	Reason     string // why the run ended: the planner's convergence reason, deadline or cancelled; empty while it runs
-	Best       Best
-	Boundary   plan.Answer   // of the first tier; units of the searched value
-	Tiers      []plan.Answer // one per tier
-	Probes     []Probe
+	Verdict    Verdict                    // Inconclusive while it runs
+	Err        error                      // why it could not be measured to its end; nil: it was, or it still runs
+	Reason     string                     // why the run ended: the planner's convergence reason, deadline or cancelled; empty while it runs
+	Best       Best                       // of what is known so far
+	Boundary   plan.Answer                // of the first tier; units of the searched value
+	Tiers      []plan.Answer              // one per tier
+	Probes     []Probe                    // in the order in which they were measured
 	Resumed    int                        // how many of the probes an earlier run made
 	Comparison *Comparison                // with another run's measurements; nil: there is none
 	Derived    map[string]json.RawMessage // file name → what the post-process handler made
-	Warnings   []error
+	Warnings   []error                    // read these, too: *ClientBoundError, *DeadlineError, ErrNonMonotone, loadgen's …
 
 	Server loadgen.Server // what the endpoint says of itself; zero for probers of one's own
-	Began  time.Time
-	Wall   time.Duration
+	Began  time.Time      // before the endpoint was waited for
+	Wall   time.Duration  // since Began, at the last call of Spec.Observe
 }
 
 // Spent returns how long the probes that this run made itself have measured, and

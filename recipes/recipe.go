@@ -9,12 +9,12 @@ import (
 // Recipe is a question with a name: what to vary, what to watch, when to stop.
 // It is a stateless value; Expand is a pure function of the inputs.
 type Recipe struct {
-	Name   string // as RunRecipe takes it; lower case words joined by dashes
-	Doc    string // one sentence: what it answers
-	Uses   []Input
-	Expand func(Inputs) (*Plan, error)
-	Axes   Axes // what its chart plots
-	Plots  bool // AIPerf draws a plot without being asked
+	Name   string                      // as RunRecipe takes it; lower case words joined by dashes
+	Doc    string                      // one sentence: what it answers
+	Uses   []Input                     // the inputs that Expand reads; giving another is a warning
+	Expand func(Inputs) (*Plan, error) // a pure function; its errors are *InputError
+	Axes   Axes                        // what its chart plots
+	Plots  bool                        // AIPerf draws a plot without being asked
 }
 
 // Plan is what a recipe expands to. Exactly one of Search, Grid and Scenarios is
@@ -33,18 +33,18 @@ type Plan struct {
 
 // Search is an adaptive plan.
 type Search struct {
-	Style            Style
-	Space            []plan.Dim
-	Objectives       []Objective
-	Boundary         bool // the answer is the boundary itself, not the objective's best
-	MaxProbes        int  // distinct points
-	InitialPoints    int
-	Patience         int     // probes without a feasible improvement that end bo and optuna
-	PlateauWindow    int     // probes whose objective must vary by less than …
-	PlateauThreshold float64 // … this share for them to end likewise
-	Sampler          string  // of style optuna
-	Terminator       string  // of style optuna: plan.TerminatorRegret or plan.TerminatorEMMR end it early; empty: none
-	Replicates       int     // of style smooth_isotonic: least visits of the answer; 0: as the data ask for
+	Style            Style       // any but grid
+	Space            []plan.Dim  // one dimension, or for bo and optuna several
+	Objectives       []Objective // one, or for bo and optuna up to three
+	Boundary         bool        // the answer is the boundary itself, not the objective's best
+	MaxProbes        int         // distinct points, 2 to 200
+	InitialPoints    int         // of bo and optuna, spread before anything is modelled
+	Patience         int         // probes without a feasible improvement that end bo and optuna
+	PlateauWindow    int         // probes whose objective must vary by less than …
+	PlateauThreshold float64     // … this share for them to end likewise
+	Sampler          string      // of style optuna
+	Terminator       string      // of style optuna: plan.TerminatorRegret or plan.TerminatorEMMR end it early; empty: none
+	Replicates       int         // of style smooth_isotonic: least visits of the answer; 0: as the data ask for
 }
 
 // Objective is what a search makes large or small.
@@ -57,8 +57,8 @@ type Objective struct {
 
 // Axis is one swept path of a grid.
 type Axis struct {
-	Path   string
-	Values []float64
+	Path   string    // PathConcurrency and its like
+	Values []float64 // in the order in which they are visited; tokens, requests in flight or requests a second
 }
 
 // Scenario is one named point.
@@ -75,12 +75,14 @@ type Value struct {
 
 // PostProcess names the handler that derives a file from the finished sweep.
 type PostProcess struct {
-	Handler string
-	Params  map[string]any
-	File    string // under sweep_aggregate/
+	Handler string         // by the name that it was registered with
+	Params  map[string]any // handed to it
+	File    string         // under sweep_aggregate/
 }
 
-// Axes is what a recipe's chart shows.
+// Axes is what a recipe's chart of one metric against another shows: tags and
+// statistics, and which way is better where it is not the usual one (less of x,
+// more of y).
 type Axes struct {
 	XMetric, XStat string
 	XMaximize      bool

@@ -143,10 +143,10 @@ func (o *Outcome) load(step plan.Step) loadgen.Load {
 }
 
 // release drops what a long search must not keep: the requests of probes that
-// have been decided and reported.
+// have been decided and reported, and what makes their prompts.
 func (p *Probe) release() {
 	for _, m := range p.Trials {
-		m.Requests = nil
+		m.Requests, m.Body = nil, nil
 	}
 }
 
@@ -165,7 +165,7 @@ func (o *Outcome) observe() {
 // fail closes an outcome that could not be completed: what was learnt stays, but
 // it is no verdict.
 func (o *Outcome) fail(err error) error {
-	o.Verdict = Inconclusive
+	o.Verdict, o.Err = Inconclusive, err
 	if o.Reason == "" {
 		o.Reason = ReasonAborted
 	}

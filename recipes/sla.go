@@ -119,15 +119,17 @@ func (l Limit) Name() string {
 
 // Want returns the comparison and the threshold with its unit: "< 200ms".
 func (l Limit) Want() string {
-	return opSigns[l.Op] + " " + FormatValue(l.Threshold, l.Unit())
+	return opSigns[l.Op] + " " + l.Format(l.Threshold)
 }
 
 // String returns the limit as ParseLimit reads it: "ttft p95 < 200ms".
 func (l Limit) String() string { return l.Name() + " " + l.Want() }
 
-// FormatValue writes a value exactly, with its unit, in the form that
-// ParseLimit reads.
-func FormatValue(v float64, unit string) string {
+// Format writes a value of the limit's metric exactly, with its unit, in the form
+// that ParseLimit reads: "200ms", "1.5%", "3 req/s".
+func (l Limit) Format(v float64) string { return formatValue(v, l.Unit()) }
+
+func formatValue(v float64, unit string) string {
 	switch unit {
 	case "ms":
 		if d := time.Duration(math.Round(v * 1e6)); v >= 1000 && float64(d)/1e6 == v && d%(10*time.Millisecond) == 0 {
@@ -303,7 +305,7 @@ func (l Limit) validate() error {
 	case ok && m.run && l.Stat != "avg":
 		return fmt.Errorf("%s is one number a run and has no %s; use avg or leave it out", m.short, l.Stat)
 	case ok && m.unit == "%" && l.Threshold > 100, ok && m.unit == "ratio" && l.Threshold > 1:
-		return fmt.Errorf("%s cannot reach %s", m.short, FormatValue(l.Threshold, m.unit))
+		return fmt.Errorf("%s cannot reach %s", m.short, formatValue(l.Threshold, m.unit))
 	}
 	return nil
 }

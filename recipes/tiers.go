@@ -8,7 +8,7 @@ import (
 // Tier is one of several sets of SLA limits that one search answers together,
 // each with a boundary of its own (AIPerf: --search-sla-tier).
 type Tier struct {
-	Label  string
+	Label  string // as reports call it; empty: tier_1, tier_2 …
 	Limits []Limit
 }
 

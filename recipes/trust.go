@@ -9,10 +9,6 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
-// ErrClientBound warns that the client was the bottleneck of a probe, so that
-// its numbers are not the server's.
-var ErrClientBound = errors.New("the client was the bottleneck")
-
 // doubts returns why the probe's numbers cannot be laid at the server's door.
 func (p *Probe) doubts(limits []Limit) []error {
 	var doubts []error
@@ -30,21 +26,19 @@ func (p *Probe) doubts(limits []Limit) []error {
 	return doubts
 }
 
-// ClientBoundError is the warning of a client-bound probe; it matches
-// ErrClientBound.
+// ClientBoundError warns that the client was the bottleneck of a probe, so that
+// its numbers are not the server's.
 type ClientBoundError struct {
 	Concurrency  int
 	Lag, Allowed time.Duration // p99 of the lateness of sends, and what is tolerated
-	CPU          float64
+	CPU          float64       // the client's share of the machine's cores, 0 to 1
 }
 
 func (e *ClientBoundError) Error() string {
-	return ErrClientBound.Error() + " at concurrency " + strconv.Itoa(e.Concurrency) + ": it sent " +
+	return "the client was the bottleneck at concurrency " + strconv.Itoa(e.Concurrency) + ": it sent " +
 		e.Lag.Round(10*time.Microsecond).String() + " late (p99, allowed " + e.Allowed.String() + ") at " +
 		strconv.Itoa(int(100*e.CPU+0.5)) + "% CPU; give it more cores or lower the load"
 }
-
-func (e *ClientBoundError) Is(target error) bool { return target == ErrClientBound }
 
 // lagAllowed is how late a client may send: 5 % of the tightest latency
 // threshold, and 5 ms at least.

@@ -58,7 +58,7 @@ func aggregateOf(o *recipes.Outcome, i int) pointAggregate {
 			Type: "confidence", Runs: len(trials), FailedRuns: []failedRun{}, Level: confidenceLevel, Labels: []string{},
 			Single: len(trials) == 1, Label: pointLabel(o, i), Values: valuesOf(o, &o.Probes[i]), Mode: "repeated", Model: o.Server.Model,
 		},
-		Metrics: recipes.Confidence(trials),
+		Metrics: (&recipes.Probe{Trials: trials}).Confidence(),
 	}
 	for k, m := range trials {
 		label := fmt.Sprintf("run_%04d", k+1)

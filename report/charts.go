@@ -40,9 +40,10 @@ func Charts(o *recipes.Outcome) []plot.Chart {
 	return out
 }
 
-// pictures writes what a finished run is looked at by: the charts as PNG and SVG,
-// unless they are turned off, and report.html.
-func (b *batch) pictures(o *recipes.Outcome) {
+// pages writes what a finished run is looked at by: the charts as PNG and SVG,
+// unless they are turned off, summary.md and report.html.
+func (b *batch) pages(o *recipes.Outcome) {
+	b.file("summary.md", func(w io.Writer) error { return Summary(w, o, b.dir.Again) })
 	p := Page{Again: b.dir.Again}
 	if !b.dir.NoCharts {
 		p.Charts = Charts(o)

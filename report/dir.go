@@ -24,8 +24,9 @@ type Dir struct {
 
 // Update writes what is new since the last call: the exports of probes that
 // have ended, the aggregates of their points, and search_history.json; once the
-// run has ended also the sweep's aggregate, what handlers derived, bench.txt and
-// summary.md. Each file appears whole or not at all.
+// run has ended also the sweep's aggregate, what handlers derived, bench.txt,
+// charts, report.html and summary.md; of a run that measured nothing the last two
+// say why. Each file appears whole or not at all.
 //
 // A file that cannot be written keeps none of the others from being tried. The
 // error names each cause once in the life of a Dir, and at the end how many
@@ -47,8 +48,11 @@ func (d *Dir) Update(o *recipes.Outcome) error {
 		}
 	}
 	ended := o.Reason != ""
-	if ended && len(o.Probes) > 0 {
+	switch {
+	case ended && len(o.Probes) > 0:
 		b.sweep(o)
+	case ended:
+		b.pages(o)
 	}
 	b.file("search_history.json", func(w io.Writer) error { return History(w, o) })
 	return b.err(ended)
@@ -80,8 +84,7 @@ func (b *batch) sweep(o *recipes.Outcome) {
 		b.file(filepath.Join(dir, Safe(name)), func(w io.Writer) error { return writeJSON(w, raw) })
 	}
 	b.file("bench.txt", func(w io.Writer) error { return Bench(w, o) })
-	b.file("summary.md", func(w io.Writer) error { return Summary(w, o, b.dir.Again) })
-	b.pictures(o)
+	b.pages(o)
 }
 
 // batch is one Update's files.

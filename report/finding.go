@@ -96,8 +96,9 @@ func (f *finding) failures() {
 }
 
 type finding struct {
-	o   *recipes.Outcome
-	out []string
+	o    *recipes.Outcome
+	wide bool // lines are not wrapped: a page is not a terminal
+	out  []string
 }
 
 const indent = "    "
@@ -106,7 +107,13 @@ func (f *finding) line(format string, args ...any) {
 	f.out = append(f.out, strings.TrimRight(fmt.Sprintf(format, args...), " "))
 }
 
-func (f *finding) wrapped(text string) { f.out = append(f.out, wrap(text, indent, indent+indent)...) }
+func (f *finding) wrapped(text string) {
+	if f.wide {
+		f.line("%s%s", indent, strings.Join(strings.Fields(text), " "))
+		return
+	}
+	f.out = append(f.out, wrap(text, indent, indent+indent)...)
+}
 
 // headline is the answer in one clause.
 func (f *finding) headline() string {
@@ -120,6 +127,8 @@ func (f *finding) headline() string {
 	fixed := len(o.Plan.Scenarios) == 1
 	derived := f.derivedHeadline()
 	switch {
+	case len(o.Probes) == 0 && o.Err != nil:
+		return "nothing was measured: " + cause(o)
 	case len(o.Probes) == 0:
 		return "inconclusive: nothing was measured" + f.because()
 	case o.Verdict == recipes.Met && derived != "":
@@ -148,6 +157,12 @@ func (f *finding) headline() string {
 		return "SLA missed at every concurrency probed"
 	}
 	return "inconclusive: " + f.doubt()
+}
+
+// cause is the error that ended the run, without the recipe's name, which stands
+// before it everywhere.
+func cause(o *recipes.Outcome) string {
+	return Redact(o, strings.TrimPrefix(o.Err.Error(), fmt.Sprintf("recipe %q: ", o.Recipe.Name)))
 }
 
 // metBySearch names the boundary, and the best point where that is another.

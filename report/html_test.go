@@ -2,7 +2,10 @@ package report_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"regexp"
 	"testing"
 
@@ -106,4 +109,44 @@ func TestHTMLNothing(t *testing.T) {
 	assert.Contains(t, page, "nothing was measured")
 	assert.NotContains(t, page, "<svg")
 	assert.Contains(t, html(t, &recipes.Outcome{}), "nothing was measured", "and so has none at all")
+}
+
+// TestHTMLFailed: a run that could not begin leaves a page and a summary that say
+// why first, and how to go on.
+func TestHTMLFailed(t *testing.T) {
+	dir := t.TempDir()
+	d := report.Dir{Path: dir, Again: "AIPERF_SEED=7 go test -run='^TestCapacity$' -count=1"}
+	recipe, err := recipes.Lookup("max-concurrency-under-sla")
+	require.NoError(t, err)
+	_, err = recipes.Run(t.Context(), recipe, recipes.Spec{
+		Prober: refuses{}, Target: loadgen.Target{URL: "http://user:hunter22@inference.example:8000/v1", APIKey: "sk-12345678"},
+		Inputs: recipes.Inputs{TTFT: new(200.0)}, Workload: loadgen.Load{Seed: 7}, Observe: d.Update,
+	})
+	require.ErrorContains(t, err, "answered 401")
+	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), `</span> nothing was measured: endpoint http://***@inference.example:8000/v1 answered 401: it refuses the API key that is set`)
+	assert.Contains(t, string(page), "<pre>curl -sS &#39;http://***@inference.example:8000/v1/models&#39; -H &#34;Authorization: Bearer $AIPERF_API_KEY&#34;</pre>")
+	assert.Contains(t, string(page), "<pre>AIPERF_SEED=7 go test -run=&#39;^TestCapacity$&#39; -count=1</pre>")
+	assert.Contains(t, string(page), `id="configuration"`, "what was asked for")
+	assert.NotContains(t, string(page), `id="again"`, "said once")
+	assert.NotContains(t, string(page), `<section id="probes"`)
+	assert.NotContains(t, string(page), "sk-12345678")
+	assert.NotContains(t, string(page), "hunter22")
+	text, err := os.ReadFile(filepath.Join(dir, "summary.md"))
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "### ⚠️ max-concurrency-under-sla: nothing was measured: endpoint")
+	_, err = os.Stat(filepath.Join(dir, "bench.txt"))
+	assert.ErrorIs(t, err, os.ErrNotExist, "there is nothing to compare")
+}
+
+// refuses is a prober whose endpoint wants another key.
+type refuses struct{}
+
+func (refuses) Ready(context.Context) error {
+	return &loadgen.UnauthorizedError{URL: "http://***@inference.example:8000/v1", Status: 401, HasKey: true}
+}
+
+func (refuses) Probe(context.Context, loadgen.Load, loadgen.Decider) (*loadgen.Measurement, error) {
+	return nil, errors.New("not reached")
 }

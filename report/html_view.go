@@ -15,6 +15,8 @@ import (
 type view struct {
 	Title, Verdict, Recipe, Doc string
 	Note, Again                 string
+	Error                       string   // why nothing was measured, or not all; empty: it was
+	Next                        []string // commands to go on with; nil: there are none to name
 	Summary                     string
 	LimitsAt                    string
 	Limits                      []limitRow
@@ -72,6 +74,7 @@ type pair struct{ Key, Value string }
 
 func (v *view) fill(o *recipes.Outcome) {
 	v.Note = Redact(o, o.Spec.Note)
+	v.failed(o)
 	v.Summary = runLine(o)
 	v.limits(&finding{o: o})
 	if o.Best.Found {
@@ -81,7 +84,7 @@ func (v *view) fill(o *recipes.Outcome) {
 	for _, text := range unwrapped(o, (*finding).warnings) {
 		v.Warnings = append(v.Warnings, strings.TrimPrefix(text, "warning: "))
 	}
-	derived := &finding{o: o}
+	derived := &finding{o: o, wide: true}
 	derived.gate()
 	derived.derived()
 	for _, line := range derived.out {
@@ -94,21 +97,34 @@ func (v *view) fill(o *recipes.Outcome) {
 	v.environment(o)
 }
 
-// unwrapped is a part of the finding as paragraphs: it was wrapped for a terminal,
-// which a page is not.
-func unwrapped(o *recipes.Outcome, part func(*finding)) []string {
-	f := &finding{o: o}
-	part(f)
-	var out []string
-	for _, line := range f.out {
-		text := strings.TrimSpace(line)
-		if n := len(out); n > 0 && strings.HasPrefix(line, indent+indent) {
-			out[n-1] += " " + text
-		} else {
-			out = append(out, text)
-		}
+// failed says what went wrong, and what to try by hand: the same two questions
+// that a run begins with.
+func (v *view) failed(o *recipes.Outcome) {
+	if o.Err == nil {
+		return
 	}
-	return out
+	if len(o.Probes) > 0 { // the title has it otherwise
+		v.Error = cause(o)
+	}
+	t := o.Spec.Target
+	if t.URL == "" {
+		return
+	}
+	curl := "curl -sS " + shell(strings.TrimSuffix(strings.TrimRight(t.Redacted(), "/"), "/v1")+"/v1/models")
+	if t.APIKey != "" {
+		curl += ` -H "Authorization: Bearer $AIPERF_API_KEY"`
+	}
+	v.Next = []string{curl}
+}
+
+// unwrapped is a part of the finding as paragraphs.
+func unwrapped(o *recipes.Outcome, part func(*finding)) []string {
+	f := &finding{o: o, wide: true}
+	part(f)
+	for i, line := range f.out {
+		f.out[i] = strings.TrimSpace(line)
+	}
+	return f.out
 }
 
 // runLine says how much was measured, and why it ended.

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,44 +10,73 @@ import (
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
+// largestInputs bounds the payloads in one inputs.json, in bytes. A file of
+// default size has one MiB; 300 prompts of 32 768 tokens would have 60.
+const largestInputs = 32 << 20
+
 // InputsFile writes inputs.json of one trial (from 0) of the i-th probe: a
-// session for each request of the cohort, with its payload as AIPerf has it. The
-// text of prompts is not kept: it is a function of the seed, and a long search
-// would fill a disk with it; its place in the payload is empty.
+// session for each request of the cohort, in order of start, with the payload
+// that was sent. AIPerf replays such a file as it is (dataset type inputs_json).
+// Bodies are made one at a time, from the seed, and are not kept.
+//
+// Sessions beyond 32 MiB are left out, and counted in prompts.omitted: a sweep
+// over long prompts must not fill a disk. Where the measurement knows no bodies
+// (a prober of one's own) there are no sessions.
 func InputsFile(w io.Writer, o *recipes.Outcome, i, trial int) error {
+	return inputsFile(w, o, i, trial, largestInputs)
+}
+
+func inputsFile(w io.Writer, o *recipes.Outcome, i, trial, most int) error {
 	m := o.Probes[i].Trials[trial]
-	body := object{"model": o.Server.Model, "max_tokens": m.Load.OSL, "stream": !o.Spec.Target.NoStream}
-	if protocolOf(o) == "chat" {
-		body["messages"] = []object{{"role": "user", "content": ""}}
-	} else {
-		body["prompt"] = ""
+	b := bufio.NewWriter(w)
+	b.WriteString(`{"data":[`) // a bufio.Writer keeps its first error for Flush
+	size, omitted := 0, 0
+	for k := range m.Requests {
+		q := &m.Requests[k]
+		if m.Body == nil || size > most {
+			omitted++
+			continue
+		}
+		payload, err := starPayload(o, m.Body(q))
+		if err != nil {
+			return err
+		}
+		if k > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(b, "\n{\"session_id\":%q,\"payloads\":[%s]}", conversation(q.Index), payload)
+		size += len(payload)
 	}
-	if !o.Spec.Target.NoStream {
-		body["stream_options"] = object{"include_usage": true}
-	}
-	for k, v := range starBody(o, o.Spec.Target.Body) {
-		body[k] = v
-	}
-	payload, err := json.Marshal(body)
-	if err != nil {
-		return fmt.Errorf("encode the request body (Target.Body): %w", err)
-	}
-	type session struct {
-		ID       string            `json:"session_id"`
-		Payloads []json.RawMessage `json:"payloads"`
-	}
-	type prompts struct {
+	prompts, err := json.Marshal(struct {
 		Library string `json:"library"`
 		Seed    uint64 `json:"seed"`
 		ISL     int    `json:"isl"`
 		Unique  bool   `json:"unique"`
+		Omitted int    `json:"omitted"`
+	}{Library(), m.Load.Seed, m.Load.ISL, !o.Spec.Target.SamePrompts, omitted})
+	if err != nil {
+		return fmt.Errorf("encode what makes the prompts: %w", err)
 	}
-	file := struct {
-		Data    []session `json:"data"`
-		Prompts prompts   `json:"prompts"` // what makes the texts that are left out
-	}{[]session{}, prompts{Library(), m.Load.Seed, m.Load.ISL, !o.Spec.Target.SamePrompts}}
-	for k := range m.Requests {
-		file.Data = append(file.Data, session{conversation(m.Requests[k].Index), []json.RawMessage{payload}})
+	fmt.Fprintf(b, "],\n\"prompts\":%s}\n", prompts)
+	return b.Flush()
+}
+
+// starPayload is a request body with the secrets in the user's part of it
+// starred; the rest of it is the bytes that were sent.
+func starPayload(o *recipes.Outcome, body []byte) ([]byte, error) {
+	if len(o.Spec.Target.Body) == 0 {
+		return bytes.TrimSpace(body), nil
 	}
-	return json.NewEncoder(w).Encode(file)
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return nil, fmt.Errorf("read the request body that was sent: %w", err)
+	}
+	for k, v := range starBody(o, o.Spec.Target.Body) {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			return nil, fmt.Errorf("encode %q of the request body (Target.Body): %w", k, err)
+		}
+		fields[k] = raw
+	}
+	return json.Marshal(fields)
 }

@@ -120,6 +120,12 @@ func TestSideBySide(t *testing.T) {
 		{"decode", "sweep_aggregate/decode_itl_surface.json"},
 		{"pareto", "sweep_aggregate/profile_export_aiperf_sweep.json"},
 	}
+	// Of inputs.json no real file is at hand; this is the form that AIPerf documents
+	// and replays (dataset type inputs_json).
+	t.Run("documented/inputs.json", func(t *testing.T) {
+		const theirs = `{"data": [{"session_id": "s", "payloads": [{"messages": [{"role": "user", "content": "Hello"}], "model": "m", "max_tokens": 1, "stream": true}]}]}`
+		assert.Empty(t, compare("", decode(t, theirs), decode(t, read(t, runDir(t, "grid"), "concurrency_64/inputs.json"))))
+	})
 	excused := make([]int, len(others))
 	for _, p := range pairs {
 		t.Run(p.run+"/"+path.Base(p.file), func(t *testing.T) {

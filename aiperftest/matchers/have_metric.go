@@ -100,12 +100,13 @@ func (m *haveMetric) parse(words []string) (recipes.Limit, error) {
 
 // line states the value with four digits; the matcher's own message has them all.
 func (m *haveMetric) line(o *recipes.Outcome, v float64) string {
-	name, unit := m.metric, ""
-	if l, err := m.parse(strings.Fields(m.metric)); err == nil { // else a server's own
-		name, unit = l.Name(), l.Unit()
+	name := m.metric
+	l, err := m.parse(strings.Fields(m.metric))
+	if err == nil { // else a server's own, without a unit
+		name = l.Name()
 	}
 	short, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
-	return fmt.Sprintf("%s is %s at %s", name, recipes.FormatValue(short, unit), where(report.Shown(o)))
+	return fmt.Sprintf("%s is %s at %s", name, l.Format(short), where(report.Shown(o)))
 }
 
 // where names the point of a probe.

@@ -1,0 +1,137 @@
+package aiperf_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+func page(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(b)
+}
+
+// sources parses the non-test files below a folder.
+func sources(t *testing.T, root string) []*ast.File {
+	t.Helper()
+	var files []*ast.File
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || d.Name() != "." && strings.HasPrefix(d.Name(), ".")):
+			return filepath.SkipDir
+		case !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		files = append(files, f)
+		return err
+	}))
+	return files
+}
+
+// TestFromAIPerf: every flag of AIPerf's page on search recipes has its place on
+// ours, and every option that the page names exists.
+func TestFromAIPerf(t *testing.T) {
+	text := page(t, "docs/from-aiperf.md")
+	for _, flag := range strings.Fields(page(t, "testdata/aiperf-flags.txt")) {
+		assert.Regexp(t, "(?m)^\\|[^|]*"+regexp.QuoteMeta(flag)+"[`\\s,\\\\]", text, "no row has %s", flag)
+	}
+	exported := map[string]bool{}
+	for _, dir := range []string{"aiperftest", "recipes"} {
+		for _, f := range sources(t, dir) {
+			for name := range f.Scope.Objects { //nolint:staticcheck // names alone are wanted
+				exported[name] = true
+			}
+		}
+	}
+	rows := 0
+	for _, line := range strings.Split(text, "\n") {
+		cells := strings.Split(strings.ReplaceAll(line, `\|`, " "), "|")
+		if len(cells) != 4 {
+			continue
+		}
+		rows++
+		for _, m := range regexp.MustCompile("`(?:aiperftest\\.|recipes\\.)?([A-Z][A-Za-z0-9]+)[({]").FindAllStringSubmatch(cells[2], -1) {
+			assert.True(t, exported[m[1]], "there is no %s: %s", m[1], line)
+		}
+	}
+	assert.Greater(t, rows, 30)
+}
+
+// TestTroubleshooting: every message in the page's first column is one that the
+// code prints.
+func TestTroubleshooting(t *testing.T) {
+	var printed strings.Builder
+	for _, f := range sources(t, ".") {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				text, err := strconv.Unquote(lit.Value)
+				require.NoError(t, err)
+				printed.WriteString(text + "\x00")
+			}
+			return true
+		})
+	}
+	// A verb, a colon (behind which another message may stand), and what the page has in its place, are where a message is cut.
+	said := regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z]`).ReplaceAllString(printed.String(), "\x00")
+	messages := 0
+	for _, line := range strings.Split(page(t, "docs/troubleshooting.md"), "\n") {
+		cells := strings.Split(line, "|")
+		if len(cells) != 4 || strings.Contains(cells[1], "(cached)") {
+			continue
+		}
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+			messages++
+			// aiperftest.Endpoint(…) is printed so.
+			for _, part := range regexp.MustCompile(`[^(]…[^)]?|…$|: `).Split(m[1], -1) {
+				part = strings.Trim(part, " :;,…")
+				part = strings.TrimPrefix(part, "inconclusive: ")
+				if len(part) > 2 {
+					assert.True(t, strings.Contains(said, part), "nothing prints %q of %q", part, m[1])
+				}
+			}
+		}
+	}
+	assert.Greater(t, messages, 30)
+}
+
+// TestLinks: the pages link to files that are there.
+func TestLinks(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	for _, p := range append(pages, "README.md", "CONTRIBUTING.md") {
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(page(t, p), -1) {
+			_, err := os.Stat(filepath.Join(filepath.Dir(p), m[1]))
+			assert.NoError(t, err, "%s links to %s", p, m[1])
+		}
+	}
+}
+
+// TestYAML: the workflows parse, and run the gate as the page says it must be run.
+func TestYAML(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page(t, "docs/ci.md"), -1)
+	require.Len(t, blocks, 2, "a workflow and a job")
+	for _, b := range blocks {
+		var doc map[string]any
+		require.NoError(t, yaml.Unmarshal([]byte(b[1]), &doc))
+		assert.True(t, doc["jobs"] != nil || doc["spec"] != nil)
+		for _, must := range []string{"AIPERF_URL", "AIPERF_REQUIRE", "AIPERF_ARTIFACTS", "AIPERF_API_KEY", "count=1", "timeout"} {
+			assert.Contains(t, b[1], must)
+		}
+	}
+}

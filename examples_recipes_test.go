@@ -1,0 +1,201 @@
+package aiperf_test
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// The examples below ask each recipe's question as a test does, of a server that
+// is simulated and fast. In a test of your own t is the *testing.T, and Simulated
+// goes away. Examples print their output to be compared, and a machine under load
+// has other numbers each time: the limits are generous, and what is printed of the
+// curves is their form.
+
+// small is the server, and a load that is over in a second or two.
+var small = aiperftest.Options{
+	aiperftest.Simulated(simserver.Model{Step: 4 * time.Millisecond}),
+	aiperftest.Tokens(16, 8), aiperftest.Requests(100), aiperftest.Seed(7), aiperftest.Charts(false),
+}
+
+// The most output tokens per second while 95 % of the requests have their first
+// token within a second.
+func Example_maxThroughputTTFTSLA() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.RunRecipe(t, "max-throughput-ttft-sla", small,
+			aiperftest.TTFT(time.Second),
+			aiperftest.Concurrency(4, 8), aiperftest.Style(recipes.Monotonic))
+		fmt.Println(out.Verdict, "up to concurrency", out.Boundary.Safe)
+		fmt.Println(out.Plan.Limits, out.Best.Found)
+	})
+	// Output:
+	// met up to concurrency 8
+	// [ttft p95 < 1s] true
+}
+
+// The most output tokens per second while the tokens of an answer come less than
+// half a second apart.
+func Example_maxThroughputITLSLA() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.RunRecipe(t, "max-throughput-itl-sla", small,
+			aiperftest.ITL(500*time.Millisecond),
+			aiperftest.Concurrency(4, 8), aiperftest.Style(recipes.Monotonic))
+		fmt.Println(out.Verdict, "up to concurrency", out.Boundary.Safe)
+		fmt.Println(out.Plan.Limits, out.Best.Found)
+	})
+	// Output:
+	// met up to concurrency 8
+	// [itl p95 < 500ms] true
+}
+
+// The highest concurrency at which several limits hold, asserted: AtLeast turns
+// the answer into a gate.
+func Example_maxConcurrencyUnderSLA() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.RunRecipe(t, "max-concurrency-under-sla", small,
+			aiperftest.TTFT(time.Second), aiperftest.ErrorRate(0.1), aiperftest.SLA("request_latency p90 < 5s"),
+			aiperftest.Concurrency(4, 8), aiperftest.Style(recipes.Monotonic), aiperftest.AtLeast(6))
+		fmt.Println(out.Verdict, "up to concurrency", out.Best.Concurrency())
+		fmt.Println(out.Plan.Limits)
+	})
+	// Output:
+	// met up to concurrency 8
+	// [ttft p95 < 1s errors < 10% e2e p90 < 5s]
+}
+
+// The concurrency with the most requests per second that are good: each within
+// its three limits at once, 95 % of them at least.
+func Example_maxGoodputUnderSLO() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.RunRecipe(t, "max-goodput-under-slo", small,
+			aiperftest.TTFT(time.Second), aiperftest.ITL(500*time.Millisecond), aiperftest.E2E(5*time.Second),
+			aiperftest.Concurrency(4, 8), aiperftest.Style(recipes.Monotonic))
+		good, _ := out.Probes[out.Best.Probe].Stat("good", "avg")
+		fmt.Println(out.Verdict, "up to concurrency", out.Boundary.Safe, good >= 0.95)
+		fmt.Println(out.Plan.Limits)
+	})
+	// Output:
+	// met up to concurrency 8 true
+	// [good >= 0.95]
+}
+
+// Where latency begins to degrade: the first concurrency whose p99 latency is
+// more than 30 % above that of the lowest.
+func Example_concurrencyRamp() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.RunRecipe(t, "concurrency-ramp", small, aiperftest.ReportOnly(),
+			aiperftest.Concurrency(4, 32), aiperftest.Steps(4), aiperftest.Degradation(0.3))
+		for _, p := range out.Probes {
+			fmt.Println("measured at", p.Load.Concurrency)
+		}
+		knee, ok := out.Knee() // knee.Concurrency is 0 where latency does not degrade
+		fmt.Printf("%v: %s %s, baseline at %d, threshold %.0f%%\n", ok, knee.Metric, knee.Stat, knee.Lowest, 100*knee.Threshold)
+	})
+	// Output:
+	// measured at 4
+	// measured at 8
+	// measured at 16
+	// measured at 32
+	// true: request_latency p99, baseline at 4, threshold 30%
+}
+
+// TTFT as a function of the prompt's length.
+func Example_prefillTTFTCurve() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.RunRecipe(t, "prefill-ttft-curve", small, aiperftest.ReportOnly(), aiperftest.Requests(10),
+			aiperftest.ISL(256, 4096), aiperftest.Steps(4))
+		fit, ok := out.TTFTFit()
+		fmt.Printf("%v: measured from %v to %v tokens at %d points, r² wanted %v\n", ok, fit.From, fit.To, len(out.Probes), fit.Floor)
+		fmt.Println("2000 tokens are estimated:", fit.At(2000) > 0) // ms
+	})
+	// Output:
+	// true: measured from 256 to 4096 tokens at 4 points, r² wanted 0.85
+	// 2000 tokens are estimated: true
+}
+
+// Inter-token latency over concurrency and answer length.
+func Example_decodeITLCurve() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.RunRecipe(t, "decode-itl-curve", small, aiperftest.ReportOnly(), aiperftest.Requests(20),
+			aiperftest.Concurrency(2, 8), aiperftest.Steps(2), aiperftest.OSL(4, 16), aiperftest.OSLSteps(2))
+		surface, ok := out.ITLSurface()
+		fmt.Println(ok, surface.Concurrency, surface.OSL)
+		fmt.Println("a step takes 4 ms at least:", surface.ITL[0][1] > 3.9)
+	})
+	// Output:
+	// true [2 8] [4 16]
+	// a step takes 4 ms at least: true
+}
+
+// The trade of latency against throughput over shapes of workload.
+func Example_paretoSweep() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.RunRecipe(t, "pareto-sweep", small, aiperftest.ReportOnly(), aiperftest.Requests(20),
+			aiperftest.Pairs("16/8,256/8"), aiperftest.ConcurrencyList(1, 8))
+		frontier, ok := out.Frontier()
+		fmt.Println(ok, frontier.XMetric, frontier.XStat, "against", frontier.YMetric)
+		for _, c := range frontier.Cells {
+			fmt.Printf("%d/%d at %d: %v\n", c.ISL, c.OSL, c.Concurrency, c.X > 0 && c.Y > 0)
+		}
+	})
+	// Output:
+	// true time_to_first_token p95 against output_token_throughput
+	// 16/8 at 1: true
+	// 16/8 at 8: true
+	// 256/8 at 1: true
+	// 256/8 at 8: true
+}
+
+// asTest runs f with what go test would hand it. A failure is printed, where the
+// example's output does not have it.
+func asTest(f func(aiperftest.T)) {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	t := &exampleT{dir: dir}
+	done := make(chan struct{})
+	go func() { // FailNow ends a goroutine
+		defer close(done)
+		defer t.cleanup()
+		f(t)
+	}()
+	<-done
+}
+
+// exampleT is the least that a test can be. An example's log would be its output,
+// so it says only what went wrong.
+type exampleT struct {
+	dir      string
+	failed   bool
+	cleanups []func()
+}
+
+func (t *exampleT) Helper()             {}
+func (t *exampleT) Name() string        { return "Example" }
+func (t *exampleT) Log(...any)          {}
+func (t *exampleT) Logf(string, ...any) {}
+func (t *exampleT) Errorf(format string, args ...any) {
+	t.failed = true
+	fmt.Printf(format+"\n", args...)
+}
+func (t *exampleT) FailNow()     { t.failed = true; runtime.Goexit() }
+func (t *exampleT) Failed() bool { return t.failed }
+func (t *exampleT) Skipf(format string, args ...any) {
+	fmt.Printf(format+"\n", args...)
+	runtime.Goexit()
+}
+func (t *exampleT) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
+func (t *exampleT) TempDir() string  { return t.dir }
+func (t *exampleT) cleanup() {
+	for _, f := range t.cleanups {
+		defer f()
+	}
+	os.RemoveAll(t.dir)
+}

@@ -1,0 +1,10 @@
+//go:build !unix
+
+package aiperf_test
+
+import "github.com/rogpeppe/go-internal/testscript"
+
+// interrupts needs process groups; scripts that use it ask for [unix].
+func interrupts(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Fatalf("there are no process groups here")
+}
