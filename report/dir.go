@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/aiperf-go/aiperf/recipes"
 )
@@ -54,7 +55,10 @@ func (d *Dir) Update(o *recipes.Outcome) error {
 	case ended:
 		b.pages(o)
 	}
+	b.write()
+	// Last: a probe that it names has its files.
 	b.file("search_history.json", func(w io.Writer) error { return History(w, o) })
+	b.write()
 	return b.err(ended)
 }
 
@@ -89,16 +93,42 @@ func (b *batch) sweep(o *recipes.Outcome) {
 
 // batch is one Update's files.
 type batch struct {
-	dir  *Dir
-	errs []error
+	dir   *Dir
+	files []file
+	errs  []error
 }
 
+type file struct {
+	name  string
+	write func(io.Writer) error
+}
+
+// file adds a file to the next write.
 func (b *batch) file(name string, write func(io.Writer) error) {
+	b.files = append(b.files, file{name, write})
+}
+
+// write writes the files that were added, side by side: the next probe waits for
+// their syncs, and a disk does several in the time of one.
+func (b *batch) write() {
 	s := b.dir.storage
 	if s == nil {
 		s = disk{}
 	}
-	err := writeFile(s, filepath.Join(b.dir.Path, name), write)
+	errs := make([]error, len(b.files))
+	var wg sync.WaitGroup
+	for i, f := range b.files {
+		wg.Go(func() { errs[i] = writeFile(s, filepath.Join(b.dir.Path, f.name), f.write) })
+	}
+	wg.Wait()
+	b.files = nil
+	for _, err := range errs {
+		b.failed(err)
+	}
+}
+
+// failed keeps an error whose cause is news.
+func (b *batch) failed(err error) {
 	if err == nil {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -24,6 +25,7 @@ type faulty struct {
 	after int
 	err   error
 
+	mu    sync.Mutex
 	made  int
 	temps []string
 }
@@ -32,6 +34,8 @@ func (f *faulty) fails(call string) error {
 	if call != f.call {
 		return nil
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.made++; f.made <= f.after {
 		return nil
 	}
@@ -53,7 +57,9 @@ func (f *faulty) CreateTemp(dir string) (tempFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.mu.Lock()
 	f.temps = append(f.temps, t.Name())
+	f.mu.Unlock()
 	return &faultyFile{t, f}, nil
 }
 
