@@ -62,7 +62,7 @@ func TestSequentialHTTP(t *testing.T) {
 // TestBoundaryHTTP: over real sockets, client and server sharing the machine,
 // each answer is within 10 % of the truth, in one run each. Two of
 // five models by default, so that go test ./... stays quick; all with
-// AIPERF_TRUTH=all, as CI does.
+// AIPERF_TRUTH=all.
 func TestBoundaryHTTP(t *testing.T) {
 	all := os.Getenv("AIPERF_TRUTH") == "all"
 	for _, s := range ttftScenarios() {
