@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 )
 
 // dialer opens connections before they are needed and hands them to net/http:
@@ -17,6 +18,7 @@ type dialer struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	tls  *tls.Config // nil: plain
 	addr string
+	most time.Duration // that a connection may take to open
 
 	mu     sync.Mutex
 	open   []net.Conn // opened ahead, not yet handed out
@@ -31,7 +33,7 @@ func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
 func newDialer(t Target, u *url.URL) *dialer {
-	d := &dialer{dial: t.Dial, addr: u.Host}
+	d := &dialer{dial: t.Dial, addr: u.Host, most: min(t.IdleTimeout, t.Timeout)}
 	if d.dial == nil {
 		d.dial = (&net.Dialer{}).DialContext
 	}
@@ -96,6 +98,8 @@ func (d *dialer) take(ctx context.Context, _, _ string) (net.Conn, error) {
 // the requests that will dial for themselves and record them.
 func (d *dialer) ahead(ctx context.Context, n int) {
 	const atOnce = 64
+	ctx, cancel := context.WithTimeout(ctx, d.most)
+	defer cancel()
 	gate := make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
 	for range n {

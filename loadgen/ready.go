@@ -34,6 +34,7 @@ type Server struct {
 func (g *Generator) Ready(ctx context.Context) error {
 	wait, cancel := context.WithTimeout(ctx, g.target.ReadyTimeout)
 	defer cancel()
+	var last error // what was wrong, before the time was up
 	for first := true; ; first = false {
 		err := g.greet(wait)
 		if err == nil {
@@ -43,6 +44,9 @@ func (g *Generator) Ready(ctx context.Context) error {
 		if !errors.As(err, &again) {
 			return err
 		}
+		if wait.Err() == nil || last == nil {
+			last = again.err
+		}
 		if first && g.target.Waiting != nil {
 			g.target.Waiting(fmt.Errorf("waiting up to %v for endpoint %s: %w", g.target.ReadyTimeout, g.target.Redacted(), again.err))
 		}
@@ -50,7 +54,7 @@ func (g *Generator) Ready(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return fmt.Errorf("wait for endpoint %s: %w", g.target.Redacted(), context.Cause(ctx))
 			}
-			return &UnreachableError{URL: g.target.Redacted(), Err: fmt.Errorf("not ready after %v: %w", g.target.ReadyTimeout, again.err)}
+			return &UnreachableError{URL: g.target.Redacted(), Err: fmt.Errorf("not ready after %v: %w", g.target.ReadyTimeout, last)}
 		}
 	}
 }

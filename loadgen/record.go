@@ -7,8 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"mime"
+	"net"
 	"net/http"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,6 +31,7 @@ type record struct {
 	status    int
 	retry     string // Retry-After
 	ctype     string
+	encoding  string // Content-Encoding
 	body      []byte // the arena; handed back after parse
 	reads     []read
 	err       error // what ended the request early; nil at a clean end of the body
@@ -74,8 +79,35 @@ type message struct {
 }
 
 type usage struct {
-	PromptTokens     int `json:"prompt_tokens"`
-	CompletionTokens int `json:"completion_tokens"`
+	PromptTokens     tokens `json:"prompt_tokens"`
+	CompletionTokens tokens `json:"completion_tokens"`
+}
+
+// UnmarshalJSON never fails: an answer is not spoilt by usage that cannot be
+// read, its tokens are counted in another way.
+func (u *usage) UnmarshalJSON(b []byte) error {
+	type plain usage
+	var p plain
+	if json.Unmarshal(b, &p) != nil {
+		p = plain{}
+	}
+	*u = usage(p)
+	return nil
+}
+
+// tokens is a count in usage; 0 is unknown. Whole numbers in any notation are
+// read (7.0, 2e1); what is negative, fractional, absurd or no number is unknown.
+type tokens int
+
+// mostTokens is more than any answer has, and exact in a float64.
+const mostTokens = 1 << 40
+
+func (n *tokens) UnmarshalJSON(b []byte) error {
+	*n = 0
+	if v, err := strconv.ParseFloat(string(b), 64); err == nil && v > 0 && v <= mostTokens && v == math.Trunc(v) {
+		*n = tokens(v)
+	}
+	return nil
 }
 
 func (m message) hasContent() bool {
@@ -128,6 +160,8 @@ func (r *record) parse(streaming bool) Request {
 				q.Failure.Message = shorten("Retry-After " + r.retry + ": " + errorText(r.body))
 			}
 		}
+	case r.encoding != "" && r.encoding != "identity":
+		q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf("the answer is compressed (%s), though no compression was asked for: it would hold events back", r.encoding))}
 	case streaming && !strings.HasPrefix(r.ctype, "application/json"):
 		r.parseStream(&q, words)
 	default:
@@ -156,13 +190,17 @@ func (r *record) parseStream(q *Request, words int) {
 			done = true
 			break
 		}
+		if ev.Name == "error" {
+			q.Failure = &Failure{Kind: FailedError, Message: shorten(errorText(ev.Data))}
+			return
+		}
 		if like.fits(ev.Data) {
 			q.Chunks = append(q.Chunks, r.timeOf(ev.End))
 			continue
 		}
 		var c chunk
 		if err := json.Unmarshal(ev.Data, &c); err != nil {
-			q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf("%v in event %s", err, ev.Data))}
+			q.Failure = malformed(err, "event", ev.Data)
 			return
 		}
 		if c.failed() {
@@ -175,7 +213,7 @@ func (r *record) parseStream(q *Request, words int) {
 		if c.hasContent() {
 			q.Chunks = append(q.Chunks, r.timeOf(ev.End))
 			if len(q.Chunks) == 1 && c.Usage != nil {
-				firstUsage = c.Usage.CompletionTokens // usage in every chunk
+				firstUsage = int(c.Usage.CompletionTokens) // usage in every chunk
 			}
 		}
 		finished = finished || c.finished()
@@ -186,6 +224,8 @@ func (r *record) parseStream(q *Request, words int) {
 	switch {
 	case r.err != nil:
 		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: reason(r.err)}
+	case !done && !finished && len(q.Chunks) == 0 && r.foreign() != "":
+		q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf("the answer is %s, not an event stream: %q", r.foreign(), r.body[:min(len(r.body), 100)]))}
 	case !done && !finished:
 		q.Failure = &Failure{Kind: FailedTruncated, Message: fmt.Sprintf("the stream ended after %d content events with neither [DONE] nor a finish reason", len(q.Chunks))}
 	case len(q.Chunks) == 0:
@@ -198,6 +238,17 @@ func (r *record) parseStream(q *Request, words int) {
 	q.count(use, len(q.Chunks), words)
 }
 
+// foreign names a content type that is no event stream's; empty: none. Some
+// servers send events as text/plain or without a type.
+func (r *record) foreign() string {
+	kind, _, _ := mime.ParseMediaType(r.ctype)
+	switch kind {
+	case "", "text/event-stream", "text/plain", "application/octet-stream":
+		return ""
+	}
+	return kind
+}
+
 // parseWhole reads an answer that came in one piece.
 func (r *record) parseWhole(q *Request, words int) {
 	q.Streamed = false
@@ -208,7 +259,7 @@ func (r *record) parseWhole(q *Request, words int) {
 	}
 	var c chunk
 	if err := json.Unmarshal(r.body, &c); err != nil {
-		q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf("%v in %s", err, r.body))}
+		q.Failure = malformed(err, "answer", r.body)
 		return
 	}
 	switch {
@@ -224,13 +275,18 @@ func (r *record) parseWhole(q *Request, words int) {
 	q.count(c.Usage, len(strings.Fields(text)), words)
 }
 
-// count fills in ISL and OSL: from the server's usage, else estimated.
+// count fills in ISL and OSL, each from the server's usage, else estimated.
 func (q *Request) count(use *usage, outputs, words int) {
-	if use != nil && use.CompletionTokens > 0 {
-		q.ISL, q.OSL = use.PromptTokens, use.CompletionTokens
-		return
+	if use == nil {
+		use = &usage{}
 	}
-	q.ISL, q.OSL, q.Estimated = words, outputs, true
+	q.ISL, q.OSL = int(use.PromptTokens), int(use.CompletionTokens)
+	if q.ISL == 0 {
+		q.ISL, q.Estimated = words, true
+	}
+	if q.OSL == 0 {
+		q.OSL, q.Estimated = outputs, true
+	}
 }
 
 // Causes with which a slot cancels its own request.
@@ -243,12 +299,12 @@ var (
 func failureOf(err error, other FailureKind) FailureKind {
 	var dial *dialError
 	switch {
+	case errors.As(err, &dial):
+		return FailedDial
 	case errors.Is(err, errIdle):
 		return FailedIdle
 	case errors.Is(err, errTimeout):
 		return FailedTimeout
-	case errors.As(err, &dial):
-		return FailedDial
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return FailedCancelled
 	}
@@ -261,6 +317,13 @@ func reason(err error) string {
 	}
 	if err == nil {
 		return "no answer"
+	}
+	// Without the addresses: the client's port would make each a failure of its
+	// own kind.
+	var op *net.OpError
+	var dial *dialError
+	if errors.As(err, &op) && !errors.As(err, &dial) {
+		return shorten(op.Op + ": " + op.Err.Error())
 	}
 	return shorten(err.Error())
 }
@@ -290,6 +353,15 @@ func errorText(body []byte) string {
 		return string(e.Detail)
 	}
 	return string(body)
+}
+
+// malformed describes what is no chunk: encoding/json would name our types.
+func malformed(err error, what string, data []byte) *Failure {
+	text := err.Error()
+	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
+		text = fmt.Sprintf("%s must not be a %s", kind.Field, kind.Value)
+	}
+	return &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf("%s in %s %s", text, what, data[:min(len(data), 200)]))}
 }
 
 // shorten cuts a server's text to what fits a report.

@@ -32,17 +32,19 @@ type slot struct {
 type trace struct {
 	asked, start, dial time.Duration
 	conns              int
+	connected          bool
 }
 
 func newSlot(ctx context.Context, g *Generator, id int) *slot {
 	s := &slot{g: g, id: id}
 	s.ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { s.trace.asked = g.now() },
+		GetConn: func(string) { s.trace.asked, s.trace.connected = g.now(), false },
 		GotConn: func(info httptrace.GotConnInfo) {
 			// The last connection counts: on a replay the first attempt's time
 			// must not hide in TTFT.
 			s.trace.start = g.now()
 			s.trace.conns++
+			s.trace.connected = true
 			if !info.Reused {
 				s.trace.dial += s.trace.start - s.trace.asked
 			}
@@ -93,11 +95,15 @@ func (s *slot) perform(rec *record, body []byte) {
 	rec.start, rec.dial, rec.replays = s.trace.start, s.trace.dial, max(s.trace.conns-1, 0)
 	if err != nil {
 		rec.eof, rec.err = g.now(), cause(ctx, err)
+		if !s.trace.connected && s.ctx.Err() == nil {
+			rec.err = &dialError{rec.err} // of whatever kind: a dial that gets no answer ends by the guard
+		}
 		return
 	}
 	defer resp.Body.Close()
 	rec.status = resp.StatusCode
 	rec.ctype = resp.Header.Get("Content-Type")
+	rec.encoding = resp.Header.Get("Content-Encoding")
 	rec.retry = resp.Header.Get("Retry-After")
 	for {
 		rec.body = slices.Grow(rec.body, 4096)

@@ -1,0 +1,95 @@
+package loadgen_test
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+)
+
+// TestReady: what waiting may mend is waited for, and what it cannot ends at
+// once with an error of its own type.
+func TestReady(t *testing.T) {
+	const patience = 30 * time.Second
+	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	unreachable, unauthorized := new(*loadgen.UnreachableError), new(*loadgen.UnauthorizedError)
+	model, protocol := new(*loadgen.UnknownModelError), new(*loadgen.ProtocolError)
+	for _, tt := range []struct {
+		why    string
+		dial   error  // of every dial
+		answer answer // to every POST; nil: sound
+		tls    *tls.Config
+		target loadgen.Target
+		err    any // nil: ready
+		says   string
+		waits  bool // it is tried until the time is up
+	}{
+		{why: "a sound server"},
+		{why: "refused", dial: refused, err: unreachable, says: "not ready after 30s", waits: true},
+		{why: "a dial that gets no answer", dial: errStalls, err: unreachable, says: "not ready after 30s", waits: true},
+		{why: "a name that cannot be resolved for now", dial: &net.DNSError{Err: "try again", Name: "x", IsTemporary: true}, err: unreachable, waits: true},
+		{why: "no such host", dial: &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, err: unreachable, says: "no such host"},
+		{why: "a certificate nobody knows", tls: &tls.Config{}, err: unreachable, says: "certificate"},
+		{why: "503", answer: status(503, "", "loading"), err: unreachable, says: "loading", waits: true},
+		{why: "429", answer: status(429, "", ""), err: unreachable, waits: true},
+		{why: "401 without a key", answer: status(401, "", ""), err: unauthorized, says: "none is set"},
+		{why: "403 with a key", answer: status(403, "", ""), target: loadgen.Target{APIKey: "k"}, err: unauthorized, says: "refuses the API key"},
+		{why: "a model that is not listed", target: loadgen.Target{Model: "other"}, err: model, says: "it serves m"},
+		{why: "a model that it does not know after all", answer: status(404, "", `{"error":{"message":"no such model"}}`), err: model},
+		{why: "no such path", answer: status(404, "", "404 page not found"), err: protocol},
+		{why: "a stream that is cut", answer: events(word), err: protocol, says: "truncated"},
+		{why: "silence", answer: silent, target: loadgen.Target{IdleTimeout: time.Second}, err: unreachable, waits: true},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newPipes()
+				s := &rawServer{always: tt.answer}
+				target := tt.target
+				target.URL, target.Dial, target.ReadyTimeout = "http://raw.test", l.Dial, patience
+				switch {
+				case tt.dial == errStalls:
+					target.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
+				case tt.dial != nil:
+					target.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, tt.dial }
+				case tt.tls != nil:
+					cert, _ := selfSigned(t, "raw.test")
+					target.URL, target.TLS, s.tls = "https://raw.test", tt.tls, &tls.Config{Certificates: []tls.Certificate{cert}}
+				}
+				served := make(chan struct{})
+				go func() { defer close(served); s.serve(l) }()
+				waited := 0
+				target.Waiting = func(error) { waited++ }
+				g, err := loadgen.New(target)
+				require.NoError(t, err)
+				begun := time.Now()
+				err = g.Ready(t.Context())
+				took := time.Since(begun)
+				if tt.err == nil {
+					assert.NoError(t, err)
+				} else if assert.ErrorAs(t, err, tt.err) {
+					assert.ErrorContains(t, err, tt.says)
+				}
+				if tt.waits {
+					assert.Equal(t, patience, took.Truncate(time.Second))
+					assert.Equal(t, 1, waited, "told once")
+				} else {
+					assert.Less(t, took, 2*time.Second)
+					assert.Zero(t, waited)
+				}
+				require.NoError(t, g.Close())
+				l.Close()
+				<-served
+				s.wait()
+			})
+		})
+	}
+}
