@@ -61,6 +61,13 @@ func EndpointType(protocol string) Option {
 // answers; TTFT and ITL then have no values, and recipes on them are refused.
 func Streaming(on bool) Option { return option(func(c *config) { c.spec.Inputs.Streaming = &on }) }
 
+// Tokenizer is the path of the model's tokenizer.json (byte-level BPE: GPT-2,
+// Llama 3, Qwen 2 and their kin). It counts prompts and answers where the server
+// reports no usage, which else are estimated. AIPerf: --tokenizer.
+func Tokenizer(path string) Option {
+	return option(func(c *config) { c.spec.Target.Tokenizer = path })
+}
+
 // Ready sets how long to wait for an endpoint that refuses connections or
 // answers 503. Default: 2 minutes.
 func Ready(d time.Duration) Option {

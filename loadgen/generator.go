@@ -2,12 +2,15 @@ package loadgen
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
 )
 
 // Generator loads one target. Its slots and connections live across probes: one
@@ -21,7 +24,8 @@ type Generator struct {
 	header    http.Header
 	dialer    *dialer
 	transport *http.Transport
-	epoch     time.Time // all times are counted from here
+	epoch     time.Time      // all times are counted from here
+	tokenizer *bpe.Tokenizer // nil: none
 
 	server Server         // known after Ready
 	extra  map[string]any // body fields that the server has proved to accept
@@ -49,11 +53,18 @@ type Generator struct {
 	probes     int
 }
 
-// New returns a generator for t. It sends nothing. Errors are *TargetError.
+// New returns a generator for t. It reads t's tokenizer and sends nothing. Errors
+// are *TargetError.
 func New(t Target) (*Generator, error) {
 	t, base, err := t.normalize()
 	if err != nil {
 		return nil, err
+	}
+	var tokenizer *bpe.Tokenizer
+	if t.Tokenizer != "" {
+		if tokenizer, err = bpe.ReadFile(t.Tokenizer); err != nil {
+			return nil, &TargetError{Field: "Tokenizer", Problem: fmt.Sprintf("cannot be used: %v", err)}
+		}
 	}
 	d := newDialer(t, base)
 	return &Generator{
@@ -63,6 +74,7 @@ func New(t Target) (*Generator, error) {
 		dialer:    d,
 		transport: d.transport(),
 		epoch:     time.Now(),
+		tokenizer: tokenizer,
 		server:    Server{Model: t.Model},
 		cal:       calibration{slope: 1},
 		records:   sync.Pool{New: func() any { return new(record) }},

@@ -61,7 +61,7 @@ func (w *healthWatch) run() {
 
 func (w *healthWatch) end() Health {
 	close(w.stop)
-	h := Health{BeatLagP99: quantile(<-w.lags, 0.99), GCPause: gcPause() - w.gc}
+	h := Health{BeatLagP99: lagP99(<-w.lags), GCPause: gcPause() - w.gc}
 	if wall := time.Since(w.begun); wall > 0 {
 		h.CPU = float64(cpuTime()-w.cpu) / float64(wall) / float64(runtime.GOMAXPROCS(0))
 	}
@@ -76,15 +76,22 @@ func (h *Health) lag(requests []Request) {
 		lags = append(lags, requests[i].Start-requests[i].Scheduled-requests[i].Dial)
 		h.Bytes += int64(requests[i].Bytes)
 	}
-	h.SendLagP99 = quantile(lags, 0.99)
+	h.SendLagP99 = lagP99(lags)
 }
 
-func quantile(d []time.Duration, q float64) time.Duration {
-	if len(d) == 0 {
+// hiccups is how many late events are no sign of a slow client, however short
+// the probe: one in a hundred beats is a hundredth, and still only one.
+const hiccups = 2
+
+// lagP99 is the 99th percentile of lags, or a lower one where that would be one
+// of the largest two.
+func lagP99(lags []time.Duration) time.Duration {
+	n := len(lags)
+	if n <= hiccups {
 		return 0
 	}
-	slices.Sort(d)
-	return d[min(int(q*float64(len(d))), len(d)-1)]
+	slices.Sort(lags)
+	return max(lags[min(n*99/100, n-1-hiccups)], 0)
 }
 
 func gcPause() time.Duration {

@@ -38,6 +38,7 @@ var (
 	ErrEstimated   = errors.New("token counts are estimates")
 	ErrLengths     = errors.New("answers have not the length asked for")
 	ErrShort       = errors.New("the window held fewer requests than asked for")
+	ErrRaised      = errors.New("more requests were measured than asked for")
 )
 
 // saturated is the share of the asked concurrency below which a probe is flagged
@@ -60,7 +61,7 @@ func (p *probe) measure(ended string, epoch time.Time, begun, over time.Duration
 	m.perRequest(p.stream)
 	m.rates(open, shut, append(p.others, m.Requests...), p.running)
 	m.Health.lag(m.Requests)
-	m.warn()
+	m.warn(p.raised)
 	return m
 }
 
@@ -221,8 +222,9 @@ func (m *Measurement) rates(open, shut time.Duration, all []Request, running []t
 	m.Metrics[TagInFlight] = single("requests", busy[0]/length, 0)
 }
 
-// warn says what a reader of the numbers should know.
-func (m *Measurement) warn() {
+// warn says what a reader of the numbers should know. raised is the number of
+// requests asked for, where it was too small; else 0.
+func (m *Measurement) warn(raised int) {
 	warn := func(err error, format string, args ...any) {
 		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %s", err, fmt.Sprintf(format, args...)))
 	}
@@ -230,6 +232,9 @@ func (m *Measurement) warn() {
 		if mean, ok := m.Metrics[TagInFlight]; ok && mean.Stats["avg"] < saturated*float64(c) {
 			warn(ErrUnsaturated, "%.1f requests in flight on average where %d were asked for", mean.Stats["avg"], c)
 		}
+	}
+	if raised > 0 {
+		warn(ErrRaised, "%d were asked for; two turnovers of %d slots need %d, or the opening burst is what is measured", raised, m.Load.Concurrency, m.Load.Requests)
 	}
 	if m.Ended == EndedTime && len(m.Requests) < 2*m.Load.Concurrency {
 		warn(ErrShort, "%d started within %v; two turnovers of %d need %d", len(m.Requests), m.Load.Window, m.Load.Concurrency, 2*m.Load.Concurrency)

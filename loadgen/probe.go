@@ -19,6 +19,7 @@ const (
 type probe struct {
 	load   Load
 	work   *workload
+	raised int // the request count asked for, when it was too small for the load; else 0
 	window window
 	ended  string // set when the window closes; under Generator.mu
 	timer  *time.Timer
@@ -74,6 +75,7 @@ func (p *probe) fail(err error) {
 // Failed requests are measurements. Errors are: *TargetError for a load that
 // makes no sense; *UnreachableError when connections are refused; ctx's own.
 func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement, error) {
+	asked := l.Requests
 	l, err := l.withDefaults()
 	if err != nil {
 		return nil, err
@@ -88,6 +90,7 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	if err != nil {
 		return nil, err
 	}
+	w.tokenizer = g.tokenizer
 	if g.closed {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())
 	}
@@ -101,6 +104,9 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 		pacer:   pace,
 		stream:  !g.target.NoStream,
 		cohort:  make(map[int]Request, l.Requests),
+	}
+	if 0 < asked && asked < l.Requests {
+		p.raised = asked
 	}
 	begun := g.now()
 	health := watchHealth()

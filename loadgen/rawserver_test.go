@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,9 +18,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/loadgen"
 )
 
 // answer writes one answer on the bare connection and reports whether the
@@ -91,10 +95,11 @@ type rawServer struct {
 	tls     *tls.Config // nil: plain
 	spoil   bool        // every second handshake behind the first four is answered in clear text
 
-	mu    sync.Mutex
-	conns int
-	posts int
-	wg    sync.WaitGroup
+	mu     sync.Mutex
+	conns  int
+	posts  int
+	prompt string // the last one
+	wg     sync.WaitGroup
 }
 
 func (s *rawServer) serve(l net.Listener) {
@@ -128,6 +133,10 @@ func (s *rawServer) connection(c net.Conn) {
 		if err != nil {
 			return
 		}
+		var got struct {
+			Messages []struct{ Content string }
+		}
+		json.NewDecoder(req.Body).Decode(&got)
 		io.Copy(io.Discard, req.Body)
 		a := answer(sound)
 		if s.always != nil {
@@ -141,6 +150,7 @@ func (s *rawServer) connection(c net.Conn) {
 		default:
 			s.mu.Lock()
 			s.posts++
+			s.prompt = got.Messages[0].Content
 			if s.strange != nil && s.posts > 2 && s.posts%2 == 0 {
 				a = s.strange
 			}
@@ -154,6 +164,24 @@ func (s *rawServer) connection(c net.Conn) {
 
 // wait waits for the server's connections to be gone.
 func (s *rawServer) wait() { s.wg.Wait() }
+
+// inBubble serves s over pipes in virtual time and hands a ready generator to f.
+func inBubble(t *testing.T, s *rawServer, target loadgen.Target, f func(t *testing.T, g *loadgen.Generator)) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newPipes()
+		served := make(chan struct{})
+		go func() { defer close(served); s.serve(l) }()
+		target.URL, target.Dial = "http://raw.test", l.Dial
+		g, err := loadgen.New(target)
+		require.NoError(t, err)
+		require.NoError(t, g.Ready(t.Context()))
+		f(t, g)
+		require.NoError(t, g.Close())
+		l.Close()
+		<-served
+		s.wait()
+	})
+}
 
 // selfSigned is a certificate for host that only the returned pool trusts.
 func selfSigned(t *testing.T, host string) (tls.Certificate, *x509.CertPool) {

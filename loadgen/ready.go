@@ -153,6 +153,7 @@ func (g *Generator) infer(ctx context.Context, words, outputs int) (Request, err
 	if err != nil {
 		return Request{}, err
 	}
+	w.tokenizer = g.tokenizer
 	s := newSlot(ctx, g, 0)
 	rec := &record{ticket: ticket{work: w, index: -1}, scheduled: g.now()}
 	s.perform(rec, w.body(0))

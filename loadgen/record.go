@@ -137,7 +137,6 @@ func (c *chunk) failed() bool { return len(c.Error) > 0 && !bytes.Equal(c.Error,
 
 // parse makes a Request of what was received.
 func (r *record) parse(streaming bool) Request {
-	words := r.ticket.work.words
 	q := Request{
 		Index:     r.ticket.index,
 		serial:    r.ticket.serial,
@@ -163,15 +162,15 @@ func (r *record) parse(streaming bool) Request {
 	case r.encoding != "" && r.encoding != "identity":
 		q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf("the answer is compressed (%s), though no compression was asked for: it would hold events back", r.encoding))}
 	case streaming && !strings.HasPrefix(r.ctype, "application/json"):
-		r.parseStream(&q, words)
+		r.parseStream(&q)
 	default:
-		r.parseWhole(&q, words)
+		r.parseWhole(&q)
 	}
 	return q
 }
 
 // parseStream reads the events of a streamed answer.
-func (r *record) parseStream(q *Request, words int) {
+func (r *record) parseStream(q *Request) {
 	var (
 		use        *usage
 		done       bool
@@ -186,7 +185,7 @@ func (r *record) parseStream(q *Request, words int) {
 			break
 		}
 		pos = next
-		if bytes.Equal(bytes.TrimSpace(ev.Data), []byte("[DONE]")) {
+		if isDone(ev.Data) {
 			done = true
 			break
 		}
@@ -235,8 +234,11 @@ func (r *record) parseStream(q *Request, words int) {
 		q.End = q.Chunks[len(q.Chunks)-1]
 	}
 	q.FirstTokens = firstUsage
-	q.count(use, len(q.Chunks), words)
+	r.count(q, use, len(q.Chunks))
 }
+
+// isDone recognizes the event behind which nothing counts any more.
+func isDone(data []byte) bool { return bytes.Equal(bytes.TrimSpace(data), []byte("[DONE]")) }
 
 // foreign names a content type that is no event stream's; empty: none. Some
 // servers send events as text/plain or without a type.
@@ -250,7 +252,7 @@ func (r *record) foreign() string {
 }
 
 // parseWhole reads an answer that came in one piece.
-func (r *record) parseWhole(q *Request, words int) {
+func (r *record) parseWhole(q *Request) {
 	q.Streamed = false
 	q.End = r.eof
 	if r.err != nil {
@@ -272,21 +274,7 @@ func (r *record) parseWhole(q *Request, words int) {
 	for _, ch := range c.Choices {
 		text += ch.Text + ch.Message.Content + ch.Message.ReasoningContent + ch.Message.Reasoning
 	}
-	q.count(c.Usage, len(strings.Fields(text)), words)
-}
-
-// count fills in ISL and OSL, each from the server's usage, else estimated.
-func (q *Request) count(use *usage, outputs, words int) {
-	if use == nil {
-		use = &usage{}
-	}
-	q.ISL, q.OSL = int(use.PromptTokens), int(use.CompletionTokens)
-	if q.ISL == 0 {
-		q.ISL, q.Estimated = words, true
-	}
-	if q.OSL == 0 {
-		q.OSL, q.Estimated = outputs, true
-	}
+	r.count(q, c.Usage, len(strings.Fields(text)))
 }
 
 // Causes with which a slot cancels its own request.

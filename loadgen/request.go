@@ -17,7 +17,7 @@ type Request struct {
 	EOF       time.Duration   // end of the body: the slot is free again
 
 	ISL, OSL    int  // prompt and output tokens
-	Estimated   bool // the server sent no usage: tokens were counted from events and words
+	Estimated   bool // ISL or OSL is an estimate from words or events: neither the server's usage nor a tokenizer had it
 	FirstTokens int  // tokens of the first content event; 0 means 1
 
 	Dial    time.Duration // time spent on a connection of its own before Start; never part of TTFT

@@ -34,6 +34,12 @@ type Target struct {
 	// server's prompt cache takes effect.
 	SamePrompts bool
 
+	// Tokenizer is the path of the model's tokenizer.json (byte-level BPE: GPT-2,
+	// Llama 3, Qwen 2 and their kin). It counts the tokens of prompts and answers
+	// for which the server reports no usage; those that a chat template adds are
+	// not among them. Empty: such tokens are estimated from words and events.
+	Tokenizer string
+
 	ReadyTimeout time.Duration // how long Ready waits for a server that refuses connections or answers 503; 0: 2 minutes
 	Waiting      func(error)   // told once, when Ready begins to wait, what for; nil: nobody is
 	Timeout      time.Duration // a request that lasts longer has failed; 0: 10 minutes

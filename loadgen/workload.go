@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+
+	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
 )
 
 // words are common English words that every byte-pair vocabulary in use has as
@@ -31,11 +33,13 @@ const uniqueWords = 8
 // starts.
 type workload struct {
 	head, tail []byte // the JSON around the prompt
+	room       int    // that nearly every body fits into
 	words      int
 	unique     int
 	seed       uint64
-	corpus     []byte // " word" repeated, longer than one prompt
-	offsets    []int  // where each word of the corpus starts
+	corpus     []byte         // " word" repeated, longer than one prompt
+	offsets    []int          // where each word of the corpus starts
+	tokenizer  *bpe.Tokenizer // counts what the server does not; nil: nothing does
 }
 
 // calibration maps a wanted ISL to a number of words: tokens = base + slope·words.
@@ -89,11 +93,20 @@ func newWorkload(t Target, model string, l Load, cal calibration, extra map[stri
 		w.corpus = append(w.corpus, words[rng.IntN(len(words))]...)
 	}
 	w.offsets = append(w.offsets, len(w.corpus))
+	w.room = len(w.head) + len(w.tail) + len(w.corpus)*w.words*11/10/n + 128
 	return w, nil
 }
 
 // body returns the i-th request body.
 func (w *workload) body(i uint64) []byte {
+	b := make([]byte, 0, w.room)
+	b = append(b, w.head...)
+	b = w.prompt(b, i) // no word needs escaping
+	return append(b, w.tail...)
+}
+
+// prompt appends the text of the i-th prompt.
+func (w *workload) prompt(b []byte, i uint64) []byte {
 	rest := w.words - w.unique
 	rng := rand.NewPCG(w.seed, i)
 	from := 0
@@ -104,14 +117,11 @@ func (w *workload) body(i uint64) []byte {
 	if w.unique == 0 && len(text) > 0 {
 		text = text[1:]
 	}
-	b := make([]byte, 0, len(w.head)+len(w.tail)+len(text)+w.unique*16)
-	b = append(b, w.head...)
 	for k := range w.unique {
 		if k > 0 {
 			b = append(b, ' ')
 		}
 		b = append(b, words[rng.Uint64()%uint64(len(words))]...)
 	}
-	b = append(b, text...)
-	return append(b, w.tail...)
+	return append(b, text...)
 }

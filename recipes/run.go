@@ -63,6 +63,7 @@ func Run(ctx context.Context, r *Recipe, s Spec) (*Outcome, error) {
 			return o, o.fail(fmt.Errorf("recipe %q stopped after %d probes: %w", r.Name, len(o.Probes), err))
 		}
 		o.Warnings = append(o.Warnings, p.decide(o.Plan.Limits, o.Plan.objectives())...)
+		o.Warnings = append(o.Warnings, o.notes(&p)...)
 		history = append(history, p.Observed)
 		o.Probes = append(o.Probes, p)
 		o.answer(planner, problem, history)

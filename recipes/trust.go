@@ -3,6 +3,7 @@ package recipes
 import (
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,8 +15,9 @@ func (p *Probe) doubts(limits []Limit) []error {
 	var doubts []error
 	allowed := lagAllowed(limits)
 	for _, m := range p.Trials {
-		if lag := m.Health.SendLagP99; lag > allowed {
-			doubts = append(doubts, &ClientBoundError{Concurrency: m.Load.Concurrency, Lag: lag, Allowed: allowed, CPU: m.Health.CPU})
+		h := m.Health
+		if lag := max(h.SendLagP99, h.BeatLagP99); lag > allowed {
+			doubts = append(doubts, &ClientBoundError{Concurrency: m.Load.Concurrency, Lag: lag, Woke: h.BeatLagP99 > h.SendLagP99, Allowed: allowed, CPU: h.CPU})
 		}
 		for _, w := range m.Warnings {
 			if errors.Is(w, loadgen.ErrUnsaturated) {
@@ -26,16 +28,41 @@ func (p *Probe) doubts(limits []Limit) []error {
 	return doubts
 }
 
+// notes returns what else a reader of the probe's numbers should know, and has
+// not been told in this run: a warning of each kind is enough.
+func (o *Outcome) notes(p *Probe) (notes []error) {
+	for _, m := range p.Trials {
+		for _, w := range m.Warnings {
+			for _, kind := range []error{loadgen.ErrEstimated, loadgen.ErrLengths, loadgen.ErrShort, loadgen.ErrRaised} {
+				told := func(e error) bool { return errors.Is(e, kind) }
+				switch {
+				case !errors.Is(w, kind), slices.ContainsFunc(o.Warnings, told), slices.ContainsFunc(notes, told):
+				case kind == loadgen.ErrRaised && o.Spec.Workload.Requests == loadgen.DefaultRequests:
+					// who has not said how many is not told
+				default:
+					notes = append(notes, w)
+				}
+			}
+		}
+	}
+	return notes
+}
+
 // ClientBoundError warns that the client was the bottleneck of a probe, so that
 // its numbers are not the server's.
 type ClientBoundError struct {
 	Concurrency  int
-	Lag, Allowed time.Duration // p99 of the lateness of sends, and what is tolerated
+	Lag, Allowed time.Duration // p99 of the lateness, and what is tolerated
+	Woke         bool          // Lag is that of the heartbeat's wake-ups, not of sends: what arrives is then read late, too
 	CPU          float64       // the client's share of the machine's cores, 0 to 1
 }
 
 func (e *ClientBoundError) Error() string {
-	return "the client was the bottleneck at concurrency " + strconv.Itoa(e.Concurrency) + ": it sent " +
+	what := "it sent "
+	if e.Woke {
+		what = "its goroutines woke "
+	}
+	return "the client was the bottleneck at concurrency " + strconv.Itoa(e.Concurrency) + ": " + what +
 		e.Lag.Round(10*time.Microsecond).String() + " late (p99, allowed " + e.Allowed.String() + ") at " +
 		strconv.Itoa(int(100*e.CPU+0.5)) + "% CPU; give it more cores or lower the load"
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -17,13 +18,12 @@ type object = map[string]any
 func inputConfig(o *recipes.Outcome, i, trial int) object {
 	m := o.Probes[i].Trials[trial]
 	return object{
-		"models":    object{"strategy": "round_robin", "items": []object{{"name": o.Server.Model}}},
-		"endpoint":  endpointConfig(o),
-		"datasets":  []object{datasetConfig(m)},
-		"phases":    []object{phaseConfig(m)},
-		"artifacts": artifactsConfig(probeDir(o, i, trial)),
-		// Tokens are counted by the server's usage.
-		"tokenizer":       object{"name": "server-usage", "revision": "", "trust_remote_code": false, "apply_chat_template": false},
+		"models":          object{"strategy": "round_robin", "items": []object{{"name": o.Server.Model}}},
+		"endpoint":        endpointConfig(o),
+		"datasets":        []object{datasetConfig(m)},
+		"phases":          []object{phaseConfig(m)},
+		"artifacts":       artifactsConfig(probeDir(o, i, trial)),
+		"tokenizer":       object{"name": tokenizerName(o), "revision": "", "trust_remote_code": false, "apply_chat_template": false},
 		"gpu_telemetry":   object{"enabled": false, "urls": []string{}, "collector": "", "mode": ""},
 		"server_metrics":  object{"enabled": false, "urls": []string{}, "formats": []string{"json", "csv"}, "discovery": object{"mode": "off", "timeout_seconds": 0}},
 		"network_latency": object{"enabled": false, "ping_interval": 0},
@@ -36,6 +36,10 @@ func inputConfig(o *recipes.Outcome, i, trial int) object {
 		"unsafe_override": false,
 	}
 }
+
+// tokenizerName is what counts tokens: the server's usage, or where it has none a
+// file.
+func tokenizerName(o *recipes.Outcome) string { return cmp.Or(o.Spec.Target.Tokenizer, "server-usage") }
 
 func endpointConfig(o *recipes.Outcome) object {
 	t := o.Spec.Target

@@ -1,0 +1,109 @@
+package loadgen
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
+	"github.com/aiperf-go/aiperf/loadgen/internal/sse"
+)
+
+// count fills in ISL and OSL, each by the best source there is: the server's
+// usage, else the tokenizer, else the words sent and the outputs received, which
+// are estimates.
+//
+// Note: AIPerf tokenizes answers again by default and can differ from the
+// server by a factor of two, for a server streams tokens that text does not show.
+func (r *record) count(q *Request, use *usage, outputs int) {
+	if use == nil {
+		use = &usage{}
+	}
+	q.ISL, q.OSL = int(use.PromptTokens), int(use.CompletionTokens)
+	if q.ISL > 0 && q.OSL > 0 {
+		return
+	}
+	work, tokenizer := r.ticket.work, r.ticket.work.tokenizer
+	if q.Failure != nil {
+		tokenizer = nil // nobody reads them
+	}
+	if q.ISL == 0 {
+		if tokenizer != nil {
+			q.ISL = tokenizer.Count(string(work.prompt(nil, r.ticket.serial)))
+		} else {
+			q.ISL, q.Estimated = work.words, true
+		}
+	}
+	if q.OSL == 0 {
+		exact := false
+		if tokenizer != nil {
+			q.OSL, exact = r.answerTokens(tokenizer, q.Streamed)
+		}
+		if !exact {
+			q.OSL, q.Estimated = max(q.OSL, outputs), true
+		}
+	}
+}
+
+// answerTokens counts the tokens of the answer's text and reasoning, each choice
+// for itself. exact is false when there is more to the answer than that: a tool
+// call's tokens depend on the model's own format.
+//
+// It reads the body a second time. Texts are not collected the first time, since
+// nearly all servers report usage.
+func (r *record) answerTokens(t *bpe.Tokenizer, streamed bool) (n int, exact bool) {
+	type voice struct {
+		choice    string
+		reasoning bool
+	}
+	texts := map[voice]*strings.Builder{}
+	exact = true
+	add := func(v voice, s string) {
+		if s == "" {
+			return
+		}
+		if texts[v] == nil {
+			texts[v] = &strings.Builder{}
+		}
+		texts[v].WriteString(s)
+	}
+	read := func(data []byte) {
+		var c struct {
+			Choices []struct {
+				Index   json.RawMessage `json:"index"`
+				Delta   message         `json:"delta"`
+				Message message         `json:"message"`
+				Text    string          `json:"text"`
+			} `json:"choices"`
+		}
+		if json.Unmarshal(data, &c) != nil {
+			return
+		}
+		for _, ch := range c.Choices {
+			id := string(ch.Index)
+			add(voice{id, false}, ch.Text)
+			for _, m := range []message{ch.Delta, ch.Message} {
+				add(voice{id, false}, m.Content)
+				if m.ReasoningContent == "" { // some servers send it under both names
+					m.ReasoningContent = m.Reasoning
+				}
+				add(voice{id, true}, m.ReasoningContent)
+				exact = exact && len(m.ToolCalls) == 0
+			}
+		}
+	}
+	if !streamed {
+		read(r.body)
+	}
+	for pos := 0; streamed; {
+		ev, next, ok := sse.Next(r.body, pos)
+		if !ok || isDone(ev.Data) {
+			break
+		}
+		read(ev.Data)
+		pos = next
+	}
+	for _, text := range texts {
+		n += t.Count(text.String())
+	}
+	return n, exact
+}
