@@ -145,6 +145,12 @@ func Tokens(isl, osl int) Option {
 	return option(func(c *config) { c.spec.Workload.ISL, c.spec.Workload.OSL = isl, osl })
 }
 
+// Prompts sends the prompts of a JSONL file, in its order and as they are, in
+// place of made-up ones: a line is a JSON string, {"text": "…"} or
+// {"messages": […]} in OpenAI's form. Recipes that sweep prompt lengths refuse it.
+// AIPerf: --input-file.
+func Prompts(path string) Option { return option(func(c *config) { c.spec.Target.Prompts = path }) }
+
 // Requests sets how many requests a probe measures. Default: 300; raised to two
 // a slot where the concurrency is higher.
 func Requests(n int) Option { return option(func(c *config) { c.spec.Workload.Requests = n }) }

@@ -26,6 +26,7 @@ type Generator struct {
 	transport *http.Transport
 	epoch     time.Time      // all times are counted from here
 	tokenizer *bpe.Tokenizer // nil: none
+	prompts   []prompt       // nil: made-up ones
 
 	server Server         // known after Ready
 	extra  map[string]any // body fields that the server has proved to accept
@@ -53,7 +54,7 @@ type Generator struct {
 	probes     int
 }
 
-// New returns a generator for t. It reads t's tokenizer and sends nothing. Errors
+// New returns a generator for t. It reads the files that t names and sends nothing. Errors
 // are *TargetError.
 func New(t Target) (*Generator, error) {
 	t, base, err := t.normalize()
@@ -66,6 +67,10 @@ func New(t Target) (*Generator, error) {
 			return nil, &TargetError{Field: "Tokenizer", Problem: fmt.Sprintf("cannot be used: %v", err)}
 		}
 	}
+	prompts, err := t.prompts()
+	if err != nil {
+		return nil, err
+	}
 	d := newDialer(t, base)
 	return &Generator{
 		target:    t,
@@ -75,6 +80,7 @@ func New(t Target) (*Generator, error) {
 		transport: d.transport(),
 		epoch:     time.Now(),
 		tokenizer: tokenizer,
+		prompts:   prompts,
 		server:    Server{Model: t.Model},
 		cal:       calibration{slope: 1},
 		records:   sync.Pool{New: func() any { return new(record) }},

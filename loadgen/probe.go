@@ -90,7 +90,7 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	if err != nil {
 		return nil, err
 	}
-	w.tokenizer = g.tokenizer
+	w.tokenizer, w.prompts = g.tokenizer, g.prompts
 	if g.closed {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())
 	}

@@ -34,6 +34,11 @@ type Target struct {
 	// server's prompt cache takes effect.
 	SamePrompts bool
 
+	// Prompts is the path of a JSONL file of prompts, which are sent in its order,
+	// over and over, as they are: a load's ISL is then not used, and no unique
+	// words open them. A line is a JSON string, {"text": "…"}, {"prompt": "…"} or
+	// {"messages": […]} in OpenAI's form. Empty: made-up prompts.
+	Prompts string
 	// Tokenizer is the path of the model's tokenizer.json (byte-level BPE: GPT-2,
 	// Llama 3, Qwen 2 and their kin). It counts the tokens of prompts and answers
 	// for which the server reports no usage; those that a chat template adds are

@@ -22,20 +22,13 @@ func (r *record) count(q *Request, use *usage, outputs int) {
 	if q.ISL > 0 && q.OSL > 0 {
 		return
 	}
-	work, tokenizer := r.ticket.work, r.ticket.work.tokenizer
-	if q.Failure != nil {
-		tokenizer = nil // nobody reads them
-	}
+	tokenizer := r.ticket.work.tokenizer
 	if q.ISL == 0 {
-		if tokenizer != nil {
-			q.ISL = tokenizer.Count(string(work.prompt(nil, r.ticket.serial)))
-		} else {
-			q.ISL, q.Estimated = work.words, true
-		}
+		q.ISL, q.Estimated = r.ticket.work.promptTokens(r.ticket.serial), tokenizer == nil
 	}
 	if q.OSL == 0 {
 		exact := false
-		if tokenizer != nil {
+		if tokenizer != nil && q.Failure == nil { // nobody reads a failure's
 			q.OSL, exact = r.answerTokens(tokenizer, q.Streamed)
 		}
 		if !exact {

@@ -1,9 +1,11 @@
 package loadgen
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
@@ -39,6 +41,7 @@ type workload struct {
 	seed       uint64
 	corpus     []byte         // " word" repeated, longer than one prompt
 	offsets    []int          // where each word of the corpus starts
+	prompts    []prompt       // of a file; nil: made-up ones
 	tokenizer  *bpe.Tokenizer // counts what the server does not; nil: nothing does
 }
 
@@ -99,10 +102,36 @@ func newWorkload(t Target, model string, l Load, cal calibration, extra map[stri
 
 // body returns the i-th request body.
 func (w *workload) body(i uint64) []byte {
+	if w.prompts != nil {
+		p := w.prompts[i%uint64(len(w.prompts))]
+		head, tail := w.head[:len(w.head)-1], w.tail[1:] // without the quotes
+		if p.chat {
+			head, tail = bytes.TrimSuffix(w.head, []byte(messageHead)), bytes.TrimPrefix(w.tail, []byte(messageTail))
+		}
+		return slices.Concat(head, p.body, tail)
+	}
 	b := make([]byte, 0, w.room)
 	b = append(b, w.head...)
 	b = w.prompt(b, i) // no word needs escaping
 	return append(b, w.tail...)
+}
+
+// The JSON around the one message of a made-up prompt.
+const (
+	messageHead = `[{"content":"`
+	messageTail = `","role":"user"}]`
+)
+
+// promptTokens counts the tokens of the i-th prompt; without a tokenizer, its
+// words.
+func (w *workload) promptTokens(i uint64) int {
+	switch {
+	case w.prompts != nil:
+		return w.prompts[i%uint64(len(w.prompts))].count(w.tokenizer)
+	case w.tokenizer != nil:
+		return w.tokenizer.Count(string(w.prompt(nil, i)))
+	}
+	return w.words
 }
 
 // prompt appends the text of the i-th prompt.

@@ -48,6 +48,7 @@ func TestBadInput(t *testing.T) {
 		{"a wrong key", with(func(s *recipes.Spec) { s.Target.APIKey = "wrong" }), new(*loadgen.UnauthorizedError), []string{"401", "refuses the API key"}},
 		{"a model that is not served", with(func(s *recipes.Spec) { s.Target.Model = "better" }), new(*loadgen.UnknownModelError), []string{`"better"`, "it serves good"}},
 		{"a server of something else", with(func(s *recipes.Spec) { s.Target.URL = notOpenAI.URL }), new(*loadgen.ProtocolError), []string{notOpenAI.URL, "/v1/models", "404"}},
+		{"a file of prompts that is not there", with(func(s *recipes.Spec) { s.Target.Prompts = "none.jsonl" }), new(*recipes.InputError), []string{"none.jsonl"}},
 		{"no SLA", with(func(s *recipes.Spec) { s.Inputs.TTFT = nil }), new(*recipes.InputError), []string{"requires", "aiperftest.TTFT", "--ttft-sla-ms"}},
 		{"an SLA of 0", with(func(s *recipes.Spec) { s.Inputs.TTFT = new(0.0) }), new(*recipes.InputError), []string{"aiperftest.TTFT", "0 ms", "positive"}},
 		{"an SLA of NaN", with(func(s *recipes.Spec) { s.Inputs.TTFT = new(math.NaN()) }), new(*recipes.InputError), []string{"aiperftest.TTFT", "NaN", "finite"}},
@@ -76,6 +77,13 @@ func TestBadInput(t *testing.T) {
 			assert.Less(t, time.Since(began), 30*time.Second)
 		})
 	}
+	t.Run("prompts of a file where lengths are swept", func(t *testing.T) {
+		r, err := recipes.Lookup("prefill-ttft-curve")
+		require.NoError(t, err)
+		_, err = recipes.Run(t.Context(), r, recipes.Spec{Target: loadgen.Target{URL: srv.URL, Prompts: "prompts.jsonl"}})
+		assert.ErrorAs(t, err, new(*recipes.InputError))
+		assert.ErrorContains(t, err, "leave out aiperftest.Prompts(…) (AIPerf: --input-file)")
+	})
 	t.Run("unknown recipe", func(t *testing.T) {
 		_, err := recipes.Lookup("max-throughput-tft-sla")
 		assert.ErrorAs(t, err, new(*recipes.UnknownRecipeError))

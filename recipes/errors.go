@@ -33,6 +33,7 @@ const (
 	inputSampler         Input = "Sampler"
 	inputStreaming       Input = "Streaming"
 	inputTokens          Input = "Tokens"
+	inputPrompts         Input = "Prompts"
 	inputTrials          Input = "Trials"
 	inputEndpoint        Input = "Endpoint"
 )
@@ -61,6 +62,7 @@ var flags = map[Input]string{
 	inputSampler:         "--optuna-sampler",
 	inputStreaming:       "--streaming",
 	inputTokens:          "--isl, --osl",
+	inputPrompts:         "--input-file",
 	inputTrials:          "--num-profile-runs",
 	inputEndpoint:        "--url",
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
@@ -96,6 +97,8 @@ func prepare(r *Recipe, s Spec) (*Outcome, error) {
 		return nil, wrong(r.Name, inputAtLeast, "%d is not a concurrency", s.AtLeast)
 	case s.Confidence != 0 && !(s.Confidence > 0.5 && s.Confidence < 1):
 		return nil, &InputError{Recipe: r.Name, Problem: fmt.Sprintf("cannot use confidence %v: give a probability between 0.5 and 1", s.Confidence)}
+	case s.Target.Prompts != "" && slices.Contains(p.Paths(), PathISL):
+		return nil, &InputError{Recipe: r.Name, Inputs: []Input{inputPrompts}, Problem: "sweeps prompt lengths and cannot send prompts of a file; leave out " + inputPrompts.option()}
 	case s.Prober == nil && s.Target.URL == "":
 		return nil, &InputError{Recipe: r.Name, Inputs: []Input{inputEndpoint},
 			Problem: "has no endpoint to load: set Spec.Target.URL or Spec.Prober; in a test use " + inputEndpoint.option() + " or AIPERF_URL"}

@@ -20,7 +20,7 @@ func inputConfig(o *recipes.Outcome, i, trial int) object {
 	return object{
 		"models":          object{"strategy": "round_robin", "items": []object{{"name": o.Server.Model}}},
 		"endpoint":        endpointConfig(o),
-		"datasets":        []object{datasetConfig(m)},
+		"datasets":        []object{datasetConfig(o, m)},
 		"phases":          []object{phaseConfig(m)},
 		"artifacts":       artifactsConfig(probeDir(o, i, trial)),
 		"tokenizer":       object{"name": tokenizerName(o), "revision": "", "trust_remote_code": false, "apply_chat_template": false},
@@ -63,7 +63,10 @@ func protocolOf(o *recipes.Outcome) string {
 	return "chat"
 }
 
-func datasetConfig(m *recipes.Measurement) object {
+func datasetConfig(o *recipes.Outcome, m *recipes.Measurement) object {
+	if path := o.Spec.Target.Prompts; path != "" {
+		return object{"name": "main", "type": "file", "path": path, "format": "single_turn", "entries": m.Load.Requests, "sampling": "sequential", "turn_delay_ratio": 1}
+	}
 	length := func(n int) object { return object{"mean": n, "stddev": 0} }
 	return object{
 		"name": "main", "type": "synthetic", "entries": m.Load.Requests, "sampling": "sequential", "turn_delay_ratio": 1,

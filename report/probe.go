@@ -50,7 +50,11 @@ func Expansion(w io.Writer, o *recipes.Outcome) error {
 		add("then %s → %s", p.Handler, p.File)
 	}
 	load := o.Spec.Workload
-	add("%d/%d tokens in/out, %s a probe in at most %v, seed %d", load.ISL, load.OSL, plural(load.Requests, "request"), load.Window, load.Seed)
+	shape := fmt.Sprintf("%d/%d tokens in/out", load.ISL, load.OSL)
+	if prompts := o.Spec.Target.Prompts; prompts != "" {
+		shape = fmt.Sprintf("prompts of %s, %d tokens out", prompts, load.OSL)
+	}
+	add("%s, %s a probe in at most %v, seed %d", shape, plural(load.Requests, "request"), load.Window, load.Seed)
 	if o.Server.Model != "" {
 		server := "model " + o.Server.Model + " at " + o.Spec.Target.Redacted()
 		if o.Server.Version != "" {
