@@ -105,7 +105,7 @@ func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve runs h on an in-memory network inside the bubble and hands a ready
 // generator to f.
-func serve(t *testing.T, h *scripted, f func(ctx context.Context, g *loadgen.Generator)) {
+func serve(t *testing.T, h http.Handler, f func(ctx context.Context, g *loadgen.Generator)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newPipes()
 		srv := &http.Server{Handler: h}
