@@ -13,11 +13,10 @@ import (
 // doubts returns why the probe's numbers cannot be laid at the server's door.
 func (p *Probe) doubts(limits []Limit) []error {
 	var doubts []error
-	allowed := lagAllowed(limits)
 	for _, m := range p.Trials {
-		h := m.Health
-		if lag := max(h.SendLagP99, h.BeatLagP99); lag > allowed {
-			doubts = append(doubts, &ClientBoundError{Concurrency: m.Load.Concurrency, Lag: lag, Woke: h.BeatLagP99 > h.SendLagP99, Allowed: allowed, CPU: h.CPU})
+		if ClientBound(m, limits) {
+			h := m.Health
+			doubts = append(doubts, &ClientBoundError{Concurrency: m.Load.Concurrency, Lag: max(h.SendLagP99, h.BeatLagP99), Woke: h.BeatLagP99 > h.SendLagP99, Allowed: lagAllowed(limits), CPU: h.CPU})
 		}
 		for _, w := range m.Warnings {
 			if errors.Is(w, loadgen.ErrUnsaturated) {
@@ -26,6 +25,14 @@ func (p *Probe) doubts(limits []Limit) []error {
 		}
 	}
 	return doubts
+}
+
+// ClientBound reports whether the client was the bottleneck of a measurement: it
+// sent late, or its goroutines woke late and so read late, by more than 5 % of
+// the tightest latency limit and more than 5 ms (99th percentile). In a closed
+// loop the second alone tells: a starved client sends as soon as it has read.
+func ClientBound(m *loadgen.Measurement, limits []Limit) bool {
+	return max(m.Health.SendLagP99, m.Health.BeatLagP99) > lagAllowed(limits)
 }
 
 // notes returns what else a reader of the probe's numbers should know, and has

@@ -408,20 +408,23 @@ func spent(o *recipes.Outcome) string {
 
 // health is the worst the client fared in any probe.
 func health(o *recipes.Outcome) (string, bool) {
-	var lag time.Duration
+	var lag, woke time.Duration
 	cpu, any, bound := 0.0, false, false
 	for _, p := range o.Probes {
 		for _, m := range p.Trials {
 			any = true
-			lag, cpu = max(lag, m.Health.SendLagP99), max(cpu, m.Health.CPU)
+			lag, woke, cpu = max(lag, m.Health.SendLagP99), max(woke, m.Health.BeatLagP99), max(cpu, m.Health.CPU)
 		}
 		bound = bound || p.State() == "untrusted"
 	}
-	word := "client healthy"
+	word, of := "client healthy", "send lag"
 	if bound {
 		word = "client not healthy"
+		if woke > lag {
+			of, lag = "wake-up lag", woke
+		}
 	}
-	return fmt.Sprintf("%s (p99 send lag %s, CPU %.0f%%)", word, duration(float64(lag)/1e6), 100*cpu), any
+	return fmt.Sprintf("%s (p99 %s %s, CPU %.0f%%)", word, of, duration(float64(lag)/1e6), 100*cpu), any
 }
 
 // metricName is an objective's metric as people call it.

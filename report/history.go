@@ -132,6 +132,7 @@ func iterationOf(o *recipes.Outcome, i int) iteration {
 		it.Health.BeatLag = max(it.Health.BeatLag, num(ms(h.BeatLagP99)))
 		it.Health.CPU = max(it.Health.CPU, num(h.CPU))
 		it.Health.GC += num(ms(h.GCPause))
+		it.Health.Bound = it.Health.Bound || recipes.ClientBound(m, o.Plan.Limits)
 	}
 	return it
 }

@@ -100,10 +100,11 @@ type reading struct {
 }
 
 type clientHealth struct {
-	SendLag num `json:"send_lag_p99_ms"`
-	BeatLag num `json:"heartbeat_lag_p99_ms"`
-	CPU     num `json:"cpu"`
-	GC      num `json:"gc_pause_ms"`
+	SendLag num  `json:"send_lag_p99_ms"`
+	BeatLag num  `json:"heartbeat_lag_p99_ms"`
+	CPU     num  `json:"cpu"`
+	GC      num  `json:"gc_pause_ms"`
+	Bound   bool `json:"client_bound"` // the client was the bottleneck: the verdict is not the server's
 }
 
 type step struct {

@@ -32,7 +32,7 @@ func Profile(w io.Writer, o *recipes.Outcome, i, trial int) error {
 		"start_time":    nil,
 		"end_time":      nil,
 		"ended":         m.Ended,
-		"client_health": clientHealth{num(ms(m.Health.SendLagP99)), num(ms(m.Health.BeatLagP99)), num(m.Health.CPU), num(ms(m.Health.GCPause))},
+		"client_health": clientHealth{num(ms(m.Health.SendLagP99)), num(ms(m.Health.BeatLagP99)), num(m.Health.CPU), num(ms(m.Health.GCPause)), recipes.ClientBound(m, o.Plan.Limits)},
 	}
 	if first, last, ok := span(m); ok {
 		doc["start_time"], doc["end_time"] = first.Format(stamp), last.Format(stamp)

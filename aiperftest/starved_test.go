@@ -1,0 +1,110 @@
+package aiperftest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// starvedRuns are what the starved client is asked: a search that a healthy one
+// would call met, one that it would call missed, and a load without limits.
+var starvedRuns = map[string]func(aiperftest.T, aiperftest.Option) *recipes.Outcome{
+	"met": func(t aiperftest.T, o aiperftest.Option) *recipes.Outcome {
+		return aiperftest.RunRecipe(t, "max-concurrency-under-sla", o, aiperftest.Style(recipes.Monotonic), aiperftest.Concurrency(1, 4), aiperftest.TTFT(time.Second))
+	},
+	"missed": func(t aiperftest.T, o aiperftest.Option) *recipes.Outcome {
+		return aiperftest.RunRecipe(t, "max-concurrency-under-sla", o, aiperftest.Style(recipes.Monotonic), aiperftest.Concurrency(1, 4), aiperftest.TTFT(5*time.Millisecond))
+	},
+	"measured": func(t aiperftest.T, o aiperftest.Option) *recipes.Outcome {
+		return aiperftest.Run(t, recipes.Fixed(2), o)
+	},
+}
+
+// TestStarvedChild is the client that TestStarved starves; by itself it has
+// nothing to do.
+func TestStarvedChild(t *testing.T) {
+	name, dir := os.Getenv("AIPERF_TEST_STARVED"), os.Getenv("AIPERF_TEST_DIR")
+	if name == "" {
+		return
+	}
+	done := make(chan struct{})
+	defer close(done)
+	for range 5 { // busy neighbours on the one processor: each takes its 10 ms in turn
+		go func() {
+			for n := 0; ; n++ {
+				if n%(1<<16) == 0 {
+					select {
+					case <-done:
+						return
+					default:
+					}
+				}
+			}
+		}()
+	}
+	out := starvedRuns[name](t, aiperftest.Options{
+		aiperftest.Tokens(8, 3), aiperftest.Requests(12), aiperftest.Artifacts(dir), aiperftest.ReportOnly(), aiperftest.Charts(false),
+	})
+	fmt.Printf("verdict: %v\n", out.Verdict)
+}
+
+// TestStarved: a client with one processor and busy neighbours on it, against a
+// server in another process, measures itself and not the server. The run says
+// client_bound and is inconclusive, whatever the numbers say.
+func TestStarved(t *testing.T) {
+	srv := simserver.New(simserver.Model{Step: 10 * time.Millisecond})
+	defer srv.Close()
+	for name := range starvedRuns {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStarvedChild$", "-test.v", "-test.timeout=2m")
+			cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "AIPERF_URL="+srv.URL, "AIPERF_TEST_STARVED="+name, "AIPERF_TEST_DIR="+dir)
+			b, err := cmd.CombinedOutput()
+			out := unfolded(string(b))
+			require.NoError(t, err, "%s", b)
+			assert.Contains(t, out, "verdict: inconclusive", "%s", b)
+			assert.Contains(t, out, "client not healthy (p99 wake-up lag")
+			assert.Contains(t, out, "the client was the bottleneck at concurrency")
+			assert.Contains(t, out, "give it more cores or lower the load")
+
+			type health struct {
+				Send  *float64 `json:"send_lag_p99_ms"`
+				Beat  *float64 `json:"heartbeat_lag_p99_ms"`
+				CPU   *float64 `json:"cpu"`
+				GC    *float64 `json:"gc_pause_ms"`
+				Bound bool     `json:"client_bound"`
+			}
+			seen := 0
+			for _, file := range files(t, dir) {
+				if !strings.HasSuffix(file, "profile_export_aiperf.json") {
+					continue
+				}
+				seen++
+				var doc struct {
+					Health health `json:"client_health"`
+				}
+				b, err := os.ReadFile(filepath.Join(dir, file))
+				require.NoError(t, err)
+				require.NoError(t, json.Unmarshal(b, &doc))
+				h := doc.Health
+				require.True(t, h.Send != nil && h.Beat != nil && h.CPU != nil && h.GC != nil, "%s has all of %+v", file, h)
+				assert.True(t, h.Bound, file)
+				assert.Greater(t, *h.Beat, 5.0)
+				assert.Greater(t, *h.CPU, 0.1)
+			}
+			assert.Positive(t, seen, "every probe's profile says so")
+		})
+	}
+}
