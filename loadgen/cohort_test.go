@@ -76,12 +76,12 @@ func TestCohortUnbiased(t *testing.T) {
 		{"exponential lengths: the median", func(u float64) time.Duration {
 			return time.Duration(-math.Log1p(-u) * float64(time.Second))
 		}, 3 * time.Second, 693147181 * time.Nanosecond, 0.5},
-		{"a hundredth is thirty times as long", func(u float64) time.Duration {
-			if u < 0.01 {
-				return 6 * time.Second
+		{"one in fifty is twenty times as long", func(u float64) time.Duration {
+			if u < 0.02 {
+				return 8 * time.Second
 			}
-			return 200 * time.Millisecond
-		}, 4 * time.Second, time.Second, 0.01},
+			return 400 * time.Millisecond
+		}, 4 * time.Second, time.Second, 0.02},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			h := mixed(func(u float64) (time.Duration, int) { return tt.length(u), http.StatusOK })

@@ -33,6 +33,7 @@ type Generator struct {
 	cal    calibration
 
 	inspect func(*record) // sees each record before it is parsed; nil but in benchmarks of the client's own share
+	dropped func(*record) // sees each record that no probe wants, under mu; nil but in the soak test
 	records sync.Pool
 	slots   sync.WaitGroup
 
@@ -281,6 +282,9 @@ func (g *Generator) end(s *slot, rec *record) (pause time.Duration) {
 	}
 	p := g.probe
 	if p == nil || s.ctx.Err() != nil { // nobody is measuring, or this load was stopped
+		if g.dropped != nil {
+			g.dropped(rec)
+		}
 		rec.reset()
 		g.records.Put(rec)
 		return pause
