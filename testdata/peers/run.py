@@ -43,11 +43,16 @@ def timed(command, log, limit, **env):
     with open(log, "w") as f:
         p = subprocess.Popen([str(c) for c in command], stdout=f, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                              cwd=pathlib.Path(log).parent, env=os.environ | env, start_new_session=True)
-        late = threading.Timer(limit, lambda: os.killpg(p.pid, signal.SIGKILL))
+        late = threading.Timer(limit, os.killpg, (p.pid, signal.SIGKILL))
         late.start()
-        _, status, used = os.wait4(p.pid, 0)
+        try:
+            _, status, used = os.wait4(p.pid, 0)
+        except BaseException:
+            os.killpg(p.pid, signal.SIGKILL)
+            raise
+        finally:
+            late.cancel()
         p.returncode = os.waitstatus_to_exitcode(status)
-        late.cancel()
     if p.returncode:
         sys.exit(f"{pathlib.Path(command[0]).name} ended with {p.returncode}:\n" + "\n".join(pathlib.Path(log).read_text().splitlines()[-30:]))
     return {"wall": time.monotonic() - begun, "cpu": used.ru_utime + used.ru_stime, "rss": used.ru_maxrss / 1024}
@@ -61,7 +66,7 @@ def fixed(tool, work, url, out, concurrency, requests, a):
     elif tool == "aiperf":
         command = [*aiperf(work, url, out), "--concurrency", concurrency, "--request-count", requests, "--isl", a.isl, "--osl", a.osl]
     else:
-        command = [work / "guidellm/bin/guidellm", "run", "--backend", f"kind=openai_http,target={url},model=exact",
+        command = [work / "guidellm/bin/guidellm", "run", "--backend", f"kind=openai_http,target={url},model=measured",
                    "--profile", f"kind=concurrent,streams={concurrency}", "--constraint", f"kind=max_requests,count={requests}",
                    "--tokenizer", f"kind=huggingface_auto,model={work / 'tokenizer'}",
                    "--data", f"kind=synthetic_text,prompt_tokens={a.isl},output_tokens={a.osl}",
@@ -78,7 +83,7 @@ def fixed(tool, work, url, out, concurrency, requests, a):
 
 
 def aiperf(work, url, out):
-    return [work / "aiperf/bin/aiperf", "profile", "--model", "exact", "--url", url, "--endpoint-type", "chat", "--streaming",
+    return [work / "aiperf/bin/aiperf", "profile", "--model", "measured", "--url", url, "--endpoint-type", "chat", "--streaming",
             "--tokenizer", work / "tokenizer", "--ui", "none", "--no-gpu-telemetry", "--artifact-dir", out]
 
 
@@ -89,7 +94,7 @@ def compare(work, a):
         for tool in TITLES:
             for what, c, r in (("start", 1, 2), ("load", a.concurrency, a.requests)):
                 with served(work) as (url, _):
-                    got = fixed(tool, work, url, work / f"{tool}-{what}-{n}", c, r, a)
+                    got = fixed(tool, work, url, work / "runs" / f"{tool}-{what}-{n}", c, r, a)
                     got["server"] = json.load(urllib.request.urlopen(url + "/account"))
                 say(tool, what, f"round {n + 1}: {got['wall']:.1f} s, {got['cpu']:.1f} CPU-s, TTFT p95 {got['ttft']['p95']:.1f} ms")
                 figures.setdefault((tool, what), []).append(got)
@@ -119,22 +124,22 @@ def search(work, a):
     """One search of each tool and style; the simulated server says what is true."""
     rows, truth = [], ""
     for tool, style in [("ours", s) for s in ("sequential", "smooth_isotonic", "monotonic")] + [("aiperf", s) for s in a.search.split(",")]:
-        out = work / f"search-{tool}-{style}"
+        out = work / "runs" / f"search-{tool}-{style}"
         with served(work, "-engine", f"-limit={a.limit}ms", "-osl=16") as (url, more):
             truth = more.readline().strip()
             if tool == "ours":
                 command = [work / "bin/ours", "-test.run=TestSearch$", "-test.v", f"-isl={a.isl}", "-osl=16", f"-requests={a.search_requests}",
-                           "-concurrency=200", f"-limit={a.limit}ms", f"-style={style}", f"-out={out}"]
+                           f"-concurrency={a.most}", f"-limit={a.limit}ms", f"-style={style}", f"-out={out}"]
             else:
                 command = [*aiperf(work, url, out), "--search-recipe", "max-concurrency-under-sla", "--search-style", style, "--ttft-sla-ms", a.limit,
-                           "--concurrency-min", 1, "--concurrency-max", 200, "--request-count", a.search_requests, "--isl", a.isl, "--osl", 16]
+                           "--concurrency-min", 1, "--concurrency-max", a.most, "--request-count", a.search_requests, "--isl", a.isl, "--osl", 16]
             got = timed(command, f"{out}.log", 3600, AIPERF_URL=url)
         h = json.loads(next(pathlib.Path(out).rglob("search_history.json")).read_text())
-        answer = (h.get("boundary_summary") or {}).get("feasible_max")
+        answer = ((h.get("boundary_summary") or {}).get("feasible_max") or {}).get("value")
         say(tool, style, f"{got['wall']:.0f} s, {got['cpu']:.0f} CPU-s, answer {answer}, truth {truth}")
-        rows.append([TITLES[tool], style, text(answer), truth, str(len(h["iterations"])), text(got["wall"]), text(got["cpu"])])
-    return f"TTFT p95 < {a.limit} ms, 16 tokens, concurrency 1 to 200, {a.search_requests} requests a probe; the truth is computed from the simulated server's engine.\n\n" + \
-        table(["", "style", "answer", "truth", "probes", "wall time, s", "CPU, s"], rows)
+        rows.append([TITLES[tool], style, text(answer), truth, str(len(h["iterations"])), text(got["wall"]), text(got["cpu"]), h["convergence_reason"] or "–"])
+    return f"TTFT p95 < {a.limit} ms, 16 tokens, concurrency 1 to {a.most}, {a.search_requests} requests a probe; the truth is computed from the simulated server's engine.\n\n" + \
+        table(["", "style", "answer", "truth", "probes", "wall time, s", "CPU, s", "ended"], rows)
 
 
 def table(head, rows):
@@ -163,11 +168,12 @@ def main():
     p.add_argument("--isl", type=int, default=64)
     p.add_argument("--osl", type=int, default=64)
     p.add_argument("--rounds", type=int, default=3, help="of which the median is reported")
-    p.add_argument("--search", default="", help="also search, AIPerf in these styles: monotonic, or monotonic,smooth_isotonic")
-    p.add_argument("--limit", type=int, default=25, help="of a search: TTFT p95, ms")
+    p.add_argument("--search", default="", help="also search, AIPerf in these styles, as monotonic,smooth_isotonic")
+    p.add_argument("--limit", type=int, default=30, help="of a search: TTFT p95, ms")
+    p.add_argument("--most", type=int, default=200, help="of a search: the highest concurrency")
     p.add_argument("--search-requests", type=int, default=300)
     p.add_argument("--work", help="folder of the installed peers and the runs, kept; default: a temporary one, removed")
-    p.add_argument("--python", default=sys.executable, help="interpreter for the peers' environments, 3.10 to 3.12")
+    p.add_argument("--python", default=sys.executable, help="interpreter for the peers' environments, 3.11 to 3.13")
     p.add_argument("--out", default=HERE / "RESULT.md")
     a = p.parse_args()
     work = pathlib.Path(a.work or tempfile.mkdtemp()).resolve()
@@ -182,11 +188,11 @@ def main():
                  + subprocess.run([work / "aiperf/bin/python", "-c", "import platform; print(platform.python_version())"], capture_output=True, text=True, check=True).stdout.strip()
                  + f"; load average at the start {load1:.2f}. Written by run.py; README.md says what the rows are.\n",
                  f"## One load\n\nA token every 20 ms to each stream; concurrency {a.concurrency}, {a.requests} requests, {a.isl} prompt tokens, {a.osl} tokens an answer; median of {a.rounds} rounds.\n\n" + compare(work, a)]
+        pathlib.Path(a.out).write_text("\n".join(parts))  # a search that fails does not lose it
         if a.search:
             parts.append("## One search\n\n" + search(work, a))
-        result = "\n".join(parts)
-        pathlib.Path(a.out).write_text(result)
-        print(result)
+            pathlib.Path(a.out).write_text("\n".join(parts))
+        print("\n".join(parts))
     finally:
         if not a.work:
             shutil.rmtree(work, ignore_errors=True)

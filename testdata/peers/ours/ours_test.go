@@ -16,7 +16,7 @@ var (
 	osl         = flag.Int("osl", 64, "tokens of an answer")
 	requests    = flag.Int("requests", 768, "requests of a probe")
 	concurrency = flag.Int("concurrency", 128, "requests in flight; of a search, the most")
-	limit       = flag.Duration("limit", 25*time.Millisecond, "limit on p95 TTFT")
+	limit       = flag.Duration("limit", 30*time.Millisecond, "limit on p95 TTFT")
 	style       = flag.String("style", "sequential", "of the search")
 	out         = flag.String("out", "", "folder of the artifacts")
 )

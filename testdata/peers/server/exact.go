@@ -25,13 +25,13 @@ func newExact(every time.Duration) *exact {
 	e.HandleFunc("GET /account", e.account)
 	for _, path := range []string{"GET /v1/models", "GET /health"} {
 		e.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
-			fmt.Fprint(w, `{"object":"list","data":[{"id":"exact","object":"model"}]}`)
+			fmt.Fprint(w, `{"object":"list","data":[{"id":"measured","object":"model"}]}`)
 		})
 	}
 	return e
 }
 
-const chunk = "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"exact\",\"choices\":[%s]%s}\n\n"
+const chunk = "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"measured\",\"choices\":[%s]%s}\n\n"
 
 func (e *exact) chat(w http.ResponseWriter, r *http.Request) {
 	last := time.Now()

@@ -25,13 +25,13 @@ import (
 
 // engine has steps that grow with the batch and prompts that cost nothing: the
 // answer must not depend on how a client's tokens become the server's words.
-var engine = simserver.Model{Step: 1500 * time.Microsecond, PerSeq: 220 * time.Microsecond, Jitter: 0.05, Chunk: 1 << 20, MaxBatch: 512}
+var engine = simserver.Model{Name: "measured", Step: 1500 * time.Microsecond, PerSeq: 220 * time.Microsecond, Jitter: 0.05, Chunk: 1 << 20, MaxBatch: 512}
 
 func main() {
 	log.SetFlags(0)
 	every := flag.Duration("every", 20*time.Millisecond, "time between the tokens of a stream")
 	simulated := flag.Bool("engine", false, "serve the simulated engine instead")
-	limit := flag.Duration("limit", 25*time.Millisecond, "limit on p95 TTFT, with -engine")
+	limit := flag.Duration("limit", 30*time.Millisecond, "limit on p95 TTFT, with -engine")
 	osl := flag.Int("osl", 16, "tokens of an answer, with -engine")
 	flag.Parse()
 	if *simulated {
