@@ -58,18 +58,18 @@ def timed(command, log, limit, **env):
     return {"wall": time.monotonic() - begun, "cpu": used.ru_utime + used.ru_stime, "rss": used.ru_maxrss / 1024}
 
 
-def fixed(tool, work, url, out, concurrency, requests, a):
+def fixed(tool, work, url, out, concurrency, requests, isl, osl):
     """Load url with a fixed concurrency; return what it cost and what the tool reports, times in milliseconds."""
     if tool == "ours":
-        command = [work / "bin/ours", "-test.run=TestFixed$", "-test.v", f"-isl={a.isl}", f"-osl={a.osl}",
+        command = [work / "bin/ours", "-test.run=TestFixed$", "-test.v", f"-isl={isl}", f"-osl={osl}",
                    f"-requests={requests}", f"-concurrency={concurrency}", f"-out={out}"]
     elif tool == "aiperf":
-        command = [*aiperf(work, url, out), "--concurrency", concurrency, "--request-count", requests, "--isl", a.isl, "--osl", a.osl]
+        command = [*aiperf(work, url, out), "--concurrency", concurrency, "--request-count", requests, "--isl", isl, "--osl", osl]
     else:
         command = [work / "guidellm/bin/guidellm", "run", "--backend", f"kind=openai_http,target={url},model=measured",
                    "--profile", f"kind=concurrent,streams={concurrency}", "--constraint", f"kind=max_requests,count={requests}",
                    "--tokenizer", f"kind=huggingface_auto,model={work / 'tokenizer'}",
-                   "--data", f"kind=synthetic_text,prompt_tokens={a.isl},output_tokens={a.osl}",
+                   "--data", f"kind=synthetic_text,prompt_tokens={isl},output_tokens={osl}",
                    "--output", f"kind=json,path={out}.json", "--disable-progress"]
     got = timed(command, f"{out}.log", 600, AIPERF_URL=url)
     if tool == "guidellm":
@@ -92,9 +92,9 @@ def compare(work, a):
     figures = {}
     for n in range(a.rounds):
         for tool in TITLES:
-            for what, c, r in (("start", 1, 2), ("load", a.concurrency, a.requests)):
+            for what, c, r, osl in (("start", 1, 2, 2), ("load", a.concurrency, a.requests, a.osl)):
                 with served(work) as (url, _):
-                    got = fixed(tool, work, url, work / "runs" / f"{tool}-{what}-{n}", c, r, a)
+                    got = fixed(tool, work, url, work / "runs" / f"{tool}-{what}-{n}", c, r, a.isl, osl)
                     got["server"] = json.load(urllib.request.urlopen(url + "/account"))
                 say(tool, what, f"round {n + 1}: {got['wall']:.1f} s, {got['cpu']:.1f} CPU-s, TTFT p95 {got['ttft']['p95']:.1f} ms")
                 figures.setdefault((tool, what), []).append(got)
@@ -108,7 +108,7 @@ def compare(work, a):
     rows += [("– p95 as the server sent it, ms", "load", "server", "ttft", "p95")]
     rows += [("inter-chunk p99, ms", "load", "chunk", "p99"), ("– p99 as the server sent it, ms", "load", "server", "chunk", "p99")]
     rows += [("CPU, s", "load", "cpu"), ("wall time, s", "load", "wall"), ("memory of the largest process, MB", "load", "rss"), ("requests sent", "load", "server", "requests")]
-    rows += [("CPU of a run of 2 requests, s", "start", "cpu"), ("wall time of a run of 2 requests, s", "start", "wall")]
+    rows += [("CPU of 2 requests of 2 tokens, s", "start", "cpu"), ("wall time of 2 requests of 2 tokens, s", "start", "wall")]
     return table(["", *TITLES.values(), "AIPerf ÷ ours", "GuideLLM ÷ ours"],
                  [[name, *(text(v[t]) for t in TITLES), *(ratio(v[t], v["ours"]) for t in ("aiperf", "guidellm"))]
                   for name, *path in rows for v in [{t: median(t, *path) for t in TITLES}]])
@@ -176,6 +176,7 @@ def main():
     p.add_argument("--python", default=sys.executable, help="interpreter for the peers' environments, 3.11 to 3.13")
     p.add_argument("--out", default=HERE / "RESULT.md")
     a = p.parse_args()
+    load1 = os.getloadavg()[0]  # before the installation, which is a load itself
     work = pathlib.Path(a.work or tempfile.mkdtemp()).resolve()
     try:
         install(work, a.python)
@@ -183,11 +184,12 @@ def main():
         runs = work / "runs"
         shutil.rmtree(runs, ignore_errors=True)
         runs.mkdir()
-        load1 = os.getloadavg()[0]
-        parts = [f"# Beside AIPerf and GuideLLM\n\n{datetime.date.today()}, {machine()}, {platform.system()}, {go}, Python "
-                 + subprocess.run([work / "aiperf/bin/python", "-c", "import platform; print(platform.python_version())"], capture_output=True, text=True, check=True).stdout.strip()
-                 + f"; load average at the start {load1:.2f}. Written by run.py; README.md says what the rows are.\n",
-                 f"## One load\n\nA token every 20 ms to each stream; concurrency {a.concurrency}, {a.requests} requests, {a.isl} prompt tokens, {a.osl} tokens an answer; median of {a.rounds} rounds.\n\n" + compare(work, a)]
+        python = subprocess.run([work / "aiperf/bin/python", "-c", "import platform; print(platform.python_version())"], capture_output=True, text=True, check=True).stdout.strip()
+        parts = [f"# Beside AIPerf and GuideLLM\n\n{datetime.date.today()}, {machine()}, {platform.system()}, {go}, Python {python}. Written by run.py; README.md says what the rows are.\n"]
+        if load1 > 0.25 * os.cpu_count():
+            parts.append(f"The machine was busy (load average {load1:.1f} at the start): to be repeated on a quiet one, and not to be quoted.\n")
+        rounds = "one round" if a.rounds == 1 else f"the median of {a.rounds} rounds"
+        parts.append(f"## One load\n\nA token every 20 ms to each stream; concurrency {a.concurrency}, {a.requests} requests, {a.isl} prompt tokens, {a.osl} tokens an answer; {rounds}.\n\n" + compare(work, a))
         pathlib.Path(a.out).write_text("\n".join(parts))  # a search that fails does not lose it
         if a.search:
             parts.append("## One search\n\n" + search(work, a))
