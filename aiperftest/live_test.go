@@ -67,6 +67,7 @@ func TestLive(t *testing.T) {
 		shows("probe 2, 12s … SLA met up to 48 and a line [2J", "what came from elsewhere moves no cursor")
 
 		l.pause()
+		synctest.Wait()
 		assert.Empty(t, string(s.row), "a log line has the line for itself")
 		l.resume()
 		shows("", "and time to come through the go command")
@@ -75,15 +76,20 @@ func TestLive(t *testing.T) {
 
 		l.now(strings.Repeat("ä", 100), 3)
 		time.Sleep(time.Second)
+		synctest.Wait()
 		assert.Len(t, s.row, 59, "a line that wraps could not be erased")
 		assert.Equal(t, '…', s.row[58])
 
 		before := string(s.row)
+		l.mu.Lock()
 		s.width = 0
+		l.mu.Unlock()
 		l.now("another job's", 4)
 		time.Sleep(time.Second)
 		shows(before, "in the background nothing is drawn")
+		l.mu.Lock()
 		s.width = 60
+		l.mu.Unlock()
 		l.end()
 		shows("", "nothing stays")
 		l.now("late", 5)

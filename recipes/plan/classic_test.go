@@ -461,3 +461,26 @@ func TestReplicates(t *testing.T) {
 		}
 	}
 }
+
+// The lowest point is an answer only by its own verdict: that nothing lies below
+// it is no evidence.
+func TestLowestPointIsNoAnswerByDefault(t *testing.T) {
+	p := concurrency(1, 1000)
+	for name, planner := range map[string]Planner{"smooth_isotonic": SmoothIsotonic{}, "sequential": Sequential{}} {
+		h, _ := drive(t, planner, p, func(s Step) Observation {
+			if s.At[0] > 1 {
+				return margins(s.At[0], 0.1, 2)
+			}
+			return margins(1, 0.1, -0.001) // open, however often it is asked
+		})
+		a := planner.Answers(p, h)[0]
+		assert.True(t, math.IsNaN(a.Safe), "%s: %+v", name, a)
+		visits := 0
+		for _, o := range h {
+			if o.At[0] == 1 {
+				visits++
+			}
+		}
+		assert.Greater(t, visits, 1, "%s: it is asked again before that is said", name)
+	}
+}

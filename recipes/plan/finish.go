@@ -37,6 +37,11 @@ func (s *smooth) finish() Step {
 			return Step{At: []float64{m}, Size: 1, Full: true, Reason: "bisection: the bracket is wide"}
 		}
 	}
+	if s.safeIndex() < 0 && s.end > 0 {
+		if step, ok := s.confirm(s.end - 1); ok {
+			return step
+		}
+	}
 	return Step{Done: true, Reason: s.precision()}
 }
 

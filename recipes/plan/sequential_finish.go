@@ -1,6 +1,9 @@
 package plan
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	finishSpread  = 0.08 // spread of the posterior in ln x from which on it chooses the points
@@ -46,7 +49,7 @@ func (s *sequence) near() float64 {
 // nothing of what moves a whole probe; a verdict beyond 99.9 % stands alone: at a
 // cliff a straight line is the wrong neighbourhood.
 func (s *sequence) sure(b belief) bool {
-	if s.view == nil {
+	if s.view == nil || b.x <= s.Lo { // below the range nothing speaks for its lowest point
 		return s.certainPass(b)
 	}
 	p := s.view.passes(b.x)
@@ -69,7 +72,9 @@ func (s *sequence) finish() Step {
 	}
 	if _, steps := s.firstBracket(); near <= furtherProbes && steps < mostRefining {
 		x := s.clampDown(s.view.quantile(max(finishPass, s.level()+0.02)))
-		return probe(x, "where the boundary is likely to hold")
+		if !slices.ContainsFunc(s.points, func(b belief) bool { return b.x == x && len(b.visits) >= maxVisits }) {
+			return probe(x, "where the boundary is likely to hold")
+		}
 	}
 	if i < 0 { // nothing is certain yet: the largest that may be
 		for k := s.end - 1; k >= max(0, s.end-3); k-- {

@@ -139,7 +139,7 @@ func (s *smooth) safeIndex() int {
 // verdict beyond 99 % stands alone: on a cliff a straight line is the wrong
 // neighbourhood.
 func (s *smooth) sure(b belief) bool {
-	if s.view == nil {
+	if s.view == nil || b.x <= s.Lo { // below the range nothing speaks for its lowest point
 		return s.certainPass(b)
 	}
 	p := s.view.passes(b.x)
