@@ -31,9 +31,13 @@ func TestRecipesHTTP(t *testing.T) {
 
 // TestSequentialHTTP: over real sockets, style sequential answers within 10 % of
 // the truth, in at most half the wall-clock time that smooth_isotonic with full
-// probes takes in the same run, both with every default. One model by default;
-// five with AIPERF_COMPARE=all, which takes eight minutes.
+// probes takes in the same run. One model and probes of 100 requests by default; five
+// with every default with AIPERF_COMPARE=all, which takes eight minutes.
 func TestSequentialHTTP(t *testing.T) {
+	requests := 100
+	if os.Getenv("AIPERF_COMPARE") == "all" {
+		requests = 0
+	}
 	for _, s := range ttftScenarios() {
 		if s.Name == "slow-decode" || s.Name != "large" && os.Getenv("AIPERF_COMPARE") != "all" {
 			continue // see TestBoundaryHTTP
@@ -41,8 +45,8 @@ func TestSequentialHTTP(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			srv := simserver.New(s.Model)
 			defer srv.Close()
-			fast := searchScenario(t.Context(), t, s, srv, nil, 0, false, recipes.Inputs{Style: recipes.Sequential})
-			whole := searchScenario(t.Context(), t, s, srv, nil, 0, true, recipes.Inputs{Style: recipes.SmoothIsotonic})
+			fast := searchScenario(t.Context(), t, s, srv, nil, requests, false, recipes.Inputs{Style: recipes.Sequential})
+			whole := searchScenario(t.Context(), t, s, srv, nil, requests, true, recipes.Inputs{Style: recipes.SmoothIsotonic})
 			assert.Equal(t, recipes.Met, fast.Verdict)
 			assert.InEpsilon(t, s.Boundary, fast.Best.Concurrency(), 0.10)
 			ratio := fast.Wall.Seconds() / whole.Wall.Seconds()

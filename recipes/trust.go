@@ -44,8 +44,8 @@ func (o *Outcome) notes(p *Probe) (notes []error) {
 				told := func(e error) bool { return errors.Is(e, kind) }
 				switch {
 				case !errors.Is(w, kind), slices.ContainsFunc(o.Warnings, told), slices.ContainsFunc(notes, told):
-				case kind == loadgen.ErrRaised && o.Spec.Workload.Requests == loadgen.DefaultRequests:
-					// who has not said how many is not told
+				case kind == loadgen.ErrRaised && (o.Plan.Search != nil || o.Spec.Workload.Requests == loadgen.DefaultRequests):
+					// who has not said how many is not told, nor where a search goes from few slots to many
 				default:
 					notes = append(notes, w)
 				}

@@ -75,17 +75,20 @@ func TestClientBound(t *testing.T) {
 // TestNotes: what a measurement warns of is told once a run, of each kind; a
 // raised request count only to those who gave one.
 func TestNotes(t *testing.T) {
-	for asked, notes := range map[int]int{0: 2, 24: 3} {
-		r, err := recipes.Lookup("max-concurrency-under-sla")
-		require.NoError(t, err)
+	r, err := recipes.Lookup("max-concurrency-under-sla")
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		asked, notes int
+		style        recipes.Style
+	}{{0, 2, recipes.Grid}, {24, 3, recipes.Grid}, {24, 2, recipes.Monotonic}} {
 		o, err := recipes.Run(t.Context(), r, recipes.Spec{
 			Prober: &tired{ttft: 20, warnings: []error{
 				fmt.Errorf("%w: a", loadgen.ErrEstimated), fmt.Errorf("%w: b", loadgen.ErrLengths), fmt.Errorf("%w: c", loadgen.ErrRaised)}},
-			Workload: loadgen.Load{Requests: asked},
-			Inputs:   recipes.Inputs{TTFT: new(50.0), Style: recipes.Monotonic},
+			Workload: loadgen.Load{Requests: tt.asked},
+			Inputs:   recipes.Inputs{TTFT: new(50.0), Style: tt.style},
 		})
 		require.NoError(t, err)
 		require.Greater(t, len(o.Probes), 1)
-		assert.Len(t, o.Warnings, notes, "%v", o.Warnings)
+		assert.Len(t, o.Warnings, tt.notes, "%+v: %v", tt, o.Warnings)
 	}
 }
