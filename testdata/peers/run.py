@@ -186,7 +186,7 @@ def main():
         runs.mkdir()
         python = subprocess.run([work / "aiperf/bin/python", "-c", "import platform; print(platform.python_version())"], capture_output=True, text=True, check=True).stdout.strip()
         parts = [f"# Beside AIPerf and GuideLLM\n\n{datetime.date.today()}, {machine()}, {platform.system()}, {go}, Python {python}. Written by run.py; README.md says what the rows are.\n"]
-        if load1 > 0.25 * os.cpu_count():
+        if load1 > 0.5 * os.cpu_count():
             parts.append(f"The machine was busy (load average {load1:.1f} at the start): to be repeated on a quiet one, and not to be quoted.\n")
         rounds = "one round" if a.rounds == 1 else f"the median of {a.rounds} rounds"
         parts.append(f"## One load\n\nA token every 20 ms to each stream; concurrency {a.concurrency}, {a.requests} requests, {a.isl} prompt tokens, {a.osl} tokens an answer; {rounds}.\n\n" + compare(work, a))
