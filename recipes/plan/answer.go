@@ -18,9 +18,13 @@ func (t track) prefix() int {
 
 // safe returns the index of the largest point of the prefix that passes with
 // certainty, −1 for none.
-func (t track) safe() int {
-	for i := t.prefix() - 1; i >= 0; i-- {
-		if t.certainPass(t.points[i]) {
+func (t track) safe() int { return t.last(t.prefix(), t.certainPass) }
+
+// last returns the index of the largest of the lowest end points that is sure, −1
+// for none.
+func (t track) last(end int, sure func(belief) bool) int {
+	for i := end - 1; i >= 0; i-- {
+		if sure(t.points[i]) {
 			return i
 		}
 	}

@@ -27,6 +27,31 @@ func (a axis) clamp(x float64) float64 {
 	return max(a.Lo, min(a.Hi, x))
 }
 
+// clampDown returns the largest legal value at or below x.
+func (a axis) clampDown(x float64) float64 {
+	if a.Int {
+		x = math.Floor(x)
+	}
+	return max(a.Lo, min(a.Hi, x))
+}
+
+// A boundary whose 95 % interval is wider than ± this, in ln x, is not known.
+const knownWidth = 0.1
+
+// identifies reports whether a 95 % interval tells the boundary to ±10 %, or to two
+// neighbouring values. Where it does not, factor is how many times as many
+// requests a probe would: standard errors fall with their root.
+func (a axis) identifies(lo, hi float64) (ok bool, factor float64) {
+	half := halfWidth(lo, hi)
+	if half <= knownWidth || a.Int && hi-lo <= 2 {
+		return true, 1
+	}
+	return false, half * half / (knownWidth * knownWidth)
+}
+
+// halfWidth is half an interval, in ln x.
+func halfWidth(lo, hi float64) float64 { return math.Log(hi/lo) / 2 }
+
 // up returns x times factor, at least one legal step above x and at most the
 // upper bound. From zero and below, where a factor leads nowhere, it takes a
 // hundredth of the range.

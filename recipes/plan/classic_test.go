@@ -296,7 +296,7 @@ func TestList(t *testing.T) {
 				o.At = slices.Clone(s.At)
 				return o
 			})
-			assert.Equal(t, gridComplete, reason)
+			assert.Equal(t, ReasonGridComplete, reason)
 			assert.Equal(t, tt.order, points(h))
 			assert.Equal(t, tt.safe, List{}.Answers(p, h)[0].Safe)
 		})

@@ -110,11 +110,3 @@ func (s *smooth) probeError(m float64) float64 {
 	}
 	return worst
 }
-
-// clampDown is the largest legal value at or below x.
-func (s *smooth) clampDown(x float64) float64 {
-	if s.Int {
-		x = math.Floor(x)
-	}
-	return max(s.Lo, min(s.Hi, x))
-}

@@ -135,12 +135,7 @@ const failedMargin = 3.0
 
 // gateNoise are the values of τ tried: those of the planner, and beyond them up
 // to a machine so busy that probes disagree by a factor of two.
-var gateNoise = func() (c []float64) {
-	for z := -1.5; z <= 4.5; z += 0.75 {
-		c = append(c, noiseMedian*math.Exp(noiseSpread*z))
-	}
-	return c
-}()
+var gateNoise = noisesTo(4.5)
 
 // gateReach is the error that the margins tried reach four times beyond those
 // seen, a probe's own apart.

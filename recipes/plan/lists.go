@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// gridComplete ends a list of points, as AIPerf ends a grid of tiers.
-const gridComplete = "grid_complete"
+// ReasonGridComplete ends a list of points that were all measured, as AIPerf ends
+// a grid of tiers.
+const ReasonGridComplete = "grid_complete"
 
 // List visits the points of Problem.List in order, once each: grids, scenarios
 // and fixed loads. A point that could not be measured is tried once more. The
@@ -28,7 +29,7 @@ func (List) Next(p Problem, h []Observation) Step {
 	}
 	switch {
 	case i == len(p.List):
-		return Step{Done: true, Reason: gridComplete}
+		return Step{Done: true, Reason: ReasonGridComplete}
 	case again:
 		return Step{At: slices.Clone(p.List[i]), Size: 1, Full: true, Reason: "once more: it could not be measured"}
 	}

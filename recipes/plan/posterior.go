@@ -24,14 +24,17 @@ const (
 	slopeReach    = 3.5 // the slope grid spans ± so many slopeSpread
 )
 
-// noiseCells are the standard deviations tried for visits of unknown error, in
-// steps of three quarters of noiseSpread.
-var noiseCells = func() (c []float64) {
-	for z := -1.5; z <= 2.25; z += 0.75 {
+// noiseCells are the standard deviations tried for visits of unknown error.
+var noiseCells = noisesTo(2.25)
+
+// noisesTo are standard deviations in steps of three quarters of noiseSpread,
+// from one and a half below the median to most above it.
+func noisesTo(most float64) (c []float64) {
+	for z := -1.5; z <= most; z += 0.75 {
 		c = append(c, noiseMedian*math.Exp(noiseSpread*z))
 	}
 	return c
-}()
+}
 
 // posterior is what a track says about where its boundary lies: for every limit
 // the posterior of ln b on a grid.

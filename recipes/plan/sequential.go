@@ -276,14 +276,7 @@ func (s *sequence) secant(i, j int) float64 {
 
 // safeIndex is the largest point of the prefix that is believed with
 // certainty, −1 for none.
-func (s *sequence) safeIndex() int {
-	for i := s.end - 1; i >= 0; i-- {
-		if s.sure(s.points[i]) {
-			return i
-		}
-	}
-	return -1
-}
+func (s *sequence) safeIndex() int { return s.last(s.end, s.sure) }
 
 // answer reads the boundary off the posterior, or off the bracket where there
 // is none.

@@ -86,14 +86,6 @@ func (s *sequence) finish() Step {
 	return Step{Done: true, Reason: s.ending(true)}
 }
 
-// clampDown is the largest legal value at or below x.
-func (s *sequence) clampDown(x float64) float64 {
-	if s.Int {
-		x = math.Floor(x)
-	}
-	return max(s.Lo, min(s.Hi, x))
-}
-
 // ending names the end of a search that has a posterior; spent: it had no probes
 // left for a better answer.
 func (s *sequence) ending(spent bool) string {
@@ -107,9 +99,6 @@ func (s *sequence) ending(spent bool) string {
 	return sequentialPrecision
 }
 
-// A boundary whose 95 % interval is wider than ± this, in ln x, is not known.
-const knownWidth = 0.1
-
 // identifiable reports whether the boundary is known to ±10 %, and else how
 // many times the requests a probe would take to settle it.
 func (s *sequence) identifiable() (ok bool, factor float64) {
@@ -117,11 +106,7 @@ func (s *sequence) identifiable() (ok bool, factor float64) {
 		return true, 1
 	}
 	lo, _, hi := s.interval()
-	half := math.Log(hi/lo) / 2
-	if half <= knownWidth || s.Int && hi-lo <= 2 {
-		return true, 1
-	}
-	return false, half * half / (knownWidth * knownWidth)
+	return s.identifies(lo, hi)
 }
 
 // Identifiable reports whether the history settles the first tier's boundary to

@@ -72,7 +72,7 @@ type settlement struct {
 	visits         int
 }
 
-func (e settlement) half() float64 { return math.Log(e.hi/e.lo) / 2 }
+func (e settlement) half() float64 { return halfWidth(e.lo, e.hi) }
 
 // settled reads the boundary off the posterior, within the points that pass or
 // fail by far, twice: at a cliff a straight line is the wrong curve.

@@ -125,14 +125,7 @@ func (s *smooth) believed(b belief) bool {
 
 // safeIndex is the largest point that passes with certainty together with all
 // below it, −1 for none.
-func (s *smooth) safeIndex() int {
-	for i := s.end - 1; i >= 0; i-- {
-		if s.sure(s.points[i]) {
-			return i
-		}
-	}
-	return -1
-}
+func (s *smooth) safeIndex() int { return s.last(s.end, s.sure) }
 
 // sure reports whether a point passes with certainty: its neighbours leave
 // little doubt, or its own verdict does and they do not contradict it. A

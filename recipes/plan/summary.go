@@ -23,9 +23,6 @@ type Summary struct {
 	Factor float64
 }
 
-// identifiableWidth is the half width in ln x that still counts as known.
-const identifiableWidth = 0.1
-
 // Summary reads the boundary summary of the first tier off a history.
 func (SmoothIsotonic) Summary(p Problem, h []Observation) Summary {
 	none := Summary{Binding: -1, CILow: math.NaN(), CIHigh: math.NaN(), Identifiable: true, Factor: 1}
@@ -46,17 +43,10 @@ func (SmoothIsotonic) Summary(p Problem, h []Observation) Summary {
 	out.CILow, out.CIHigh = s.marginCI(out.Binding)
 	if s.view != nil {
 		answer := s.answer()
-		if half := math.Log(answer.Hi/answer.Lo) / 2; half > identifiableWidth && !s.narrowAt(answer) {
-			out.Identifiable = false
-			ratio := half / identifiableWidth
-			out.Factor = ratio * ratio // standard errors fall with the root of the requests
-		}
+		out.Identifiable, out.Factor = s.identifies(answer.Lo, answer.Hi)
 	}
 	return out
 }
-
-// narrowAt reports an answer whose interval is two neighbouring values.
-func (s *smooth) narrowAt(a Answer) bool { return s.Int && a.Hi-a.Lo <= 2 }
 
 // binding is the limit nearest to breaking at the upper end of the bracket, in
 // units of its scatter: the last place where the limits can be told apart by

@@ -94,7 +94,7 @@ func (b belief) contrary() bool {
 		for _, v := range vs {
 			lo, hi = min(lo, v.Value), max(hi, v.Value)
 		}
-		if lo <= 0 && hi > 0 && hi-lo > clear(vs) {
+		if lo <= 0 && hi > 0 && hi-lo > apart(vs) {
 			return true
 		}
 	}
@@ -105,11 +105,11 @@ func (b belief) contrary() bool {
 // more at the point.
 func (b belief) disturbed(j int, e Estimate) bool {
 	vs := b.values[j]
-	return len(vs) > 2 && math.Abs(e.Value-b.margins[j]) > clear(vs)
+	return len(vs) > 2 && math.Abs(e.Value-b.margins[j]) > apart(vs)
 }
 
-// clear is how far visits must differ to be more than noise.
-func clear(vs []Estimate) float64 {
+// apart is how far visits must differ to be more than noise.
+func apart(vs []Estimate) float64 {
 	least := contradiction
 	for _, v := range vs {
 		if v.SE > 0 && !math.IsInf(v.SE, 0) {
