@@ -1,6 +1,7 @@
 package aiperftest
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"slices"
@@ -50,14 +51,7 @@ func (c *config) endpoints() []string {
 	if c.old != nil {
 		all = append(all, c.old.Target.Redacted())
 	}
-	slices.SortFunc(all, func(a, b string) int {
-		if a, b := lockName(a), lockName(b); a < b {
-			return -1
-		} else if a > b {
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(lockName(a), lockName(b)) })
 	return slices.CompactFunc(all, func(a, b string) bool { return lockName(a) == lockName(b) })
 }
 

@@ -18,18 +18,8 @@ func short(r *recipes.Recipe, in recipes.Inputs) (points int, skip bool) {
 		return 0, false
 	}
 	p, err := r.Expand(in)
-	switch {
-	case err != nil || p == nil:
+	if err != nil || p == nil {
 		return 0, false // the run says what is wrong
-	case p.Search != nil:
-		return p.Search.MaxProbes, true
-	case p.Grid != nil:
-		points = 1
-		for _, a := range p.Grid {
-			points *= len(a.Values)
-		}
-	default:
-		points = len(p.Scenarios)
 	}
-	return points, points > 1
+	return p.Size(), p.Search != nil || p.Size() > 1
 }

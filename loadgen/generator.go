@@ -55,8 +55,8 @@ type Generator struct {
 	probes     int
 }
 
-// New returns a generator for t. It reads the files that t names and sends nothing. Errors
-// are *TargetError.
+// New returns a generator for t. It reads the files that t names and sends
+// nothing. Errors are *TargetError.
 func New(t Target) (*Generator, error) {
 	t, base, err := t.normalize()
 	if err != nil {

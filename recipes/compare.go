@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -140,15 +141,7 @@ func (c *Comparison) Failed() []Change {
 			out = append(out, ch)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Change) int {
-		switch {
-		case a.Worse > b.Worse:
-			return -1
-		case a.Worse < b.Worse:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(out, func(a, b Change) int { return cmp.Compare(b.Worse, a.Worse) })
 	return out
 }
 

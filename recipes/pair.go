@@ -68,22 +68,15 @@ func RunPair(ctx context.Context, r *Recipe, old, new Spec) (*Outcome, *Outcome,
 			probes[arm].Trials = append(probes[arm].Trials, m)
 		}
 		for i, o := range arms {
-			o.Warnings = append(o.Warnings, probes[i].decide(o.Plan.Limits, o.Plan.objectives())...)
-			o.Probes = append(o.Probes, probes[i])
-			o.answer(o.planner(), o.problem(), o.history())
-			o.observe()
-			o.Probes[len(o.Probes)-1].release()
+			o.take(probes[i], o.planner(), o.problem(), o.history())
 		}
 	}
 	for _, o := range arms {
-		o.conclude(o.planner(), o.problem(), o.history(), reasonDone)
+		o.conclude(o.planner(), o.problem(), o.history(), plan.ReasonGridComplete)
 		o.observe()
 	}
 	return a, b, nil
 }
-
-// reasonDone ends a list of points that were all measured, as plan.List has it.
-const reasonDone = "grid_complete"
 
 // turns is the order of n blocks of each arm: pairs, every second the mirror of
 // the one before it, so that a drift that is straight in time cancels within
@@ -105,13 +98,7 @@ func turns(n int, rng *rand.Rand) []int {
 // block measures once on one arm, and leaves its endpoint idle.
 func (o *Outcome) block(ctx context.Context, prober Prober, p *Probe) (*loadgen.Measurement, error) {
 	began := time.Now()
-	m, err := prober.Probe(ctx, p.Load, nil)
-	if err != nil && ctx.Err() == nil {
-		o.Warnings = append(o.Warnings, fmt.Errorf("repeated a probe that could not be measured: %w", err))
-		if pause(ctx, retryPause) {
-			m, err = prober.Probe(ctx, p.Load, nil)
-		}
-	}
+	m, err := o.measure(ctx, prober, p.Load, func() loadgen.Decider { return nil })
 	rest(prober)
 	p.Wall += time.Since(began)
 	return m, err

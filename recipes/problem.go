@@ -92,6 +92,14 @@ func (p *Plan) Paths() []string {
 	return paths
 }
 
+// Size is how many points the plan measures at most: distinct ones of a search.
+func (p *Plan) Size() int {
+	if p.Search != nil {
+		return p.Search.MaxProbes
+	}
+	return len(p.points())
+}
+
 // points lists the points of a grid or of scenarios, in order; the first axis of
 // a grid varies slowest.
 func (p *Plan) points() [][]float64 {

@@ -62,33 +62,31 @@ func Run(ctx context.Context, r *Recipe, s Spec) (*Outcome, error) {
 			o.conclude(planner, problem, history, ReasonAborted)
 			return o, o.fail(fmt.Errorf("recipe %q stopped after %d probes: %w", r.Name, len(o.Probes), err))
 		}
-		o.Warnings = append(o.Warnings, p.decide(o.Plan.Limits, o.Plan.objectives())...)
-		o.Warnings = append(o.Warnings, o.notes(&p)...)
-		history = append(history, p.Observed)
-		o.Probes = append(o.Probes, p)
-		o.answer(planner, problem, history)
-		o.observe()
-		p.release()
+		history = o.take(p, planner, problem, history)
 	}
 	o.observe()
 	return o, nil
 }
 
-// probe measures one step, all its trials. A measurement that could not be had
-// is repeated once.
+// take decides a probe, adds it to the outcome and shows that; it returns the
+// history with it.
+func (o *Outcome) take(p Probe, planner plan.Planner, problem plan.Problem, history []plan.Observation) []plan.Observation {
+	o.Warnings = append(o.Warnings, p.decide(o.Plan.Limits, o.Plan.objectives())...)
+	o.Warnings = append(o.Warnings, o.notes(&p)...)
+	history = append(history, p.Observed)
+	o.Probes = append(o.Probes, p)
+	o.answer(planner, problem, history)
+	o.observe()
+	p.release()
+	return history
+}
+
+// probe measures one step, all its trials.
 func (o *Outcome) probe(ctx context.Context, prober Prober, step plan.Step) (Probe, error) {
 	p := Probe{Step: step, Load: o.load(step)}
 	began := time.Now()
 	for o.Spec.Converge.wantsMore(&p, o.Spec.Trials) {
-		m, err := prober.Probe(ctx, p.Load, p.decider(o))
-		if err != nil && ctx.Err() == nil {
-			o.Warnings = append(o.Warnings, fmt.Errorf("repeated a probe that could not be measured: %w", err))
-			if !pause(ctx, retryPause) {
-				return p, err
-			}
-			p.deciders = p.deciders[:max(len(p.deciders)-1, 0)]
-			m, err = prober.Probe(ctx, p.Load, p.decider(o))
-		}
+		m, err := o.measure(ctx, prober, p.Load, func() loadgen.Decider { return p.decider(o) })
 		if err != nil {
 			return p, err
 		}
@@ -98,6 +96,20 @@ func (o *Outcome) probe(ctx context.Context, prober Prober, step plan.Step) (Pro
 	return p, nil
 }
 
+// measure runs one trial, and once more when it could not be had. watch makes
+// what may end it early, for each attempt anew.
+func (o *Outcome) measure(ctx context.Context, prober Prober, l loadgen.Load, watch func() loadgen.Decider) (*loadgen.Measurement, error) {
+	m, err := prober.Probe(ctx, l, watch())
+	if err == nil || ctx.Err() != nil {
+		return m, err
+	}
+	o.Warnings = append(o.Warnings, fmt.Errorf("repeated a probe that could not be measured: %w", err))
+	if !pause(ctx, retryPause) {
+		return nil, err
+	}
+	return prober.Probe(ctx, l, watch())
+}
+
 // decider returns what may end the next trial early, nil where values are
 // wanted: by the step, by the spec, or by the style.
 func (p *Probe) decider(o *Outcome) loadgen.Decider {
@@ -105,7 +117,7 @@ func (p *Probe) decider(o *Outcome) loadgen.Decider {
 		return nil
 	}
 	d := newSequential(o.Plan.Limits, p.Load.Requests, p.Load.Concurrency, o.Spec.Confidence)
-	p.deciders = append(p.deciders, d)
+	p.deciders = append(p.deciders[:len(p.Trials)], d) // in place of one whose trial could not be had
 	return d
 }
 

@@ -409,16 +409,15 @@ func spent(o *recipes.Outcome) string {
 // health is the worst the client fared in any probe.
 func health(o *recipes.Outcome) (string, bool) {
 	var lag, woke time.Duration
-	cpu, any, bound := 0.0, false, false
+	cpu, any := 0.0, false
 	for _, p := range o.Probes {
 		for _, m := range p.Trials {
 			any = true
 			lag, woke, cpu = max(lag, m.Health.SendLagP99), max(woke, m.Health.BeatLagP99), max(cpu, m.Health.CPU)
 		}
-		bound = bound || p.State() == "untrusted"
 	}
 	word, of := "client healthy", "send lag"
-	if bound {
+	if untrusted(o) {
 		word = "client not healthy"
 		if woke > lag {
 			of, lag = "wake-up lag", woke

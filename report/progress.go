@@ -33,13 +33,5 @@ func Progress(o *recipes.Outcome) string {
 	if !math.IsInf(missed, 0) {
 		text += ", missed at " + value(missed, "")
 	}
-	points := 1
-	for _, a := range o.Plan.Grid {
-		points *= len(a.Values)
-	}
-	points = max(points, len(o.Plan.Scenarios))
-	if o.Plan.Search != nil {
-		points = o.Plan.Search.MaxProbes
-	}
-	return fmt.Sprintf("%s (%d of at most %s, %s)", text, len(o.Probes), plural(points, "point"), elapsed(o.Wall))
+	return fmt.Sprintf("%s (%d of at most %s, %s)", text, len(o.Probes), plural(o.Plan.Size(), "point"), elapsed(o.Wall))
 }

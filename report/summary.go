@@ -112,8 +112,7 @@ func (s *summary) probes() {
 }
 
 // derived is what the run was held against, and what the sweep's post-process
-// found. It is a table more often than
-// not, aligned for a fixed font.
+// found. It is a table more often than not, aligned for a fixed font.
 func (s *summary) derived() {
 	f := &finding{o: s.o}
 	f.gate()
