@@ -1,0 +1,92 @@
+package report_test
+
+import (
+	"crypto/sha256"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report"
+)
+
+var updateTree = flag.Bool("update-tree", false, "rewrite testdata/house/trees.txt")
+
+// treeRuns are the runs whose artifacts are held byte for byte: every recipe
+// and every style, what changes a page, tiers and a search over two dimensions.
+func treeRuns(t *testing.T) map[string]func() (*recipes.Recipe, recipes.Spec) {
+	all := map[string]func() (*recipes.Recipe, recipes.Spec){}
+	for _, r := range runs {
+		all[r.name] = func() (*recipes.Recipe, recipes.Spec) {
+			recipe := recipes.Fixed(32)
+			if r.recipe != "" {
+				var err error
+				recipe, err = recipes.Lookup(r.recipe)
+				require.NoError(t, err)
+			}
+			m := r.model
+			return recipe, recipes.Spec{Prober: &m, Inputs: r.inputs}
+		}
+	}
+	for _, style := range []recipes.Style{recipes.Monotonic, recipes.SmoothIsotonic, recipes.BO, recipes.Optuna, recipes.Sequential, recipes.Grid} {
+		all["style "+string(style)] = func() (*recipes.Recipe, recipes.Spec) {
+			recipe, err := recipes.Lookup("max-concurrency-under-sla")
+			require.NoError(t, err)
+			return recipe, recipes.Spec{Prober: &model{}, Inputs: recipes.Inputs{TTFT: new(200.0), E2E: new(4000.0), Style: style}}
+		}
+	}
+	return all
+}
+
+// TestArtifactTree holds every file of those runs against testdata/house/trees.txt,
+// which has the sum of each. In virtual time the same run writes the same bytes,
+// times included. A change on purpose is written by -update-tree; AIPERF_TREE
+// names a folder to keep the files in, so that two versions can be compared by
+// diff -r.
+func TestArtifactTree(t *testing.T) {
+	const file = "../testdata/house/trees.txt"
+	var lines []string
+	root := os.Getenv("AIPERF_TREE")
+	if root == "" {
+		root = t.TempDir()
+	}
+	for name, make := range treeRuns(t) {
+		dir := filepath.Join(root, strings.ReplaceAll(name, " ", "-"))
+		synctest.Test(t, func(t *testing.T) {
+			recipe, spec := make()
+			spec.Workload = loadgen.Load{Seed: 7}
+			spec.Note = "measured on a model, not on a machine"
+			d := &report.Dir{Path: dir, Again: "AIPERF_SEED=7 go test"}
+			spec.Observe = d.Update
+			_, err := recipes.Run(t.Context(), recipe, spec)
+			require.NoError(t, err)
+		})
+		require.NoError(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			rel, _ := filepath.Rel(root, path)
+			lines = append(lines, fmt.Sprintf("%x  %s", sha256.Sum256(b), filepath.ToSlash(rel)))
+			return err
+		}))
+	}
+	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[64:], b[64:]) })
+	got := strings.Join(lines, "\n") + "\n"
+	if *updateTree {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o666))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got)
+}
