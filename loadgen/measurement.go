@@ -96,16 +96,16 @@ func (m *Measurement) perRequest(stream bool) {
 			values[TagICL] = append(values[TagICL], millis(q.Chunks[k]-q.Chunks[k-1]))
 		}
 	}
-	for _, d := range perRequestMetrics {
-		if d.streamed && !stream {
+	for _, d := range metrics {
+		if !d.PerRequest || d.Streamed && !stream {
 			continue
 		}
 		adj := -1
-		if d.adjust {
+		if d.Adjusted {
 			adj = failed
 		}
-		if len(values[d.tag]) > 0 || adj > 0 {
-			m.Metrics[d.tag] = describe(d.unit, values[d.tag], adj)
+		if len(values[d.Tag]) > 0 || adj > 0 {
+			m.Metrics[d.Tag] = describe(d.FileUnit, values[d.Tag], adj)
 		}
 	}
 	n := float64(valid + failed)
@@ -127,21 +127,6 @@ func (m *Measurement) perRequest(stream bool) {
 		m.Metrics[TagGoodCount] = single("requests", float64(good), 0)
 		m.Metrics[TagGoodShare] = single("ratio", share, math.Sqrt(share*(1-share)/max(n, 1)))
 	}
-}
-
-var perRequestMetrics = []struct {
-	tag, unit        string
-	streamed, adjust bool
-}{
-	{TagTTFT, "ms", true, true},
-	{TagTTST, "ms", true, false},
-	{TagLatency, "ms", false, true},
-	{TagICL, "ms", true, false},
-	{TagITL, "ms", true, true},
-	{TagPerUser, "tokens/sec/user", true, false},
-	{TagOSL, "tokens", false, false},
-	{TagISL, "tokens", false, false},
-	{TagLag, "ms", false, false},
 }
 
 // rateBlocks is how many parts of the window a rate's standard error comes from.

@@ -62,34 +62,6 @@ const (
 	FailedCancelled FailureKind = "cancelled" // ended by the caller; never counted
 )
 
-// Tags of metrics, as AIPerf names them.
-const (
-	TagTTFT      = "time_to_first_token"
-	TagTTST      = "time_to_second_token"
-	TagLatency   = "request_latency"
-	TagICL       = "inter_chunk_latency"
-	TagITL       = "inter_token_latency"
-	TagOSL       = "output_sequence_length"
-	TagISL       = "input_sequence_length"
-	TagPerUser   = "output_token_throughput_per_user"
-	TagReqRate   = "request_throughput"
-	TagTokenRate = "output_token_throughput"
-	TagTotalRate = "total_token_throughput"
-	TagInputRate = "input_token_throughput"
-	TagDuration  = "benchmark_duration"
-	TagCount     = "request_count"
-	TagErrors    = "error_request_count"
-	TagCompleted = "completed_request_count"
-	TagErrorRate = "request_error_rate"
-	TagGoodCount = "good_request_count"
-	TagGoodShare = "good_request_fraction"
-	TagGoodput   = "goodput"
-	TagLag       = "schedule_lag"
-	TagInFlight  = "effective_concurrency"
-	TagTotalISL  = "total_isl"
-	TagTotalOSL  = "total_osl"
-)
-
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // Value returns the request's own value of a metric in the metric's display

@@ -1,0 +1,139 @@
+package loadgen
+
+import (
+	"slices"
+	"strconv"
+)
+
+// Tag is the name that AIPerf's files and flags give a metric, for example
+// time_to_first_token. It is the key of Measurement.Metrics.
+type Tag = string
+
+// The metrics that a measurement has. The table behind [Metrics] says what each
+// of them is; no other place spells a tag out.
+const (
+	TagTTFT      Tag = "time_to_first_token"
+	TagTTST      Tag = "time_to_second_token"
+	TagLatency   Tag = "request_latency"
+	TagICL       Tag = "inter_chunk_latency"
+	TagITL       Tag = "inter_token_latency"
+	TagOSL       Tag = "output_sequence_length"
+	TagISL       Tag = "input_sequence_length"
+	TagPerUser   Tag = "output_token_throughput_per_user"
+	TagReqRate   Tag = "request_throughput"
+	TagTokenRate Tag = "output_token_throughput"
+	TagTotalRate Tag = "total_token_throughput"
+	TagInputRate Tag = "input_token_throughput"
+	TagDuration  Tag = "benchmark_duration"
+	TagCount     Tag = "request_count"
+	TagErrors    Tag = "error_request_count"
+	TagCompleted Tag = "completed_request_count"
+	TagErrorRate Tag = "request_error_rate"
+	TagGoodCount Tag = "good_request_count"
+	TagGoodShare Tag = "good_request_fraction"
+	TagGoodput   Tag = "goodput"
+	TagLag       Tag = "schedule_lag"
+	TagInFlight  Tag = "effective_concurrency"
+	TagTotalISL  Tag = "total_isl"
+	TagTotalOSL  Tag = "total_osl"
+)
+
+// MetricInfo is what is known of a metric before anything is measured.
+type MetricInfo struct {
+	// Tag is AIPerf's name, and Short what people write in a limit ("ttft").
+	// Alias is a second short name. Short is empty for a metric that no limit
+	// can be put on.
+	Tag, Short, Alias string
+	// Unit is the display unit of limits and texts: ms, tok/s, req/s, %, ratio or
+	// tokens. FileUnit is the same unit as AIPerf's files spell it.
+	Unit, FileUnit string
+	// Title is AIPerf's name of the metric in tables, where it is not the tag's
+	// own words.
+	Title string
+
+	// PerRequest says that each request has a value, so that the metric has
+	// percentiles; the others are one number a run and have avg alone.
+	PerRequest bool
+	// Streamed says that only streamed answers have a value.
+	Streamed bool
+	// Adjusted says that the adj_* percentiles exist, which count a failed
+	// request as infinitely slow.
+	Adjusted bool
+	// Higher says that more is better. Latencies and error rates are better low;
+	// for lengths and counts the word means nothing.
+	Higher bool
+	// Share says that the metric is itself a share of all requests.
+	Share bool
+}
+
+// metrics is the table, in the order in which errors list the names.
+var metrics = []MetricInfo{
+	{Tag: TagTTFT, Short: "ttft", Unit: "ms", FileUnit: "ms", Title: "Time to First Token", PerRequest: true, Streamed: true, Adjusted: true},
+	{Tag: TagTTST, Short: "ttst", Unit: "ms", FileUnit: "ms", Title: "Time to Second Token", PerRequest: true, Streamed: true},
+	{Tag: TagITL, Short: "itl", Alias: "tpot", Unit: "ms", FileUnit: "ms", PerRequest: true, Streamed: true, Adjusted: true},
+	{Tag: TagICL, Short: "icl", Unit: "ms", FileUnit: "ms", PerRequest: true, Streamed: true},
+	{Tag: TagLatency, Short: "e2e", Unit: "ms", FileUnit: "ms", PerRequest: true, Adjusted: true},
+	{Tag: TagPerUser, Short: "per-user", Unit: "tok/s", FileUnit: "tokens/sec/user", PerRequest: true, Streamed: true, Higher: true},
+	{Tag: TagErrorRate, Short: "errors", Unit: "%", FileUnit: "%", Share: true},
+	{Tag: TagGoodput, Short: "goodput", Unit: "req/s", FileUnit: "requests/sec", Higher: true},
+	{Tag: TagGoodShare, Short: "good", Unit: "ratio", FileUnit: "ratio", Higher: true, Share: true},
+	{Tag: TagTokenRate, Short: "throughput", Unit: "tok/s", FileUnit: "tokens/sec", Higher: true},
+	{Tag: TagTotalRate, Short: "total-throughput", Unit: "tok/s", FileUnit: "tokens/sec", Higher: true},
+	{Tag: TagReqRate, Short: "req-rate", Unit: "req/s", FileUnit: "requests/sec", Higher: true},
+	{Tag: TagOSL, Short: "osl", Unit: "tokens", FileUnit: "tokens", PerRequest: true},
+	{Tag: TagISL, Short: "isl", Unit: "tokens", FileUnit: "tokens", PerRequest: true},
+
+	{Tag: TagLag, FileUnit: "ms", PerRequest: true},
+	{Tag: TagInputRate, FileUnit: "tokens/sec", Higher: true},
+	{Tag: TagDuration, FileUnit: "sec"},
+	{Tag: TagCount, FileUnit: "requests"},
+	{Tag: TagErrors, FileUnit: "requests"},
+	{Tag: TagCompleted, FileUnit: "requests", Title: "Completed Requests (Success + Error)"},
+	{Tag: TagGoodCount, FileUnit: "requests"},
+	{Tag: TagInFlight, FileUnit: "requests"},
+	{Tag: TagTotalISL, FileUnit: "tokens", Title: "Total Input Sequence Length"},
+	{Tag: TagTotalOSL, FileUnit: "tokens", Title: "Total Output Sequence Length"},
+}
+
+// Metrics returns the table of all metrics.
+func Metrics() []MetricInfo { return slices.Clone(metrics) }
+
+// LookupMetric finds a metric by its tag, its short name or the alias of that. ok
+// is false for a name that no metric has; a prober of one's own may report such
+// metrics all the same.
+func LookupMetric(name string) (m MetricInfo, ok bool) {
+	i := slices.IndexFunc(metrics, func(m MetricInfo) bool {
+		return name != "" && (m.Tag == name || m.Short == name || m.Alias == name)
+	})
+	if i < 0 {
+		return MetricInfo{}, false
+	}
+	return metrics[i], true
+}
+
+// Stats lists the statistics that a limit, an objective or a chart may ask for,
+// as AIPerf does: avg, min, max and nine percentiles.
+func Stats() []string {
+	all := []string{"avg", "min", "max"}
+	for _, q := range percentiles {
+		all = append(all, percentileName(q))
+	}
+	return all
+}
+
+// Quantile returns the share of values below a percentile by its name: 0.95 for
+// "p95", 0 for "min", 1 for "max". ok is false for avg and for what is no
+// statistic.
+func Quantile(stat string) (share float64, ok bool) {
+	switch stat {
+	case "min":
+		return 0, true
+	case "max":
+		return 1, true
+	}
+	if stat == "" || stat[0] != 'p' {
+		return 0, false
+	}
+	q, err := strconv.ParseFloat(stat[1:], 64)
+	return q / 100, err == nil
+}
