@@ -11,6 +11,7 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // TestCapacity is the main job: how much concurrency does the server in
@@ -41,7 +42,7 @@ func Example_engine() {
 		fmt.Println(err)
 		return
 	}
-	limit, err := recipes.ParseLimit("ttft p95 < 38ms")
+	limit, err := sla.ParseLimit("ttft p95 < 38ms")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -50,7 +51,7 @@ func Example_engine() {
 	out, err := recipes.Run(context.Background(), recipe, recipes.Spec{
 		Target:   loadgen.Target{URL: srv.URL},
 		Workload: loadgen.Load{ISL: chat.ISL, OSL: chat.OSL, Requests: 100, Seed: 1},
-		Inputs:   recipes.Inputs{Limits: []recipes.Limit{limit}, Concurrency: recipes.Bounds{Min: &lo, Max: &hi}},
+		Inputs:   recipes.Inputs{Limits: []sla.Limit{limit}, Concurrency: recipes.Bounds{Min: &lo, Max: &hi}},
 	})
 	if err != nil {
 		fmt.Println(err)

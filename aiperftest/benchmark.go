@@ -6,34 +6,13 @@ import (
 
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report"
+	"github.com/aiperf-go/aiperf/report/bench"
 )
 
 // benchmark is a *testing.B, or what stands for one.
 type benchmark interface {
 	ReportMetric(n float64, unit string)
 }
-
-// benchUnits are the metrics of a benchmark line. benchstat scales units that end
-// in -ns to seconds and takes any other as it is, so latencies are in
-// nanoseconds; that also keeps their digits, of which testing prints four behind
-// the point and none of large numbers.
-var benchUnits = []struct {
-	metric, stat, unit string
-	scale              float64 // from the metric's display unit
-}{
-	{"ttft", "p50", "ttft-p50-ns", 1e6},
-	{"ttft", "p95", "ttft-p95-ns", 1e6},
-	{"itl", "p95", "itl-p95-ns", 1e6},
-	{"e2e", "p95", "e2e-p95-ns", 1e6},
-	{"throughput", "avg", "out-tok/s", 1},
-	{"req-rate", "avg", "req/s", 1},
-	{"goodput", "avg", "good-req/s", 1},
-	{"errors", "avg", "errors-%", 1},
-}
-
-// benchCapacity is the answer of a search. It is its only metric: a search stops
-// at another load each time, and latencies at different loads do not compare.
-const benchCapacity = "max-concurrency"
 
 // benchmarks has the runs of each benchmark so far, by its T. A loop calls Run
 // several times, and ReportMetric keeps the last value: the mean is reported.
@@ -67,19 +46,8 @@ func reportMetrics(t T, o *recipes.Outcome) {
 		b.ReportMetric(m.sum[unit]/m.n[unit], unit)
 	}
 	b.ReportMetric(0, "ns/op")
-	p := report.Shown(o)
-	switch {
-	case p == nil:
-	case len(o.Plan.Scenarios) != 1:
-		if o.Best.Found {
-			add(benchCapacity, float64(o.Best.Concurrency()))
-		}
-	default:
-		for _, u := range benchUnits {
-			if v, ok := p.Stat(u.metric, u.stat); ok {
-				add(u.unit, v*u.scale)
-			}
-		}
+	for _, v := range bench.Line(o, report.Shown(o)) {
+		add(v.Unit, v.Value)
 	}
 }
 

@@ -2,12 +2,10 @@ package aiperftest
 
 import (
 	"cmp"
-	"context"
-	"path/filepath"
 	"slices"
 
 	"github.com/aiperf-go/aiperf/recipes"
-	"github.com/aiperf-go/aiperf/report"
+	"github.com/aiperf-go/aiperf/report/bench"
 )
 
 // Compare measures a recipe's fixed loads on two endpoints in turns and asserts
@@ -31,11 +29,11 @@ func Compare(t T, r *recipes.Recipe, old, new string, opts ...Option) *recipes.O
 	spec := c.spec
 	spec.Target.URL = old
 	c.old = &spec
-	var before []recipes.Series
-	c.old.Judge = func(o *recipes.Outcome) { before = report.Series(o) }
-	c.spec.Judge = func(o *recipes.Outcome) {
-		o.Comparison = recipes.Compare(before, report.Series(o), tolerance)
-		o.Comparison.With, o.Comparison.Was, o.Comparison.Sides = c.old.Target.Redacted()+" (old) and "+c.spec.Target.Redacted()+" (new) in turns", "the old endpoint", [2]string{"old", "new"}
+	c.judge = func(old, new *recipes.Outcome) {
+		c.against(new, bench.Compare(bench.Measured(old), bench.Measured(new), tolerance), bench.Comparison{
+			With: c.old.Target.Redacted() + " (old) and " + c.spec.Target.Redacted() + " (new) in turns",
+			Was:  "the old endpoint", Sides: [2]string{"old", "new"},
+		})
 	}
 	return run(t, r, c)
 }
@@ -53,15 +51,4 @@ func (c *config) endpoints() []string {
 	}
 	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(lockName(a), lockName(b)) })
 	return slices.CompactFunc(all, func(a, b string) bool { return lockName(a) == lockName(b) })
-}
-
-// pair is the measuring of an A/B run; n tells of the new endpoint.
-func (c *config) pair(ctx context.Context, r *recipes.Recipe, n *narrator) func() (*recipes.Outcome, error) {
-	m := &narrator{lines: n.lines, arm: "old", files: report.Dir{Path: filepath.Join(n.files.Path, "old"), NoCharts: c.noCharts, Again: n.files.Again}}
-	n.arm, n.files.Path = "new", filepath.Join(n.files.Path, "new")
-	c.old.Observe, c.old.Target.Waiting = m.observe, c.spec.Target.Waiting
-	return func() (*recipes.Outcome, error) {
-		_, out, err := recipes.RunPair(ctx, r, *c.old, c.spec)
-		return out, err
-	}
 }

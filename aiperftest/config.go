@@ -27,8 +27,9 @@ type config struct {
 	resume     string
 	baseline   string
 	tolerance  float64
-	old        *recipes.Spec                 // the other endpoint of an A/B run; nil: there is one
-	keep       func(*recipes.Outcome, error) // writes the baseline of a run that has ended, and says so in kept
+	old        *recipes.Spec                   // the other endpoint of an A/B run; nil when there is one
+	judge      func(old, new *recipes.Outcome) // holds a finished run against another; nil when nothing does; old is nil but in an A/B run
+	keep       func(*recipes.Outcome, error)   // writes the baseline of a run that has ended, and says so in kept
 	kept       string
 	ctx        context.Context
 	errs       []error

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report"
+	"github.com/aiperf-go/aiperf/report/bench"
 )
 
 // Gate runs the recipe of that name and holds it against a committed baseline,
@@ -138,7 +139,7 @@ func (c *config) sequential() {
 // againstAnswers asks the floor of the answers of earlier searches, of which
 // nothing else is known.
 func (c *config) againstAnswers(r *recipes.Recipe, path string, tolerance float64) error {
-	b, err := report.ReadBenchFile(path)
+	b, err := bench.ReadFile(path)
 	if err != nil {
 		return err
 	}
@@ -159,7 +160,7 @@ func (c *config) againstAnswers(r *recipes.Recipe, path string, tolerance float6
 
 // againstLines measures often enough to be compared with benchmark lines.
 func (c *config) againstLines(r *recipes.Recipe, path string, tolerance float64) error {
-	b, err := report.ReadBenchFile(path)
+	b, err := bench.ReadFile(path)
 	if err != nil {
 		return err
 	}
@@ -172,20 +173,26 @@ func (c *config) againstLines(r *recipes.Recipe, path string, tolerance float64)
 		least = min(least, len(s.Values))
 	}
 	if !c.trials {
-		c.spec.Trials = recipes.TrialsFor(least, len(old))
+		c.spec.Trials = bench.TrialsFor(least, len(old))
 	}
-	c.spec.Judge = func(o *recipes.Outcome) {
-		o.Comparison = recipes.Compare(old, report.Series(o), tolerance)
-		o.Comparison.With, o.Comparison.Was, o.Comparison.Sides = path, "the baseline", [2]string{"baseline", "now"}
-		if n := o.Comparison.Need; n > 0 {
+	c.judge = func(_, o *recipes.Outcome) {
+		cmp := bench.Compare(old, bench.Measured(o), tolerance)
+		if n := cmp.Need; n > 0 {
 			o.Warnings = append(o.Warnings, fmt.Errorf("both sides need %d measurements: leave aiperftest.Trials out, and measure the baseline anew with %s=1", n, envUpdate))
 		}
 		if what := b.Differs(o); what != "" {
-			o.Comparison.Changes = nil
+			cmp.Changes = nil
 			o.Warnings = append(o.Warnings, fmt.Errorf("baseline %s asks another question: %s; run it as it was, or write it anew with %s=1", path, what, envUpdate))
 		}
+		c.against(o, cmp, bench.Comparison{With: path, Was: "the baseline", Sides: [2]string{"baseline", "now"}})
 	}
 	return nil
+}
+
+// against holds a finished run against a comparison, and names its sides.
+func (c *config) against(o *recipes.Outcome, cmp *bench.Comparison, names bench.Comparison) {
+	cmp.With, cmp.Was, cmp.Sides = names.With, names.Was, names.Sides
+	o.Comparison, o.Verdict = cmp, cmp.Join(o.Verdict)
 }
 
 // baselineTrials is how often a baseline measures a fixed load.
@@ -194,12 +201,12 @@ const baselineTrials = 10
 // update makes the run one that writes the baseline.
 func (c *config) update(r *recipes.Recipe, path string, searching bool) {
 	tolerance := c.tolerated()
-	write := report.Bench
+	write := bench.Write
 	if searching {
 		write = report.History
 		c.sequential()
 		c.spec.Precise = recipes.PreciseFor(tolerance)
-		c.spec.Judge = func(o *recipes.Outcome) {
+		c.judge = func(_, o *recipes.Outcome) {
 			if g := (&recipes.Gate{Lo: o.Boundary.Lo, Hi: o.Boundary.Hi, Tolerance: tolerance}); g.Vague() {
 				o.Verdict = recipes.Inconclusive
 				o.Warnings = append(o.Warnings, fmt.Errorf("the boundary is known to ±%.1f%% only, which cannot show a loss of %.3g%%: ask longer probes (aiperftest.Requests, now %d) or give a larger aiperftest.Tolerance",
@@ -208,7 +215,7 @@ func (c *config) update(r *recipes.Recipe, path string, searching bool) {
 		}
 	} else if !c.trials {
 		c.spec.Trials = baselineTrials
-	} else if n := c.spec.Trials; recipes.TrialsFor(n, 1) == 0 {
+	} else if n := c.spec.Trials; bench.TrialsFor(n, 1) == 0 {
 		c.errs = append(c.errs, fmt.Errorf("recipe %q: a baseline of %d measurements cannot be compared with: leave aiperftest.Trials out, which takes %d", r.Name, n, baselineTrials))
 	}
 	c.keep = func(o *recipes.Outcome, err error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/aiperf-go/aiperf/aiperftest"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report/bench"
 )
 
 // TestGateRoundTrip writes a baseline and holds the same server, and one that
@@ -91,8 +92,9 @@ func TestCompare(t *testing.T) {
 			})
 			assert.Equal(t, tt.verdict, out.Verdict, f.transcript())
 			assert.Equal(t, tt.verdict == recipes.Missed, len(f.errs) > 0)
-			require.NotNil(t, out.Comparison)
-			for _, c := range out.Comparison.Changes {
+			comparison, ok := out.Comparison.(*bench.Comparison)
+			require.True(t, ok)
+			for _, c := range comparison.Changes {
 				assert.Equal(t, 8, c.N1)
 				assert.Equal(t, 8, c.N2)
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // Option sets one thing of a run. The order of options does not matter, but that
@@ -104,11 +105,11 @@ func Attainment(fraction float64) Option {
 }
 
 // SLA adds limits in text, as "request_latency p99 < 2s" or "errors <= 1%";
-// AIPerf's tag:stat:op:threshold works too. See recipes.ParseLimit.
+// AIPerf's tag:stat:op:threshold works too. See sla.ParseLimit.
 func SLA(limits ...string) Option {
 	return option(func(c *config) {
 		for _, text := range limits {
-			l, err := recipes.ParseLimit(text)
+			l, err := sla.ParseLimit(text)
 			if err != nil {
 				c.errs = append(c.errs, err)
 				continue
@@ -128,7 +129,7 @@ func Tier(label string, limits ...string) Option {
 	return option(func(c *config) {
 		t := recipes.Tier{Label: label}
 		for _, text := range limits {
-			l, err := recipes.ParseLimit(text)
+			l, err := sla.ParseLimit(text)
 			if err != nil {
 				c.errs = append(c.errs, err)
 				continue

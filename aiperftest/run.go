@@ -39,8 +39,32 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 	return run(t, r, resolve(opts))
 }
 
-// run is Run with its options resolved.
+// run is Run with its options resolved, in five verbs: check what was asked, hold
+// the endpoint, measure, write what was found, assert it.
 func run(t T, r *recipes.Recipe, c *config) *recipes.Outcome {
+	t.Helper()
+	if !c.check(t, r) {
+		return &recipes.Outcome{}
+	}
+	ctx, release, err := c.hold(t, r)
+	if err != nil {
+		fatal(t, "%v", err)
+		return &recipes.Outcome{}
+	}
+	defer release()
+	m, err := c.measure(ctx, t, r)
+	if m.out == nil {
+		fatal(t, "%v", spoken(err))
+		return &recipes.Outcome{}
+	}
+	c.write(t, m, err)
+	c.assert(t, m, err)
+	return m.out
+}
+
+// check ends a test that cannot or must not measure; ok is false for one that has
+// been failed or skipped.
+func (c *config) check(t T, r *recipes.Recipe) (ok bool) {
 	t.Helper()
 	if len(c.errs) > 0 {
 		var text []string
@@ -48,92 +72,17 @@ func run(t T, r *recipes.Recipe, c *config) *recipes.Outcome {
 			text = append(text, err.Error())
 		}
 		fatal(t, "%s", strings.Join(text, "\n"))
-		return &recipes.Outcome{}
+		return false
 	}
 	if c.live() && c.spec.Target.URL == "" {
 		leave(t, "no endpoint: set AIPERF_URL, or use aiperftest.Endpoint(…) or aiperftest.Simulated(…)")
-		return &recipes.Outcome{}
+		return false
 	}
 	if n, skip := short(r, c.spec.Inputs); skip {
 		leave(t, fmt.Sprintf("-short: recipe %s measures up to %d points; leave -short out", r.Name, n))
-		return &recipes.Outcome{}
+		return false
 	}
-	if c.simulated != nil {
-		c.simulate(t)
-	}
-	ctx, cancel := contextOf(t, c.ctx)
-	defer cancel()
-	if c.spec.Prober == nil { // one that runs in a synctest bubble must not meet signals
-		heeding, stop, err := untilSignal(ctx)
-		if err != nil {
-			fatal(t, "recipe %q: %v", r.Name, err)
-			return &recipes.Outcome{}
-		}
-		defer stop()
-		ctx = heeding
-	}
-
-	if c.live() {
-		uncached(t)
-		for _, endpoint := range c.endpoints() {
-			release, err := hold(ctx, t, endpoint)
-			if err != nil {
-				fatal(t, "%v", err)
-				return &recipes.Outcome{}
-			}
-			defer release() // whichever way the test is left
-		}
-	}
-
-	dir, shown := artifactDir(t, c.artifacts)
-	n := &narrator{lines: make(chan string), live: liveOn(t), files: report.Dir{Path: dir, NoCharts: c.noCharts, Again: again(t, c.spec.Workload.Seed)}}
-	defer n.live.end()
-	c.spec.Observe = n.observe
-	c.spec.Target.Waiting = func(err error) { n.lines <- err.Error() }
-	measure := func() (*recipes.Outcome, error) { return recipes.Run(ctx, r, c.spec) }
-	if c.old != nil {
-		measure = c.pair(ctx, r, n)
-	}
-	engine := start(r, n, measure)
-	defer engine.wait(cancel)
-	for line := range n.lines {
-		if !quiet(t) {
-			n.live.pause()
-			t.Logf("%s", line)
-			n.live.resume()
-		}
-	}
-	n.live.end()
-	out, err := engine.result()
-	if out == nil {
-		fatal(t, "%v", err)
-		return &recipes.Outcome{}
-	}
-	reportMetrics(t, out)
-	if err := report.StepSummary(out, again(t, out.Spec.Workload.Seed)); err != nil {
-		out.Warnings = append(out.Warnings, err)
-	}
-	if c.keep != nil {
-		c.keep(out, err)
-	}
-	text := closing(t, out, shown, c.kept)
-	if a, ok := t.(interface {
-		Attach(o *recipes.Outcome, artifacts string)
-	}); ok {
-		a.Attach(out, shown) // before the assertion: under Ginkgo Errorf does not return
-	}
-	switch {
-	case err != nil && len(out.Probes) == 0:
-		fatal(t, "%s", report.Redact(out, err.Error())) // servers quote keys
-	case err != nil:
-		fatal(t, "%s\n%s", report.Redact(out, err.Error()), text)
-	case out.Verdict == recipes.Met && len(out.Warnings) == 0 && c.kept == "" && quiet(t):
-	case out.Verdict == recipes.Met || c.reportOnly:
-		t.Logf("%s", text)
-	default:
-		t.Errorf("%s", text)
-	}
-	return out
+	return true
 }
 
 // leave ends a test that measures nothing.
@@ -146,6 +95,45 @@ func leave(t T, why string) {
 	t.Skipf("%s", why)
 }
 
+// hold takes what a run needs for itself: a context that ends in time and on
+// signals, and the endpoints, in turn with other tests. release gives all of it
+// back, whichever way the test is left.
+func (c *config) hold(t T, r *recipes.Recipe) (_ context.Context, release func(), err error) {
+	t.Helper()
+	var held []func()
+	release = func() {
+		for i := len(held) - 1; i >= 0; i-- {
+			held[i]()
+		}
+	}
+	if c.simulated != nil {
+		c.simulate(t)
+	}
+	ctx, cancel := contextOf(t, c.ctx)
+	held = append(held, cancel)
+	if c.spec.Prober == nil { // one that runs in a synctest bubble must not meet signals
+		heeding, stop, err := untilSignal(ctx)
+		if err != nil {
+			release()
+			return nil, nil, fmt.Errorf("recipe %q: %w", r.Name, err)
+		}
+		held = append(held, stop)
+		ctx = heeding
+	}
+	if c.live() {
+		uncached(t)
+		for _, endpoint := range c.endpoints() {
+			free, err := hold(ctx, t, endpoint)
+			if err != nil {
+				release()
+				return nil, nil, err
+			}
+			held = append(held, free)
+		}
+	}
+	return ctx, release, nil
+}
+
 // simulate starts the embedded server for the test.
 func (c *config) simulate(t T) {
 	srv := simserver.New(*c.simulated)
@@ -155,34 +143,124 @@ func (c *config) simulate(t T) {
 	c.spec.Note = "the server is simulated (loadgen/simserver): the numbers are a model's, not a machine's"
 }
 
+// measured is what came of measuring: one outcome or, of an A/B run, two.
+type measured struct {
+	out, old *recipes.Outcome
+	tellers  []*narrator // of out and, of an A/B run, of old
+	shown    string      // the folder of the files; empty when it does not outlive the test
+}
+
+// measure runs the engine, tells what it does, and holds the result against what
+// it is to be compared with.
+func (c *config) measure(ctx context.Context, t T, r *recipes.Recipe) (measured, error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
+	dir, shown := artifactDir(t, c.artifacts)
+	n := &narrator{
+		lines: make(chan string), live: liveOn(t),
+		files: report.Dir{Path: dir, NoCharts: c.noCharts, Again: again(t, c.spec.Workload.Seed)},
+	}
+	defer n.live.end()
+	m := measured{tellers: []*narrator{n}, shown: shown}
+	c.spec.Observe = n.observe
+	c.spec.Target.Waiting = func(err error) { n.lines <- err.Error() }
+	work := func() (err error) { m.out, err = recipes.Run(ctx, r, c.spec); return err }
+	if c.old != nil {
+		old := n.split()
+		m.tellers = append(m.tellers, old)
+		c.old.Observe, c.old.Target.Waiting = old.observe, c.spec.Target.Waiting
+		work = func() (err error) { m.old, m.out, err = recipes.RunPair(ctx, r, *c.old, c.spec); return err }
+	}
+	engine := start(r, n.lines, work)
+	defer engine.wait(cancel)
+	for line := range n.lines {
+		if !quiet(t) {
+			n.live.pause()
+			t.Logf("%s", line)
+			n.live.resume()
+		}
+	}
+	err := engine.result()
+	if m.out != nil && c.judge != nil && len(m.out.Probes) > 0 {
+		c.judge(m.old, m.out)
+		if err != nil {
+			m.out.Verdict = recipes.Inconclusive // what was learnt stays, but it is no verdict
+		}
+	}
+	return m, err
+}
+
+// write finishes a run's files, the benchmark's line and the job's page.
+func (c *config) write(t T, m measured, err error) {
+	o := m.out
+	for i, finished := range []*recipes.Outcome{m.out, m.old} {
+		if finished == nil {
+			continue
+		}
+		speak(finished)
+		if err := m.tellers[i].finish(finished); err != nil {
+			finished.Warnings = append(finished.Warnings, err)
+		}
+	}
+	reportMetrics(t, o)
+	if err := report.StepSummary(o, again(t, o.Spec.Workload.Seed)); err != nil {
+		o.Warnings = append(o.Warnings, err)
+	}
+	if c.keep != nil {
+		c.keep(o, err)
+	}
+	if a, ok := t.(interface {
+		Attach(o *recipes.Outcome, artifacts string)
+	}); ok {
+		a.Attach(o, m.shown) // before the assertion: under Ginkgo Errorf does not return
+	}
+}
+
+// assert reports the finding and fails the test that it does not satisfy.
+func (c *config) assert(t T, m measured, err error) {
+	t.Helper()
+	o := m.out
+	text := closing(t, o, m.shown, c.kept)
+	switch {
+	case err != nil && len(o.Probes) == 0:
+		fatal(t, "%s", o.Spec.Target.Redact(spoken(err).Error())) // servers quote keys
+	case err != nil:
+		fatal(t, "%s\n%s", o.Spec.Target.Redact(spoken(err).Error()), text)
+	case o.Verdict == recipes.Met && len(o.Warnings) == 0 && c.kept == "" && quiet(t):
+	case o.Verdict == recipes.Met || c.reportOnly:
+		t.Logf("%s", text)
+	default:
+		t.Errorf("%s", text)
+	}
+}
+
 // engine is a run on a goroutine of its own. The test's goroutine logs what the
 // run has to say: only there may a test be failed, under Ginkgo only there may it
 // be logged to, and only there do log lines carry the caller's line.
 type engine struct {
 	lines chan string
 	done  chan struct{}
-	out   *recipes.Outcome
 	err   error
 }
 
-func start(r *recipes.Recipe, n *narrator, measure func() (*recipes.Outcome, error)) *engine {
-	e := &engine{lines: n.lines, done: make(chan struct{})}
+func start(r *recipes.Recipe, lines chan string, work func() error) *engine {
+	e := &engine{lines: lines, done: make(chan struct{})}
 	go func() {
 		defer close(e.done)
-		defer close(n.lines)
+		defer close(lines)
 		defer func() {
 			if p := recover(); p != nil {
 				e.err = fmt.Errorf("recipe %q panicked: %v\n%s", r.Name, p, debug.Stack())
 			}
 		}()
-		e.out, e.err = measure()
+		e.err = work()
 	}()
 	return e
 }
 
-func (e *engine) result() (*recipes.Outcome, error) {
+func (e *engine) result() error {
 	<-e.done
-	return e.out, e.err
+	return e.err
 }
 
 // wait ends a run that the test has left, and leaves nothing of it behind.
@@ -191,56 +269,4 @@ func (e *engine) wait(cancel context.CancelFunc) {
 	for range e.lines { // whoever wants to log is not to wait for a test that is gone
 	}
 	<-e.done
-}
-
-// narrator tells a run as it goes: its expansion, a line a probe, its files.
-type narrator struct {
-	lines  chan string
-	arm    string // of an A/B run; empty: the only one
-	live   *live  // nil: there is no terminal to draw on
-	files  report.Dir
-	begun  bool
-	probes int
-}
-
-func (n *narrator) observe(o *recipes.Outcome) error {
-	if !n.begun && o.Reason == "" {
-		n.begun = true
-		n.say(func(b *strings.Builder) { _ = report.Expansion(b, o) })
-	}
-	for ; n.probes < len(o.Probes); n.probes++ {
-		n.say(func(b *strings.Builder) { _ = report.ProbeLine(b, o, n.probes) })
-	}
-	if n.live.now(report.Progress(o), len(o.Probes)+1); o.Reason != "" {
-		n.live.now("", 0)
-	}
-	return n.files.Update(o)
-}
-
-// say sends one message to the test's log; writing to a strings.Builder cannot
-// fail.
-func (n *narrator) say(write func(*strings.Builder)) {
-	var b strings.Builder
-	write(&b)
-	text := strings.TrimRight(b.String(), "\n")
-	if n.arm != "" {
-		text = n.arm + ": " + text
-	}
-	n.lines <- text
-}
-
-// closing is the finding with where to look and how to do it again.
-func closing(t T, o *recipes.Outcome, dir, kept string) string {
-	var b strings.Builder
-	_ = report.Finding(&b, o)
-	if kept != "" {
-		b.WriteString("    baseline:  " + kept + "\n")
-	}
-	if dir != "" {
-		b.WriteString("    artifacts: " + dir + "\n")
-	}
-	if o.Verdict != recipes.Met {
-		b.WriteString("    again:     " + again(t, o.Spec.Workload.Seed) + "\n")
-	}
-	return strings.TrimRight(b.String(), "\n")
 }

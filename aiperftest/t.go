@@ -13,11 +13,9 @@ import (
 type T interface {
 	Helper()
 	Name() string
-	Log(args ...any)
 	Logf(format string, args ...any)
 	Errorf(format string, args ...any)
 	FailNow()
-	Failed() bool
 	Skipf(format string, args ...any)
 	Cleanup(func())
 	TempDir() string

@@ -33,7 +33,7 @@ func TestTestify(t *testing.T) {
 	alone(t)
 	f := run(t, "TestRequire", func(t aiperftest.T) {
 		require.Equal(t, 1, 2)
-		t.Log("not reached")
+		t.Logf("%s", "not reached")
 	})
 	require.True(t, f.failed)
 	require.Empty(t, f.logs)

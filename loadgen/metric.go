@@ -47,6 +47,8 @@ type MetricInfo struct {
 	// Unit is the display unit of limits and texts: ms, tok/s, req/s, %, ratio or
 	// tokens. FileUnit is the same unit as AIPerf's files spell it.
 	Unit, FileUnit string
+	// Label is what charts call the metric; empty for its short name.
+	Label string
 	// Title is AIPerf's name of the metric in tables, where it is not the tag's
 	// own words.
 	Title string
@@ -68,18 +70,18 @@ type MetricInfo struct {
 
 // metrics is the table, in the order in which errors list the names.
 var metrics = []MetricInfo{
-	{Tag: TagTTFT, Short: "ttft", Unit: "ms", FileUnit: "ms", Title: "Time to First Token", PerRequest: true, Streamed: true, Adjusted: true},
-	{Tag: TagTTST, Short: "ttst", Unit: "ms", FileUnit: "ms", Title: "Time to Second Token", PerRequest: true, Streamed: true},
-	{Tag: TagITL, Short: "itl", Alias: "tpot", Unit: "ms", FileUnit: "ms", PerRequest: true, Streamed: true, Adjusted: true},
-	{Tag: TagICL, Short: "icl", Unit: "ms", FileUnit: "ms", PerRequest: true, Streamed: true},
-	{Tag: TagLatency, Short: "e2e", Unit: "ms", FileUnit: "ms", PerRequest: true, Adjusted: true},
+	{Tag: TagTTFT, Short: "ttft", Label: "TTFT", Unit: "ms", FileUnit: "ms", Title: "Time to First Token", PerRequest: true, Streamed: true, Adjusted: true},
+	{Tag: TagTTST, Short: "ttst", Label: "TTST", Unit: "ms", FileUnit: "ms", Title: "Time to Second Token", PerRequest: true, Streamed: true},
+	{Tag: TagITL, Short: "itl", Label: "ITL", Alias: "tpot", Unit: "ms", FileUnit: "ms", PerRequest: true, Streamed: true, Adjusted: true},
+	{Tag: TagICL, Short: "icl", Label: "inter-chunk latency", Unit: "ms", FileUnit: "ms", PerRequest: true, Streamed: true},
+	{Tag: TagLatency, Short: "e2e", Label: "request latency", Unit: "ms", FileUnit: "ms", PerRequest: true, Adjusted: true},
 	{Tag: TagPerUser, Short: "per-user", Unit: "tok/s", FileUnit: "tokens/sec/user", PerRequest: true, Streamed: true, Higher: true},
-	{Tag: TagErrorRate, Short: "errors", Unit: "%", FileUnit: "%", Share: true},
-	{Tag: TagGoodput, Short: "goodput", Unit: "req/s", FileUnit: "requests/sec", Higher: true},
-	{Tag: TagGoodShare, Short: "good", Unit: "ratio", FileUnit: "ratio", Higher: true, Share: true},
-	{Tag: TagTokenRate, Short: "throughput", Unit: "tok/s", FileUnit: "tokens/sec", Higher: true},
-	{Tag: TagTotalRate, Short: "total-throughput", Unit: "tok/s", FileUnit: "tokens/sec", Higher: true},
-	{Tag: TagReqRate, Short: "req-rate", Unit: "req/s", FileUnit: "requests/sec", Higher: true},
+	{Tag: TagErrorRate, Short: "errors", Label: "failed requests", Unit: "%", FileUnit: "%", Share: true},
+	{Tag: TagGoodput, Short: "goodput", Label: "goodput", Unit: "req/s", FileUnit: "requests/sec", Higher: true},
+	{Tag: TagGoodShare, Short: "good", Label: "good requests", Unit: "ratio", FileUnit: "ratio", Higher: true, Share: true},
+	{Tag: TagTokenRate, Short: "throughput", Label: "output throughput", Unit: "tok/s", FileUnit: "tokens/sec", Higher: true},
+	{Tag: TagTotalRate, Short: "total-throughput", Label: "total throughput", Unit: "tok/s", FileUnit: "tokens/sec", Higher: true},
+	{Tag: TagReqRate, Short: "req-rate", Label: "request rate", Unit: "req/s", FileUnit: "requests/sec", Higher: true},
 	{Tag: TagOSL, Short: "osl", Unit: "tokens", FileUnit: "tokens", PerRequest: true},
 	{Tag: TagISL, Short: "isl", Unit: "tokens", FileUnit: "tokens", PerRequest: true},
 

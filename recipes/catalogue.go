@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // catalogue holds the recipes that go by name: the built-in ones, then those
@@ -41,7 +43,7 @@ func Lookup(name string) (*Recipe, error) {
 		}
 		known = append(known, r.Name)
 	}
-	return nil, &UnknownRecipeError{Name: name, Known: known}
+	return nil, &UnknownRecipeError{Name: name, Known: known, Nearest: sla.Suggest(name, known)}
 }
 
 // Register adds a recipe to the catalogue, so that it can be run by name. A

@@ -4,27 +4,23 @@ import (
 	"errors"
 	"fmt"
 	"math"
-
-	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
-func noAnswer() plan.Answer {
-	return plan.Answer{Safe: math.NaN(), Estimate: math.NaN(), Lo: math.NaN(), Hi: math.NaN()}
-}
-
 // answer reads what is known so far: boundary, tiers and best point.
-func (o *Outcome) answer(planner plan.Planner, problem plan.Problem, history []plan.Observation) {
-	o.Tiers = planner.Answers(problem, history)
+func (r *run) answer() {
+	o := r.out
+	o.Tiers = r.planner.Answers(r.problem, r.history)
 	o.Boundary = noAnswer()
 	if len(o.Tiers) > 0 {
 		o.Boundary = o.Tiers[0]
 	}
-	o.Best = o.best()
+	o.Best = r.best()
 }
 
 // best chooses the point to deploy at: the safe boundary where that is the
 // question, else the certain feasible point with the best objective.
-func (o *Outcome) best() Best {
+func (r *run) best() Best {
+	o := r.out
 	var best Best
 	if p := o.Plan; p.Search == nil && len(p.Limits)+len(p.Objectives) == 0 && len(p.points()) > 1 {
 		return best // a curve has no best point
@@ -35,7 +31,7 @@ func (o *Outcome) best() Best {
 		if len(p.Step.At) == 1 {
 			at = p.Step.At[0]
 		}
-		switch pass, certain := p.passes(o.firstTier(p), o.Spec.Confidence); {
+		switch pass, certain := p.passes(p.ofTier(o.Plan.Tiers, 0), o.Spec.Confidence); {
 		case len(o.Plan.Limits) == 0:
 		case len(p.Step.At) == 1:
 			// Several visits of a point, and of its neighbours, decide together
@@ -58,31 +54,20 @@ func (o *Outcome) best() Best {
 			if at >= o.Probes[best.Probe].Step.At[0] {
 				best = b
 			}
-		case o.better(value, best.Objective):
+		case o.Plan.better(value, best.Objective):
 			best = b
 		}
 	}
 	return best
 }
 
-// firstTier is the readings that the run's own boundary is about.
-func (o *Outcome) firstTier(p *Probe) []Reading {
-	if len(o.Plan.Tiers) == 0 {
-		return p.Readings
-	}
-	var rs []Reading
-	for _, k := range o.Plan.Tiers[0].Limits {
-		rs = append(rs, p.Readings[k])
-	}
-	return rs
-}
-
 // tiersVerdict: met when every tier has a certain answer; missed when the search
 // came to its own end and a tier has none.
-func (o *Outcome) tiersVerdict() Verdict {
+func (r *run) tiersVerdict() Verdict {
+	o := r.out
 	for _, t := range o.Tiers {
 		if !(t.Safe >= float64(o.Spec.AtLeast)) {
-			if o.complete() && !t.Passed {
+			if r.complete() && !t.Passed {
 				return Missed
 			}
 			return Inconclusive
@@ -91,12 +76,12 @@ func (o *Outcome) tiersVerdict() Verdict {
 	return Met
 }
 
-// better compares the first objective; a missing value is never better.
-func (o *Outcome) better(a, b float64) bool {
+// better compares values of the first objective; a missing value is never better.
+func (p *Plan) better(a, b float64) bool {
 	if math.IsNaN(a) || math.IsNaN(b) {
 		return !math.IsNaN(a)
 	}
-	goals := o.Plan.objectives()
+	goals := p.objectives()
 	if len(goals) > 0 && !goals[0].Maximize {
 		return a < b
 	}
@@ -104,24 +89,19 @@ func (o *Outcome) better(a, b float64) bool {
 }
 
 // conclude ends the run with a reason and a verdict.
-func (o *Outcome) conclude(planner plan.Planner, problem plan.Problem, history []plan.Observation, reason string) {
+func (r *run) conclude(reason string) {
+	o := r.out
 	o.Reason = reason
-	o.answer(planner, problem, history)
+	r.answer()
 	if o.Plan.Search != nil {
-		o.Verdict = o.searchVerdict()
+		o.Verdict = r.searchVerdict()
 	} else {
-		o.Verdict = o.sweepVerdict(len(problem.List))
+		o.Verdict = r.sweepVerdict()
 	}
 	if o.Boundary.NonMonotone {
-		o.Warnings = append(o.Warnings, o.contradiction())
+		o.Warnings = append(o.Warnings, r.contradiction())
 	}
-	o.derive()
-	if o.Spec.Judge != nil {
-		o.Spec.Judge(o)
-		if o.Comparison != nil {
-			o.join()
-		}
-	}
+	r.derive()
 	if reason == ReasonDeadline {
 		o.Warnings = append(o.Warnings, &DeadlineError{Probes: len(o.Probes)})
 	}
@@ -129,12 +109,13 @@ func (o *Outcome) conclude(planner plan.Planner, problem plan.Problem, history [
 
 // searchVerdict: met when a certain answer exists (and reaches AtLeast); missed
 // when it is certain that none does.
-func (o *Outcome) searchVerdict() Verdict {
+func (r *run) searchVerdict() Verdict {
+	o := r.out
 	if o.Spec.Gate != nil {
 		return gateVerdict(o.Reason)
 	}
 	if len(o.Plan.Tiers) > 0 {
-		return o.tiersVerdict()
+		return r.tiersVerdict()
 	}
 	floor := float64(o.Spec.AtLeast)
 	answer := o.Boundary.Safe
@@ -142,11 +123,11 @@ func (o *Outcome) searchVerdict() Verdict {
 		answer = max(answer, float64(o.Best.Concurrency()))
 	}
 	switch {
-	case len(o.Plan.Limits) == 0 && o.Best.Found && o.complete():
+	case len(o.Plan.Limits) == 0 && o.Best.Found && r.complete():
 		return Met
 	case o.Best.Found && (floor == 0 || answer >= floor):
 		return Met
-	case o.certainlyBelow(floor):
+	case r.certainlyBelow(floor):
 		return Missed
 	}
 	return Inconclusive
@@ -154,10 +135,11 @@ func (o *Outcome) searchVerdict() Verdict {
 
 // certainlyBelow reports whether a point at or below the floor has certainly
 // failed; without a floor, whether the lowest possible point has.
-func (o *Outcome) certainlyBelow(floor float64) bool {
+func (r *run) certainlyBelow(floor float64) bool {
+	o := r.out
 	dims := o.Plan.Search.Space
 	if len(dims) != 1 {
-		return o.complete() && !o.Boundary.Passed
+		return r.complete() && !o.Boundary.Passed
 	}
 	floor = max(floor, dims[0].Lo)
 	for i := range o.Probes {
@@ -170,8 +152,8 @@ func (o *Outcome) certainlyBelow(floor float64) bool {
 }
 
 // complete reports whether the search came to its own end.
-func (o *Outcome) complete() bool {
-	switch o.Reason {
+func (r *run) complete() bool {
+	switch r.out.Reason {
 	case "", ReasonDeadline, ReasonCancelled, ReasonAborted, "untrusted", "unmeasured":
 		return false
 	}
@@ -180,11 +162,12 @@ func (o *Outcome) complete() bool {
 
 // sweepVerdict: with limits, met when at least one point passes and missed when
 // none can; without, met when every point was measured.
-func (o *Outcome) sweepVerdict(points int) Verdict {
+func (r *run) sweepVerdict() Verdict {
+	o, points := r.out, len(r.problem.List)
 	measured, failed := 0, 0
 	for i := range o.Probes {
 		p := &o.Probes[i]
-		if p.Observed.State == plan.Untrusted || p.Observed.State == plan.Unmeasured {
+		if !p.trusted() {
 			continue
 		}
 		measured++
@@ -211,13 +194,14 @@ func (o *Outcome) sweepVerdict(points int) Verdict {
 // contradiction is the warning that a point passed above one that failed: the
 // server, or the machine it shares, was not the same all the time, or latency
 // does not rise with load. The answer is the prefix one.
-func (o *Outcome) contradiction() error {
+func (r *run) contradiction() error {
+	o := r.out
 	fail, pass := math.Inf(1), math.Inf(-1)
 	for i := range o.Probes {
 		p := &o.Probes[i]
 		at := p.Step.At[0]
-		switch ok, _ := p.passes(o.firstTier(p), o.Spec.Confidence); {
-		case p.Observed.State == plan.Untrusted, p.Observed.State == plan.Unmeasured:
+		switch ok, _ := p.passes(p.ofTier(o.Plan.Tiers, 0), o.Spec.Confidence); {
+		case !p.trusted():
 		case ok:
 			pass = max(pass, at)
 		case at > o.Boundary.Safe || math.IsNaN(o.Boundary.Safe):

@@ -1,9 +1,9 @@
 package recipes
 
 import (
-	"slices"
-
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/sla"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // concurrencyRamp answers: the concurrency at which latency leaves what it is on
@@ -15,36 +15,31 @@ var concurrencyRamp = &Recipe{
 	Axes:  Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: loadgen.TagTokenRate, YStat: "avg"},
 	Plots: true,
 	Expand: func(in Inputs) (*Plan, error) {
-		const name = "concurrency-ramp"
-		tag, stat := loadgen.TagLatency, "p99"
+		rule := sweep.KneeRule{
+			Metric: loadgen.TagLatency, Stat: "p99", Path: PathConcurrency, Threshold: valueOr(in.Degradation, 0.20),
+		}
 		if in.DegradationMetric != "" {
-			m, ok := metricOf(in.DegradationMetric)
-			if !ok {
-				return nil, wrong(name, inputDegradation, "metric %q is unknown%s", in.DegradationMetric, didYouMean(in.DegradationMetric, metricNames()))
+			m, err := sla.Quantity(in.DegradationMetric, "avg")
+			if err != nil {
+				return nil, wrong(inputDegradation, "%v", err)
 			}
-			tag = m.tag
+			rule.Metric = m.Tag
 		}
 		if in.DegradationStat != "" {
-			stat = in.DegradationStat
+			rule.Stat = in.DegradationStat
 		}
-		if !slices.Contains(handlerStats, stat) {
-			return nil, wrong(name, inputDegradation, "statistic %q is not one that sweeps are compared by; use %s", stat, list(handlerStats))
+		if err := sweep.CheckStat(rule.Stat); err != nil {
+			return nil, wrong(inputDegradation, "%v", err)
 		}
-		if m, _ := metricOf(tag); m.streamed {
-			if err := needsStream(name, in, m.short); err != nil {
+		if m, _ := loadgen.LookupMetric(rule.Metric); m.Streamed {
+			if err := needsStream(in, m.Short); err != nil {
 				return nil, err
 			}
 		}
-		a, err := logAxis(name, PathConcurrency, inputConcurrency, in.Concurrency, 1, 1000, in.Steps, 8)
+		a, err := logAxis(PathConcurrency, inputConcurrency, in.Concurrency, 1, 1000, in.Steps, 8)
 		if err != nil {
 			return nil, err
 		}
-		return &Plan{Grid: []Axis{a}, Limits: in.Limits, Post: &PostProcess{
-			Handler: handlerKnee,
-			Params: map[string]any{
-				"threshold_pct": valueOr(in.Degradation, 0.20), "metric_tag": tag, "stat": stat, "swept_param": PathConcurrency,
-			},
-			File: "degradation_knee.json",
-		}}, nil
+		return &Plan{Grid: []Axis{a}, Limits: in.Limits, Derive: rule}, nil
 	},
 }

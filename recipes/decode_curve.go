@@ -1,6 +1,9 @@
 package recipes
 
-import "github.com/aiperf-go/aiperf/loadgen"
+import (
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
+)
 
 // decodeCurve answers: ITL as a function of concurrency and of the answer's
 // length.
@@ -10,26 +13,21 @@ var decodeCurve = &Recipe{
 	Uses:  []Input{inputSLA, inputAtLeast, inputConcurrency, inputSteps, inputOSL, inputOSLSteps},
 	Plots: true,
 	Expand: func(in Inputs) (*Plan, error) {
-		const name = "decode-itl-curve"
-		if err := needsStream(name, in, "ITL"); err != nil {
+		if err := needsStream(in, "ITL"); err != nil {
 			return nil, err
 		}
-		concurrency, err := logAxis(name, PathConcurrency, inputConcurrency, in.Concurrency, 1, 200, in.Steps, 6)
+		concurrency, err := logAxis(PathConcurrency, inputConcurrency, in.Concurrency, 1, 200, in.Steps, 6)
 		if err != nil {
 			return nil, err
 		}
-		osl, err := logAxis(name, PathOSL, inputOSL, in.OSL, 64, 1024, in.OSLSteps, 4)
+		osl, err := logAxis(PathOSL, inputOSL, in.OSL, 64, 1024, in.OSLSteps, 4)
 		if err != nil {
 			return nil, err
 		}
 		// Lengths vary slowest, and come first in the names of directories, as
 		// in AIPerf's runs.
-		return &Plan{Grid: []Axis{osl, concurrency}, Limits: in.Limits, Post: &PostProcess{
-			Handler: handlerITL,
-			Params: map[string]any{
-				"metric_tag": loadgen.TagITL, "stat": "avg", "concurrency_param": PathConcurrency, "osl_param": PathOSL,
-			},
-			File: "decode_itl_surface.json",
+		return &Plan{Grid: []Axis{osl, concurrency}, Limits: in.Limits, Derive: sweep.ITLRule{
+			Metric: loadgen.TagITL, Stat: "avg", Concurrency: PathConcurrency, OSL: PathOSL,
 		}}, nil
 	},
 }

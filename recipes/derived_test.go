@@ -13,6 +13,8 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // formula is a server without noise whose latencies are known functions of the
@@ -161,7 +163,7 @@ func TestParetoSweep(t *testing.T) {
 		assert.Equal(t, !beaten, c.Optimal, "%+v", c)
 	}
 	require.Len(t, out.Warnings, 1)
-	assert.ErrorContains(t, out.Warnings[0], "aiperftest.Tokens")
+	assert.ErrorContains(t, out.Warnings[0], "does not use Tokens")
 }
 
 func TestStyleGrid(t *testing.T) {
@@ -172,8 +174,8 @@ func TestStyleGrid(t *testing.T) {
 	assert.Equal(t, 7, out.Best.Concurrency())
 	b, ok := out.Breach()
 	require.True(t, ok)
-	assert.Equal(t, recipes.Breach{MaxPassing: 7, FirstFailing: 19, Monotone: true, Observed: p95 * (39.5 + 9),
-		Limit: recipes.Limit{Metric: loadgen.TagTTFT, Stat: "p95", Op: recipes.LT, Threshold: 60}}, b)
+	assert.Equal(t, []any{7.0, 19.0, true, p95 * (39.5 + 9), sla.Limit{Metric: loadgen.TagTTFT, Stat: "p95", Op: sla.LT, Threshold: 60}},
+		[]any{b.MaxPassing, b.FirstFailing, b.Monotone, b.Observed, b.Limit})
 
 	in.Steps = new(30)
 	fine := runFormula(t, "max-concurrency-under-sla", &formula{}, in)
@@ -222,65 +224,52 @@ func TestSearchRecipes(t *testing.T) {
 // Student's interval; handlers read its mean.
 func TestTrialsInAggregate(t *testing.T) {
 	out := runFormula(t, "concurrency-ramp", &formula{}, recipes.Inputs{Steps: new(2)}, func(s *recipes.Spec) { s.Trials = 3 })
-	a := out.Aggregate()
-	require.Len(t, a.Rows, 2)
+	a := out.Sweep()
+	require.Len(t, a.Points, 2)
 	assert.Equal(t, 6, a.Runs)
-	assert.Equal(t, 3, a.Metadata["num_trials_per_value"])
-	block := a.Rows[0].Metrics["request_latency_p99"]
+	assert.Equal(t, 3, a.Metadata.Trials)
+	block := a.Points[0].Metrics["request_latency_p99"]
 	require.NotNil(t, block)
 	assert.Equal(t, block["mean"], block["ci_low"], "trials that agree")
 	assert.InEpsilon(t, 4.302652729, block["t_critical"], 1e-6, "t(0.975, 2 degrees of freedom)")
 	k, ok := out.Knee()
 	require.True(t, ok)
-	v, ok := a.Rows[0].Stat("request_latency", "p99")
+	v, ok := a.Points[0].Stat("request_latency", "p99")
 	require.True(t, ok)
 	assert.Equal(t, v, k.Baseline)
 	raw, err := json.Marshal(a)
 	require.NoError(t, err)
-	var again recipes.Aggregate
+	var again sweep.Sweep
 	require.NoError(t, json.Unmarshal(raw, &again))
-	w, _ := again.Rows[0].Stat("request_latency", "p99")
+	w, _ := again.Points[0].Stat("request_latency", "p99")
 	assert.Equal(t, v, w, "written and read again it is the same")
 }
 
-// TestHandlerOfOnesOwn: by name, in a recipe by value; one that fails or panics is
-// a warning and is kept, and the sweep stands.
-func TestHandlerOfOnesOwn(t *testing.T) {
-	require.NoError(t, recipes.RegisterHandler("test_count_rows", func(a *recipes.Aggregate, params map[string]any) (any, error) {
-		return map[string]any{"rows": len(a.Rows), "of": params["of"]}, nil
-	}))
-	require.NoError(t, recipes.RegisterHandler("test_fails", func(*recipes.Aggregate, map[string]any) (any, error) {
-		return nil, errors.New("no such luck")
-	}))
-	require.NoError(t, recipes.RegisterHandler("test_panics", func(a *recipes.Aggregate, _ map[string]any) (any, error) {
-		return a.Rows[99], nil
-	}))
-	require.NoError(t, recipes.RegisterHandler("test_no_object", func(*recipes.Aggregate, map[string]any) (any, error) { return 7, nil }))
-	require.NoError(t, recipes.RegisterHandler("test_no_number", func(*recipes.Aggregate, map[string]any) (any, error) {
-		return map[string]any{"x": math.NaN()}, nil
-	}))
-	assert.ErrorContains(t, recipes.RegisterHandler("sla_breach_knee", func(*recipes.Aggregate, map[string]any) (any, error) { return nil, nil }), "taken")
-	assert.ErrorContains(t, recipes.RegisterHandler(" ", nil), "empty")
-	assert.ErrorContains(t, recipes.RegisterHandler("nil", nil), "nil")
-
-	with := func(handler, file string) *recipes.Recipe {
+// TestDerivationOfOnesOwn: in a recipe by value; one that fails or panics is a
+// warning and is kept, and the sweep stands.
+func TestDerivationOfOnesOwn(t *testing.T) {
+	with := func(file string, rule func(*sweep.Sweep) (any, error)) *recipes.Recipe {
 		return &recipes.Recipe{Name: "two-points", Doc: "two points", Expand: func(recipes.Inputs) (*recipes.Plan, error) {
 			return &recipes.Plan{
-				Grid: []recipes.Axis{{Path: recipes.PathConcurrency, Values: []float64{1, 2}}},
-				Post: &recipes.PostProcess{Handler: handler, Params: map[string]any{"of": "all"}, File: file},
+				Grid:   []recipes.Axis{{Path: recipes.PathConcurrency, Values: []float64{1, 2}}},
+				Derive: sweep.Custom{Handler: "mine", Output: file, Rule: rule},
 			}, nil
 		}}
 	}
-	out, err := recipes.Run(t.Context(), with("test_count_rows", "rows.json"), recipes.Spec{Prober: &formula{}})
+	count := func(s *sweep.Sweep) (any, error) { return map[string]any{"rows": len(s.Points), "of": "all"}, nil }
+	out, err := recipes.Run(t.Context(), with("rows.json", count), recipes.Spec{Prober: &formula{}})
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"rows":2,"of":"all"}`, string(out.Derived["rows.json"]))
 	_, ok := out.Knee()
-	assert.False(t, ok, "a view on what another handler made shows nothing")
+	assert.False(t, ok, "a view on what another derivation made shows nothing")
 
-	for handler, says := range map[string]string{
-		"test_fails": "no such luck", "test_panics": "index out of range", "test_no_object": "no JSON object", "test_no_number": "NaN",
+	for says, rule := range map[string]func(*sweep.Sweep) (any, error){
+		"no such luck":       func(*sweep.Sweep) (any, error) { return nil, errors.New("no such luck") },
+		"index out of range": func(s *sweep.Sweep) (any, error) { return s.Points[99], nil },
+		"not a JSON object":  func(*sweep.Sweep) (any, error) { return 7, nil },
+		"NaN":                func(*sweep.Sweep) (any, error) { return map[string]any{"x": math.NaN()}, nil },
 	} {
-		out, err := recipes.Run(t.Context(), with(handler, "rows.json"), recipes.Spec{Prober: &formula{}})
+		out, err := recipes.Run(t.Context(), with("rows.json", rule), recipes.Spec{Prober: &formula{}})
 		require.NoError(t, err)
 		assert.Equal(t, recipes.Met, out.Verdict, "the sweep stands")
 		require.Len(t, out.Warnings, 1)
@@ -288,9 +277,9 @@ func TestHandlerOfOnesOwn(t *testing.T) {
 		assert.NotContains(t, out.Derived, "rows.json")
 		assert.Contains(t, string(out.Derived["post_process_errors.json"]), says)
 	}
-	for handler, file := range map[string]string{"test_count_row": "rows.json", "test_count_rows": "../rows.json", "test_fails": ""} {
+	for _, file := range []string{"../rows.json", "", "post_process_errors.json"} {
 		f := &formula{}
-		_, err := recipes.Run(t.Context(), with(handler, file), recipes.Spec{Prober: f})
+		_, err := recipes.Run(t.Context(), with(file, count), recipes.Spec{Prober: f})
 		assert.ErrorAs(t, err, new(*recipes.InputError))
 		assert.Empty(t, f.loads, "before any traffic")
 	}
@@ -315,9 +304,9 @@ func TestInputsOfSweeps(t *testing.T) {
 		{"a statistic that sweeps do not have", "concurrency-ramp", recipes.Inputs{DegradationStat: "max"}, []recipes.Input{"Degradation"}, ""},
 		{"a metric that does not exist", "concurrency-ramp", recipes.Inputs{DegradationMetric: "ttf"}, []recipes.Input{"Degradation"}, ""},
 		{"a streamed metric without streams", "concurrency-ramp", recipes.Inputs{DegradationMetric: "ttft", Streaming: new(false)}, []recipes.Input{"Streaming"}, ""},
-		{"an input of another recipe", "prefill-ttft-curve", recipes.Inputs{Concurrency: recipes.Bounds{Max: new(9)}}, nil, "aiperftest.Concurrency"},
-		{"steps of a search", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Steps: new(9)}, nil, "aiperftest.Steps"},
-		{"replicates of a style that has none", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Replicates: new(3)}, nil, "Replicates(…) in style bo; it goes with [smooth_isotonic]"},
+		{"an input of another recipe", "prefill-ttft-curve", recipes.Inputs{Concurrency: recipes.Bounds{Max: new(9)}}, nil, "does not use Concurrency"},
+		{"steps of a search", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Steps: new(9)}, nil, "does not use Steps"},
+		{"replicates of a style that has none", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Replicates: new(3)}, nil, "Replicates in style bo; it goes with [smooth_isotonic]"},
 		{"a sampler of a style that has none", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Sampler: "gp"}, nil, "it goes with [optuna]"},
 		{"initial points where the bracket comes first", "max-concurrency-under-sla", recipes.Inputs{TTFT: &limit, InitialPoints: new(7)}, nil, "in style smooth_isotonic; it goes with [bo optuna]"},
 		{"degradation is the ramp's", "decode-itl-curve", recipes.Inputs{Degradation: new(0.3)}, nil, "it is read by concurrency-ramp"},
@@ -342,7 +331,7 @@ func TestInputsOfSweeps(t *testing.T) {
 
 // TestExtraLimitsOnSweeps: every recipe takes further SLA limits.
 func TestExtraLimitsOnSweeps(t *testing.T) {
-	limit, err := recipes.ParseLimit("e2e p99 < 1s")
+	limit, err := sla.ParseLimit("e2e p99 < 1s")
 	require.NoError(t, err)
 	base := 100.0
 	for _, name := range []string{
@@ -351,13 +340,13 @@ func TestExtraLimitsOnSweeps(t *testing.T) {
 	} {
 		r, err := recipes.Lookup(name)
 		require.NoError(t, err)
-		in := recipes.Inputs{TTFT: &base, ITL: &base, E2E: &base, Pairs: new("128/8,64/8"), Limits: []recipes.Limit{limit}}
+		in := recipes.Inputs{TTFT: &base, ITL: &base, E2E: &base, Pairs: new("128/8,64/8"), Limits: []sla.Limit{limit}}
 		p, err := r.Expand(in)
 		require.NoError(t, err, r.Name)
 		require.NotEmpty(t, p.Limits, r.Name)
 		assert.Equal(t, limit, p.Limits[len(p.Limits)-1], "%s: after its own", r.Name)
 	}
-	out := runFormula(t, "concurrency-ramp", &formula{}, recipes.Inputs{Limits: []recipes.Limit{limit}})
+	out := runFormula(t, "concurrency-ramp", &formula{}, recipes.Inputs{Limits: []sla.Limit{limit}})
 	assert.Equal(t, recipes.Missed, out.Verdict, "1.5·(39.5 + 127·5.1) > 1000")
 	_, ok := out.Knee()
 	assert.True(t, ok, "the knee is there all the same")

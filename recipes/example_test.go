@@ -6,19 +6,22 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // A recipe of one's own: pareto-sweep under a new name, with the whole request's
 // latency on the x axis instead of TTFT's.
 func ExampleRegister() {
-	sweep, _ := recipes.Lookup("pareto-sweep")
-	mine := *sweep
+	pareto, _ := recipes.Lookup("pareto-sweep")
+	mine := *pareto
 	mine.Name = "latency-frontier"
 	mine.Doc = "frontier of p99 latency against output token throughput"
 	mine.Expand = func(in recipes.Inputs) (*recipes.Plan, error) {
-		p, err := sweep.Expand(in)
+		p, err := pareto.Expand(in)
 		if err == nil {
-			p.Post.Params["x_metric"], p.Post.Params["x_stat"] = "request_latency", "p99"
+			rule := p.Derive.(sweep.FrontierRule)
+			rule.XMetric, rule.XStat = loadgen.TagLatency, "p99"
+			p.Derive = rule
 		}
 		return p, err
 	}
@@ -46,30 +49,26 @@ func ExampleRegister() {
 	// 1024/8 at 16: 175 ms, 1095 tok/s, optimal false
 }
 
-// A post-process handler of one's own: the concurrency with the least latency a
-// token.
-func ExampleRegisterHandler() {
-	err := recipes.RegisterHandler("least_latency", func(sweep *recipes.Aggregate, params map[string]any) (any, error) {
+// A derivation of one's own: the concurrency with the least latency a token.
+func ExampleRun_derivation() {
+	least := func(s *sweep.Sweep) (any, error) {
 		best, least := 0.0, 0.0
-		for i := range sweep.Rows {
-			c, ok1 := sweep.Rows[i].Param("concurrency")
-			v, ok2 := sweep.Rows[i].Stat("inter_token_latency", "p95")
+		for i := range s.Points {
+			c, ok1 := s.Points[i].Param("concurrency")
+			v, ok2 := s.Points[i].Stat(loadgen.TagITL, "p95")
 			if ok1 && ok2 && (best == 0 || v < least) {
 				best, least = c, v
 			}
 		}
 		return map[string]float64{"concurrency": best, "itl_p95_ms": least}, nil
-	})
-	if err != nil {
-		fmt.Println(err)
 	}
 	out, err := recipes.Run(context.Background(), &recipes.Recipe{
 		Name: "least-latency",
 		Doc:  "the concurrency with the least latency a token",
 		Expand: func(recipes.Inputs) (*recipes.Plan, error) {
 			return &recipes.Plan{
-				Grid: []recipes.Axis{{Path: recipes.PathConcurrency, Values: []float64{4, 1, 16}}},
-				Post: &recipes.PostProcess{Handler: "least_latency", File: "least_latency.json"},
+				Grid:   []recipes.Axis{{Path: recipes.PathConcurrency, Values: []float64{4, 1, 16}}},
+				Derive: sweep.Custom{Handler: "least_latency", Output: "least_latency.json", Rule: least},
 			}, nil
 		},
 	}, recipes.Spec{Prober: &formula{}, Workload: loadgen.Load{ISL: 128, OSL: 8}})

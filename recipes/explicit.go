@@ -4,7 +4,9 @@ import (
 	"math"
 	"slices"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes/plan"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // Explicit returns a recipe that runs a search written by hand: all that a
@@ -14,16 +16,15 @@ import (
 //
 // Built-in recipes own their search: in AIPerf a recipe and explicit search
 // flags exclude each other, here no option reaches into a recipe's search.
-func Explicit(s Search, limits ...Limit) *Recipe {
-	const name = "explicit-search"
+func Explicit(s Search, limits ...sla.Limit) *Recipe {
 	r := &Recipe{
-		Name: name,
+		Name: "explicit-search",
 		Doc:  "a search written by hand",
 		Uses: []Input{inputSLA, inputAtLeast},
-		Axes: Axes{XMetric: "request_latency", XStat: "p95"},
+		Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95"},
 		Expand: func(in Inputs) (*Plan, error) {
 			s := s
-			if err := s.complete(name); err != nil {
+			if err := s.complete(); err != nil {
 				return nil, err
 			}
 			return &Plan{Search: &s, Limits: append(slices.Clone(limits), in.Limits...)}, nil
@@ -36,9 +37,9 @@ func Explicit(s Search, limits ...Limit) *Recipe {
 }
 
 // complete fills in defaults and checks what a hand can write wrong.
-func (s *Search) complete(recipe string) error {
+func (s *Search) complete() error {
 	bad := func(problem string) error {
-		return &InputError{Recipe: recipe, Problem: "cannot run this search: " + problem}
+		return &InputError{Problem: "cannot run this search: " + problem}
 	}
 	if s.Style == "" {
 		s.Style = BO
@@ -72,7 +73,7 @@ func (s *Search) complete(recipe string) error {
 	case s.Terminator != "" && s.Style != Optuna:
 		return bad("Terminator goes with style optuna")
 	case !slices.Contains([]string{"", plan.TerminatorRegret, plan.TerminatorEMMR}, s.Terminator):
-		return bad("Terminator " + s.Terminator + " is unknown" + didYouMean(s.Terminator, []string{plan.TerminatorRegret, plan.TerminatorEMMR}))
+		return bad("Terminator " + s.Terminator + " is unknown" + sla.Suggest(s.Terminator, []string{plan.TerminatorRegret, plan.TerminatorEMMR}))
 	case s.Replicates != 0 && s.Style != SmoothIsotonic:
 		return bad("Replicates goes with style smooth_isotonic")
 	case s.Replicates < 0 || s.Replicates > 20:
@@ -84,21 +85,18 @@ func (s *Search) complete(recipe string) error {
 	}
 	for _, d := range s.Space {
 		if slices.ContainsFunc(s.Space, func(o plan.Dim) bool { return o.Path == d.Path && o != d }) {
-			return bad("dimension " + d.Path + " is there twice")
+			return bad("duplicate dimension " + d.Path)
 		}
 		if math.IsInf(d.Lo, 0) || math.IsInf(d.Hi, 0) || d.Path == PathConcurrency && (d.Lo < 1 || !d.Int) {
 			return bad("dimension " + d.Path + " has bounds that no load has; concurrency is whole and at least 1")
 		}
 		if !slices.Contains([]string{PathConcurrency, PathRate, PathISL, PathOSL}, d.Path) {
-			return bad("dimension " + d.Path + " is unknown" + didYouMean(d.Path, []string{PathConcurrency, PathRate, PathISL, PathOSL}))
+			return bad("dimension " + d.Path + " is unknown" + sla.Suggest(d.Path, []string{PathConcurrency, PathRate, PathISL, PathOSL}))
 		}
 	}
 	for _, g := range s.Objectives {
-		if !slices.Contains(stats, g.Stat) {
-			return bad("statistic " + g.Stat + " of objective " + g.Metric + " is unknown" + didYouMean(g.Stat, stats))
-		}
-		if _, ok := metricOf(g.Metric); !ok {
-			return bad("objective " + g.Metric + " is no metric" + didYouMean(g.Metric, metricNames()))
+		if _, err := sla.Quantity(g.Metric, g.Stat); err != nil {
+			return bad("objective: " + err.Error())
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/plan"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // analytic is a prober with known metrics: tag.stat → value, as a function of
@@ -56,7 +57,7 @@ func TestExplicitTwoDimensions(t *testing.T) {
 		},
 		Objectives: []recipes.Objective{{Metric: loadgen.TagTotalRate, Stat: "avg", Maximize: true}},
 		MaxProbes:  40,
-	}, recipes.Limit{Metric: loadgen.TagTTFT, Stat: "p95", Op: recipes.LT, Threshold: 150}), recipes.Spec{Prober: p, Workload: loadgen.Load{Seed: 3}})
+	}, sla.Limit{Metric: loadgen.TagTTFT, Stat: "p95", Op: sla.LT, Threshold: 150}), recipes.Spec{Prober: p, Workload: loadgen.Load{Seed: 3}})
 	require.NoError(t, err)
 	assert.Equal(t, recipes.Met, out.Verdict)
 	require.True(t, out.Best.Found)
@@ -84,7 +85,7 @@ func TestExplicitRate(t *testing.T) {
 			Space:      []plan.Dim{{Path: recipes.PathRate, Lo: 1, Hi: 39, Log: true}},
 			Objectives: []recipes.Objective{{Metric: loadgen.TagReqRate, Stat: "avg", Maximize: true}},
 			Boundary:   true,
-		}, recipes.Limit{Metric: loadgen.TagTTFT, Stat: "p95", Op: recipes.LT, Threshold: 200}), recipes.Spec{Prober: p, Workload: loadgen.Load{Seed: 3, Arrival: "poisson"}})
+		}, sla.Limit{Metric: loadgen.TagTTFT, Stat: "p95", Op: sla.LT, Threshold: 200}), recipes.Spec{Prober: p, Workload: loadgen.Load{Seed: 3, Arrival: "poisson"}})
 		require.NoError(t, err, style)
 		assert.Equal(t, recipes.Met, out.Verdict, style)
 		assert.InDelta(t, 30, out.Boundary.Safe, 1.6, "%s: 50/(1−30/40) is 200", style)
@@ -130,11 +131,11 @@ func TestTiers(t *testing.T) {
 			loadgen.TagTokenRate: stats("avg", float64(l.Concurrency)),
 		}
 	}}
-	limit := func(ms float64) []recipes.Limit {
-		return []recipes.Limit{{Metric: loadgen.TagTTFT, Stat: "p95", Op: recipes.LT, Threshold: ms}}
+	limit := func(ms float64) []sla.Limit {
+		return []sla.Limit{{Metric: loadgen.TagTTFT, Stat: "p95", Op: sla.LT, Threshold: ms}}
 	}
 	out, err := recipes.Run(t.Context(), maxConcurrency(t), recipes.Spec{Prober: p, Inputs: recipes.Inputs{
-		Limits: []recipes.Limit{{Metric: loadgen.TagErrorRate, Stat: "avg", Op: recipes.LT, Threshold: 1}},
+		Limits: []sla.Limit{{Metric: loadgen.TagErrorRate, Stat: "avg", Op: sla.LT, Threshold: 1}},
 		Tiers:  []recipes.Tier{{Label: "gold", Limits: limit(50)}, {Label: "silver", Limits: limit(201)}, {Limits: limit(900)}},
 	}})
 	require.NoError(t, err)
@@ -156,7 +157,7 @@ func TestTiers(t *testing.T) {
 	} {
 		_, err := recipes.Run(t.Context(), maxConcurrency(t), recipes.Spec{Prober: p, Inputs: recipes.Inputs{TTFT: new(5.0), Tiers: tiers}})
 		assert.ErrorAs(t, err, new(*recipes.InputError), why)
-		assert.ErrorContains(t, err, "--search-sla-tier", why)
+		assert.ErrorContains(t, err, "Tier", why)
 	}
 }
 

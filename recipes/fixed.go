@@ -17,7 +17,7 @@ func Fixed(n int) *Recipe {
 		Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: loadgen.TagTokenRate, YStat: "avg"},
 		Expand: func(in Inputs) (*Plan, error) {
 			if n < 1 {
-				return nil, &InputError{Recipe: name, Problem: fmt.Sprintf("cannot measure %d requests in flight; give at least 1", n)}
+				return nil, inputError(nil, "cannot measure %d requests in flight; give at least 1", n)
 			}
 			return &Plan{Scenarios: []Scenario{{Name: name, Values: []Value{{PathConcurrency, float64(n)}}}}, Limits: in.limits()}, nil
 		},

@@ -37,9 +37,9 @@ func PreciseFor(tolerance float64) float64 { return preciseShare * tolerance }
 func (g *Gate) Vague() bool { return g.Known() > vagueShare*g.Tolerance && g.Hi-g.Lo > 2 }
 
 // validate checks a gate against the plan that it is for.
-func (g *Gate) validate(recipe string, p *Plan, atLeast int) error {
+func (g *Gate) validate(p *Plan, atLeast int) error {
 	bad := func(format string, args ...any) error {
-		return &InputError{Recipe: recipe, Problem: "cannot be a gate: " + fmt.Sprintf(format, args...)}
+		return &InputError{Problem: "cannot be a gate: " + fmt.Sprintf(format, args...)}
 	}
 	switch s := p.Search; {
 	case g == nil:
@@ -84,7 +84,7 @@ func (o *Outcome) AtFloor() Floor {
 	if o.Spec.Gate == nil {
 		return Floor{}
 	}
-	s := plan.Sequential{}.AtFloor(o.problem(), o.history())
+	s := plan.Sequential{}.AtFloor(problemOf(o.Plan, &o.Spec), observations(o.Probes))
 	f := Floor{At: s.At, Pass: s.Pass, Visits: s.Visits, Least: plan.GateLeast, Most: plan.GateMost, Certainty: 1 - plan.GateError}
 	if n := s.Enough(); !math.IsInf(n, 0) && n > 1 && s.Visits > 0 {
 		f.Requests = int(math.Ceil(n*float64(o.Spec.Workload.Requests)/50)) * 50
@@ -101,13 +101,4 @@ func gateVerdict(reason string) Verdict {
 		return Missed
 	}
 	return Inconclusive
-}
-
-// planner returns what proposes the run's points.
-func (o *Outcome) planner() plan.Planner {
-	p := o.Plan.planner()
-	if q, ok := p.(plan.Sequential); ok && o.Spec.Precise > 0 {
-		return plan.Settled{Sequential: q, Within: o.Spec.Precise}
-	}
-	return p
 }

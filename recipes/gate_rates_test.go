@@ -17,6 +17,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report/bench"
 )
 
 // What docs/gate.md promises.
@@ -177,8 +178,8 @@ func TestGateRates(t *testing.T) {
 }
 
 // seriesOf is what bench.txt would have of a surface's run.
-func seriesOf(o *recipes.Outcome) []recipes.Series {
-	var out []recipes.Series
+func seriesOf(o *recipes.Outcome) []bench.Series {
+	var out []bench.Series
 	for _, m := range []struct {
 		tag, stat string
 		higher    bool
@@ -186,7 +187,7 @@ func seriesOf(o *recipes.Outcome) []recipes.Series {
 		{loadgen.TagTTFT, "p95", false}, {loadgen.TagITL, "p95", false}, {loadgen.TagLatency, "p99", false},
 		{loadgen.TagTokenRate, "avg", true}, {loadgen.TagGoodput, "avg", true}, {loadgen.TagErrorRate, "avg", false},
 	} {
-		s := recipes.Series{Unit: m.tag + " " + m.stat, Higher: m.higher}
+		s := bench.Series{Unit: m.tag + " " + m.stat, Higher: m.higher}
 		for _, trial := range o.Probes[0].Trials {
 			if v, ok := trial.Stat(m.tag, m.stat); ok {
 				s.Values = append(s.Values, v)
@@ -211,7 +212,7 @@ func TestFixedGateRates(t *testing.T) {
 			var cases [2]gateCase
 			each(runs, func(i int) {
 				rng := surfaceRNG(s.Name, i, "fixed gate "+kind)
-				measure := func(left float64, trials int) ([]recipes.Series, int) {
+				measure := func(left float64, trials int) ([]bench.Series, int) {
 					server := &requestServer{surface: s, blocks: blocks, rng: rng, capacity: left}
 					out, err := recipes.Run(context.Background(), recipes.Fixed(*s.Truth.Boundary), recipes.Spec{
 						Prober: server, Workload: loadgen.Load{Requests: 1000}, Trials: trials})
@@ -220,8 +221,8 @@ func TestFixedGateRates(t *testing.T) {
 				}
 				old, _ := measure(1, 10)
 				for k, left := range []float64{1, 0.9} {
-					now, n := measure(left, recipes.TrialsFor(10, len(old)))
-					v := recipes.Compare(old, now, gateTolerance).Verdict()
+					now, n := measure(left, bench.TrialsFor(10, len(old)))
+					v := bench.Compare(old, now, gateTolerance).Verdict()
 					mu.Lock()
 					cases[k].add(v, n)
 					mu.Unlock()

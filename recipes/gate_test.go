@@ -8,6 +8,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // A gate that makes no sense is refused before any load.
@@ -25,14 +26,14 @@ func TestGateRefused(t *testing.T) {
 		{"a floor out of the range", "its floor 1900 is above the range, which ends at 1000", "max-concurrency-under-sla", recipes.Spec{Gate: &recipes.Gate{Was: 2000, Tolerance: 0.05}}},
 		{"two floors", "AtLeast(64) asks for another floor", "max-concurrency-under-sla", recipes.Spec{Gate: &recipes.Gate{Was: 100, Tolerance: 0.05}, AtLeast: 64}},
 		{"several boundaries", "each of its tiers has a boundary of its own", "max-concurrency-under-sla", recipes.Spec{Gate: &recipes.Gate{Was: 100, Tolerance: 0.05}, Inputs: recipes.Inputs{Tiers: []recipes.Tier{
-			{Label: "fast", Limits: []recipes.Limit{{Metric: loadgen.TagITL, Stat: "p95", Op: "lt", Threshold: 10}}},
-			{Label: "slow", Limits: []recipes.Limit{{Metric: loadgen.TagITL, Stat: "p95", Op: "lt", Threshold: 20}}}}}}},
+			{Label: "fast", Limits: []sla.Limit{{Metric: loadgen.TagITL, Stat: "p95", Op: "lt", Threshold: 10}}},
+			{Label: "slow", Limits: []sla.Limit{{Metric: loadgen.TagITL, Stat: "p95", Op: "lt", Threshold: 20}}}}}}},
 		{"a sweep", "it does not search for one boundary", "pareto-sweep", recipes.Spec{Gate: &recipes.Gate{Was: 100, Tolerance: 0.05}}},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			r, err := recipes.Lookup(tt.recipe)
 			assert.NoError(t, err)
-			tt.spec.Prober = &drifting{}
+			tt.spec.Prober = &formula{}
 			if tt.recipe != "pareto-sweep" {
 				tt.spec.Inputs.TTFT = &ms
 				if tt.spec.Inputs.Style == "" {

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,7 +13,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/golden"
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // expansion is one call of a recipe of AIPerf's: what it was given, and what it
@@ -33,12 +34,12 @@ type expansion struct {
 // and refuses what it refuses, by the input at fault. Where ours differs on
 // purpose the case is labelled and held to the rule.
 func TestGoldenRecipeExpansions(t *testing.T) {
-	for i, c := range goldenCases[expansion](t, "recipe_expansions.json") {
+	for i, c := range golden.Cases[expansion](t, "recipe_expansions.json") {
 		label, rule := c.label(t)
 		t.Run(fmt.Sprintf("%d/%s/%s", i, c.Recipe, label), func(t *testing.T) {
 			r, err := Lookup(c.Recipe)
 			require.NoError(t, err)
-			o, err := prepare(r, Spec{Inputs: c.inputs(t), Prober: notCalled{}})
+			run, err := prepare(r, Spec{Inputs: c.inputs(t), Prober: notCalled{}})
 			if c.Error != "" || label == "refused" {
 				var at *InputError
 				require.ErrorAs(t, err, &at, "AIPerf: %s", c.Error)
@@ -47,6 +48,7 @@ func TestGoldenRecipeExpansions(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
+			o := run.out
 			if label == "steps honoured" {
 				// AIPerf's style grid ignores --concurrency-steps.
 				steps := c.inputs(t).Steps
@@ -82,7 +84,7 @@ func (c expansion) label(t *testing.T) (label string, inputs []string) {
 				return "refused", []string{"Degradation"}
 			}
 		case "degradation_stat":
-			if !slices.Contains(handlerStats, v.(string)) {
+			if sweep.CheckStat(v.(string)) != nil {
 				return "refused", []string{"Degradation"}
 			}
 		case "isl_osl_pairs":
@@ -288,7 +290,7 @@ func comparable(t *testing.T, output map[string]any) map[string]any {
 func asAIPerf(t *testing.T, p *Plan) map[string]any {
 	out := map[string]any{
 		"adaptive_search": nil, "sweep_parameters": nil, "scenarios": nil, "post_process": nil, "slos": nil,
-		"sla_filters": filters(p.Limits),
+		"sla_filters": sweep.Filters(p.Limits),
 	}
 	if s := p.Search; s != nil {
 		planner := string(s.Style)
@@ -329,7 +331,7 @@ func asAIPerf(t *testing.T, p *Plan) map[string]any {
 		for _, s := range p.Scenarios {
 			values := map[string]any{}
 			for _, v := range s.Values {
-				values[leaf(v.Path)] = v.Value
+				values[sweep.Leaf(v.Path)] = v.Value
 			}
 			scenarios = append(scenarios, map[string]any{"name": s.Name, "values": values, "benchmark": map[string]any{
 				"datasets": []any{map[string]any{"name": "main", "prompts": map[string]any{"isl": values["isl"], "osl": values["osl"]}}},
@@ -338,8 +340,8 @@ func asAIPerf(t *testing.T, p *Plan) map[string]any {
 		}
 		out["scenarios"] = scenarios
 	}
-	if p.Post != nil {
-		out["post_process"] = map[string]any{"handler": p.Post.Handler, "params": p.Post.Params, "output_filename": p.Post.File}
+	if d := p.Derive; d != nil {
+		out["post_process"] = map[string]any{"handler": d.Name(), "params": d, "output_filename": d.File()}
 	}
 	if p.SLO != nil {
 		out["slos"] = p.SLO
@@ -369,7 +371,7 @@ func TestGoldenRecipeMetadata(t *testing.T) {
 		Plots bool     `json:"auto_plot_default"`
 		Lists []string `json:"consumed_magic_lists"`
 	}
-	cases := goldenCases[metadata](t, "recipe_metadata.json")
+	cases := golden.Cases[metadata](t, "recipe_metadata.json")
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			r, err := Lookup(c.Name)

@@ -1,23 +1,23 @@
 package recipes
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/aiperf-go/aiperf/recipes/plan"
+	"github.com/aiperf-go/aiperf/recipes/sla"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // logAxis is a swept path with log-spaced whole numbers: the ends that were
 // given or the recipe's own, in the steps that were given or the recipe's own.
-func logAxis(recipe, path string, in Input, b Bounds, lo, hi int, steps *int, or int) (Axis, error) {
-	lo, hi, err := b.resolve(recipe, in, lo, hi)
+func logAxis(path string, in Input, b Bounds, lo, hi int, steps *int, or int) (Axis, error) {
+	lo, hi, err := b.resolve(in, lo, hi)
 	if err != nil {
 		return Axis{}, err
 	}
 	values, err := plan.LogSteps(float64(lo), float64(hi), valueOr(steps, or))
 	if err != nil {
-		return Axis{}, wrong(recipe, in, "%v", err)
+		return Axis{}, wrong(in, "%v", err)
 	}
 	a := Axis{Path: path}
 	for _, v := range values {
@@ -30,8 +30,8 @@ func logAxis(recipe, path string, in Input, b Bounds, lo, hi int, steps *int, or
 // style grid: log-spaced points, each held against the limits, and where they
 // break. AIPerf has the style for max-concurrency-under-sla alone and ignores the
 // number of steps.
-func concurrencyGrid(recipe string, in Inputs, limits []Limit, objectives ...Objective) (*Plan, error) {
-	a, err := logAxis(recipe, PathConcurrency, inputConcurrency, in.Concurrency, 1, 1000, in.Steps, 8)
+func concurrencyGrid(in Inputs, limits []sla.Limit, objectives ...Objective) (*Plan, error) {
+	a, err := logAxis(PathConcurrency, inputConcurrency, in.Concurrency, 1, 1000, in.Steps, 8)
 	if err != nil {
 		return nil, err
 	}
@@ -39,49 +39,49 @@ func concurrencyGrid(recipe string, in Inputs, limits []Limit, objectives ...Obj
 		Grid:       []Axis{a},
 		Limits:     limits,
 		Objectives: objectives,
-		Post: &PostProcess{
-			Handler: handlerBreach,
-			Params:  map[string]any{"sla_filters": filters(limits), "swept_param": PathConcurrency},
-			File:    "sla_breach.json",
-		},
+		Derive:     sweep.BreachRule{Filters: sweep.Filters(limits), Path: PathConcurrency},
 	}, nil
 }
 
 // needsStream refuses answers that are not streamed where a recipe reads a
 // metric that only streamed ones have.
-func needsStream(recipe string, in Inputs, what string) error {
+func needsStream(in Inputs, what string) error {
 	if in.streaming() {
 		return nil
 	}
-	return &InputError{Recipe: recipe, Inputs: []Input{inputStreaming}, Problem: "requires streaming (AIPerf: --streaming): " + what +
-		" has no value without it; leave out aiperftest.Streaming(false) or choose another recipe"}
+	return streamingOff(what)
+}
+
+// streamingOff says that what was asked for has no value without streaming.
+func streamingOff(what string) error {
+	return inputError([]Input{inputStreaming},
+		"requires streaming: %s has no value when %s is off; turn it on or choose another recipe", what, inputStreaming)
 }
 
 // conflicts reports inputs that the plan leaves no room for: tunables of a search
 // on a sweep, and a list of concurrencies on a recipe that sweeps its own.
 func (p *Plan) conflicts(r *Recipe, in Inputs) error {
 	if in.ConcurrencyList != nil && !r.uses(inputConcurrencyList) {
-		return wrong(r.Name, inputConcurrencyList, "the recipe chooses the concurrencies itself; give %s, or take a recipe that reads a list: %s",
-			inputConcurrency.option(), list(readers(inputConcurrencyList)))
+		return wrong(inputConcurrencyList, "the recipe chooses the concurrencies itself; give %s, or take a recipe that reads a list: %s",
+			inputConcurrency, list(readers(inputConcurrencyList)))
 	}
 	if p.Search != nil {
 		return nil
 	}
 	var tunables []Input
-	var names []string
 	for _, t := range []struct {
 		name Input
 		v    *int
 	}{{inputMaxProbes, in.MaxProbes}, {inputInitialPoints, in.InitialPoints}, {inputReplicates, in.Replicates}} {
 		if t.v != nil {
-			tunables, names = append(tunables, t.name), append(names, t.name.option())
+			tunables = append(tunables, t.name)
 		}
 	}
 	if len(tunables) == 0 {
 		return nil
 	}
-	return &InputError{Recipe: r.Name, Inputs: tunables, Problem: "cannot use " + strings.Join(names, ", ") +
-		": it measures every point of a sweep, and there is no search to tune; leave it out, or ask for other points with " + inputSteps.option()}
+	return inputError(tunables, "cannot use %s: it measures every point of a sweep, and there is no search to tune; leave it out, or ask for other points with %s",
+		tunables, inputSteps)
 }
 
 // ignored warns of what was given and this plan has no use for, though the
@@ -109,8 +109,7 @@ func (p *Plan) ignored(r *Recipe, s Spec) []error {
 		{inputSampler, in.Sampler != "", []Style{Optuna}},
 	} {
 		if t.given && !slices.Contains(t.styles, p.Search.Style) {
-			out = append(out, &InputError{Recipe: r.Name, Inputs: []Input{t.name}, Problem: fmt.Sprintf(
-				"does not use %s in style %s; it goes with %v", t.name.option(), p.Search.Style, t.styles)})
+			out = append(out, of(r, inputError([]Input{t.name}, "does not use %s in style %s; it goes with %v", t.name, p.Search.Style, t.styles)))
 		}
 	}
 	return out

@@ -3,16 +3,20 @@ package recipes
 import (
 	"math"
 	"slices"
+	"strconv"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // Inputs are what a user gave a recipe. A nil or empty field was not given, and
 // the recipe's default holds.
 type Inputs struct {
-	TTFT, ITL, TPOT, E2E *float64 // SLA thresholds in ms; TPOT is another name of ITL
-	ErrorRate            *float64 // share of failed requests allowed, in (0, 1)
-	Attainment           *float64 // share of good requests wanted, in (0, 1]
-	Limits               []Limit  // further SLA limits, appended to the recipe's own in order
-	Tiers                []Tier   // sets of limits that get a boundary each
+	TTFT, ITL, TPOT, E2E *float64    // SLA thresholds in ms; TPOT is another name of ITL
+	ErrorRate            *float64    // share of failed requests allowed, in (0, 1)
+	Attainment           *float64    // share of good requests wanted, in (0, 1]
+	Limits               []sla.Limit // further SLA limits, appended to the recipe's own in order
+	Tiers                []Tier      // sets of limits that get a boundary each
 
 	Style       Style  // of adaptive recipes; empty: the recipe's own
 	Concurrency Bounds // of the search or the sweep, in requests in flight, from 1
@@ -93,34 +97,34 @@ func (in Inputs) given() []Input {
 }
 
 // validate checks what does not depend on what the recipe does with it.
-func (in Inputs) validate(recipe string) error {
+func (in Inputs) validate() error {
 	for _, l := range []struct {
 		name Input
 		ms   *float64
 	}{{inputTTFT, in.TTFT}, {inputITL, in.ITL}, {inputTPOT, in.TPOT}, {inputE2E, in.E2E}} {
 		if v := l.ms; v != nil && !(*v > 0 && !math.IsInf(*v, 0)) {
-			return wrong(recipe, l.name, "the threshold is %s ms; it must be positive and finite", number(*v))
+			return wrong(l.name, "the threshold is %s ms; it must be positive and finite", number(*v))
 		}
 	}
 	if in.ITL != nil && in.TPOT != nil && *in.ITL != *in.TPOT {
-		return &InputError{Recipe: recipe, Inputs: []Input{inputITL, inputTPOT}, Problem: "got " + number(*in.ITL) + " ms by " +
-			inputITL.option() + " and " + number(*in.TPOT) + " ms by its alias " + inputTPOT.option() + "; give one of them"}
+		return inputError([]Input{inputITL, inputTPOT}, "got %s ms by %s and %s ms by its alias %s; give one of them",
+			number(*in.ITL), inputITL, number(*in.TPOT), inputTPOT)
 	}
 	if v := in.ErrorRate; v != nil && !(*v > 0 && *v < 1) {
-		return wrong(recipe, inputErrorRate, "%s is no fraction between 0 and 1; for no error at all use SLA(\"errors <= 0\")", number(*v))
+		return wrong(inputErrorRate, "%s is no fraction between 0 and 1; for no error at all use SLA(\"errors <= 0\")", number(*v))
 	}
 	if v := in.Attainment; v != nil && !(*v > 0 && *v <= 1) {
-		return wrong(recipe, inputAttainment, "%s is no fraction above 0 and at most 1", number(*v))
+		return wrong(inputAttainment, "%s is no fraction above 0 and at most 1", number(*v))
 	}
 	if v := in.Degradation; v != nil && !(*v > 0 && !math.IsInf(*v, 0)) {
-		return wrong(recipe, inputDegradation, "%s is no positive fraction", number(*v))
+		return wrong(inputDegradation, "%s is no positive fraction", number(*v))
 	}
-	if s := in.DegradationStat; s != "" && !slices.Contains(stats, s) {
-		return wrong(recipe, inputDegradation, "statistic %q is unknown%s", s, didYouMean(s, stats))
+	if s := in.DegradationStat; s != "" && !slices.Contains(loadgen.Stats(), s) {
+		return wrong(inputDegradation, "statistic %q is unknown%s", s, sla.Suggest(s, loadgen.Stats()))
 	}
 	for _, l := range in.Limits {
-		if err := l.validate(); err != nil {
-			return wrong(recipe, inputSLA, "%s: %v", l, err)
+		if err := l.Validate(); err != nil {
+			return wrong(inputSLA, "%s: %v", l, err)
 		}
 	}
 	for _, n := range []struct {
@@ -133,28 +137,28 @@ func (in Inputs) validate(recipe string) error {
 		{inputMaxProbes, in.MaxProbes, 2, 200}, {inputInitialPoints, in.InitialPoints, 1, 199}, {inputReplicates, in.Replicates, 0, 20},
 	} {
 		if n.v != nil && (*n.v < n.min || *n.v > n.max) {
-			return wrong(recipe, n.name, "%d is not between %d and %d", *n.v, n.min, n.max)
+			return wrong(n.name, "%d is not between %d and %d", *n.v, n.min, n.max)
 		}
 	}
 	for _, c := range in.ConcurrencyList {
 		if c < 1 {
-			return wrong(recipe, inputConcurrencyList, "%d is not a concurrency", c)
+			return wrong(inputConcurrencyList, "%d is not a concurrency", c)
 		}
 	}
 	if s := in.Style; s != "" && !slices.Contains(styles, s) {
-		return wrong(recipe, inputStyle, "style %q is unknown%s", s, didYouMean(string(s), styleNames()))
+		return wrong(inputStyle, "style %q is unknown%s", s, sla.Suggest(string(s), styleNames()))
 	}
 	return nil
 }
 
 // bounds resolves a range and checks it.
-func (b Bounds) resolve(recipe string, in Input, lo, hi int) (int, int, error) {
+func (b Bounds) resolve(in Input, lo, hi int) (int, int, error) {
 	lo, hi = b.or(lo, hi)
 	switch {
 	case lo < 1:
-		return 0, 0, wrong(recipe, in, "the lower end is %d; it must be at least 1", lo)
+		return 0, 0, wrong(in, "the lower end is %d; it must be at least 1", lo)
 	case lo >= hi:
-		return 0, 0, wrong(recipe, in, "%d is not below %d; give the lower end first", lo, hi)
+		return 0, 0, wrong(in, "%d is not below %d; give the lower end first", lo, hi)
 	}
 	return lo, hi, nil
 }
@@ -169,3 +173,5 @@ func (in Inputs) itl() *float64 {
 
 // streaming reports whether answers are streamed; only an explicit no is a no.
 func (in Inputs) streaming() bool { return valueOr(in.Streaming, true) }
+
+func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

@@ -1,25 +1,27 @@
 package recipes
 
-import "github.com/aiperf-go/aiperf/loadgen"
+import (
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/sla"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
+)
 
 // maxConcurrency answers: the highest concurrency at which every limit holds.
 var maxConcurrency = &Recipe{
 	Name: "max-concurrency-under-sla",
 	Doc:  "highest concurrency at which every SLA limit holds",
 	Uses: searchInputs(inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate),
-	Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: "concurrency", YStat: "value"},
+	Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: sweep.Leaf(PathConcurrency), YStat: "value"},
 	Expand: func(in Inputs) (*Plan, error) {
-		const name = "max-concurrency-under-sla"
 		limits := in.limits()
 		if len(limits) == 0 {
-			return nil, &InputError{Recipe: name, Inputs: []Input{inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate, inputSLA},
-				Problem: "requires at least one SLA: give " + inputTTFT.option() + ", " + inputITL.option() + ", " + inputE2E.option() +
-					", " + inputErrorRate.option() + " or " + inputSLA.option()}
+			return nil, inputError([]Input{inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate, inputSLA},
+				"requires at least one SLA: give %s, %s, %s, %s or %s", inputTTFT, inputITL, inputE2E, inputErrorRate, inputSLA)
 		}
 		if in.Style == Grid {
-			return concurrencyGrid(name, in, limits)
+			return concurrencyGrid(in, limits)
 		}
-		s, err := concurrencySearch(name, in, SmoothIsotonic, Objective{Metric: loadgen.TagTokenRate, Stat: "avg", Maximize: true})
+		s, err := concurrencySearch(in, SmoothIsotonic, Objective{Metric: loadgen.TagTokenRate, Stat: "avg", Maximize: true})
 		if err != nil {
 			return nil, err
 		}
@@ -30,11 +32,11 @@ var maxConcurrency = &Recipe{
 
 // limits turns the SLA inputs into limits: those that have an option of their
 // own first, then the text ones in order.
-func (in Inputs) limits() []Limit {
-	var limits []Limit
+func (in Inputs) limits() []sla.Limit {
+	var limits []sla.Limit
 	add := func(v *float64, factor float64, tag, stat string) {
 		if v != nil {
-			limits = append(limits, Limit{tag, stat, LT, *v * factor})
+			limits = append(limits, sla.Limit{Metric: tag, Stat: stat, Op: sla.LT, Threshold: *v * factor})
 		}
 	}
 	add(in.TTFT, 1, loadgen.TagTTFT, "p95")

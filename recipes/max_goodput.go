@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // maxGoodput answers: the most requests per second that are good, a request
@@ -13,7 +14,6 @@ var maxGoodput = &Recipe{
 	Uses: searchInputs(inputTTFT, inputITL, inputTPOT, inputE2E, inputAttainment),
 	Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: loadgen.TagGoodput, YStat: "avg"},
 	Expand: func(in Inputs) (*Plan, error) {
-		const name = "max-goodput-under-slo"
 		var absent []Input
 		for _, l := range []struct {
 			name Input
@@ -24,23 +24,23 @@ var maxGoodput = &Recipe{
 			}
 		}
 		if len(absent) > 0 {
-			return nil, missing(name, "limits on TTFT, ITL and request latency say together when a request is good", absent...)
+			return nil, missing("limits on TTFT, ITL and request latency say together when a request is good", absent...)
 		}
 		slo := map[string]float64{loadgen.TagTTFT: *in.TTFT, loadgen.TagITL: *in.itl(), loadgen.TagLatency: *in.E2E}
-		if err := needsStream(name, in, "a request's TTFT and ITL"); err != nil {
+		if err := needsStream(in, "a request's TTFT and ITL"); err != nil {
 			return nil, err
 		}
-		limits := append([]Limit{{loadgen.TagGoodShare, "avg", GE, valueOr(in.Attainment, 0.95)}}, in.Limits...)
+		limits := append([]sla.Limit{{Metric: loadgen.TagGoodShare, Stat: "avg", Op: sla.GE, Threshold: valueOr(in.Attainment, 0.95)}}, in.Limits...)
 		goal := Objective{Metric: loadgen.TagGoodput, Stat: "avg", Maximize: true}
 		if in.Style == Grid {
-			p, err := concurrencyGrid(name, in, limits, goal)
+			p, err := concurrencyGrid(in, limits, goal)
 			if err != nil {
 				return nil, err
 			}
 			p.SLO = slo
 			return p, nil
 		}
-		s, err := concurrencySearch(name, in, BO, goal)
+		s, err := concurrencySearch(in, BO, goal)
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package recipes
 import (
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes/plan"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // maxThroughputTTFT answers: the most tokens per second while TTFT holds.
@@ -12,11 +13,10 @@ var maxThroughputTTFT = &Recipe{
 	Uses: searchInputs(inputTTFT),
 	Axes: Axes{XMetric: loadgen.TagTTFT, XStat: "p99", YMetric: loadgen.TagTokenRate, YStat: "avg"},
 	Expand: func(in Inputs) (*Plan, error) {
-		const name = "max-throughput-ttft-sla"
 		if in.TTFT == nil {
-			return nil, missing(name, "the limit on p95 TTFT", inputTTFT)
+			return nil, missing("the limit on p95 TTFT", inputTTFT)
 		}
-		return maxThroughput(name, in, Limit{loadgen.TagTTFT, "p95", LT, *in.TTFT})
+		return maxThroughput(in, sla.Limit{Metric: loadgen.TagTTFT, Stat: "p95", Op: sla.LT, Threshold: *in.TTFT})
 	},
 }
 
@@ -27,23 +27,22 @@ var maxThroughputITL = &Recipe{
 	Uses: searchInputs(inputITL, inputTPOT),
 	Axes: Axes{XMetric: loadgen.TagITL, XStat: "p99", YMetric: loadgen.TagTokenRate, YStat: "avg"},
 	Expand: func(in Inputs) (*Plan, error) {
-		const name = "max-throughput-itl-sla"
 		if in.itl() == nil {
-			return nil, missing(name, "the limit on p95 inter-token latency, by one of its two names", inputITL, inputTPOT)
+			return nil, missing("the limit on p95 inter-token latency, by one of its two names", inputITL, inputTPOT)
 		}
-		return maxThroughput(name, in, Limit{loadgen.TagITL, "p95", LT, *in.itl()})
+		return maxThroughput(in, sla.Limit{Metric: loadgen.TagITL, Stat: "p95", Op: sla.LT, Threshold: *in.itl()})
 	},
 }
 
 // maxThroughput is the plan of the twins: throughput under the recipe's own limit
 // and those in text.
-func maxThroughput(name string, in Inputs, own Limit) (*Plan, error) {
-	limits := append([]Limit{own}, in.Limits...)
+func maxThroughput(in Inputs, own sla.Limit) (*Plan, error) {
+	limits := append([]sla.Limit{own}, in.Limits...)
 	goal := Objective{Metric: loadgen.TagTokenRate, Stat: "avg", Maximize: true}
 	if in.Style == Grid {
-		return concurrencyGrid(name, in, limits, goal)
+		return concurrencyGrid(in, limits, goal)
 	}
-	s, err := concurrencySearch(name, in, BO, goal)
+	s, err := concurrencySearch(in, BO, goal)
 	if err != nil {
 		return nil, err
 	}
@@ -60,11 +59,11 @@ func searchInputs(own ...Input) []Input {
 // concurrencySearch is the adaptive plan over concurrency that the four search
 // recipes share; style is the recipe's default. Budgets, priors and numbers of
 // initial points are AIPerf's.
-func concurrencySearch(recipe string, in Inputs, style Style, goal Objective) (*Search, error) {
+func concurrencySearch(in Inputs, style Style, goal Objective) (*Search, error) {
 	if in.Style != "" {
 		style = in.Style
 	}
-	lo, hi, err := in.Concurrency.resolve(recipe, inputConcurrency, 1, 1000)
+	lo, hi, err := in.Concurrency.resolve(inputConcurrency, 1, 1000)
 	if err != nil {
 		return nil, err
 	}

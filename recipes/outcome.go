@@ -3,15 +3,18 @@ package recipes
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes/plan"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // Verdict is the answer of a run.
 type Verdict uint8
 
+// The verdicts. The zero value is Inconclusive: what is not certain either way.
 const (
 	Inconclusive Verdict = iota // measured, and not certain either way
 	Met                         // the limits hold, with certainty
@@ -21,47 +24,53 @@ const (
 // String returns inconclusive, met or missed.
 func (v Verdict) String() string { return [...]string{"inconclusive", "met", "missed"}[v] }
 
-// What a probe measures, as loadgen defines it.
-type (
-	Measurement = loadgen.Measurement
-	Metric      = loadgen.Metric
-	Request     = loadgen.Request
-)
-
-// Outcome is everything a run found. It is complete at every call of
-// Spec.Observe, as far as the run has come.
+// Outcome is everything a run found. It is plain data, and complete at every call
+// of Spec.Observe, as far as the run has come.
 type Outcome struct {
 	Recipe *Recipe // that was run
 	Plan   *Plan   // what the recipe expanded to
 	Spec   Spec    // as it was run, defaults filled in
 
-	Verdict    Verdict                    // Inconclusive while it runs
-	Err        error                      // why it could not be measured to its end; nil: it was, or it still runs
-	Reason     string                     // why the run ended: the planner's convergence reason, deadline or cancelled; empty while it runs
-	Best       Best                       // of what is known so far
-	Boundary   plan.Answer                // of the first tier; units of the searched value
-	Tiers      []plan.Answer              // one per tier
-	Probes     []Probe                    // in the order in which they were measured
-	Resumed    int                        // how many of the probes an earlier run made
-	Comparison *Comparison                // with another run's measurements; nil: there is none
-	Derived    map[string]json.RawMessage // file name → what the post-process handler made
-	Warnings   []error                    // read these, too: *ClientBoundError, *DeadlineError, ErrNonMonotone, loadgen's …
+	// Verdict is Inconclusive while the run goes on.
+	Verdict Verdict
+	// Err is why the run stopped early; nil if it completed or is still running.
+	Err error
+	// Reason is why the run ended: the planner's convergence reason, ReasonDeadline
+	// and its like. It is empty while the run goes on.
+	Reason string
+	// Best is the point to deploy at, of what is known so far.
+	Best Best
+	// Boundary is that of the first tier, in units of the searched value, and Tiers
+	// has one answer a tier.
+	Boundary plan.Answer
+	Tiers    []plan.Answer
+	// Probes are in the order in which they were measured. The first Resumed of them
+	// were made by an earlier run.
+	Probes  []Probe
+	Resumed int
+	// Result is what the plan's derivation read off the finished sweep; nil when the
+	// plan has none, or it failed. Derived is the same as files: a name below
+	// sweep_aggregate, and its JSON object.
+	Result  sweep.Result
+	Derived map[string]json.RawMessage
+	// Comparison is the run held against another run's measurements; nil when it was
+	// not. Whoever compares sets it once the run is over.
+	Comparison Comparison
+	// Warnings are to be read with the numbers: *ClientBoundError, *DeadlineError,
+	// ErrNonMonotone, loadgen's and others.
+	Warnings []error
 
 	Server loadgen.Server // what the endpoint says of itself; zero for probers of one's own
 	Began  time.Time      // before the endpoint was waited for
 	Wall   time.Duration  // since Began, at the last call of Spec.Observe
 }
 
-// Spent returns how long the probes that this run made itself have measured, and
-// how long they brought the load to its level before. What is left of Wall is
-// dead time: waiting for the server, planning, writing files.
-func (o *Outcome) Spent() (measuring, ramps time.Duration) {
-	for i := o.Resumed; i < len(o.Probes); i++ {
-		for _, m := range o.Probes[i].Trials {
-			measuring, ramps = measuring+m.Wall-m.Ramp, ramps+m.Ramp
-		}
-	}
-	return measuring, ramps
+// Comparison is a run held against another one. Package report/bench has the one
+// that this module makes.
+type Comparison interface {
+	// Verdict is Missed when the run is worse than the other, Met when it is not, and
+	// Inconclusive when that could not be told.
+	Verdict() Verdict
 }
 
 // Best is the point to deploy at. The zero value means that there is none.
@@ -76,88 +85,71 @@ type Best struct {
 // concurrency was found, or that the search was not over concurrency.
 func (b Best) Concurrency() int { return b.Load.Concurrency }
 
-// Probe is one visit of a point.
-type Probe struct {
-	Step     plan.Step
-	Load     loadgen.Load // as asked for
-	Trials   []*loadgen.Measurement
-	Readings []Reading // one per limit
-	Observed plan.Observation
-	Wall     time.Duration // of all its trials, ramps included
-
-	deciders []*sequential // one per trial; nil when the whole probe was wanted
+// noAnswer is an answer that nothing is known of.
+func noAnswer() plan.Answer {
+	return plan.Answer{Safe: math.NaN(), Estimate: math.NaN(), Lo: math.NaN(), Hi: math.NaN()}
 }
 
-// Reading is how one probe stands to one limit.
-type Reading struct {
-	Limit    Limit
-	Value    float64 // the statistic as it is printed: of successful requests; NaN: not measured
-	Adjusted float64 // the same with failed requests counted as infinitely slow; differs from Value only when some failed
-	Lo, Hi   float64 // 95 % confidence interval of Value; NaN: unknown
-	Exceeded int     // requests beyond the threshold, failed ones included
-	Of       int     // requests counted; 0: the limit is not one of shares
-	Holds    bool
-	Pass     float64 // P(the limit holds); NaN: no certainty known
+// Knee returns the result of concurrency-ramp; ok is false when there is none.
+func (o *Outcome) Knee() (k sweep.Knee, ok bool) {
+	k, ok = o.Result.(sweep.Knee)
+	return k, ok
 }
 
-// Passes reports whether every limit of the probe is believed to hold, and
-// whether that is certain at the given level.
-func (p *Probe) Passes(confidence float64) (pass, certain bool) {
-	return p.passes(p.Readings, confidence)
+// TTFTFit returns the result of prefill-ttft-curve; ok is false when there is
+// none.
+func (o *Outcome) TTFTFit() (fit sweep.TTFTFit, ok bool) {
+	fit, ok = o.Result.(sweep.TTFTFit)
+	return fit, ok
 }
 
-// passes is Passes for some of the limits.
-func (p *Probe) passes(readings []Reading, confidence float64) (pass, certain bool) {
-	switch p.Observed.State {
-	case plan.Failed:
-		return false, true
-	case plan.Unmeasured, plan.Untrusted:
-		return false, false
-	}
-	pass, joint, worst := true, 1.0, 1.0
-	for _, r := range readings {
-		pass = pass && r.Holds
-		if math.IsNaN(r.Pass) {
-			continue // the comparison is all there is
-		}
-		joint *= r.Pass
-		worst = min(worst, r.Pass)
-	}
-	if pass {
-		return true, joint >= confidence
-	}
-	for _, r := range readings {
-		if !r.Holds && math.IsNaN(r.Pass) {
-			return false, true
+// ITLSurface returns the result of decode-itl-curve; ok is false when there is
+// none.
+func (o *Outcome) ITLSurface() (s sweep.ITLSurface, ok bool) {
+	s, ok = o.Result.(sweep.ITLSurface)
+	return s, ok && s.Problem == ""
+}
+
+// Frontier returns the result of pareto-sweep; ok is false when there is none.
+func (o *Outcome) Frontier() (f sweep.Frontier, ok bool) {
+	f, ok = o.Result.(sweep.Frontier)
+	return f, ok
+}
+
+// Breach returns the result of style grid; ok is false when there is none.
+func (o *Outcome) Breach() (b sweep.Breach, ok bool) {
+	b, ok = o.Result.(sweep.Breach)
+	return b, ok
+}
+
+// Spent returns how long the probes that this run made itself have measured, and
+// how long they brought the load to its level before. What is left of Wall is
+// dead time: waiting for the server, planning, writing files.
+func (o *Outcome) Spent() (measuring, ramps time.Duration) {
+	for i := o.Resumed; i < len(o.Probes); i++ {
+		for _, m := range o.Probes[i].Trials {
+			measuring, ramps = measuring+m.Wall-m.Ramp, ramps+m.Ramp
 		}
 	}
-	return false, worst <= 1-confidence
+	return measuring, ramps
 }
 
-// State says how far the probe can be trusted: full, cut (ended once its verdict
-// was certain), failed (every request did), unmeasured or untrusted (the client
-// was the bottleneck, or the load was not reached).
-func (p *Probe) State() string {
-	return [...]string{"full", "cut", "failed", "unmeasured", "untrusted"}[p.Observed.State]
-}
-
-// Stat returns a statistic of a metric at the probe, averaged over its trials.
-// The metric goes by tag or short name; ok is false when no trial has it.
-func (p *Probe) Stat(metric, stat string) (v float64, ok bool) {
-	tag := metric
-	if m, ok := metricOf(metric); ok {
-		tag = m.tag
-	}
-	sum, n := 0.0, 0
-	for _, m := range p.Trials {
-		if x, ok := m.Stat(tag, stat); ok && !math.IsNaN(x) {
-			sum, n = sum+x, n+1
+// Visits groups the measured probes, by index, by their points, in the order of
+// first visits: the points of Sweep.
+func (o *Outcome) Visits() [][]int {
+	var groups [][]int
+	for i := range o.Probes {
+		if len(o.Probes[i].Trials) == 0 {
+			continue
 		}
+		k := slices.IndexFunc(groups, func(g []int) bool { return slices.Equal(o.Probes[g[0]].Step.At, o.Probes[i].Step.At) })
+		if k < 0 {
+			groups = append(groups, nil)
+			k = len(groups) - 1
+		}
+		groups[k] = append(groups[k], i)
 	}
-	if n == 0 {
-		return math.NaN(), false
-	}
-	return sum / float64(n), true
+	return groups
 }
 
 // BestTrials returns the probes that answer the search, by index, and how many
@@ -169,7 +161,7 @@ func (o *Outcome) BestTrials() (best []int, feasible int) {
 	if o.Plan == nil || o.Plan.Search == nil {
 		return nil, 0
 	}
-	var trials []plan.Trial
+	var scored []plan.Trial
 	for i := range o.Probes {
 		p := &o.Probes[i]
 		var t plan.Trial
@@ -181,9 +173,9 @@ func (o *Outcome) BestTrials() (best []int, feasible int) {
 			}
 			t.Goals = append(t.Goals, v)
 		}
-		trials = append(trials, t)
+		scored = append(scored, t)
 	}
-	best, feasible = plan.BestTrials(o.problem().Goals, trials)
+	best, feasible = plan.BestTrials(problemOf(o.Plan, &o.Spec).Goals, scored)
 	if len(o.Plan.Search.Objectives) == 1 && o.Best.Found {
 		best = []int{o.Best.Probe}
 	}
@@ -196,12 +188,14 @@ func (o *Outcome) SmoothSummary() (s plan.Summary, ok bool) {
 	if o.Plan == nil || o.Plan.Search == nil || o.Plan.Search.Style != SmoothIsotonic || len(o.Probes) == 0 {
 		return s, false
 	}
-	var history []plan.Observation
-	for i := range o.Probes {
-		history = append(history, o.Probes[i].Observed)
-	}
-	return plan.SmoothIsotonic{}.Summary(o.problem(), history), true
+	return plan.SmoothIsotonic{}.Summary(problemOf(o.Plan, &o.Spec), observations(o.Probes)), true
 }
 
-// Requests returns how many requests the probe measured, failed ones included.
-func (p *Probe) Requests() int { return p.Observed.Requests }
+// observations are what probes tell a planner.
+func observations(probes []Probe) []plan.Observation {
+	var h []plan.Observation
+	for i := range probes {
+		h = append(h, probes[i].Observed)
+	}
+	return h
+}

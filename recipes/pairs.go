@@ -17,7 +17,7 @@ func parsePairs(text string) ([]pair, error) {
 	trimmed := strings.TrimSpace(text)
 	trimmed = strings.TrimSpace(strings.TrimSuffix(trimmed, ","))
 	if trimmed == "" {
-		return nil, fmt.Errorf("there is no pair in %q; write isl/osl, as 128/128,512/256", text)
+		return nil, fmt.Errorf("there is no pair in %q; write isl/osl, for example 128/128,512/256", text)
 	}
 	var pairs []pair
 	seen := map[pair]bool{}
@@ -25,7 +25,7 @@ func parsePairs(text string) ([]pair, error) {
 		token = strings.TrimSpace(token)
 		sides := strings.Split(token, "/")
 		if len(sides) != 2 {
-			return nil, fmt.Errorf("%q is not two numbers with a slash between them, as 512/256", token)
+			return nil, fmt.Errorf("%q is not two numbers with a slash between them, for example 512/256", token)
 		}
 		isl, err := positive(sides[0])
 		if err != nil {
@@ -37,7 +37,7 @@ func parsePairs(text string) ([]pair, error) {
 		}
 		p := pair{isl, osl}
 		if seen[p] {
-			return nil, fmt.Errorf("the pair %q is there twice", token)
+			return nil, fmt.Errorf("duplicate pair %q", token)
 		}
 		seen[p] = true
 		pairs = append(pairs, p)
@@ -51,12 +51,12 @@ func positive(text string) (int, error) {
 	text = strings.TrimSpace(text)
 	for _, r := range text {
 		if r < '0' || r > '9' {
-			return 0, fmt.Errorf("%q is no positive whole number", text)
+			return 0, fmt.Errorf("%q is not a positive integer", text)
 		}
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return 0, fmt.Errorf("%q is no positive whole number", text)
+		return 0, fmt.Errorf("%q is not a positive integer", text)
 	}
 	return n, nil
 }

@@ -33,8 +33,8 @@ func TestParsePairs(t *testing.T) {
 		{"a sign", "+1/2", nil, `"+1/2"`},
 		{"other digits", "١/2", nil, `"١/2"`},
 		{"beyond any integer", "99999999999999999999/2", nil, "99999999999999999999"},
-		{"twice", "128/128,64/64,128 / 128", nil, `"128 / 128" is there twice`},
-		{"twice with zeros ahead", "8/8,08/8", nil, `"08/8" is there twice`},
+		{"twice", "128/128,64/64,128 / 128", nil, `duplicate pair "128 / 128"`},
+		{"twice with zeros ahead", "8/8,08/8", nil, `duplicate pair "08/8"`},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			got, err := parsePairs(tt.text)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // paretoSweep answers: which workload shapes and concurrencies give the best
@@ -14,39 +15,33 @@ var paretoSweep = &Recipe{
 	Uses: []Input{inputSLA, inputPairs, inputConcurrencyList},
 	Axes: Axes{XMetric: loadgen.TagTTFT, XStat: "p95", YMetric: loadgen.TagTokenRate, YStat: "avg", Series: []string{"isl", "osl"}},
 	Expand: func(in Inputs) (*Plan, error) {
-		const name = "pareto-sweep"
 		if in.Pairs == nil {
-			return nil, missing(name, "the lengths of prompts and answers, as 128/128,512/256", inputPairs)
+			return nil, missing("the lengths of prompts and answers, as 128/128,512/256", inputPairs)
 		}
-		if err := needsStream(name, in, "output token throughput over time"); err != nil {
+		if err := needsStream(in, "output token throughput over time"); err != nil {
 			return nil, err
 		}
 		pairs, err := parsePairs(*in.Pairs)
 		if err != nil {
-			return nil, wrong(name, inputPairs, "%v", err)
+			return nil, wrong(inputPairs, "%v", err)
 		}
 		levels := in.ConcurrencyList
 		if levels == nil {
 			levels = []int{1, 4, 16, 64, 256}
 		}
 		if len(pairs)*len(levels) < 2 {
-			return nil, &InputError{Recipe: name, Inputs: []Input{inputPairs, inputConcurrencyList},
-				Problem: fmt.Sprintf("cannot draw a frontier through %d points: give two pairs by %s or two concurrencies by %s",
-					len(pairs)*len(levels), inputPairs.option(), inputConcurrencyList.option())}
+			return nil, inputError([]Input{inputPairs, inputConcurrencyList}, "cannot draw a frontier through %d points: give two pairs by %s or two concurrencies by %s",
+				len(pairs)*len(levels), inputPairs, inputConcurrencyList)
 		}
-		p := &Plan{Limits: in.Limits, Post: &PostProcess{
-			Handler: handlerPareto,
-			Params: map[string]any{
-				"x_metric": loadgen.TagTTFT, "x_stat": "p95", "y_metric": loadgen.TagTokenRate, "y_stat": "avg",
-				"isl_key": "isl", "osl_key": "osl", "concurrency_key": "concurrency",
-			},
-			File: "pareto_sweep.json",
+		p := &Plan{Limits: in.Limits, Derive: sweep.FrontierRule{
+			XMetric: loadgen.TagTTFT, XStat: "p95", YMetric: loadgen.TagTokenRate, YStat: "avg",
+			ISL: sweep.Leaf(PathISL), OSL: sweep.Leaf(PathOSL), Concurrency: sweep.Leaf(PathConcurrency),
 		}}
 		for _, pair := range pairs {
 			seen := map[int]bool{}
 			for _, c := range levels {
 				if seen[c] {
-					return nil, wrong(name, inputConcurrencyList, "%d is there twice", c)
+					return nil, wrong(inputConcurrencyList, "duplicate concurrency %d", c)
 				}
 				seen[c] = true
 				p.Scenarios = append(p.Scenarios, Scenario{

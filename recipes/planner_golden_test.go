@@ -1,42 +1,18 @@
 package recipes_test
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/golden"
 	"github.com/aiperf-go/aiperf/recipes/plan"
 )
-
-// goldenCases decodes the cases of a golden file. An unknown field fails: it
-// would otherwise go uncompared.
-func goldenCases[C any](t *testing.T, name string) []C {
-	t.Helper()
-	dir := cmp.Or(os.Getenv("AIPERF_GOLDEN"), filepath.Join("..", "testdata", "golden"))
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if os.IsNotExist(err) {
-		b, err = os.ReadFile(filepath.Join(dir, "public", name))
-	}
-	require.NoError(t, err)
-	var file struct {
-		Note, Encoding string
-		Cases          []C
-	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	require.NoError(t, dec.Decode(&file), name)
-	require.NotEmpty(t, file.Cases, name)
-	return file.Cases
-}
 
 type goldenTrajectory struct {
 	Surface       string           `json:"surface"`
@@ -145,7 +121,7 @@ func (s surface) noiseFree(t *testing.T, planner plan.Planner, budget int) ([]pl
 // the truth as the golden one, with no more probes.
 func TestGoldenPlannerTrajectories(t *testing.T) {
 	surfaces := surfacesByName(t)
-	for _, c := range goldenCases[goldenTrajectory](t, "planner_trajectories.json") {
+	for _, c := range golden.AllOf[goldenTrajectory](t, "planner_trajectories.json") {
 		t.Run(c.Surface+" "+c.Planner, func(t *testing.T) {
 			s, ok := surfaces[c.Surface]
 			require.True(t, ok, "no surface %q: set AIPERF_SURFACES to the folder that belongs to AIPERF_GOLDEN", c.Surface)
@@ -186,7 +162,7 @@ func TestGoldenPlannerTrajectories(t *testing.T) {
 // value), read off the same observations. Label: exact.
 func TestGoldenPlannerBounds(t *testing.T) {
 	surfaces := surfacesByName(t)
-	for _, c := range goldenCases[goldenTrajectory](t, "planner_trajectories.json") {
+	for _, c := range golden.AllOf[goldenTrajectory](t, "planner_trajectories.json") {
 		if c.Planner != "smooth_isotonic" { // two votes a value latch later: distinct points say it all
 			continue
 		}
@@ -312,7 +288,7 @@ func (c goldenScript) simple() bool {
 //     verdicts, as a prefix. One lucky trial, or one failed visit beside good
 //     ones, decides nothing, and NonMonotone says when a pass lies above.
 func TestGoldenPlannerScripted(t *testing.T) {
-	for i, c := range goldenCases[goldenScript](t, "planner_scripted.json") {
+	for i, c := range golden.AllOf[goldenScript](t, "planner_scripted.json") {
 		t.Run(fmt.Sprintf("%02d %s %s", i, c.Planner, c.Label), func(t *testing.T) {
 			p := plan.Problem{Dims: []plan.Dim{{Lo: 1, Hi: 1000, Int: true}}, Budget: 100}
 			var planner plan.Planner

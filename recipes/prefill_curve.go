@@ -1,6 +1,9 @@
 package recipes
 
-import "github.com/aiperf-go/aiperf/loadgen"
+import (
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
+)
 
 // prefillCurve answers: TTFT of a lone request as a function of its prompt's
 // length.
@@ -10,18 +13,16 @@ var prefillCurve = &Recipe{
 	Uses:  []Input{inputSLA, inputISL, inputSteps},
 	Plots: true,
 	Expand: func(in Inputs) (*Plan, error) {
-		const name = "prefill-ttft-curve"
-		if err := needsStream(name, in, "TTFT"); err != nil {
+		if err := needsStream(in, "TTFT"); err != nil {
 			return nil, err
 		}
-		isl, err := logAxis(name, PathISL, inputISL, in.ISL, 256, 32768, in.Steps, 8)
+		isl, err := logAxis(PathISL, inputISL, in.ISL, 256, 32768, in.Steps, 8)
 		if err != nil {
 			return nil, err
 		}
-		return &Plan{Grid: []Axis{isl, {Path: PathConcurrency, Values: []float64{1}}}, Limits: in.Limits, Post: &PostProcess{
-			Handler: handlerTTFT,
-			Params:  map[string]any{"metric_tag": loadgen.TagTTFT, "stat": "avg", "swept_param": PathISL},
-			File:    "prefill_curve.json",
-		}}, nil
+		return &Plan{
+			Grid: []Axis{isl, {Path: PathConcurrency, Values: []float64{1}}}, Limits: in.Limits,
+			Derive: sweep.TTFTRule{Metric: loadgen.TagTTFT, Stat: "avg", Path: PathISL},
+		}, nil
 	},
 }

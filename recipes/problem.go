@@ -6,40 +6,49 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
-// problem is the plan as its planner sees it.
-func (o *Outcome) problem() plan.Problem {
+// problemOf is a plan as its planner sees it.
+func problemOf(pl *Plan, spec *Spec) plan.Problem {
 	p := plan.Problem{
-		Seed:       o.Spec.Workload.Seed,
-		Confidence: o.Spec.Confidence,
+		Seed:       spec.Workload.Seed,
+		Confidence: spec.Confidence,
 		Baseline:   math.NaN(),
 		Floor:      math.NaN(),
 	}
-	if s := o.Plan.Search; s != nil {
+	if s := pl.Search; s != nil {
 		p.Dims, p.Budget = s.Space, s.MaxProbes
 		for _, g := range s.Objectives {
 			p.Goals = append(p.Goals, plan.Goal{Maximize: g.Maximize, Reference: valueOr(g.Reference, math.NaN())})
 		}
-		if b := o.Spec.Baseline; b != nil && len(s.Space) == 1 {
+		if b := spec.Baseline; b != nil && len(s.Space) == 1 {
 			p.Baseline = b.Boundary.Estimate
 			if math.IsNaN(p.Baseline) {
 				p.Baseline = b.Boundary.Safe
 			}
 		}
-		if o.Spec.Gate != nil && len(s.Space) == 1 {
-			p.Floor = o.Spec.Gate.Floor()
+		if spec.Gate != nil && len(s.Space) == 1 {
+			p.Floor = spec.Gate.Floor()
 		}
-		for _, t := range o.Plan.Tiers {
+		for _, t := range pl.Tiers {
 			p.Tiers = append(p.Tiers, t.Limits)
 		}
 		return p
 	}
-	p.List = o.Plan.points()
-	for i, path := range o.Plan.Paths() {
+	p.List = pl.points()
+	for i, path := range pl.Paths() {
 		d := plan.Dim{Path: path, Lo: math.Inf(1), Hi: math.Inf(-1), Int: path != PathRate}
 		for _, at := range p.List {
 			d.Lo, d.Hi = min(d.Lo, at[i]), max(d.Hi, at[i])
 		}
 		p.Dims = append(p.Dims, d)
+	}
+	return p
+}
+
+// plannerOf returns what proposes a run's points.
+func plannerOf(pl *Plan, spec *Spec) plan.Planner {
+	p := pl.planner()
+	if q, ok := p.(plan.Sequential); ok && spec.Precise > 0 {
+		return plan.Settled{Sequential: q, Within: spec.Precise}
 	}
 	return p
 }

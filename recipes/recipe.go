@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/aiperf-go/aiperf/recipes/plan"
+	"github.com/aiperf-go/aiperf/recipes/sla"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // Recipe is a question with a name: what to vary, what to watch, when to stop.
@@ -24,10 +26,10 @@ type Plan struct {
 	Grid      []Axis     // the Cartesian product of the axes, the first varying slowest
 	Scenarios []Scenario // named points, already paired
 
-	Limits     []Limit            // SLA limits, the recipe's own first
+	Limits     []sla.Limit        // SLA limits, the recipe's own first
 	Objectives []Objective        // of a sweep: what its best point has most of; nil: the largest value within the limits
 	SLO        map[string]float64 // per-request limits that make a request good: tag → limit in its display unit
-	Post       *PostProcess       // nil: none
+	Derive     sweep.Derivation   // what is read off the finished sweep; nil when nothing is
 	Tiers      []PlanTier         // sets of limits with a boundary each; nil: one set of all
 }
 
@@ -71,13 +73,6 @@ type Scenario struct {
 type Value struct {
 	Path  string
 	Value float64
-}
-
-// PostProcess names the handler that derives a file from the finished sweep.
-type PostProcess struct {
-	Handler string         // by the name that it was registered with
-	Params  map[string]any // handed to it
-	File    string         // under sweep_aggregate/
 }
 
 // Axes is what a recipe's chart of one metric against another shows: tags and

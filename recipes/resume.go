@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-
-	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
 // ResumeError reports an earlier run that this one cannot go on from, or be
@@ -39,7 +37,7 @@ func (o *Outcome) resume() error {
 	o.Spec.Workload.Seed = was.Spec.Workload.Seed // of initial points and prompts
 	o.Probes = slices.Clone(was.Probes)
 	for i := range o.Probes {
-		o.Probes[i].Load = o.load(o.Probes[i].Step)
+		o.Probes[i].Load = o.Spec.load(o.Plan, o.Probes[i].Step)
 	}
 	o.Resumed = len(o.Probes)
 	return nil
@@ -49,6 +47,9 @@ func (o *Outcome) resume() error {
 // A comparison only needs the same workload and limits, a resumption the whole
 // plan.
 func (o *Outcome) differs(was *Outcome, comparing bool) error {
+	if was == nil {
+		return nil
+	}
 	differ := func(what string, was, is any) error {
 		return &ResumeError{What: what, Was: was, Is: is, Recipe: o.Recipe.Name, comparing: comparing}
 	}
@@ -115,13 +116,4 @@ func (o *Outcome) sameServer(was *Outcome, comparing bool) error {
 		return e
 	}
 	return nil
-}
-
-// history is what the probes so far tell a planner.
-func (o *Outcome) history() []plan.Observation {
-	var h []plan.Observation
-	for i := range o.Probes {
-		h = append(h, o.Probes[i].Observed)
-	}
-	return h
 }

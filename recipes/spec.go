@@ -1,9 +1,11 @@
 package recipes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"time"
 
@@ -28,7 +30,6 @@ type Spec struct {
 	Observe  func(*Outcome) error // called before the first probe, after each, and at the end; its error becomes a warning
 	Resume   *Outcome             // an interrupted run of the same question to go on from; nil: start anew
 	Baseline *Outcome             // a finished run of the same question to start from and compare with; nil: none
-	Judge    func(*Outcome)       // called once the run has its verdict and before Observe's last call: what holds it against another run sets Comparison; nil: nothing does
 	Gate     *Gate                // ask only whether the boundary is still where an earlier one was; nil: search for it
 	Precise  float64              // go on until the boundary's 95 % interval is this narrow, ± as a share; 0: the style's own end
 	Note     string               // what every report must say of this run, as that the server is simulated
@@ -46,91 +47,131 @@ type Prober interface {
 	Probe(context.Context, loadgen.Load, loadgen.Decider) (*loadgen.Measurement, error)
 }
 
-// prepare resolves recipe and spec into an outcome about to run. It sends
-// nothing; errors are typed.
-func prepare(r *Recipe, s Spec) (*Outcome, error) {
-	if err := Validate(r); err != nil {
+// prepare resolves recipe and spec into a run about to begin. It sends nothing;
+// errors are typed and name the recipe.
+func prepare(recipe *Recipe, s Spec) (*run, error) {
+	if err := Validate(recipe); err != nil {
 		return nil, err
 	}
-	if err := s.Inputs.validate(r.Name); err != nil {
+	o := &Outcome{Recipe: recipe, Spec: s, Boundary: noAnswer(), Began: time.Now()}
+	if err := o.expand(); err != nil {
+		return nil, of(recipe, err)
+	}
+	o.Spec.complete(o.Plan)
+	if err := o.differs(s.Baseline, true); err != nil {
 		return nil, err
-	}
-	o := &Outcome{Recipe: r, Spec: s, Boundary: noAnswer()}
-	for _, in := range s.Inputs.given() {
-		if !r.uses(in) {
-			o.Warnings = append(o.Warnings, unused(r, in))
-		}
-	}
-	p, err := r.Expand(s.Inputs)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.withTiers(r.Name, s.Inputs.Tiers); err != nil {
-		return nil, err
-	}
-	if err := p.validate(r.Name); err != nil {
-		return nil, err
-	}
-	if err := s.Converge.validate(r.Name, p); err != nil {
-		return nil, err
-	}
-	if err := p.conflicts(r, s.Inputs); err != nil {
-		return nil, err
-	}
-	if err := s.Gate.validate(r.Name, p, s.AtLeast); err != nil {
-		return nil, err
-	}
-	o.Warnings = append(o.Warnings, p.ignored(r, s)...)
-	if !s.Inputs.streaming() {
-		for _, l := range p.Limits {
-			if l.streamed() {
-				return nil, &InputError{Recipe: r.Name, Inputs: []Input{inputStreaming}, Problem: fmt.Sprintf(
-					"requires streaming (AIPerf: --streaming): %q has no value without it; leave out aiperftest.Streaming(false) or choose another recipe", l.Name())}
-			}
-		}
-		o.Spec.Target.NoStream = true
-	}
-	switch {
-	case s.Trials < 0:
-		return nil, wrong(r.Name, inputTrials, "%d is not a number of trials", s.Trials)
-	case s.AtLeast < 0:
-		return nil, wrong(r.Name, inputAtLeast, "%d is not a concurrency", s.AtLeast)
-	case s.Confidence != 0 && !(s.Confidence > 0.5 && s.Confidence < 1):
-		return nil, &InputError{Recipe: r.Name, Problem: fmt.Sprintf("cannot use confidence %v: give a probability between 0.5 and 1", s.Confidence)}
-	case s.Target.Prompts != "" && slices.Contains(p.Paths(), PathISL):
-		return nil, &InputError{Recipe: r.Name, Inputs: []Input{inputPrompts}, Problem: "sweeps prompt lengths and cannot send prompts of a file; leave out " + inputPrompts.option()}
-	case s.Prober == nil && s.Target.URL == "":
-		return nil, &InputError{Recipe: r.Name, Inputs: []Input{inputEndpoint},
-			Problem: "has no endpoint to load: set Spec.Target.URL or Spec.Prober; in a test use " + inputEndpoint.option() + " or AIPERF_URL"}
-	}
-	o.Plan = p
-	o.Spec.Trials = max(s.Trials, 1)
-	if s.Confidence == 0 {
-		o.Spec.Confidence = plan.DefaultConfidence
-	}
-	w := &o.Spec.Workload
-	if w.ISL == 0 {
-		w.ISL = loadgen.DefaultISL
-	}
-	if w.OSL == 0 {
-		w.OSL = loadgen.DefaultOSL
-	}
-	if w.Requests == 0 {
-		w.Requests = loadgen.DefaultRequests
-	}
-	if w.Window == 0 {
-		w.Window = loadgen.DefaultWindow
-	}
-	w.SLO = p.SLO
-	if s.Baseline != nil {
-		if err := o.differs(s.Baseline, true); err != nil {
-			return nil, err
-		}
 	}
 	if err := o.resume(); err != nil {
 		return nil, err
 	}
-	return o, nil
+	return &run{
+		out: o, planner: plannerOf(o.Plan, &o.Spec), problem: problemOf(o.Plan, &o.Spec), history: observations(o.Probes),
+	}, nil
+}
+
+// expand expands the recipe and checks what comes of it against everything that
+// was given.
+func (o *Outcome) expand() error {
+	recipe, s := o.Recipe, o.Spec
+	if err := s.Inputs.validate(); err != nil {
+		return err
+	}
+	for _, in := range s.Inputs.given() {
+		if !recipe.uses(in) {
+			o.Warnings = append(o.Warnings, unused(recipe, in))
+		}
+	}
+	p, err := recipe.Expand(s.Inputs)
+	if err != nil {
+		return err
+	}
+	for _, check := range []func() error{
+		func() error { return p.withTiers(s.Inputs.Tiers) },
+		func() error { return p.validate() },
+		func() error { return s.Converge.validate(p) },
+		func() error { return p.conflicts(recipe, s.Inputs) },
+		func() error { return s.Gate.validate(p, s.AtLeast) },
+		func() error { return p.streams(s.Inputs) },
+		func() error { return s.validate(p) },
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	o.Warnings = append(o.Warnings, p.ignored(recipe, s)...)
+	o.Plan = p
+	return nil
+}
+
+// streams refuses limits on what only streamed answers have when answers are not
+// streamed.
+func (p *Plan) streams(in Inputs) error {
+	if in.streaming() {
+		return nil
+	}
+	for _, l := range p.Limits {
+		if l.Streamed() {
+			return streamingOff(fmt.Sprintf("%q", l.Name()))
+		}
+	}
+	return nil
+}
+
+// validate checks what is no matter of the recipe's inputs.
+func (s *Spec) validate(p *Plan) error {
+	switch {
+	case s.Trials < 0:
+		return wrong(inputTrials, "%d is not a number of trials", s.Trials)
+	case s.AtLeast < 0:
+		return wrong(inputAtLeast, "%d is not a concurrency", s.AtLeast)
+	case s.Confidence != 0 && !(s.Confidence > 0.5 && s.Confidence < 1):
+		return inputError(nil, "cannot use confidence %v: give a probability between 0.5 and 1", s.Confidence)
+	case s.Target.Prompts != "" && slices.Contains(p.Paths(), PathISL):
+		return inputError([]Input{inputPrompts}, "sweeps prompt lengths and cannot send prompts of a file; leave out %s", inputPrompts)
+	case s.Prober == nil && s.Target.URL == "":
+		return inputError([]Input{inputEndpoint}, "has no endpoint to load: give %s, or a Prober", inputEndpoint)
+	}
+	return nil
+}
+
+// complete fills in defaults.
+func (s *Spec) complete(p *Plan) {
+	s.Target.NoStream = s.Target.NoStream || !s.Inputs.streaming()
+	s.Trials = max(s.Trials, 1)
+	if s.Confidence == 0 {
+		s.Confidence = plan.DefaultConfidence
+	}
+	w := &s.Workload
+	w.ISL = cmp.Or(w.ISL, loadgen.DefaultISL)
+	w.OSL = cmp.Or(w.OSL, loadgen.DefaultOSL)
+	w.Requests = cmp.Or(w.Requests, loadgen.DefaultRequests)
+	w.Window = cmp.Or(w.Window, loadgen.DefaultWindow)
+	w.SLO = p.SLO
+}
+
+// load is the workload at a step's point, as long as the step asks.
+func (s *Spec) load(p *Plan, step plan.Step) loadgen.Load {
+	l := s.Workload
+	for i, path := range p.Paths() {
+		switch v := step.At[i]; path {
+		case PathConcurrency:
+			l.Concurrency = int(v)
+		case PathRate:
+			l.Rate = v
+		case PathISL:
+			l.ISL = int(v)
+		case PathOSL:
+			l.OSL = int(v)
+		}
+	}
+	if l.Concurrency == 0 && l.Rate == 0 {
+		l.Concurrency = s.Workload.Concurrency
+	}
+	if step.Size > 0 {
+		l.Requests = int(math.Ceil(float64(l.Requests) * step.Size))
+		l.Window = time.Duration(float64(l.Window) * step.Size)
+	}
+	return l
 }
 
 // unused warns of an input that the recipe does not read, and names those that
@@ -140,7 +181,7 @@ func unused(r *Recipe, in Input) error {
 	if who := readers(in); len(who) > 0 {
 		hint = "it is read by " + list(who)
 	}
-	return &InputError{Recipe: r.Name, Inputs: []Input{in}, Problem: "does not use " + in.option() + "; " + hint}
+	return of(r, inputError([]Input{in}, "does not use %s; %s", in, hint))
 }
 
 // readers names the recipes that read an input.
@@ -155,9 +196,9 @@ func readers(in Input) []string {
 }
 
 // validate checks that a plan has exactly one shape and sensible parts.
-func (p *Plan) validate(recipe string) error {
+func (p *Plan) validate() error {
 	bad := func(format string, args ...any) error {
-		return &InputError{Recipe: recipe, Problem: "expands to a plan that " + fmt.Sprintf(format, args...)}
+		return inputError(nil, "expands to a plan that "+format, args...)
 	}
 	if p == nil {
 		return bad("is nil")
@@ -171,7 +212,7 @@ func (p *Plan) validate(recipe string) error {
 		case len(s.Objectives) == 0:
 			return bad("has no objective")
 		case s.planner() == nil:
-			return wrong(recipe, inputStyle, "style %q is not one this version has; use %s", s.Style, list(styleNames()))
+			return wrong(inputStyle, "style %q is not one this version has; use %s", s.Style, list(styleNames()))
 		}
 		for _, d := range s.Space {
 			if !(d.Lo < d.Hi) || d.Log && d.Lo <= 0 {
@@ -197,42 +238,44 @@ func (p *Plan) validate(recipe string) error {
 		return bad("has %d of the shapes search, grid and scenarios; it needs exactly one", shapes)
 	}
 	for _, l := range p.Limits {
-		if err := l.validate(); err != nil {
+		if err := l.Validate(); err != nil {
 			return bad("has a limit %s: %v", l, err)
 		}
 	}
-	if err := p.Post.validate(); err != nil {
+	if err := checkDerivation(p.Derive); err != nil {
 		return bad("%v", err)
 	}
 	return nil
 }
 
-// open returns what runs the probes, ready.
-func (o *Outcome) open(ctx context.Context) (Prober, io.Closer, error) {
-	p := o.Spec.Prober
-	if p == nil {
+// open makes what runs the probes, and waits until it is ready.
+func (r *run) open(ctx context.Context) (io.Closer, error) {
+	o := r.out
+	r.prober = o.Spec.Prober
+	if r.prober == nil {
 		g, err := loadgen.New(o.Spec.Target)
 		if err != nil {
-			return nil, nil, &InputError{Recipe: o.Recipe.Name, Inputs: []Input{inputEndpoint}, Problem: "cannot use the endpoint: " + err.Error()}
+			return nil, inputError([]Input{inputEndpoint}, "cannot use the endpoint: %v", err)
 		}
-		p = g
+		r.prober = g
 	}
-	closer, ok := p.(io.Closer)
+	closer, ok := r.prober.(io.Closer)
 	if !ok {
 		closer = io.NopCloser(nil)
 	}
-	if r, ok := p.(interface{ Ready(context.Context) error }); ok {
-		if err := r.Ready(ctx); err != nil {
+	if p, ok := r.prober.(interface{ Ready(context.Context) error }); ok {
+		if err := p.Ready(ctx); err != nil {
 			closer.Close()
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	if s, ok := p.(interface{ Server() loadgen.Server }); ok {
-		o.Server = s.Server()
+	if p, ok := r.prober.(interface{ Server() loadgen.Server }); ok {
+		o.Server = p.Server()
 	}
-	return p, closer, nil
+	return closer, nil
 }
 
+// list joins names as English does: a, b and c.
 func list(names []string) string {
 	s := ""
 	for i, n := range names {
@@ -246,6 +289,3 @@ func list(names []string) string {
 	}
 	return s
 }
-
-// retryPause is the wait before a probe that could not be measured is repeated.
-const retryPause = time.Second

@@ -18,6 +18,7 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/plan"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // Style sequential has no namesake in AIPerf: it is held to the row of
@@ -131,9 +132,9 @@ func quantileMetric(values []float64, q float64) loadgen.Metric {
 
 // recipe asks for the surface's boundary in style sequential.
 func (s surface) recipe() *recipes.Recipe {
-	var limits []recipes.Limit
+	var limits []sla.Limit
 	for _, f := range s.Filters {
-		limits = append(limits, recipes.Limit{Metric: f.Tag, Stat: f.Stat, Op: recipes.Op(f.Op), Threshold: f.Threshold})
+		limits = append(limits, sla.Limit{Metric: f.Tag, Stat: f.Stat, Op: sla.Op(f.Op), Threshold: f.Threshold})
 	}
 	return &recipes.Recipe{Name: "surface", Doc: "the boundary of a surface", Expand: func(recipes.Inputs) (*recipes.Plan, error) {
 		return &recipes.Plan{Limits: limits, Search: &recipes.Search{

@@ -3,24 +3,24 @@ package recipes
 import (
 	"fmt"
 	"slices"
+
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // Tier is one of several sets of SLA limits that one search answers together,
 // each with a boundary of its own (AIPerf: --search-sla-tier).
 type Tier struct {
 	Label  string // as reports call it; empty: tier_1, tier_2 …
-	Limits []Limit
+	Limits []sla.Limit
 }
 
 // withTiers adds the tiers' limits to a plan. Limits outside of the tiers hold
 // in every tier.
-func (p *Plan) withTiers(recipe string, tiers []Tier) error {
+func (p *Plan) withTiers(tiers []Tier) error {
 	if len(tiers) == 0 {
 		return nil
 	}
-	bad := func(format string, args ...any) error {
-		return &InputError{Recipe: recipe, Inputs: []Input{"Tier"}, Problem: "cannot use aiperftest.Tier(…) (AIPerf: --search-sla-tier): " + fmt.Sprintf(format, args...)}
-	}
+	bad := func(format string, args ...any) error { return wrong(inputTier, format, args...) }
 	switch {
 	case p.Search == nil || len(p.Search.Space) != 1:
 		return bad("tiers go with a search of one dimension")
@@ -36,14 +36,14 @@ func (p *Plan) withTiers(recipe string, tiers []Tier) error {
 			t.Label = fmt.Sprintf("tier_%d", i+1)
 		}
 		if slices.ContainsFunc(p.Tiers, func(o PlanTier) bool { return o.Label == t.Label }) {
-			return bad("label %q is there twice", t.Label)
+			return bad("duplicate label %q", t.Label)
 		}
 		if len(t.Limits) == 0 {
 			return bad("tier %q has no limit", t.Label)
 		}
 		pt := PlanTier{Label: t.Label, Limits: slices.Clone(common)}
 		for _, l := range t.Limits {
-			if err := l.validate(); err != nil {
+			if err := l.Validate(); err != nil {
 				return bad("%s: %v", l, err)
 			}
 			pt.Limits = append(pt.Limits, len(p.Limits))

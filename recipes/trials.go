@@ -1,14 +1,13 @@
 package recipes
 
 import (
-	"fmt"
 	"math"
-	"slices"
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // Convergence asks for as many trials at a point as make a metric's confidence
@@ -23,20 +22,17 @@ type Convergence struct {
 // leastTrials is how many trials an interval is worth computing from.
 const leastTrials = 3
 
-func (c *Convergence) validate(recipe string, p *Plan) error {
+func (c *Convergence) validate(p *Plan) error {
 	if c == nil {
 		return nil
 	}
-	bad := func(format string, args ...any) error {
-		return &InputError{Recipe: recipe, Inputs: []Input{"Converge"}, Problem: "cannot use aiperftest.Converge(…) (AIPerf: --convergence-metric): " + fmt.Sprintf(format, args...)}
-	}
-	switch _, known := metricOf(c.Metric); {
+	bad := func(format string, args ...any) error { return wrong(inputConverge, format, args...) }
+	_, unknown := sla.Quantity(c.Metric, c.Stat)
+	switch {
 	case p.Search != nil:
 		return bad("it adds trials to the points of a sweep; a search chooses its own")
-	case !known:
-		return bad("metric %q is unknown%s", c.Metric, didYouMean(c.Metric, metricNames()))
-	case !slices.Contains(stats, c.Stat):
-		return bad("statistic %q is unknown%s", c.Stat, didYouMean(c.Stat, stats))
+	case unknown != nil:
+		return bad("%v", unknown)
 	case c.Within < 0 || math.IsNaN(c.Within) || c.Max < 0:
 		return bad("width %v and %d trials are not positive", c.Within, c.Max)
 	}

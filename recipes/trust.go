@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // doubts returns why the probe's numbers cannot be laid at the server's door.
-func (p *Probe) doubts(limits []Limit) []error {
+func (p *Probe) doubts(limits []sla.Limit) []error {
 	var doubts []error
 	for _, m := range p.Trials {
 		if ClientBound(m, limits) {
@@ -31,13 +32,14 @@ func (p *Probe) doubts(limits []Limit) []error {
 // sent late, or its goroutines woke late and so read late, by more than 5 % of
 // the tightest latency limit and more than 5 ms (99th percentile). In a closed
 // loop the second alone tells: a starved client sends as soon as it has read.
-func ClientBound(m *loadgen.Measurement, limits []Limit) bool {
+func ClientBound(m *loadgen.Measurement, limits []sla.Limit) bool {
 	return max(m.Health.SendLagP99, m.Health.BeatLagP99) > lagAllowed(limits)
 }
 
 // notes returns what else a reader of the probe's numbers should know, and has
 // not been told in this run: a warning of each kind is enough.
-func (o *Outcome) notes(p *Probe) (notes []error) {
+func (r *run) notes(p *Probe) (notes []error) {
+	o := r.out
 	for _, m := range p.Trials {
 		for _, w := range m.Warnings {
 			for _, kind := range []error{loadgen.ErrEstimated, loadgen.ErrLengths, loadgen.ErrShort, loadgen.ErrRaised} {
@@ -76,7 +78,7 @@ func (e *ClientBoundError) Error() string {
 
 // lagAllowed is how late a client may send: 5 % of the tightest latency
 // threshold, and 5 ms at least.
-func lagAllowed(limits []Limit) time.Duration {
+func lagAllowed(limits []sla.Limit) time.Duration {
 	tightest := math.Inf(1)
 	for _, l := range limits {
 		if l.Unit() == "ms" && l.Op.Upper() {

@@ -8,20 +8,19 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // aggregateSchema is the version of AIPerf's aggregate format that is followed.
 const aggregateSchema = "1.0"
 
-// confidenceLevel of the intervals over trials, as recipes computes them.
-const confidenceLevel = 0.95
-
 type pointAggregate struct {
-	Schema   string                    `json:"schema_version"`
-	Library  string                    `json:"aiperf_version"`
-	Metadata pointMetadata             `json:"metadata"`
-	Metrics  map[string]map[string]any `json:"metrics"`
+	Schema   string                 `json:"schema_version"`
+	Library  string                 `json:"aiperf_version"`
+	Metadata pointMetadata          `json:"metadata"`
+	Metrics  map[string]sweep.Block `json:"metrics"`
 }
 
 type pointMetadata struct {
@@ -46,7 +45,7 @@ type failedRun struct {
 
 // aggregateOf gathers all trials of the i-th probe's point, over all its visits.
 func aggregateOf(o *recipes.Outcome, i int) pointAggregate {
-	var trials []*recipes.Measurement
+	var trials []*loadgen.Measurement
 	for k := range o.Probes {
 		if slices.Equal(o.Probes[k].Step.At, o.Probes[i].Step.At) {
 			trials = append(trials, o.Probes[k].Trials...)
@@ -55,16 +54,16 @@ func aggregateOf(o *recipes.Outcome, i int) pointAggregate {
 	a := pointAggregate{
 		Schema: aggregateSchema, Library: Library(),
 		Metadata: pointMetadata{
-			Type: "confidence", Runs: len(trials), FailedRuns: []failedRun{}, Level: confidenceLevel, Labels: []string{},
+			Type: "confidence", Runs: len(trials), FailedRuns: []failedRun{}, Level: sweep.Level, Labels: []string{},
 			Single: len(trials) == 1, Label: pointLabel(o, i), Values: valuesOf(o, &o.Probes[i]), Mode: "repeated", Model: o.Server.Model,
 		},
-		Metrics: (&recipes.Probe{Trials: trials}).Confidence(),
+		Metrics: sweep.OverTrials(trials),
 	}
 	for k, m := range trials {
 		label := fmt.Sprintf("run_%04d", k+1)
 		a.Metadata.Labels = append(a.Metadata.Labels, label)
-		valid, _ := m.Stat("request_count", "avg")
-		failed, _ := m.Stat("error_request_count", "avg")
+		valid, _ := m.Stat(loadgen.TagCount, "avg")
+		failed, _ := m.Stat(loadgen.TagErrors, "avg")
 		if valid == 0 && failed > 0 {
 			a.Metadata.FailedRuns = append(a.Metadata.FailedRuns, failedRun{label, "every request failed"})
 		} else {

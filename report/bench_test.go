@@ -16,6 +16,7 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report/bench"
 )
 
 // results reads a bench.txt back, as benchstat does.
@@ -77,7 +78,7 @@ func TestBench(t *testing.T) {
 func TestBenchUnknown(t *testing.T) {
 	text := func(o *recipes.Outcome) string {
 		var b strings.Builder
-		require.NoError(t, Bench(&b, o))
+		require.NoError(t, bench.Write(&b, o))
 		return b.String()
 	}
 	fixed := *runOutcome(t, "ramp")

@@ -7,7 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
@@ -97,7 +100,7 @@ func classOf(o *recipes.Outcome, p *recipes.Probe) class {
 }
 
 // classOfReading is how a probe stands to one limit.
-func classOfReading(o *recipes.Outcome, p *recipes.Probe, r recipes.Reading) class {
+func classOfReading(o *recipes.Outcome, p *recipes.Probe, r sla.Reading) class {
 	open := !math.IsNaN(r.Pass) && r.Pass > 1-o.Spec.Confidence && r.Pass < o.Spec.Confidence
 	switch state := p.State(); {
 	case state == "untrusted" || state == "unmeasured":
@@ -130,7 +133,7 @@ func tip(o *recipes.Outcome, i int) string {
 	p := &o.Probes[i]
 	var at []string
 	for k, path := range o.Plan.Paths() {
-		at = append(at, leaf(path)+" "+digits(p.Step.At[k]))
+		at = append(at, sweep.Leaf(path)+" "+digits(p.Step.At[k]))
 	}
 	lines := []string{fmt.Sprintf("probe %d: %s", i+1, strings.Join(at, ", ")), word(o, p)}
 	for _, r := range p.Readings {
@@ -147,7 +150,7 @@ func tip(o *recipes.Outcome, i int) string {
 }
 
 // interval writes a reading's confidence interval; empty where there is none.
-func interval(r recipes.Reading) string {
+func interval(r sla.Reading) string {
 	if math.IsNaN(r.Lo) || math.IsNaN(r.Hi) {
 		return ""
 	}
@@ -183,22 +186,15 @@ func axisOf(path string) plot.Axis {
 	case recipes.PathRate:
 		return plot.Axis{Label: "request rate (req/s)", Log: true}
 	}
-	return plot.Axis{Label: leaf(path)}
-}
-
-// titles of metrics, as charts call them.
-var titles = map[string]string{
-	"ttft": "TTFT", "ttst": "TTST", "itl": "ITL", "icl": "inter-chunk latency", "e2e": "request latency",
-	"throughput": "output throughput", "total-throughput": "total throughput", "req-rate": "request rate",
-	"goodput": "goodput", "good": "good requests", "errors": "failed requests",
+	return plot.Axis{Label: sweep.Leaf(path)}
 }
 
 // titleOf names a metric and its statistic for a title, and its unit.
 func titleOf(metric, stat string) (name, unit string) {
-	l := recipes.Limit{Metric: metric, Stat: stat}
+	l := sla.Limit{Metric: metric, Stat: stat}
 	short, _, _ := strings.Cut(l.Name(), " ")
-	if t, ok := titles[short]; ok {
-		short = t
+	if m, ok := loadgen.LookupMetric(metric); ok && m.Label != "" {
+		short = m.Label
 	}
 	if unit = l.Unit(); unit == "ratio" {
 		unit = "share"

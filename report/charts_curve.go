@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/plot"
 )
@@ -62,9 +63,6 @@ func kneeChart(o *recipes.Outcome) (plot.Chart, bool) {
 	return c, true
 }
 
-// tagTTFT is what measurements call TTFT.
-const tagTTFT = "time_to_first_token"
-
 // errorBar is the 95 % interval of a statistic at a probe of one trial; NaN where
 // it is unknown.
 func errorBar(p *recipes.Probe, tag, stat string) (lo, hi float64) {
@@ -108,7 +106,7 @@ func ttftChart(o *recipes.Outcome) (plot.Chart, bool) {
 			said += fmt.Sprintf("\nfit %s", value(fit, "ms"))
 		}
 		pt := plot.Point{X: float64(p.Load.ISL), Y: v, Tip: said}
-		pt.Lo, pt.Hi = errorBar(p, tagTTFT, "avg")
+		pt.Lo, pt.Hi = errorBar(p, loadgen.TagTTFT, "avg")
 		points.Points = append(points.Points, pt)
 	}
 	c.Series = []plot.Series{points}

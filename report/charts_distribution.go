@@ -3,8 +3,10 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
@@ -18,7 +20,8 @@ var apart = [...]plot.Color{plot.First, plot.Third, plot.Sixth}
 // distributionChart shows a latency's percentiles at the answer, and beside it
 // at the next point that missed, or at the ends of a sweep.
 func distributionChart(o *recipes.Outcome, metric string) (plot.Chart, bool) {
-	name := titles[metric]
+	name, _ := titleOf(metric, "avg")
+	name = strings.TrimSuffix(name, " avg")
 	c := plot.Chart{
 		Name: "distribution_" + metric, Title: sentence("distribution of " + name),
 		Caption: "Percentiles of the successful requests.",
@@ -96,7 +99,7 @@ func place(o *recipes.Outcome, i int) string {
 		if k > 0 {
 			s += ", "
 		}
-		s += leaf(path) + " " + digits(o.Probes[i].Step.At[k])
+		s += sweep.Leaf(path) + " " + digits(o.Probes[i].Step.At[k])
 	}
 	return s
 }

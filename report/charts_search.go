@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
@@ -94,7 +95,7 @@ func limitChart(o *recipes.Outcome, limit int) (plot.Chart, bool) {
 	name, _ := titleOf(l.Metric, l.Stat)
 	c := plot.Chart{
 		Name:  fmt.Sprintf("sla_%d_%s_%s", limit+1, l.Metric, l.Stat),
-		Title: sentence(fmt.Sprintf("%s over %s, SLA %s", name, leaf(path), l.Want())),
+		Title: sentence(fmt.Sprintf("%s over %s, SLA %s", name, sweep.Leaf(path), l.Want())),
 		X:     axisOf(path), Y: plot.Axis{Label: labelOf(l.Metric, l.Stat), Zero: true},
 		Rules: []plot.Rule{{Name: "SLA " + l.String(), Color: plot.Bad, At: l.Threshold}},
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/report"
 	"github.com/aiperf-go/aiperf/report/plot"
 )
@@ -91,7 +92,7 @@ func replayed(t *testing.T, points ...float64) *recipes.Outcome {
 	recipe := &recipes.Recipe{Name: "replayed-search", Doc: "points of a search",
 		Axes: recipes.Axes{XMetric: "time_to_first_token", XStat: "p99", YMetric: "output_token_throughput", YStat: "avg"},
 		Expand: func(in recipes.Inputs) (*recipes.Plan, error) {
-			p := &recipes.Plan{Limits: []recipes.Limit{{Metric: "time_to_first_token", Stat: "p95", Op: recipes.LT, Threshold: 200}}}
+			p := &recipes.Plan{Limits: []sla.Limit{{Metric: "time_to_first_token", Stat: "p95", Op: sla.LT, Threshold: 200}}}
 			for _, at := range points {
 				p.Scenarios = append(p.Scenarios, recipes.Scenario{Name: fmt.Sprint(at), Values: []recipes.Value{{Path: recipes.PathConcurrency, Value: at}}})
 			}

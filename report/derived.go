@@ -7,7 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // derivedHeadline is what the sweep's post-process found, in one clause; empty
@@ -57,7 +60,7 @@ func (f *finding) derived() {
 	f.goodput()
 }
 
-func kneeHeadline(k recipes.Knee) string {
+func kneeHeadline(k sweep.Knee) string {
 	what := name(k.Metric, k.Stat)
 	if k.Concurrency == 0 {
 		return fmt.Sprintf("no knee up to concurrency %s: %s never up by more than %s", digits(k.Highest), what, percent(k.Threshold))
@@ -109,7 +112,7 @@ func ascending(o *recipes.Outcome) []*recipes.Probe {
 }
 
 // equation writes a fit as TTFT = 0.0641·ISL + 1.83 ms.
-func equation(fit recipes.TTFTFit) string {
+func equation(fit sweep.TTFTFit) string {
 	var b strings.Builder
 	b.WriteString("TTFT =")
 	degree := len(fit.Coefficients) - 1
@@ -178,7 +181,7 @@ func (f *finding) fit() {
 }
 
 // surfaceHeadline names the ends of the surface.
-func surfaceHeadline(s recipes.ITLSurface) string {
+func surfaceHeadline(s sweep.ITLSurface) string {
 	type cell struct{ v, conc, osl float64 }
 	lo, hi := cell{v: math.Inf(1)}, cell{v: math.Inf(-1)}
 	for i, line := range s.ITL {
@@ -221,14 +224,14 @@ func (f *finding) surface() {
 }
 
 // optimal are a frontier's points, from the least x up.
-func optimal(p recipes.Frontier) []recipes.FrontierCell {
-	var out []recipes.FrontierCell
+func optimal(p sweep.Frontier) []sweep.FrontierCell {
+	var out []sweep.FrontierCell
 	for _, c := range p.Cells {
 		if c.Optimal {
 			out = append(out, c)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b recipes.FrontierCell) int { return cmp.Compare(a.X, b.X) })
+	slices.SortStableFunc(out, func(a, b sweep.FrontierCell) int { return cmp.Compare(a.X, b.X) })
 	return out
 }
 
@@ -269,7 +272,7 @@ func (f *finding) breach() {
 }
 
 // breachText is the first limit that breaks: what was seen and what was wanted.
-func breachText(b recipes.Breach) string {
+func breachText(b sweep.Breach) string {
 	got := value(b.Observed, b.Limit.Unit())
 	if math.IsNaN(b.Observed) {
 		got = "not measured"
@@ -283,15 +286,15 @@ func (f *finding) goodput() {
 	if len(o.Plan.SLO) == 0 || p == nil {
 		return
 	}
-	rate, ok1 := p.Stat("goodput", "avg")
-	share, ok2 := p.Stat("good", "avg")
+	rate, ok1 := p.Stat(loadgen.TagGoodput, "avg")
+	share, ok2 := p.Stat(loadgen.TagGoodShare, "avg")
 	if !ok1 || !ok2 {
 		return
 	}
 	var slos []string
 	for _, tag := range []string{"ttft", "itl", "e2e"} {
 		for key, limit := range o.Plan.SLO {
-			if l := (recipes.Limit{Metric: key, Stat: "avg", Op: recipes.LT, Threshold: limit}); strings.TrimSuffix(l.Name(), " avg") == tag {
+			if l := (sla.Limit{Metric: key, Stat: "avg", Op: sla.LT, Threshold: limit}); strings.TrimSuffix(l.Name(), " avg") == tag {
 				slos = append(slos, tag+" "+l.Want())
 			}
 		}
@@ -301,8 +304,8 @@ func (f *finding) goodput() {
 }
 
 // name is a metric's statistic as people write it; unit its unit.
-func name(metric, stat string) string { return recipes.Limit{Metric: metric, Stat: stat}.Name() }
-func unit(metric, stat string) string { return recipes.Limit{Metric: metric, Stat: stat}.Unit() }
+func name(metric, stat string) string { return sla.Limit{Metric: metric, Stat: stat}.Name() }
+func unit(metric, stat string) string { return sla.Limit{Metric: metric, Stat: stat}.Unit() }
 
 // percent writes a share: 20%, 0.4%.
 func percent(share float64) string {

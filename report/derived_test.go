@@ -17,6 +17,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/report"
 )
 
@@ -49,7 +50,7 @@ func TestDerivedFinding(t *testing.T) {
 	}{
 		{"knee", "concurrency-ramp", "latency leaves the floor", formula{prefill, loaded}, recipes.Inputs{}},
 		{"knee_none", "concurrency-ramp", "latency does not move", formula{flat(20), flat(5)}, recipes.Inputs{Steps: new(3)}},
-		{"knee_with_sla", "concurrency-ramp", "a further limit has its own line", formula{prefill, loaded}, recipes.Inputs{Limits: []recipes.Limit{{Metric: "time_to_first_token", Stat: "p95", Op: recipes.LT, Threshold: 100}}}},
+		{"knee_with_sla", "concurrency-ramp", "a further limit has its own line", formula{prefill, loaded}, recipes.Inputs{Limits: []sla.Limit{{Metric: "time_to_first_token", Stat: "p95", Op: sla.LT, Threshold: 100}}}},
 		{"fit_linear", "prefill-ttft-curve", "a line", formula{prefill, loaded}, recipes.Inputs{}},
 		{"fit_quadratic", "prefill-ttft-curve", "attention's square, too bent for a line's r²", formula{func(_, isl, _ float64) float64 { return 40 + 1e-5*(isl-9000)*(isl-9000) }, loaded}, recipes.Inputs{}},
 		{"fit_low_confidence", "prefill-ttft-curve", "points that no curve goes through", formula{func(_, isl, _ float64) float64 { return 30 + 20*math.Sin(isl) }, loaded}, recipes.Inputs{}},
@@ -101,20 +102,20 @@ func TestDerivedFinding(t *testing.T) {
 type prober struct{ formula }
 
 // Probe measures by the formula: p95 is 1.25 times the average, p99 1.5 times.
-func (p prober) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*recipes.Measurement, error) {
+func (p prober) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*loadgen.Measurement, error) {
 	ttft, itl, e2e := p.measure(l.Concurrency, l.ISL, l.OSL)
-	spread := func(v float64) recipes.Metric {
-		m := recipes.Metric{Unit: "ms", Stats: map[string]float64{"avg": v, "p50": v, "p95": 1.25 * v, "p99": 1.5 * v}}
+	spread := func(v float64) loadgen.Metric {
+		m := loadgen.Metric{Unit: "ms", Stats: map[string]float64{"avg": v, "p50": v, "p95": 1.25 * v, "p99": 1.5 * v}}
 		if math.IsNaN(v) {
 			m.Stats = nil
 		}
 		return m
 	}
-	one := func(unit string, v float64) recipes.Metric {
-		return recipes.Metric{Unit: unit, Stats: map[string]float64{"avg": v}}
+	one := func(unit string, v float64) loadgen.Metric {
+		return loadgen.Metric{Unit: unit, Stats: map[string]float64{"avg": v}}
 	}
 	rate := 1000 * float64(l.Concurrency) / e2e
-	m := &recipes.Measurement{Load: l, Metrics: map[string]recipes.Metric{
+	m := &loadgen.Measurement{Load: l, Metrics: map[string]loadgen.Metric{
 		"time_to_first_token": spread(ttft), "inter_token_latency": spread(itl), "request_latency": spread(e2e),
 		"output_token_throughput": one("tokens/sec", rate*float64(l.OSL)), "request_throughput": one("requests/sec", rate),
 		"completed_request_count": one("requests", 300), "error_request_count": one("requests", 0), "request_error_rate": one("%", 0),

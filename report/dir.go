@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report/bench"
 )
 
 // Dir writes an outcome's files under one directory, in AIPerf's layout.
@@ -87,7 +88,7 @@ func (b *batch) sweep(o *recipes.Outcome) {
 	for name, raw := range o.Derived {
 		b.file(filepath.Join(dir, Safe(name)), func(w io.Writer) error { return writeJSON(w, raw) })
 	}
-	b.file("bench.txt", func(w io.Writer) error { return Bench(w, o) })
+	b.file("bench.txt", func(w io.Writer) error { return bench.Write(w, o) })
 	b.pages(o)
 }
 
@@ -173,5 +174,5 @@ func (e *writeError) Error() string {
 	for _, err := range e.errs {
 		parts = append(parts, err.Error())
 	}
-	return fmt.Sprintf("write artifacts to %q: %s; make room there or choose another folder by aiperftest.Artifacts or AIPERF_ARTIFACTS", e.dir, strings.Join(parts, "; "))
+	return fmt.Sprintf("write artifacts to %q: %s; make room there or choose another folder", e.dir, strings.Join(parts, "; "))
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // Finding writes the answer for people. Its first line is complete alone, since
@@ -39,7 +40,7 @@ func (f *finding) warnings() {
 	times := map[string]int{}
 	var order []string
 	for _, warning := range f.o.Warnings {
-		text := Redact(f.o, warning.Error())
+		text := f.o.Spec.Target.Redact(warning.Error())
 		if times[text]++; times[text] == 1 {
 			order = append(order, text)
 		}
@@ -84,7 +85,7 @@ func (f *finding) failures() {
 	var parts []string
 	for _, m := range p.Trials {
 		for _, c := range m.Failures {
-			parts = append(parts, fmt.Sprintf("%s × %s", count(c.Count), Redact(f.o, c.Error())))
+			parts = append(parts, fmt.Sprintf("%s × %s", count(c.Count), f.o.Spec.Target.Redact(c.Error())))
 		}
 	}
 	if len(parts) > most {
@@ -162,7 +163,7 @@ func (f *finding) headline() string {
 // cause is the error that ended the run, without the recipe's name, which stands
 // before it everywhere.
 func cause(o *recipes.Outcome) string {
-	return Redact(o, strings.TrimPrefix(o.Err.Error(), fmt.Sprintf("recipe %q: ", o.Recipe.Name)))
+	return o.Spec.Target.Redact(strings.TrimPrefix(o.Err.Error(), fmt.Sprintf("recipe %q: ", o.Recipe.Name)))
 }
 
 // metBySearch names the boundary, and the best point where that is another.
@@ -265,7 +266,7 @@ func (f *finding) limits() {
 }
 
 // evidence is what the reading rests on.
-func evidence(r recipes.Reading) string {
+func evidence(r sla.Reading) string {
 	switch {
 	case r.Limit.Name() == "errors" && r.Of > 0:
 		return fmt.Sprintf("%s of %s", count(r.Exceeded), count(r.Of))
@@ -278,7 +279,7 @@ func evidence(r recipes.Reading) string {
 }
 
 // distance is how far the reading is from its threshold.
-func distance(r recipes.Reading) string {
+func distance(r sla.Reading) string {
 	v, t := r.Adjusted, r.Limit.Threshold
 	if math.IsNaN(v) || math.IsInf(v, 0) || t <= 0 || v == 0 {
 		return ""
@@ -384,7 +385,7 @@ func (f *finding) run() {
 	}
 	f.wrapped(text)
 	if o.Spec.Note != "" {
-		f.wrapped(Redact(o, o.Spec.Note))
+		f.wrapped(o.Spec.Target.Redact(o.Spec.Note))
 	}
 }
 
@@ -428,5 +429,5 @@ func health(o *recipes.Outcome) (string, bool) {
 
 // metricName is an objective's metric as people call it.
 func metricName(g recipes.Objective) string {
-	return strings.TrimSuffix(recipes.Limit{Metric: g.Metric, Stat: g.Stat}.Name(), " avg")
+	return strings.TrimSuffix(sla.Limit{Metric: g.Metric, Stat: g.Stat}.Name(), " avg")
 }

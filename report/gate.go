@@ -8,6 +8,7 @@ import (
 	"golang.org/x/perf/benchmath"
 
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report/bench"
 )
 
 // gateHeadline is the answer of a run that was held against an earlier one, in
@@ -29,7 +30,7 @@ func (f *finding) gateHeadline() string {
 	if o.Spec.Precise > 0 && o.Verdict == recipes.Inconclusive && o.Best.Found && o.Reason != recipes.ReasonDeadline {
 		return "inconclusive: too vague for a baseline"
 	}
-	c := o.Comparison
+	c := comparisonOf(o)
 	if c == nil || o.Verdict == recipes.Missed && c.Verdict() != recipes.Missed {
 		return ""
 	}
@@ -52,6 +53,12 @@ func (f *finding) gateHeadline() string {
 	return ""
 }
 
+// comparisonOf is the run held against another one; nil when it was not.
+func comparisonOf(o *recipes.Outcome) *bench.Comparison {
+	c, _ := o.Comparison.(*bench.Comparison)
+	return c
+}
+
 // untrusted reports whether a probe's numbers are not the server's.
 func untrusted(o *recipes.Outcome) bool {
 	for i := range o.Probes {
@@ -63,7 +70,7 @@ func untrusted(o *recipes.Outcome) bool {
 }
 
 // sides are how many measurements there were then and now.
-func sides(c recipes.Change) string { return fmt.Sprintf("%d+%d", c.N1, c.N2) }
+func sides(c bench.Change) string { return fmt.Sprintf("%d+%d", c.N1, c.N2) }
 
 // share writes by how much a metric is worse.
 func share(worse float64) string {
@@ -81,7 +88,7 @@ func (f *finding) gate() {
 	if g := f.o.Spec.Gate; g != nil {
 		f.floor(g)
 	}
-	if c := f.o.Comparison; c != nil && len(c.Changes) > 0 {
+	if c := comparisonOf(f.o); c != nil && len(c.Changes) > 0 {
 		f.comparison(c)
 	}
 }
@@ -123,7 +130,7 @@ func part(share float64) string { return fmt.Sprintf("%.4g%%", 100*share) }
 const allRows = 16
 
 // comparison is benchstat's table, with what fails marked.
-func (f *finding) comparison(c *recipes.Comparison) {
+func (f *finding) comparison(c *bench.Comparison) {
 	points := false
 	for _, ch := range c.Changes {
 		points = points || ch.Point != c.Changes[0].Point
@@ -140,12 +147,12 @@ func (f *finding) comparison(c *recipes.Comparison) {
 			hidden++
 			continue
 		}
-		name, unit := metricOfUnit(ch.Unit)
+		name, unit, divisor := bench.Describe(ch.Unit)
 		mark := ""
 		if ch.Fails {
 			mark = "<-- worse"
 		}
-		row := []string{name, center(ch.Old, ch.Unit, unit), center(ch.New, ch.Unit, unit), delta(ch), pvalue(ch.P), sides(ch), mark}
+		row := []string{name, center(ch.Old, unit, divisor), center(ch.New, unit, divisor), delta(ch), pvalue(ch.P), sides(ch), mark}
 		if points {
 			row = append([]string{ch.Point}, row...)
 		}
@@ -169,8 +176,8 @@ func (f *finding) comparison(c *recipes.Comparison) {
 }
 
 // changed names a change.
-func changed(c *recipes.Comparison, ch recipes.Change) string {
-	name, _ := metricOfUnit(ch.Unit)
+func changed(c *bench.Comparison, ch bench.Change) string {
+	name, _, _ := bench.Describe(ch.Unit)
 	for _, other := range c.Changes {
 		if other.Point != ch.Point {
 			return name + " at " + ch.Point
@@ -179,34 +186,12 @@ func changed(c *recipes.Comparison, ch recipes.Change) string {
 	return name
 }
 
-// metricOfUnit takes a column of bench.txt apart: what people call the metric,
-// and the unit it is printed in.
-func metricOfUnit(unit string) (name, display string) {
-	switch {
-	case strings.HasSuffix(unit, "-ns"):
-		return strings.ReplaceAll(strings.TrimSuffix(unit, "-ns"), "-", " "), "ms"
-	case strings.HasSuffix(unit, "-%"):
-		return strings.TrimSuffix(unit, "-%"), "%"
-	case unit == "tok/s":
-		return "throughput", unit
-	case unit == "req/s":
-		return "requests", unit
-	case unit == "good-req/s":
-		return "goodput", "req/s"
-	}
-	return unit, ""
-}
-
 // center is a median with its 95 % interval, as benchstat prints them.
-func center(s benchmath.Summary, unit, display string) string {
-	v := s.Center
-	if strings.HasSuffix(unit, "-ns") {
-		v /= 1e6
-	}
-	return value(v, display) + " ± " + s.PctRangeString()
+func center(s benchmath.Summary, unit string, divisor float64) string {
+	return value(s.Center/divisor, unit) + " ± " + s.PctRangeString()
 }
 
-func delta(ch recipes.Change) string {
+func delta(ch bench.Change) string {
 	switch old, new := ch.Old.Center, ch.New.Center; {
 	case !ch.Real:
 		return "~"

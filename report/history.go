@@ -7,7 +7,9 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // schema is the version of our own keys in search_history.json.
@@ -31,7 +33,7 @@ func History(w io.Writer, o *recipes.Outcome) error {
 		h.Reason = &o.Reason
 	}
 	for _, warning := range o.Warnings {
-		h.Warnings = append(h.Warnings, Redact(o, warning.Error()))
+		h.Warnings = append(h.Warnings, o.Spec.Target.Redact(warning.Error()))
 	}
 	for i := range o.Probes {
 		h.Iterations = append(h.Iterations, iterationOf(o, i))
@@ -98,7 +100,7 @@ func configOf(o *recipes.Outcome) historyConfig {
 	return c
 }
 
-func filterOf(l recipes.Limit) filter {
+func filterOf(l sla.Limit) filter {
 	return filter{l.Metric, l.Stat, string(l.Op), num(l.Threshold)}
 }
 
@@ -139,8 +141,8 @@ func iterationOf(o *recipes.Outcome, i int) iteration {
 
 // keptStats are the statistics that a finding prints of a probe.
 var keptStats = []struct{ tag, stat string }{
-	{"time_to_first_token", "p95"}, {"inter_token_latency", "p95"}, {"output_token_throughput", "avg"},
-	{"request_throughput", "avg"}, {"request_error_rate", "avg"},
+	{loadgen.TagTTFT, "p95"}, {loadgen.TagITL, "p95"}, {loadgen.TagTokenRate, "avg"},
+	{loadgen.TagReqRate, "avg"}, {loadgen.TagErrorRate, "avg"},
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -298,7 +300,7 @@ func firstBreach(p *recipes.Probe) *breach {
 func environmentOf(o *recipes.Outcome) environment {
 	return environment{
 		Library: Library(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0),
-		URL: o.Spec.Target.Redacted(), Model: Redact(o, o.Server.Model), Server: Redact(o, o.Server.Version), Note: Redact(o, o.Spec.Note),
+		URL: o.Spec.Target.Redacted(), Model: o.Spec.Target.Redact(o.Server.Model), Server: o.Spec.Target.Redact(o.Server.Version), Note: o.Spec.Target.Redact(o.Spec.Note),
 		Began: o.Began.UTC(), Wall: o.Wall.Seconds(),
 	}
 }

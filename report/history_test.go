@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // long is a search of n probes: the outcome of a real one, its probes repeated.
@@ -142,10 +143,10 @@ func TestBoundarySummary(t *testing.T) {
 
 // A search of several tiers says of each how far it got, and why it ended.
 func TestTierResults(t *testing.T) {
-	limit := func(text string) []recipes.Limit {
-		l, err := recipes.ParseLimit(text)
+	limit := func(text string) []sla.Limit {
+		l, err := sla.ParseLimit(text)
 		require.NoError(t, err)
-		return []recipes.Limit{l}
+		return []sla.Limit{l}
 	}
 	r, err := recipes.Lookup("max-concurrency-under-sla")
 	require.NoError(t, err)

@@ -30,7 +30,7 @@ type Page struct {
 // html/template; charts escape their own, and the page's security policy lets
 // nothing run but its own script, and nothing be fetched.
 func (p Page) Write(w io.Writer, o *recipes.Outcome) error {
-	v := view{Title: "nothing was measured", Again: Redact(o, p.Again), Style: template.CSS(pageStyle + plotColors()), Script: template.JS(pageScript), Policy: policy}
+	v := view{Title: "nothing was measured", Again: o.Spec.Target.Redact(p.Again), Style: template.CSS(pageStyle + plotColors()), Script: template.JS(pageScript), Policy: policy}
 	if o.Recipe != nil {
 		v.Recipe, v.Doc = o.Recipe.Name, o.Recipe.Doc
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/report"
 )
 
@@ -65,7 +66,7 @@ func TestHTMLEscaped(t *testing.T) {
 	recipe.Doc = evil
 	recipe.Expand = func(in recipes.Inputs) (*recipes.Plan, error) {
 		p, err := expand(in)
-		p.Limits = append(p.Limits, recipes.Limit{Metric: "request_latency", Stat: "p99", Op: recipes.LT, Threshold: 9e9})
+		p.Limits = append(p.Limits, sla.Limit{Metric: "request_latency", Stat: "p99", Op: sla.LT, Threshold: 9e9})
 		return p, err
 	}
 	m := &model{fail: func(int) float64 { return 0.05 }, message: evil + attribute}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
@@ -73,7 +74,7 @@ type healthRow struct {
 type pair struct{ Key, Value string }
 
 func (v *view) fill(o *recipes.Outcome) {
-	v.Note = Redact(o, o.Spec.Note)
+	v.Note = o.Spec.Target.Redact(o.Spec.Note)
 	v.failed(o)
 	v.Summary = runLine(o)
 	v.limits(&finding{o: o})
@@ -147,7 +148,7 @@ func (v *view) limits(f *finding) {
 	}
 	for _, m := range p.Trials {
 		for _, c := range m.Failures {
-			v.Failures = append(v.Failures, fmt.Sprintf("%s × %s", count(c.Count), Redact(f.o, c.Error())))
+			v.Failures = append(v.Failures, fmt.Sprintf("%s × %s", count(c.Count), f.o.Spec.Target.Redact(c.Error())))
 		}
 	}
 }
@@ -181,8 +182,9 @@ func (v *view) distributions(o *recipes.Outcome) {
 	for _, i := range telling(o) {
 		d := distribution{At: place(o, i), Head: stats}
 		for _, m := range distributed {
-			name, ok := titles[m.short]
-			if !ok {
+			info, _ := loadgen.LookupMetric(m.short)
+			name := info.Label
+			if name == "" {
 				name = strings.ToUpper(m.short)
 			}
 			row, any := []string{name}, false
@@ -248,8 +250,8 @@ func (v *view) config(o *recipes.Outcome) {
 	if o.Spec.AtLeast > 0 {
 		add("at least", "concurrency %d", o.Spec.AtLeast)
 	}
-	if post := o.Plan.Post; post != nil {
-		add("derived", "%s by %s", post.File, post.Handler)
+	if d := o.Plan.Derive; d != nil {
+		add("derived", "%s by %s", d.File(), d.Name())
 	}
 	w := o.Spec.Workload
 	add("tokens", "%d in, %d out", w.ISL, w.OSL)
@@ -261,7 +263,7 @@ func (v *view) config(o *recipes.Outcome) {
 func (v *view) environment(o *recipes.Outcome) {
 	e := environmentOf(o)
 	for _, p := range []pair{
-		{"endpoint", e.URL}, {"model", Redact(o, e.Model)}, {"server", Redact(o, e.Server)}, {"began", o.Began.UTC().Format(time.RFC3339)},
+		{"endpoint", e.URL}, {"model", o.Spec.Target.Redact(e.Model)}, {"server", o.Spec.Target.Redact(e.Server)}, {"began", o.Began.UTC().Format(time.RFC3339)},
 		{"library", e.Library}, {"Go", e.Go}, {"client", fmt.Sprintf("%s/%s, %s", e.OS, e.Arch, plural(e.CPUs, "core"))},
 	} {
 		if p.Value != "" {

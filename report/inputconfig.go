@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
@@ -45,11 +46,11 @@ func endpointConfig(o *recipes.Outcome) object {
 	t := o.Spec.Target
 	headers := map[string]string{}
 	for k := range t.Header {
-		headers[k] = starred // which of them are secret, only their owner knows
+		headers[k] = "***" // which of them are secret, only their owner knows
 	}
 	return object{
 		"urls": []string{t.Redacted()}, "url_strategy": "round_robin", "type": protocolOf(o), "timeout": t.Timeout.Seconds(),
-		"streaming": !t.NoStream, "connection_reuse": "pooled", "headers": headers, "extra": starBody(o, t.Body),
+		"streaming": !t.NoStream, "connection_reuse": "pooled", "headers": headers, "extra": t.RedactedBody(),
 		"use_legacy_max_tokens": true, "use_server_token_count": true, "per_chunk_usage": false,
 		"download_video_content": false, "uuid_and_strip": false,
 		"wait_for_model_timeout": t.ReadyTimeout.Seconds(), "wait_for_model_interval": 1, "wait_for_model_mode": "inference",
@@ -63,7 +64,7 @@ func protocolOf(o *recipes.Outcome) string {
 	return "chat"
 }
 
-func datasetConfig(o *recipes.Outcome, m *recipes.Measurement) object {
+func datasetConfig(o *recipes.Outcome, m *loadgen.Measurement) object {
 	if path := o.Spec.Target.Prompts; path != "" {
 		return object{"name": "main", "type": "file", "path": path, "format": "single_turn", "entries": m.Load.Requests, "sampling": "sequential", "turn_delay_ratio": 1}
 	}
@@ -78,7 +79,7 @@ func datasetConfig(o *recipes.Outcome, m *recipes.Measurement) object {
 	}
 }
 
-func phaseConfig(m *recipes.Measurement) object {
+func phaseConfig(m *loadgen.Measurement) object {
 	p := object{
 		"name": "profiling", "kind": "profiling", "type": "concurrency", "requests": m.Load.Requests, "concurrency": m.Load.Concurrency,
 		"window_seconds": m.Load.Window.Seconds(), "exclude_from_results": false, "sla": []object{}, "seamless": false, "burst_phase_starts": false,
@@ -122,7 +123,7 @@ func RunConfig(w io.Writer, o *recipes.Outcome, i, trial int) error {
 
 // aiperfCommand asks AIPerf for the same load on the same endpoint. Keys and
 // headers are not in it.
-func aiperfCommand(o *recipes.Outcome, m *recipes.Measurement) string {
+func aiperfCommand(o *recipes.Outcome, m *loadgen.Measurement) string {
 	l := m.Load
 	args := []string{"aiperf profile", "--model " + shell(o.Server.Model), "--url " + shell(o.Spec.Target.Redacted()), "--endpoint-type " + shell(protocolOf(o)),
 		fmt.Sprintf("--isl %d --osl %d --request-count %d", l.ISL, l.OSL, l.Requests)}

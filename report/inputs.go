@@ -71,7 +71,7 @@ func starPayload(o *recipes.Outcome, body []byte) ([]byte, error) {
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return nil, fmt.Errorf("read the request body that was sent: %w", err)
 	}
-	for k, v := range starBody(o, o.Spec.Target.Body) {
+	for k, v := range o.Spec.Target.RedactedBody() {
 		raw, err := json.Marshal(v)
 		if err != nil {
 			return nil, fmt.Errorf("encode %q of the request body (Target.Body): %w", k, err)

@@ -97,11 +97,11 @@ func TestInputsSent(t *testing.T) {
 func TestInputsBounded(t *testing.T) {
 	o := &recipes.Outcome{}
 	payload := `{"prompt":"` + strings.Repeat("time ", 100) + `"}`
-	m := &recipes.Measurement{Body: func(*recipes.Request) []byte { return []byte(payload) }}
+	m := &loadgen.Measurement{Body: func(*loadgen.Request) []byte { return []byte(payload) }}
 	for i := range 10 {
-		m.Requests = append(m.Requests, recipes.Request{Index: i})
+		m.Requests = append(m.Requests, loadgen.Request{Index: i})
 	}
-	o.Probes = []recipes.Probe{{Trials: []*recipes.Measurement{m}}}
+	o.Probes = []recipes.Probe{{Trials: []*loadgen.Measurement{m}}}
 	for _, tt := range []struct{ most, sessions int }{{1 << 20, 10}, {3*len(payload) - 1, 3}} {
 		var b bytes.Buffer
 		require.NoError(t, inputsFile(&b, o, 0, 0, tt.most))
@@ -123,7 +123,7 @@ func decodeKey(t *testing.T, text []byte, key string) json.RawMessage {
 	return v[key]
 }
 
-// TestInputsStarred: the user's part of the body is starred where it is secret,
+// TestInputsStarred: the user's part of the body is "***" where it is secret,
 // and the rest of it stays.
 func TestInputsStarred(t *testing.T) {
 	s := standard["mono"]
@@ -144,7 +144,7 @@ func TestInputsStarred(t *testing.T) {
 		Messages    []struct{ Role, Content string }
 	}
 	require.NoError(t, json.Unmarshal(file.Data[0].Payloads[0], &body))
-	assert.Equal(t, starred, body.APIToken)
+	assert.Equal(t, "***", body.APIToken)
 	assert.Equal(t, 0.5, body.Temperature)
 	assert.True(t, body.Ignore, "as it was sent")
 	require.Len(t, body.Messages, 1)

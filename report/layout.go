@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // probeDir is where one trial's files of the i-th probe go, below the artifact
@@ -33,7 +34,7 @@ func probeDir(o *recipes.Outcome, i, trial int) string {
 func pointName(o *recipes.Outcome, i int) string {
 	var parts []string
 	for k, path := range o.Plan.Paths() {
-		parts = append(parts, Safe(leaf(path)+"_"+exact(o.Probes[i].Step.At[k])))
+		parts = append(parts, Safe(sweep.Leaf(path)+"_"+exact(o.Probes[i].Step.At[k])))
 	}
 	return strings.Join(parts, "__")
 }

@@ -6,9 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aiperf-go/aiperf/recipes/sla"
 	"golang.org/x/perf/benchunit"
-
-	"github.com/aiperf-go/aiperf/recipes"
 )
 
 // unknown stands for a value that was not measured.
@@ -82,7 +81,7 @@ func elapsed(d time.Duration) string {
 
 // observed writes what a reading got: as printed, of successful requests, and
 // with failures counted as infinitely slow where that differs.
-func observed(r recipes.Reading) string {
+func observed(r sla.Reading) string {
 	s := value(r.Value, r.Limit.Unit())
 	if math.IsInf(r.Adjusted, 1) {
 		return s + " (too many failed)"

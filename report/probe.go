@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // Expansion writes what the recipe expanded to: where it searches, for what,
@@ -21,7 +23,7 @@ func Expansion(w io.Writer, o *recipes.Outcome) error {
 	case p.Search != nil:
 		s := p.Search
 		for _, d := range s.Space {
-			add("search %s in [%s, %s], style %s, at most %d points", leaf(d.Path), digits(d.Lo), digits(d.Hi), s.Style, s.MaxProbes)
+			add("search %s in [%s, %s], style %s, at most %d points", sweep.Leaf(d.Path), digits(d.Lo), digits(d.Hi), s.Style, s.MaxProbes)
 		}
 		for _, g := range s.Objectives {
 			way := "maximize"
@@ -34,7 +36,7 @@ func Expansion(w io.Writer, o *recipes.Outcome) error {
 		}
 	case p.Grid != nil:
 		for _, a := range p.Grid {
-			add("sweep %s over %s", leaf(a.Path), values(a.Values))
+			add("sweep %s over %s", sweep.Leaf(a.Path), values(a.Values))
 		}
 	default:
 		add("measure %s", plural(len(p.Scenarios), "point"))
@@ -46,8 +48,8 @@ func Expansion(w io.Writer, o *recipes.Outcome) error {
 		}
 		add("SLA %s", strings.Join(ls, ", "))
 	}
-	if p := o.Plan.Post; p != nil {
-		add("then %s → %s", p.Handler, p.File)
+	if d := o.Plan.Derive; d != nil {
+		add("then %s → %s", d.Name(), d.File())
 	}
 	load := o.Spec.Workload
 	shape := fmt.Sprintf("%d/%d tokens in/out", load.ISL, load.OSL)
@@ -60,10 +62,10 @@ func Expansion(w io.Writer, o *recipes.Outcome) error {
 		if o.Server.Version != "" {
 			server += ", version " + o.Server.Version
 		}
-		add("%s", Redact(o, server))
+		add("%s", o.Spec.Target.Redact(server))
 	}
 	if o.Spec.Note != "" {
-		add("%s", Redact(o, o.Spec.Note))
+		add("%s", o.Spec.Target.Redact(o.Spec.Note))
 	}
 	_, err := io.WriteString(w, strings.Join(out, "\n")+"\n")
 	return err
@@ -93,13 +95,10 @@ func ProbeLine(w io.Writer, o *recipes.Outcome, i int) error {
 func Point(o *recipes.Outcome, i int) string {
 	var at []string
 	for k, path := range o.Plan.Paths() {
-		at = append(at, leaf(path)+" "+digits(o.Probes[i].Step.At[k]))
+		at = append(at, sweep.Leaf(path)+" "+digits(o.Probes[i].Step.At[k]))
 	}
 	return strings.Join(at, ", ")
 }
-
-// leaf is a path's last segment.
-func leaf(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
 
 func values(vs []float64) string {
 	out := make([]string, len(vs))
@@ -139,7 +138,7 @@ func probeHeader(p *recipes.Plan) []string {
 		if path == recipes.PathConcurrency {
 			head = append(head, "conc")
 		} else {
-			head = append(head, leaf(path))
+			head = append(head, sweep.Leaf(path))
 		}
 	}
 	head = append(head, "req/s", "out-tok/s", "ttft p95", "itl p95", "errors")
@@ -150,8 +149,8 @@ func probeHeader(p *recipes.Plan) []string {
 }
 
 // extraLimits are the limits that have no column of their own.
-func extraLimits(p *recipes.Plan) []recipes.Limit {
-	var out []recipes.Limit
+func extraLimits(p *recipes.Plan) []sla.Limit {
+	var out []sla.Limit
 	for _, l := range p.Limits {
 		switch l.Name() {
 		case "ttft p95", "itl p95", "errors":

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
@@ -68,7 +69,7 @@ type errorCount struct {
 }
 
 // block is a metric as AIPerf writes it: unit and statistics side by side.
-func block(m recipes.Metric) map[string]any {
+func block(m loadgen.Metric) map[string]any {
 	b := map[string]any{"unit": m.Unit}
 	for stat, v := range m.Stats {
 		if stat == "count" {
@@ -101,7 +102,7 @@ func variationLabel(o *recipes.Outcome, i int) string {
 func runLabel(trial int) string { return fmt.Sprintf("run_%04d", trial+1) }
 
 // span is when the first request of the cohort started and the last one ended.
-func span(m *recipes.Measurement) (first, last time.Time, ok bool) {
+func span(m *loadgen.Measurement) (first, last time.Time, ok bool) {
 	for i := range m.Requests {
 		q := &m.Requests[i]
 		a, b := m.Epoch.Add(q.Start), m.Epoch.Add(q.EOF)
@@ -117,10 +118,10 @@ func span(m *recipes.Measurement) (first, last time.Time, ok bool) {
 }
 
 // errorSummary lists failures by what they were, the most frequent first.
-func errorSummary(o *recipes.Outcome, m *recipes.Measurement) []errorCount {
+func errorSummary(o *recipes.Outcome, m *loadgen.Measurement) []errorCount {
 	out := []errorCount{}
 	for _, f := range m.Failures {
-		e := errorCount{Type: string(f.Kind), Message: Redact(o, f.Message), Count: f.Count}
+		e := errorCount{Type: string(f.Kind), Message: o.Spec.Target.Redact(f.Message), Count: f.Count}
 		if f.Status != 0 {
 			e.Code = &f.Status
 		}

@@ -6,23 +6,18 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
 // csvStats are the columns of profile_export_aiperf.csv, in AIPerf's order.
 var csvStats = []string{"avg", "min", "max", "sum", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std"}
 
-// csvNames are AIPerf's names of metrics where they are not the tag's words.
-var csvNames = map[string]string{
-	"time_to_first_token": "Time to First Token", "time_to_second_token": "Time to Second Token",
-	"completed_request_count": "Completed Requests (Success + Error)",
-	"total_isl":               "Total Input Sequence Length", "total_osl": "Total Output Sequence Length",
-}
-
 // csvName is a metric's name with its unit, which counts do not show.
 func csvName(tag, unit string) string {
-	name, ok := csvNames[tag]
-	if !ok {
+	m, _ := loadgen.LookupMetric(tag)
+	name := m.Title
+	if name == "" { // AIPerf's name is the tag's words
 		var words []string
 		for _, w := range strings.Split(tag, "_") {
 			if w != "" {
@@ -68,7 +63,7 @@ func ProfileCSV(w io.Writer, o *recipes.Outcome, i, trial int) error {
 }
 
 // csvNumber is a statistic with two decimals; empty when there is none.
-func csvNumber(m recipes.Metric, stat string) string {
+func csvNumber(m loadgen.Metric, stat string) string {
 	if v, ok := m.Stats[stat]; ok && finite(v) {
 		return fixed(v, 2)
 	}

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // HistoryError reports a search_history.json that cannot be read back.
@@ -84,8 +86,8 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	return o, nil
 }
 
-func (f filter) limit() recipes.Limit {
-	return recipes.Limit{Metric: f.Metric, Stat: f.Stat, Op: recipes.Op(f.Op), Threshold: float64(f.Threshold)}
+func (f filter) limit() sla.Limit {
+	return sla.Limit{Metric: f.Metric, Stat: f.Stat, Op: sla.Op(f.Op), Threshold: float64(f.Threshold)}
 }
 
 func (c historyConfig) search() *recipes.Search {
@@ -136,7 +138,7 @@ func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 	o.At, o.Requests = at, seen.Requests
 	o.Limits = slices.Grow(o.Limits, limits)[:limits]
 	for k, r := range it.Observations {
-		p.Readings = append(p.Readings, recipes.Reading{
+		p.Readings = append(p.Readings, sla.Reading{
 			Limit: r.limit(), Value: float64(r.Observed), Adjusted: float64(r.Adjusted), Lo: math.NaN(), Hi: math.NaN(),
 			Exceeded: r.Exceeded, Of: r.Of, Holds: r.Holds, Pass: float64(r.Pass),
 		})
@@ -147,14 +149,14 @@ func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 	for k, g := range seen.Goals {
 		o.Goals[k].Value, o.Goals[k].SE = float64(g.Value), float64(g.SE)
 	}
-	m := &recipes.Measurement{Metrics: map[string]recipes.Metric{}}
+	m := &loadgen.Measurement{Metrics: map[string]loadgen.Metric{}}
 	for tag, stats := range it.Metrics {
-		kept := recipes.Metric{Stats: map[string]float64{}}
+		kept := loadgen.Metric{Stats: map[string]float64{}}
 		for stat, v := range stats {
 			kept.Stats[stat] = float64(v)
 		}
 		m.Metrics[tag] = kept
 	}
-	p.Trials = []*recipes.Measurement{m}
+	p.Trials = []*loadgen.Measurement{m}
 	return p, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
@@ -68,14 +69,7 @@ type recordError struct {
 	Message string `json:"message"`
 }
 
-// recordTags are the metrics of one request, with their units.
-var recordTags = []struct{ tag, unit string }{
-	{"time_to_first_token", "ms"}, {"time_to_second_token", "ms"}, {"request_latency", "ms"}, {"inter_token_latency", "ms"},
-	{"output_token_throughput_per_user", "tokens/sec/user"}, {"input_sequence_length", "tokens"}, {"output_sequence_length", "tokens"},
-	{"schedule_lag", "ms"},
-}
-
-func recordOf(o *recipes.Outcome, m *recipes.Measurement, i, trial int, q *recipes.Request) record {
+func recordOf(o *recipes.Outcome, m *loadgen.Measurement, i, trial int, q *loadgen.Request) record {
 	at := func(d time.Duration) int64 { return m.Epoch.Add(d).UnixNano() }
 	id := fmt.Sprintf("%s-%06d", benchmarkID(o, i, trial), q.Index)
 	r := record{
@@ -90,13 +84,13 @@ func recordOf(o *recipes.Outcome, m *recipes.Measurement, i, trial int, q *recip
 	if len(q.Chunks) > 0 {
 		r.Metadata.Ack = at(q.Chunks[0])
 	}
-	for _, t := range recordTags {
-		if v, ok := q.Value(t.tag); ok {
-			r.Metrics[t.tag] = recordValue{num(v), t.unit}
+	for _, t := range loadgen.Metrics() {
+		if v, ok := q.Value(t.Tag); ok {
+			r.Metrics[t.Tag] = recordValue{num(v), t.FileUnit}
 		}
 	}
 	if q.Failure != nil {
-		r.Error = &recordError{Type: string(q.Failure.Kind), Message: Redact(o, q.Failure.Message)}
+		r.Error = &recordError{Type: string(q.Failure.Kind), Message: o.Spec.Target.Redact(q.Failure.Message)}
 		if q.Failure.Status != 0 {
 			r.Error.Code = &q.Failure.Status
 		}
@@ -107,7 +101,7 @@ func recordOf(o *recipes.Outcome, m *recipes.Measurement, i, trial int, q *recip
 		gaps = append(gaps, num(ms(q.Chunks[k]-q.Chunks[k-1])))
 	}
 	if len(gaps) > 0 {
-		r.Metrics["inter_chunk_latency"] = recordValue{gaps, "ms"}
+		r.Metrics[loadgen.TagICL] = recordValue{gaps, "ms"}
 	}
 	return r
 }

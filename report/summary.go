@@ -118,7 +118,7 @@ func (s *summary) derived() {
 	f.gate()
 	f.derived()
 	if len(f.out) > 0 {
-		s.fenced("text", Redact(s.o, strings.Join(f.out, "\n")))
+		s.fenced("text", s.o.Spec.Target.Redact(strings.Join(f.out, "\n")))
 	}
 }
 
@@ -154,11 +154,11 @@ func (s *summary) again(command string) {
 	}
 	w := o.Spec.Workload
 	s.line("")
-	s.line("%s, %d/%d tokens in/out, %s", md(Redact(o, server)), w.ISL, w.OSL, md(Library()))
+	s.line("%s, %d/%d tokens in/out, %s", md(o.Spec.Target.Redact(server)), w.ISL, w.OSL, md(Library()))
 	if command == "" {
 		command = fmt.Sprintf("AIPERF_SEED=%d go test -count=1", w.Seed)
 	}
-	s.fenced("sh", strings.Join(strings.Fields(Redact(o, command)), " "))
+	s.fenced("sh", strings.Join(strings.Fields(o.Spec.Target.Redact(command)), " "))
 }
 
 // md escapes a text for a line or a cell of Markdown: what came from a server or

@@ -9,24 +9,34 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // sweepFile is profile_export_aiperf_sweep.json: recipes' aggregate with its best
 // configurations and its frontier. Two flags a row are additions of ours.
 type sweepFile struct {
-	recipes.Aggregate
-	Rows   []sweepRow       `json:"per_combination_metrics"`
-	Best   map[string]any   `json:"best_configurations"`
-	Pareto []map[string]any `json:"pareto_optimal"`
+	sweep.Sweep
+	Rows   []sweepRow      `json:"per_combination_metrics"`
+	Best   map[string]best `json:"best_configurations"`
+	Pareto []sweep.Params  `json:"pareto_optimal"`
 
 	names []string // of the parameters, in the order of the columns
 }
 
 type sweepRow struct {
-	recipes.Combination
+	sweep.Point
 	Feasible bool `json:"feasible"`
 	Pareto   bool `json:"pareto_optimal"`
+}
+
+// best is the configuration that has most of one thing. Its keys are in the
+// alphabet's order, as AIPerf writes them.
+type best struct {
+	Metric float64      `json:"metric"`
+	Params sweep.Params `json:"parameters"`
+	Unit   string       `json:"unit"`
 }
 
 // sweepOf fills in what AIPerf computes of a sweep: the configuration of most
@@ -37,24 +47,24 @@ type sweepRow struct {
 // AIPerf drops a result when any point lacks the metric; here such a point drops
 // out itself, since one that failed wholly says nothing of the others.
 func sweepOf(o *recipes.Outcome) sweepFile {
-	a := o.Aggregate()
-	f := sweepFile{Aggregate: *a, Best: map[string]any{}, Pareto: []map[string]any{}, Rows: []sweepRow{}}
+	a := o.Sweep()
+	f := sweepFile{Sweep: *a, Best: map[string]best{}, Pareto: []sweep.Params{}, Rows: []sweepRow{}}
 	for k, visits := range o.Visits() {
 		pass, _ := o.Probes[visits[len(visits)-1]].Passes(o.Spec.Confidence)
-		f.Rows = append(f.Rows, sweepRow{Combination: a.Rows[k], Feasible: pass})
+		f.Rows = append(f.Rows, sweepRow{Point: a.Points[k], Feasible: pass})
 	}
 	f.sortParameters(o.Plan.Scenarios != nil)
 
-	latency := "request_latency"
+	latency := loadgen.TagLatency
 	for i := range f.Rows {
-		if _, ok := f.Rows[i].Stat("time_to_first_token", "p99"); ok {
-			latency = "time_to_first_token"
+		if _, ok := f.Rows[i].Stat(loadgen.TagTTFT, "p99"); ok {
+			latency = loadgen.TagTTFT
 		}
 	}
-	rate := func(r *sweepRow) (float64, bool) { return r.Stat("request_throughput", "avg") }
+	rate := func(r *sweepRow) (float64, bool) { return r.Stat(loadgen.TagReqRate, "avg") }
 	p99 := func(r *sweepRow) (float64, bool) { return r.Stat(latency, "p99") }
-	f.best("best_throughput", "requests/sec", rate, func(a, b float64) bool { return a > b })
-	f.best("best_latency_p99", "ms", p99, func(a, b float64) bool { return a < b })
+	f.find("best_throughput", "requests/sec", rate, func(a, b float64) bool { return a > b })
+	f.find("best_latency_p99", "ms", p99, func(a, b float64) bool { return a < b })
 
 	for i := range f.Rows {
 		r := &f.Rows[i]
@@ -70,7 +80,7 @@ func sweepOf(o *recipes.Outcome) sweepFile {
 			}
 		}
 		if r.Pareto {
-			f.Pareto = append(f.Pareto, r.Parameters)
+			f.Pareto = append(f.Pareto, r.Params)
 		}
 	}
 	slices.SortStableFunc(f.Pareto, f.compare)
@@ -80,18 +90,17 @@ func sweepOf(o *recipes.Outcome) sweepFile {
 // sortParameters puts the parameters of scenarios into AIPerf's order, which is
 // the alphabet's; a grid's have the order of its axes.
 func (f *sweepFile) sortParameters(sorted bool) {
-	ps, _ := f.Metadata["sweep_parameters"].([]map[string]any)
-	name := func(p map[string]any) string { s, _ := p["name"].(string); return s }
+	ps := f.Metadata.Parameters
 	if sorted {
-		slices.SortFunc(ps, func(a, b map[string]any) int { return cmp.Compare(name(a), name(b)) })
+		slices.SortFunc(ps, func(a, b sweep.Parameter) int { return cmp.Compare(a.Name, b.Name) })
 	}
 	for _, p := range ps {
-		f.names = append(f.names, name(p))
+		f.names = append(f.names, p.Name)
 	}
 }
 
 // compare orders parameters by value.
-func (f *sweepFile) compare(a, b map[string]any) int {
+func (f *sweepFile) compare(a, b sweep.Params) int {
 	for _, name := range f.names {
 		x, _ := strconv.ParseFloat(parameter(a[name]), 64)
 		y, _ := strconv.ParseFloat(parameter(b[name]), 64)
@@ -108,8 +117,8 @@ func parameter(v any) string {
 	return string(b)
 }
 
-// best finds the configuration with the best value, the first of equals.
-func (f *sweepFile) best(key, unit string, value func(*sweepRow) (float64, bool), better func(a, b float64) bool) {
+// find finds the configuration with the best value, the first of equals.
+func (f *sweepFile) find(key, unit string, value func(*sweepRow) (float64, bool), better func(a, b float64) bool) {
 	for _, infeasible := range []bool{false, true} {
 		found, at := 0.0, -1
 		for i := range f.Rows {
@@ -118,7 +127,7 @@ func (f *sweepFile) best(key, unit string, value func(*sweepRow) (float64, bool)
 			}
 		}
 		if at >= 0 {
-			f.Best[key] = map[string]any{"parameters": f.Rows[at].Parameters, "metric": found, "unit": unit}
+			f.Best[key] = best{Metric: found, Params: f.Rows[at].Params, Unit: unit}
 			return
 		}
 	}
@@ -152,7 +161,7 @@ func SweepCSV(w io.Writer, o *recipes.Outcome) error {
 	}
 	c.row(head...)
 	for _, r := range f.Rows {
-		cells := f.cells(r.Parameters)
+		cells := f.cells(r.Params)
 		for _, key := range sorted {
 			for _, col := range columns {
 				cells = append(cells, fixed(r.Metrics[key][col.name], col.decimals))
@@ -167,10 +176,8 @@ func SweepCSV(w io.Writer, o *recipes.Outcome) error {
 		c.row(slices.Concat([]string{"Configuration"}, f.names, []string{"Metric", "Unit"})...)
 	}
 	for _, b := range []struct{ key, title string }{{"best_throughput", "Best Throughput"}, {"best_latency_p99", "Best Latency P99"}} {
-		if m, ok := f.Best[b.key].(map[string]any); ok {
-			at, _ := m["parameters"].(map[string]any)
-			unit, _ := m["unit"].(string)
-			c.row(slices.Concat([]string{b.title}, f.cells(at), []string{fixed(m["metric"], 2), unit})...)
+		if m, ok := f.Best[b.key]; ok {
+			c.row(slices.Concat([]string{b.title}, f.cells(m.Params), []string{fixed(m.Metric, 2), m.Unit})...)
 		}
 	}
 
@@ -197,7 +204,7 @@ func SweepCSV(w io.Writer, o *recipes.Outcome) error {
 }
 
 // cells are the values of the parameters, in the order of the columns.
-func (f *sweepFile) cells(at map[string]any) []string {
+func (f *sweepFile) cells(at sweep.Params) []string {
 	var out []string
 	for _, name := range f.names {
 		out = append(out, parameter(at[name]))

@@ -13,6 +13,8 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // TestRepeated: with several trials each has a folder, and in it each point; the
@@ -102,7 +104,7 @@ func swept(t *testing.T, rows ...row) *recipes.Outcome {
 	for _, r := range rows {
 		p := template
 		p.Step.At = []float64{float64(r.c)}
-		p.Readings = append([]recipes.Reading(nil), template.Readings...)
+		p.Readings = append([]sla.Reading(nil), template.Readings...)
 		p.Readings[0].Holds = !r.missed
 		m := &loadgen.Measurement{Metrics: map[string]loadgen.Metric{}}
 		if !math.IsNaN(r.rate) {
@@ -138,11 +140,11 @@ func TestBestConfigurations(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			f := sweepOf(swept(t, c.rows...))
 			at := func(key string) any {
-				m, ok := f.Best[key].(map[string]any)
+				m, ok := f.Best[key]
 				if !ok {
 					return nil
 				}
-				return m["parameters"].(map[string]any)["concurrency"]
+				return m.Params["concurrency"]
 			}
 			assert.Equal(t, c.rate, at("best_throughput"))
 			assert.Equal(t, c.latency, at("best_latency_p99"))
@@ -167,7 +169,7 @@ func TestBestConfigurations(t *testing.T) {
 	for i, v := range []float64{80, 70} {
 		o.Probes[i].Trials[0].Metrics[loadgen.TagLatency] = loadgen.Metric{Unit: "ms", Stats: map[string]float64{"p99": v}}
 	}
-	assert.Equal(t, 70.0, sweepOf(o).Best["best_latency_p99"].(map[string]any)["metric"])
+	assert.Equal(t, 70.0, sweepOf(o).Best["best_latency_p99"].Metric)
 }
 
 // TestDerived: what a handler makes is a file of its own, and what one failed of
@@ -178,10 +180,10 @@ func TestDerived(t *testing.T) {
 	} {
 		assert.NotEmpty(t, decode(t, read(t, runDir(t, run), "sweep_aggregate", file)), run)
 	}
-	require.NoError(t, recipes.RegisterHandler("fails-in-report-test", func(*recipes.Aggregate, map[string]any) (any, error) { return nil, errors.New("no such column") }))
 	r := &recipes.Recipe{Name: "failing-handler", Doc: "derives nothing", Expand: func(recipes.Inputs) (*recipes.Plan, error) {
 		return &recipes.Plan{Grid: []recipes.Axis{{Path: recipes.PathConcurrency, Values: []float64{1, 2}}},
-			Post: &recipes.PostProcess{Handler: "fails-in-report-test", File: "x.json"}}, nil
+			Derive: sweep.Custom{Handler: "fails-in-report-test", Output: "x.json",
+				Rule: func(*sweep.Sweep) (any, error) { return nil, errors.New("no such column") }}}, nil
 	}}
 	dir := t.TempDir()
 	_, err := recipes.Run(t.Context(), r, recipes.Spec{Prober: formula{}, Observe: (&Dir{Path: dir}).Update})

@@ -6,7 +6,9 @@ import (
 
 	"github.com/onsi/gomega/gmeasure"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/report"
 )
 
@@ -25,7 +27,7 @@ func Experiment(o *recipes.Outcome) *gmeasure.Experiment {
 		at := report.Point(o, i)
 		for _, m := range metrics(o) {
 			for _, trial := range o.Probes[i].Trials {
-				one := recipes.Probe{Trials: []*recipes.Measurement{trial}}
+				one := recipes.Probe{Trials: []*loadgen.Measurement{trial}}
 				if v, ok := one.Stat(m.Metric, m.Stat); ok && !math.IsInf(v, 0) {
 					record(e, m.Name()+" at "+at, v, m.Unit())
 				}
@@ -37,17 +39,17 @@ func Experiment(o *recipes.Outcome) *gmeasure.Experiment {
 
 // metrics lists what is recorded of a point: what the probe table shows, and
 // what the limits are on.
-func metrics(o *recipes.Outcome) []recipes.Limit {
-	var out []recipes.Limit
+func metrics(o *recipes.Outcome) []sla.Limit {
+	var out []sla.Limit
 	seen := map[string]bool{}
-	add := func(l recipes.Limit) {
+	add := func(l sla.Limit) {
 		if name := l.Name(); !seen[name] {
 			seen[name] = true
 			out = append(out, l)
 		}
 	}
 	for _, text := range []string{"ttft:p95", "itl:p95", "e2e:p99", "throughput:avg", "req-rate:avg", "errors:avg"} {
-		if l, err := recipes.ParseLimit(text + ":le:1"); err == nil {
+		if l, err := sla.ParseLimit(text + ":le:1"); err == nil {
 			add(l)
 		}
 	}

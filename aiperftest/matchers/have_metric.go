@@ -9,6 +9,7 @@ import (
 	"github.com/onsi/gomega/types"
 
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/report"
 )
 
@@ -79,8 +80,8 @@ func (m *haveMetric) value(o *recipes.Outcome) (float64, error) {
 }
 
 // parse reads metric and statistic by the rules of an SLA limit.
-func (m *haveMetric) parse(words []string) (recipes.Limit, error) {
-	var l recipes.Limit
+func (m *haveMetric) parse(words []string) (sla.Limit, error) {
+	var l sla.Limit
 	if len(words) != 1 && len(words) != 2 {
 		return l, fmt.Errorf("HaveMetric(%q, …): expected a metric and a statistic, as \"ttft p95\"", m.metric)
 	}
@@ -88,8 +89,8 @@ func (m *haveMetric) parse(words []string) (recipes.Limit, error) {
 	if len(words) == 2 {
 		stat = words[1]
 	}
-	l, err := recipes.ParseLimit(words[0] + ":" + stat + ":le:1")
-	if bad := (*recipes.LimitError)(nil); errors.As(err, &bad) {
+	l, err := sla.ParseLimit(words[0] + ":" + stat + ":le:1")
+	if bad := (*sla.LimitError)(nil); errors.As(err, &bad) {
 		return l, fmt.Errorf("HaveMetric(%q, …): %s", m.metric, bad.Problem)
 	}
 	if len(words) == 1 && strings.HasSuffix(l.Name(), " avg") {

@@ -18,11 +18,12 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/plan"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden messages in testdata")
 
-var ttft = recipes.Limit{Metric: loadgen.TagTTFT, Stat: "p95", Op: recipes.LT, Threshold: 200}
+var ttft = sla.Limit{Metric: loadgen.TagTTFT, Stat: "p95", Op: sla.LT, Threshold: 200}
 
 // probe is a visit of concurrency c that saw a TTFT p95 of v ms, certain either
 // way but within 0.8 % of the limit.
@@ -45,7 +46,7 @@ func probe(c int, v float64) recipes.Probe {
 	return recipes.Probe{
 		Step: plan.Step{At: []float64{float64(c)}, Size: 1, Reason: "doubling"},
 		Load: loadgen.Load{Concurrency: c}, Trials: []*loadgen.Measurement{{Metrics: metrics}},
-		Readings: []recipes.Reading{{Limit: ttft, Value: v, Adjusted: v, Lo: v * 0.98, Hi: v * 1.02, Holds: v < ttft.Threshold, Pass: pass, Of: 300}},
+		Readings: []sla.Reading{{Limit: ttft, Value: v, Adjusted: v, Lo: v * 0.98, Hi: v * 1.02, Holds: v < ttft.Threshold, Pass: pass, Of: 300}},
 		Observed: plan.Observation{At: []float64{float64(c)}, Limits: []plan.Limit{g}, Requests: 300},
 		Wall:     2 * time.Second,
 	}

@@ -1,0 +1,100 @@
+package aiperftest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// The engine speaks of inputs and knows no test: the words below are this
+// package's. They are the one table from what a recipe calls an input to the
+// option that sets it, and to the flag of AIPerf's that does, so that a reader of
+// AIPerf's documentation finds the option.
+var flags = map[recipes.Input]string{
+	"TTFT":            "--ttft-sla-ms",
+	"ITL":             "--itl-sla-ms",
+	"TPOT":            "--tpot-sla-ms",
+	"E2E":             "--e2e-sla-ms",
+	"ErrorRate":       "--error-rate-sla",
+	"Attainment":      "--slo-attainment-fraction",
+	"SLA":             "--search-sla",
+	"Tier":            "--search-sla-tier",
+	"Style":           "--search-style",
+	"Concurrency":     "--concurrency-min, --concurrency-max",
+	"Steps":           "--concurrency-steps, --isl-steps",
+	"OSLSteps":        "--osl-steps",
+	"ConcurrencyList": "--concurrency",
+	"Pairs":           "--isl-osl-pairs",
+	"ISL":             "--isl-min, --isl-max",
+	"OSL":             "--osl-min, --osl-max",
+	"Degradation":     "--degradation-threshold",
+	"MaxProbes":       "--search-max-iterations",
+	"InitialPoints":   "--search-initial-points",
+	"Sampler":         "--optuna-sampler",
+	"Streaming":       "--streaming",
+	"Tokens":          "--isl, --osl",
+	"Prompts":         "--input-file",
+	"Trials":          "--num-profile-runs",
+	"Converge":        "--convergence-metric",
+	"Endpoint":        "--url",
+}
+
+// optionOf writes an input as the option that sets it, with AIPerf's flag in
+// parentheses.
+func optionOf(in recipes.Input) string {
+	s := "aiperftest." + string(in) + "(…)"
+	if f := flags[in]; f != "" {
+		s += " (AIPerf: " + f + ")"
+	}
+	return s
+}
+
+// spokenError is an error of the engine in the words of a test's author.
+type spokenError struct {
+	error
+	text string
+}
+
+// Error is the text in this package's words.
+func (e *spokenError) Error() string { return e.text }
+
+// Unwrap returns the engine's error, which a caller may act on.
+func (e *spokenError) Unwrap() error { return e.error }
+
+// spoken puts an error into the words of a test's author: options for inputs, and
+// the settings of go test for what a run lacks.
+func spoken(err error) error {
+	var done *spokenError
+	if err == nil || errors.As(err, &done) {
+		return err
+	}
+	text := err.Error()
+	if in := (*recipes.InputError)(nil); errors.As(err, &in) {
+		text = strings.Replace(text, in.Error(), in.Text(optionOf), 1)
+	}
+	if late := (*recipes.DeadlineError)(nil); errors.As(err, &late) {
+		text = strings.Replace(text, late.Error(), late.Text("the test more time (go test -timeout)"), 1)
+	}
+	if text == err.Error() {
+		return err
+	}
+	return &spokenError{err, text}
+}
+
+// speak puts an outcome's warnings and its error into this package's words.
+func speak(o *recipes.Outcome) {
+	for i, w := range o.Warnings {
+		o.Warnings[i] = spoken(w)
+	}
+	o.Err = spoken(o.Err)
+}
+
+// unwritten is the warning that a run's files could not be written.
+func unwritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w by aiperftest.Artifacts or AIPERF_ARTIFACTS", err)
+}

@@ -1,0 +1,148 @@
+package recipes
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/plan"
+)
+
+// RunPair measures a recipe's fixed loads on two endpoints in turns, so that what
+// drifts on the machine between them and here drifts for both: Spec.Trials blocks
+// of each a point, in pairs whose order is drawn (old new, then new old, or the
+// other way round), one endpoint idle while the other is loaded. It writes
+// nothing, as Run, and the specs' Observe are called as Run calls it.
+//
+// A recipe that searches is an error: it stops at another load each time, and
+// there is nothing to take turns at. Both outcomes are nil when recipe or specs
+// make no sense.
+func RunPair(ctx context.Context, recipe *Recipe, old, new Spec) (*Outcome, *Outcome, error) {
+	new.Workload.Seed = old.Workload.Seed // both get the same prompts
+	p, err := preparePair(recipe, old, new)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, b := p[0].out, p[1].out
+	for i, r := range p {
+		r.out.Began = time.Now()
+		r.out.Spec.Workload.Target = arms[i]
+		closer, err := r.open(ctx)
+		if err != nil {
+			for _, r := range p {
+				_ = r.fail(nil)
+			}
+			return a, b, fmt.Errorf("recipe %q, %s endpoint: %w", recipe.Name, arms[i], err)
+		}
+		defer closer.Close()
+		r.rest() // its first inference is over
+		r.observe()
+	}
+	rng := rand.New(rand.NewPCG(old.Workload.Seed, 0xab))
+	for _, at := range p[0].problem.List {
+		if err := p.point(ctx, at, rng); err != nil {
+			return a, b, p.stop(ctx, err)
+		}
+	}
+	for _, r := range p {
+		r.conclude(plan.ReasonGridComplete)
+		r.observe()
+	}
+	return a, b, nil
+}
+
+// arms are the names of the two endpoints, as Load.Target has them.
+var arms = [2]string{"old", "new"}
+
+// pairRun is one recipe being run on two endpoints.
+type pairRun [2]*run
+
+// preparePair prepares both runs and refuses what blocks in turns cannot do.
+func preparePair(recipe *Recipe, old, new Spec) (p pairRun, err error) {
+	for i, s := range []Spec{old, new} {
+		if p[i], err = prepare(recipe, s); err != nil {
+			return p, err
+		}
+	}
+	switch {
+	case old.Resume != nil || old.Converge != nil:
+		return p, of(recipe, inputError(nil,
+			"cannot combine Compare with Resume or Converge: both endpoints must be measured the same number of times in a single run"))
+	case p[0].out.Plan.Search != nil:
+		return p, of(recipe, inputError(nil,
+			"cannot measure two endpoints in turns: it searches, and stops at another load each time; use recipes.Fixed or a sweep"))
+	}
+	return p, nil
+}
+
+// point measures one point on both endpoints in turns.
+func (p pairRun) point(ctx context.Context, at []float64, rng *rand.Rand) error {
+	step := plan.Step{At: at, Size: 1, Full: true, Reason: "in turns"}
+	var probes [2]Probe
+	for i, r := range p {
+		probes[i] = Probe{Step: step, Load: r.out.Spec.load(r.out.Plan, step)}
+	}
+	for _, arm := range turns(p[0].out.Spec.Trials, rng) {
+		m, err := p[arm].block(ctx, &probes[arm])
+		if err != nil {
+			return err
+		}
+		probes[arm].Trials = append(probes[arm].Trials, m)
+	}
+	for i, r := range p {
+		r.take(probes[i])
+	}
+	return nil
+}
+
+// turns is the order of n blocks of each arm: pairs, every second the mirror of
+// the one before it, so that a drift that is straight in time cancels within
+// four blocks.
+func turns(n int, rng *rand.Rand) []int {
+	var order []int
+	first := 0
+	for i := range n {
+		if i%2 == 0 {
+			first = rng.IntN(2)
+		} else {
+			first = 1 - first
+		}
+		order = append(order, first, 1-first)
+	}
+	return order
+}
+
+// block measures once on one arm, and leaves its endpoint idle.
+func (r *run) block(ctx context.Context, p *Probe) (*loadgen.Measurement, error) {
+	began := time.Now()
+	m, err := r.measure(ctx, p.Load, func() loadgen.Decider { return nil })
+	r.rest()
+	p.Wall += time.Since(began)
+	return m, err
+}
+
+// rest ends the load that a prober keeps up between probes.
+func (r *run) rest() {
+	if p, ok := r.prober.(interface{ Rest() }); ok {
+		p.Rest()
+	}
+}
+
+// stop ends both arms where one could not go on.
+func (p pairRun) stop(ctx context.Context, err error) error {
+	reason := ReasonAborted
+	if ctx.Err() != nil {
+		reason = ended(ctx)
+	}
+	for _, r := range p {
+		r.conclude(reason)
+		r.observe()
+	}
+	if reason == ReasonDeadline {
+		return nil
+	}
+	out := p[0].out
+	return fmt.Errorf("recipe %q stopped after %d points: %w", out.Recipe.Name, len(out.Probes), err)
+}

@@ -1,0 +1,164 @@
+package recipes
+
+import (
+	"math"
+	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/plan"
+	"github.com/aiperf-go/aiperf/recipes/sla"
+)
+
+// Probe is one visit of a point: what was asked for, what was measured, and how
+// that was decided.
+type Probe struct {
+	Step     plan.Step              // what the planner asked for
+	Load     loadgen.Load           // the load of that step
+	Trials   []*loadgen.Measurement // one at least, unless nothing could be measured
+	Readings []sla.Reading          // one per limit of the plan, in its order
+	Observed plan.Observation       // what the planner sees of it
+	Wall     time.Duration          // of all its trials, ramps included
+
+	// deciders are those of the trials, one each; nil when the whole probe was
+	// wanted.
+	deciders []*sla.Decider
+}
+
+// decide reads a probe's trials against the limits and turns them into what a
+// planner sees. It fills in Readings and Observed, and returns the doubts about
+// the numbers.
+func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
+	o := plan.Observation{At: p.Step.At, State: plan.Full}
+	failed := 0
+	for _, m := range p.Trials {
+		n, _ := m.Stat(loadgen.TagCompleted, "avg")
+		bad, _ := m.Stat(loadgen.TagErrors, "avg")
+		o.Requests += int(n)
+		failed += int(bad)
+		if m.Ended == loadgen.EndedDecided {
+			o.State = plan.Cut
+		}
+	}
+	var deciders []*sla.Decider
+	if o.State == plan.Cut {
+		deciders = p.deciders
+	}
+	for _, l := range limits {
+		r := sla.Read(l, p.Trials, deciders)
+		p.Readings = append(p.Readings, r)
+		o.Limits = append(o.Limits, plan.Limit{Estimate: plan.Estimate{Value: r.Margin, SE: r.MarginSE}, Pass: r.Pass})
+	}
+	for _, g := range objectives {
+		o.Goals = append(o.Goals, plan.Estimate{Value: p.goal(g), SE: sla.SE(p.Trials, g.Metric, g.Stat)})
+	}
+	doubts := p.doubts(limits)
+	switch {
+	case len(doubts) > 0:
+		o.State = plan.Untrusted
+	case o.Requests > 0 && failed == o.Requests:
+		o.State = plan.Failed
+	}
+	p.Observed = o
+	return doubts
+}
+
+// goal is an objective's value at the probe; NaN when it was not measured.
+func (p *Probe) goal(g Objective) float64 {
+	if g.Pooled && len(p.Trials) > 1 {
+		if v, ok := sla.Percentile(p.Trials, g.Metric, g.Stat); ok {
+			return v
+		}
+	}
+	v, _ := p.Stat(g.Metric, g.Stat)
+	return v
+}
+
+// Passes reports whether every limit of the probe is believed to hold, and
+// whether that is certain at the given level, a probability between 0.5 and 1.
+func (p *Probe) Passes(confidence float64) (pass, certain bool) {
+	return p.passes(p.Readings, confidence)
+}
+
+// passes is Passes for some of the limits.
+func (p *Probe) passes(readings []sla.Reading, confidence float64) (pass, certain bool) {
+	switch p.Observed.State {
+	case plan.Failed:
+		return false, true
+	case plan.Unmeasured, plan.Untrusted:
+		return false, false
+	}
+	pass, joint, worst := true, 1.0, 1.0
+	for _, r := range readings {
+		pass = pass && r.Holds
+		if math.IsNaN(r.Pass) {
+			continue // the comparison is all there is
+		}
+		joint *= r.Pass
+		worst = min(worst, r.Pass)
+	}
+	if pass {
+		return true, joint >= confidence
+	}
+	for _, r := range readings {
+		if !r.Holds && math.IsNaN(r.Pass) {
+			return false, true
+		}
+	}
+	return false, worst <= 1-confidence
+}
+
+// ofTier returns the readings that the limits of a tier are about: all when the
+// plan has no tiers.
+func (p *Probe) ofTier(tiers []PlanTier, i int) []sla.Reading {
+	if len(tiers) == 0 {
+		return p.Readings
+	}
+	var rs []sla.Reading
+	for _, k := range tiers[i].Limits {
+		rs = append(rs, p.Readings[k])
+	}
+	return rs
+}
+
+// State says how far the probe can be trusted: full, cut (ended once its verdict
+// was certain), failed (every request did), unmeasured or untrusted (the client
+// was the bottleneck, or the load was not reached).
+func (p *Probe) State() string {
+	return [...]string{"full", "cut", "failed", "unmeasured", "untrusted"}[p.Observed.State]
+}
+
+// trusted reports whether the probe says anything about the server.
+func (p *Probe) trusted() bool {
+	return p.Observed.State != plan.Untrusted && p.Observed.State != plan.Unmeasured
+}
+
+// Stat returns a statistic of a metric at the probe, in the unit of the metric's
+// file, averaged over its trials. The metric goes by tag or short name; ok is
+// false, and v NaN, when no trial has it.
+func (p *Probe) Stat(metric, stat string) (v float64, ok bool) {
+	tag := metric
+	if m, ok := loadgen.LookupMetric(metric); ok {
+		tag = m.Tag
+	}
+	sum, n := 0.0, 0
+	for _, m := range p.Trials {
+		if x, ok := m.Stat(tag, stat); ok && !math.IsNaN(x) {
+			sum, n = sum+x, n+1
+		}
+	}
+	if n == 0 {
+		return math.NaN(), false
+	}
+	return sum / float64(n), true
+}
+
+// Requests returns how many requests the probe measured, failed ones included.
+func (p *Probe) Requests() int { return p.Observed.Requests }
+
+// release drops what a long search must not keep: the requests of probes that
+// have been decided and reported, and what makes their prompts.
+func (p *Probe) release() {
+	for _, m := range p.Trials {
+		m.Requests, m.Body = nil, nil
+	}
+}

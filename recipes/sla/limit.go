@@ -1,0 +1,169 @@
+package sla
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+)
+
+// Limit is one SLA limit: a statistic of a metric, compared with a threshold in
+// the metric's display unit.
+type Limit struct {
+	Metric    string  // AIPerf's tag, as time_to_first_token
+	Stat      string  // avg, min, max or a percentile, as p95
+	Op        Op      // lt, le, gt, ge
+	Threshold float64 // in the metric's display unit: ms, tokens/sec, requests/sec, %, ratio
+}
+
+// Op compares an observed value with a threshold.
+type Op string
+
+const (
+	LT Op = "lt" // <
+	LE Op = "le" // <=
+	GT Op = "gt" // >
+	GE Op = "ge" // >=
+)
+
+var opSigns = map[Op]string{LT: "<", LE: "<=", GT: ">", GE: ">="}
+
+// Valid reports whether o is one of the four operators.
+func (o Op) Valid() bool { return opSigns[o] != "" }
+
+// Upper reports whether the limit is an upper one: larger values are worse.
+func (o Op) Upper() bool { return o == LT || o == LE }
+
+// Holds compares a value with a threshold in the same unit; a NaN never holds.
+func (o Op) Holds(v, threshold float64) bool {
+	switch o {
+	case LT:
+		return v < threshold
+	case LE:
+		return v <= threshold
+	case GT:
+		return v > threshold
+	case GE:
+		return v >= threshold
+	}
+	return false
+}
+
+// stats lists the statistics that a limit may name.
+var stats = loadgen.Stats()
+
+// metricOf finds the metric that a limit names, by tag or short name. Counts and
+// other bookkeeping of a measurement have no short name, and no limit either.
+func metricOf(name string) (m loadgen.MetricInfo, ok bool) {
+	m, ok = loadgen.LookupMetric(name)
+	return m, ok && m.Short != ""
+}
+
+// metricNames lists what a limit may name, short names and tags.
+func metricNames() []string {
+	var names []string
+	for _, m := range loadgen.Metrics() {
+		if m.Short == "" {
+			continue
+		}
+		names = append(names, m.Short, m.Tag)
+		if m.Alias != "" {
+			names = append(names, m.Alias)
+		}
+	}
+	return names
+}
+
+// Quantity checks the name of a metric (a tag or a short name) and that of a
+// statistic, and returns what is known of the metric. The error names the nearest
+// metric or statistic.
+func Quantity(metric, stat string) (loadgen.MetricInfo, error) {
+	m, ok := metricOf(metric)
+	switch {
+	case !ok:
+		return m, fmt.Errorf("metric %q is unknown%s", metric, Suggest(metric, metricNames()))
+	case !slices.Contains(stats, stat):
+		return m, fmt.Errorf("statistic %q is unknown%s", stat, Suggest(stat, stats))
+	}
+	return m, nil
+}
+
+// Streamed reports whether the limit's metric has a value only for streamed
+// answers.
+func (l Limit) Streamed() bool { m, _ := metricOf(l.Metric); return m.Streamed }
+
+// Unit returns the display unit of the limit's metric: ms, tok/s, req/s, %,
+// ratio or tokens; empty for a metric of a server's own.
+func (l Limit) Unit() string { m, _ := metricOf(l.Metric); return m.Unit }
+
+// Name returns metric and statistic as people write them: "ttft p95", "errors".
+func (l Limit) Name() string {
+	m, ok := metricOf(l.Metric)
+	switch {
+	case !ok:
+		return l.Metric + " " + l.Stat
+	case !m.PerRequest && l.Stat == "avg":
+		return m.Short
+	}
+	return m.Short + " " + l.Stat
+}
+
+// Want returns the comparison and the threshold with its unit: "< 200ms".
+func (l Limit) Want() string {
+	return opSigns[l.Op] + " " + l.Format(l.Threshold)
+}
+
+// String returns the limit as ParseLimit reads it: "ttft p95 < 200ms".
+func (l Limit) String() string { return l.Name() + " " + l.Want() }
+
+// Format writes a value of the limit's metric exactly, with its unit, in the form
+// that ParseLimit reads: "200ms", "1.5%", "3 req/s".
+func (l Limit) Format(v float64) string { return formatValue(v, l.Unit()) }
+
+func formatValue(v float64, unit string) string {
+	switch unit {
+	case "ms":
+		if d := time.Duration(math.Round(v * 1e6)); v >= 1000 && float64(d)/1e6 == v && d%(10*time.Millisecond) == 0 {
+			return number(v/1000) + "s"
+		}
+		return number(v) + "ms"
+	case "%":
+		return number(v) + "%"
+	case "tok/s", "req/s":
+		return number(v) + " " + unit
+	}
+	return number(v)
+}
+
+func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
+// Validate checks a limit that was not read from text: a known statistic and
+// operator, and a threshold that the metric can have, positive and finite. A
+// metric that the table does not know is accepted, since a prober of one's own may
+// report it.
+func (l Limit) Validate() error {
+	m, ok := metricOf(l.Metric)
+	switch {
+	case l.Metric == "":
+		return fmt.Errorf("the limit names no metric")
+	case !slices.Contains(stats, l.Stat):
+		return fmt.Errorf("statistic %q is unknown; use %s", l.Stat, strings.Join(stats, ", "))
+	case opSigns[l.Op] == "":
+		return fmt.Errorf("operator %q is unknown; use lt, le, gt or ge", l.Op)
+	case math.IsNaN(l.Threshold) || math.IsInf(l.Threshold, 0):
+		return fmt.Errorf("the threshold is %v; it must be finite", l.Threshold)
+	case l.Threshold == 0 && l.Metric == loadgen.TagErrorRate && l.Op == LE:
+		return nil // no error at all: compared by count
+	case l.Threshold <= 0:
+		return fmt.Errorf("the threshold is %s; it must be positive", number(l.Threshold))
+	case ok && !m.PerRequest && l.Stat != "avg":
+		return fmt.Errorf("%s is one number a run and has no %s; use avg or leave it out", m.Short, l.Stat)
+	case ok && m.Unit == "%" && l.Threshold > 100, ok && m.Unit == "ratio" && l.Threshold > 1:
+		return fmt.Errorf("%s cannot reach %s", m.Short, formatValue(l.Threshold, m.Unit))
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package sla
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ParseLimit reads a limit from text, in either form:
+//
+//	metric [stat] op value[unit]     ttft p95 < 200ms, errors <= 1%, goodput > 3 req/s
+//	tag:stat:op:threshold            AIPerf's: time_to_first_token:p95:lt:200
+//
+// Metrics go by tag or by short name (ttft, itl, tpot, e2e, errors, goodput,
+// good, throughput …), operators are <, <=, >, >=, units ms, s, %, tok/s, req/s;
+// a number without a unit is in the metric's display unit, except that a share
+// of errors must say % (0.01 is a percent of a percent to one reader and 1 % to
+// another). Errors are *LimitError and show the column.
+func ParseLimit(text string) (Limit, error) {
+	p := limitParser{text: text}
+	if strings.Count(text, ":") == 3 && !strings.ContainsAny(text, "<>") {
+		return p.colons()
+	}
+	return p.words()
+}
+
+// LimitError reports a limit that cannot be read.
+type LimitError struct {
+	Text    string
+	Column  int // of the offending part, from 0
+	Problem string
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("parse SLA %q: %s\n\t%s\n\t%s^", e.Text, e.Problem, e.Text, strings.Repeat(" ", e.Column))
+}
+
+type limitParser struct {
+	text string
+	pos  int
+}
+
+func (p *limitParser) fail(column int, format string, args ...any) (Limit, error) {
+	return Limit{}, &LimitError{Text: p.text, Column: column, Problem: fmt.Sprintf(format, args...)}
+}
+
+// word returns the next run of characters that keep accepts, and its column.
+func (p *limitParser) word(keep func(byte) bool) (string, int) {
+	for p.pos < len(p.text) && (p.text[p.pos] == ' ' || p.text[p.pos] == '\t') {
+		p.pos++
+	}
+	from := p.pos
+	for p.pos < len(p.text) && keep(p.text[p.pos]) {
+		p.pos++
+	}
+	return p.text[from:p.pos], from
+}
+
+func isOp(c byte) bool { return c == '<' || c == '>' || c == '=' }
+func isName(c byte) bool {
+	return c != ' ' && c != '\t' && !isOp(c)
+}
+
+func (p *limitParser) words() (Limit, error) {
+	name, at := p.word(isName)
+	m, ok := metricOf(name)
+	if !ok {
+		return p.unknownMetric(name, at)
+	}
+	l := Limit{Metric: m.Tag}
+	if !m.PerRequest {
+		l.Stat = "avg"
+	}
+	if stat, at := p.word(isName); stat != "" {
+		if !slices.Contains(stats, stat) {
+			return p.fail(at, "statistic %q is unknown; use %s%s", stat, strings.Join(stats, ", "), Suggest(stat, stats))
+		}
+		l.Stat = stat
+	}
+	if l.Stat == "" {
+		return p.fail(p.pos, "the statistic is missing; write %s p95, say", name)
+	}
+	sign, at := p.word(isOp)
+	for op, s := range opSigns {
+		if s == sign {
+			l.Op = op
+		}
+	}
+	if l.Op == "" {
+		return p.fail(at, "expected <, <=, > or >= and found %q", sign)
+	}
+	value, at := p.word(func(c byte) bool {
+		return c >= '0' && c <= '9' || strings.IndexByte("+-.eExXnNaAiIfF_", c) >= 0
+	})
+	unit, unitAt := p.word(func(c byte) bool { return c != ' ' })
+	if rest, at := p.word(func(byte) bool { return true }); rest != "" {
+		return p.fail(at, "unexpected %q behind the value", rest)
+	}
+	v, err := strconv.ParseFloat(value, 64)
+	if err != nil || strings.ContainsAny(value, "xX_") {
+		return p.fail(at, "expected a number and found %q", value+unit)
+	}
+	factor, ok := unitFactor(m.Unit, unit)
+	if !ok {
+		return p.fail(unitAt, "unit %q does not fit %s, which is in %s", unit, name, m.Unit)
+	}
+	l.Threshold = v * factor
+	if m.Unit == "%" && unit == "" && v != 0 {
+		return p.fail(at, "a bare %s is ambiguous for %s; write %s%% or %s%%", value, name, number(v), number(v*100))
+	}
+	return p.checked(l, at)
+}
+
+func (p *limitParser) colons() (Limit, error) {
+	part := strings.Split(p.text, ":")
+	at := [4]int{0, len(part[0]) + 1, len(part[0]) + len(part[1]) + 2, len(part[0]) + len(part[1]) + len(part[2]) + 3}
+	for i := range part {
+		part[i] = strings.TrimSpace(part[i])
+	}
+	m, ok := metricOf(part[0])
+	if !ok {
+		return p.unknownMetric(part[0], 0)
+	}
+	if !slices.Contains(stats, part[1]) {
+		return p.fail(at[1], "statistic %q is unknown; use %s%s", part[1], strings.Join(stats, ", "), Suggest(part[1], stats))
+	}
+	op := Op(part[2])
+	if opSigns[op] == "" {
+		return p.fail(at[2], "operator %q is unknown; use lt, le, gt or ge", part[2])
+	}
+	v, err := strconv.ParseFloat(part[3], 64)
+	if err != nil || strings.ContainsAny(part[3], "xX_") {
+		return p.fail(at[3], "expected a number and found %q", part[3])
+	}
+	return p.checked(Limit{Metric: m.Tag, Stat: part[1], Op: op, Threshold: v}, at[3])
+}
+
+func (p *limitParser) unknownMetric(name string, at int) (Limit, error) {
+	if name == "" {
+		return p.fail(at, "the metric is missing; write it as: ttft p95 < 200ms")
+	}
+	return p.fail(at, "metric %q is unknown%s", name, Suggest(name, metricNames()))
+}
+
+func (p *limitParser) checked(l Limit, at int) (Limit, error) {
+	if err := l.Validate(); err != nil {
+		return p.fail(at, "%v", err)
+	}
+	return l, nil
+}
+
+// unitFactor returns what to multiply by to come from unit to the display unit.
+func unitFactor(display, unit string) (float64, bool) {
+	switch {
+	case unit == "" || unit == display:
+		return 1, true
+	case display == "ms" && unit == "s":
+		return 1000, true
+	case display == "ms" && (unit == "us" || unit == "µs"):
+		return 1e-3, true
+	case display == "ratio" && unit == "%":
+		return 0.01, true
+	case display == "tok/s" && unit == "tokens/sec", display == "req/s" && unit == "requests/sec":
+		return 1, true
+	}
+	return 0, false
+}

@@ -1,0 +1,148 @@
+package sla
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+)
+
+// farthest bounds margins: beyond e³ a limit is missed or met, and by how much
+// is of no use to a planner.
+const farthest = 3.0
+
+// Reading is how one probe stands to one limit.
+type Reading struct {
+	Limit Limit
+	// Value is the statistic as it is printed: over successful requests, in the
+	// limit's unit. It is NaN when nothing was measured.
+	Value float64
+	// Adjusted is the same with failed requests counted as infinitely slow; it
+	// differs from Value only when some failed.
+	Adjusted float64
+	// Lo and Hi are the 95% confidence interval of Value; NaN when it is unknown.
+	Lo, Hi float64
+	// Exceeded of Of requests lie beyond the threshold, failed ones included. Of is
+	// 0 for a limit that is not one on shares of requests.
+	Exceeded, Of int
+	// Holds says whether the limit is believed to hold.
+	Holds bool
+	// Pass is the probability that the limit holds; NaN when no certainty is known.
+	Pass float64
+	// Margin is ln(Value/Threshold), turned so that a positive margin violates the
+	// limit, and MarginSE its standard error; NaN when they are unknown. Milliseconds,
+	// percentages and rates compare in this one unit.
+	Margin, MarginSE float64
+}
+
+// Read holds one limit against a probe's trials, their requests pooled. deciders
+// are those that ended trials early, one a trial; without any, the verdict is that
+// of the whole trials.
+func Read(l Limit, trials []*loadgen.Measurement, deciders []*Decider) Reading {
+	r := read(l, trials)
+	if len(deciders) > 0 {
+		conclude(deciders, l).settle(&r)
+	}
+	return r
+}
+
+// read is Read for trials that were measured to their end.
+func read(l Limit, trials []*loadgen.Measurement) Reading {
+	nan := math.NaN()
+	r := Reading{Limit: l, Value: nan, Adjusted: nan, Lo: nan, Hi: nan, Pass: nan, Margin: nan, MarginSE: nan}
+	r.Value = Stat(trials, l.Metric, l.Stat)
+	r.Adjusted = r.Value
+	se := SE(trials, l.Metric, l.Stat)
+	if !math.IsNaN(se) {
+		r.interval(se)
+	}
+	if se > 0 {
+		switch bad := 1 - r.Value; {
+		case l.badShare() && bad > 0:
+			r.MarginSE = se / bad
+		case !l.badShare() && r.Value > 0:
+			r.MarginSE = se / r.Value
+		}
+	}
+	if t, counted := tallyOf(l, trials); counted && t.n > 0 {
+		r.count(t)
+		return r
+	}
+	if math.IsNaN(r.Value) {
+		return r // what was not measured never passes
+	}
+	r.Holds = l.Op.Holds(r.Value, l.Threshold)
+	r.Margin = l.margin(r.Value)
+	if r.MarginSE > 0 {
+		r.Pass = distuv.UnitNormal.CDF(-r.Margin / r.MarginSE)
+	}
+	return r
+}
+
+// count reads a limit on a share of requests off their count.
+func (r *Reading) count(t tally) {
+	l := r.Limit
+	r.Exceeded, r.Of = t.bad, t.n
+	r.Holds, r.Pass = t.holds(l.Op), t.pass(l.Op)
+	if t.failed > 0 && l.Unit() == "ms" {
+		q, _ := loadgen.Quantile(l.Stat)
+		r.Adjusted = t.quantile(q)
+	}
+	r.Margin = t.margin(l, *r)
+	widened := math.Sqrt(t.inflation)
+	if r.MarginSE > 0 {
+		r.MarginSE *= widened
+	} else if se := t.tailSE(l.Op.Upper()); l.Unit() == "ms" && se > 0 {
+		r.MarginSE = se * widened
+	} else if l.share() {
+		r.MarginSE = widened / math.Sqrt(max(float64(t.bad), 1)) // of ln(share): counts are Poisson
+	}
+}
+
+// share reports whether the limit's metric is itself a share of requests.
+func (l Limit) share() bool { m, _ := metricOf(l.Metric); return m.Share }
+
+// badShare reports whether the margin compares shares of bad requests.
+func (l Limit) badShare() bool { return l.Metric == loadgen.TagGoodShare && !l.Op.Upper() }
+
+// margin is g = ln(value/threshold), turned so that g > 0 violates; for a lower
+// limit on a share of good requests it compares the bad shares.
+func (l Limit) margin(v float64) float64 {
+	var g float64
+	switch {
+	case l.badShare():
+		g = math.Log((1 - v) / (1 - l.Threshold))
+	case l.Op.Upper():
+		g = math.Log(v / l.Threshold)
+	default:
+		g = math.Log(l.Threshold / v)
+	}
+	if math.IsNaN(g) {
+		return g
+	}
+	return signed(g, l.Op.Holds(v, l.Threshold))
+}
+
+// signed bounds a margin and makes its sign agree with the verdict, which knows
+// strict from weak comparison and counts from interpolation.
+func signed(g float64, holds bool) float64 {
+	g = min(max(g, -farthest), farthest)
+	const least = 1e-9
+	if holds {
+		return min(g, -least)
+	}
+	return max(g, least)
+}
+
+// interval sets the 95 % interval of the printed value, in ln where the value is
+// positive, as standard errors of percentiles are.
+func (r *Reading) interval(se float64) {
+	const z = 1.96
+	if r.Value > 0 && r.Limit.Unit() == "ms" {
+		f := math.Exp(z * se / r.Value)
+		r.Lo, r.Hi = r.Value/f, r.Value*f
+		return
+	}
+	r.Lo, r.Hi = max(r.Value-z*se, 0), r.Value+z*se
+}

@@ -1,0 +1,217 @@
+package sla
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+)
+
+// tally counts requests that break a limit.
+type tally struct {
+	bad, n    int
+	failed    int
+	allowed   float64   // share that may
+	inflation float64   // variance of the count over that of independent requests, at least 1
+	values    []float64 // of the requests that have one
+}
+
+// rule is a limit that is one on shares of requests: percentiles (a limit on pXX
+// holds iff the share beyond it is below 1 − XX/100), min and max, the error
+// rate, the share of good requests.
+type rule struct {
+	op      Op
+	allowed float64 // share of requests that may be bad
+	worse   func(q *loadgen.Request) (bad, counts bool)
+}
+
+// ruleOf returns a limit's rule; ok is false for averages and rates.
+func ruleOf(l Limit) (r rule, ok bool) {
+	r.op = l.Op
+	switch {
+	case l.Metric == loadgen.TagErrorRate && l.Op.Upper():
+		r.allowed = l.Threshold / 100
+		r.worse = func(q *loadgen.Request) (bool, bool) { return q.Failure != nil, true }
+		return r, true
+	case l.Metric == loadgen.TagGoodShare && !l.Op.Upper():
+		r.allowed = 1 - l.Threshold
+		r.worse = func(q *loadgen.Request) (bool, bool) { return !q.Good, true }
+		return r, true
+	}
+	q, ok := loadgen.Quantile(l.Stat)
+	if m, known := metricOf(l.Metric); !ok || !known || !m.PerRequest {
+		return r, false
+	}
+	r.allowed = q
+	if l.Op.Upper() {
+		r.allowed = 1 - q
+	}
+	r.worse = func(q *loadgen.Request) (bool, bool) {
+		v, ok := q.Value(l.Metric)
+		if !ok {
+			// A failed request exceeds; an answer too short to have an ITL
+			// says nothing of it.
+			return q.Failure != nil, q.Failure != nil
+		}
+		return !l.Op.Holds(v, l.Threshold), true
+	}
+	return r, true
+}
+
+// tallyOf counts for a limit that is a rule on shares. counted is false for the
+// others, and for measurements that came without requests.
+func tallyOf(l Limit, trials []*loadgen.Measurement) (t tally, counted bool) {
+	r, ok := ruleOf(l)
+	if !ok {
+		return t, false
+	}
+	t.allowed = r.allowed
+	var marks []bool
+	size := 1
+	for _, m := range trials {
+		if m.Requests == nil {
+			return t, false
+		}
+		size = max(size, m.Load.Concurrency)
+		for i := range m.Requests {
+			q := &m.Requests[i]
+			if q.Failure != nil {
+				t.failed++
+			}
+			if v, ok := q.Value(l.Metric); ok {
+				t.values = append(t.values, v)
+			}
+			bad, counts := r.worse(q)
+			if !counts {
+				continue
+			}
+			marks = append(marks, bad)
+			t.n++
+			if bad {
+				t.bad++
+			}
+		}
+	}
+	t.inflation = inflation(marks, size)
+	return t, true
+}
+
+// holds is the count rule. A share "at most" may be reached, one "below" not;
+// with nothing allowed, nothing may break it.
+func (t tally) holds(op Op) bool {
+	share := float64(t.bad) / float64(t.n)
+	if t.bad == 0 {
+		return true
+	}
+	if op == LE || op == GE {
+		return share <= t.allowed+1e-12
+	}
+	return share < t.allowed-1e-12
+}
+
+// pass is P(the server's share of bad requests is within what is allowed): the
+// posterior of a binomial share under Jeffreys' prior (Brown, Cai and DasGupta
+// 2001), the sample shrunk by the inflation. With nothing allowed the count is
+// the verdict: no sample proves a share of zero.
+func (t tally) pass(op Op) float64 {
+	if t.allowed <= 0 || t.allowed >= 1 {
+		if t.holds(op) {
+			return 1
+		}
+		return 0
+	}
+	bad, good := float64(t.bad)/t.inflation, float64(t.n-t.bad)/t.inflation
+	return distuv.Beta{Alpha: bad + 0.5, Beta: good + 0.5}.CDF(t.allowed)
+}
+
+// margin is the limit's g. For latencies it is that of the percentile with
+// failures counted as infinitely slow; for shares, of the share.
+func (t tally) margin(l Limit, r Reading) float64 {
+	switch {
+	case l.share():
+		share := max(float64(t.bad), 0.5) / float64(t.n) // half a request: none seen is not none at all
+		if t.allowed <= 0 {
+			return signed(farthest, r.Holds)
+		}
+		return signed(math.Log(share/t.allowed), r.Holds)
+	case math.IsNaN(r.Value), math.IsInf(r.Adjusted, 0):
+		return signed(farthest, r.Holds) // all, or too many, failed
+	}
+	g := math.Log(r.Adjusted / l.Threshold)
+	if !l.Op.Upper() {
+		g = -g
+	}
+	return signed(g, r.Holds)
+}
+
+// tailSE is the standard error of ln of the percentile in a sample too short for
+// the order statistics above it, as that of a probe that ended early: the
+// binomial error of the share beyond, times how far ln of the value moves with
+// ln of the share, which the upper tail shows between twice the share and it.
+func (t tally) tailSE(upper bool) float64 {
+	share := min(t.allowed, 1-t.allowed)
+	slices.Sort(t.values)
+	n := len(t.values)
+	if share <= 0 || n < 8 {
+		return math.NaN()
+	}
+	at := func(beyond float64) float64 {
+		i := int(beyond * float64(n))
+		if upper == (t.allowed <= 0.5) {
+			i = n - 1 - i
+		}
+		return t.values[min(max(i, 0), n-1)]
+	}
+	inner, outer := at(2*share), at(share)
+	if !(inner > 0 && outer > 0) || inner == outer {
+		return math.NaN()
+	}
+	slope := math.Abs(math.Log(outer/inner)) / math.Ln2
+	return slope * math.Sqrt((1-share)/(share*float64(t.n)))
+}
+
+// quantile interpolates linearly, with failures beyond every value.
+func (t *tally) quantile(q float64) float64 {
+	slices.Sort(t.values)
+	at := q * float64(len(t.values)+t.failed-1)
+	i := int(math.Ceil(at))
+	if i >= len(t.values) {
+		return math.Inf(1)
+	}
+	lo, hi := t.values[int(at)], t.values[i]
+	return lo + (hi-lo)*(at-math.Floor(at))
+}
+
+// inflation estimates how much more the count of marked requests varies than if
+// they were independent: requests of one batch share its fate. It is the
+// variance of the counts of consecutive blocks over the binomial one, at least
+// 1. Blocks are of the given size, as long as ten fit; fewer could not tell.
+func inflation(marks []bool, size int) float64 {
+	const blocks = 10
+	n := len(marks)
+	size = min(max(size, 2), n/blocks)
+	bad := 0
+	for _, b := range marks {
+		if b {
+			bad++
+		}
+	}
+	if size < 2 || bad < 5 || bad > n-5 {
+		return 1
+	}
+	share := float64(bad) / float64(n)
+	k, ss := n/size, 0.0
+	for b := range k {
+		count := 0.0
+		for _, m := range marks[b*size : (b+1)*size] {
+			if m {
+				count++
+			}
+		}
+		d := count - share*float64(size)
+		ss += d * d
+	}
+	return max(ss/float64(k-1)/(float64(size)*share*(1-share)), 1)
+}

@@ -1,0 +1,173 @@
+package bench
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"golang.org/x/perf/benchmath"
+
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// Series is one metric of one point, measured several times.
+type Series struct {
+	Point  string // as "concurrency=16"; empty: not said, and any
+	Unit   string // the metric with its unit, as ttft-p95-ns
+	Higher bool   // more of it is better
+	Values []float64
+}
+
+// Change is how one metric stands to what it was.
+type Change struct {
+	Point, Unit string
+	Higher      bool
+	Old, New    benchmath.Summary // median and 95 % interval
+	N1, N2      int               // measurements then and now
+	P           float64           // of the Mann-Whitney U test, two-sided
+	Worse       float64           // share of the old value by which it is worse; negative: better; +Inf: errors where there were none
+	Real        bool              // P is below Comparison.Alpha
+	Fails       bool              // it is real, and worse by more than is tolerated
+}
+
+// Comparison is a run held against an earlier one, or against another endpoint.
+type Comparison struct {
+	With      string    // the file, or the endpoint, that it is compared with
+	Was       string    // what that is, as "the baseline"
+	Sides     [2]string // headings of the old and the new side
+	Tolerance float64   // share by which a metric may be worse
+	Alpha     float64   // P below which a change is real
+	Changes   []Change
+	Need      int // measurements of each side that would do; 0: there were enough
+}
+
+// falseAlarm is the chance that a comparison of two equal servers fails, all its
+// metrics together.
+const falseAlarm = 0.01
+
+// alphaFor is the two-sided level of one of k metrics: only worse ones fail,
+// which is one side, and the error is shared between them (Bonferroni). Metrics
+// of one run hang together, so that the true error is smaller.
+func alphaFor(k int) float64 { return 2 * falseAlarm / float64(max(k, 1)) }
+
+// leastP is the smallest P that the U test can come to: all of one side above
+// all of the other.
+func leastP(n1, n2 int) float64 {
+	if n1 < 1 || n2 < 1 {
+		return 1
+	}
+	choose := 1.0
+	for i := 1; i <= n2; i++ {
+		choose *= float64(n1+i) / float64(i)
+	}
+	return 2 / choose
+}
+
+// TrialsFor is how many measurements to compare with series of n each, for k
+// metrics: as many as make a change significant that shows in nearly every
+// pair, and not only in every one; at most 20. Zero: no number would do, n being
+// too small.
+func TrialsFor(n, k int) int {
+	const margin = 8 // pairs the wrong way round raise P about so much
+	for m := 4; m <= 20; m++ {
+		if leastP(n, m) <= alphaFor(k)/margin {
+			return m
+		}
+	}
+	return 0
+}
+
+// Compare holds every metric that both sides have against the other by
+// benchstat's test (Mann-Whitney U, without an assumption on the distribution),
+// and says which are worse by more than the tolerance and not by chance.
+func Compare(old, new []Series, tolerance float64) *Comparison {
+	type pair struct{ old, new Series }
+	var pairs []pair
+	for _, n := range new {
+		i := slices.IndexFunc(old, func(o Series) bool { return (o.Point == n.Point || o.Point == "") && o.Unit == n.Unit })
+		if i >= 0 && len(old[i].Values) > 0 && len(n.Values) > 0 {
+			pairs = append(pairs, pair{old[i], n})
+		}
+	}
+	c := &Comparison{Tolerance: tolerance, Alpha: alphaFor(len(pairs))}
+	for _, p := range pairs {
+		th := benchmath.DefaultThresholds
+		th.CompareAlpha = c.Alpha
+		a := benchmath.NewSample(slices.Clone(p.old.Values), &th)
+		b := benchmath.NewSample(slices.Clone(p.new.Values), &th)
+		test := benchmath.AssumeNothing.Compare(a, b)
+		ch := Change{
+			Point: p.new.Point, Unit: p.new.Unit, Higher: p.new.Higher, N1: test.N1, N2: test.N2, P: test.P,
+			Old: benchmath.AssumeNothing.Summary(a, 0.95), New: benchmath.AssumeNothing.Summary(b, 0.95),
+		}
+		ch.Worse = worse(ch.Old.Center, ch.New.Center, ch.Higher)
+		ch.Real = ch.P < c.Alpha
+		ch.Fails = ch.Real && ch.Worse > tolerance
+		if leastP(ch.N1, ch.N2) >= c.Alpha {
+			c.Need = max(c.Need, c.enough())
+		}
+		c.Changes = append(c.Changes, ch)
+	}
+	return c
+}
+
+// enough is how many measurements of each side can show a change.
+func (c *Comparison) enough() int {
+	n := 4
+	for leastP(n, n) >= c.Alpha/2 {
+		n++
+	}
+	return n
+}
+
+// worse is the share of old by which new is worse.
+func worse(old, new float64, higher bool) float64 {
+	d := new - old
+	if higher {
+		d = -d
+	}
+	switch {
+	case d == 0:
+		return 0
+	case old == 0:
+		return math.Inf(int(math.Copysign(1, d)))
+	}
+	return d / math.Abs(old)
+}
+
+// Failed returns the changes that fail, the worst first.
+func (c *Comparison) Failed() []Change {
+	var out []Change
+	for _, ch := range c.Changes {
+		if ch.Fails {
+			out = append(out, ch)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Change) int { return cmp.Compare(b.Worse, a.Worse) })
+	return out
+}
+
+// Verdict is missed when a metric is worse, by more than the tolerance and not by
+// chance; inconclusive when nothing is compared, or there were too few
+// measurements to tell; else met.
+func (c *Comparison) Verdict() recipes.Verdict {
+	switch {
+	case len(c.Failed()) > 0:
+		return recipes.Missed
+	case len(c.Changes) == 0 || c.Need > 0:
+		return recipes.Inconclusive
+	}
+	return recipes.Met
+}
+
+// Join is the verdict of a run that was held against another: the comparison's,
+// where the run's own limits do not already say no.
+func (c *Comparison) Join(own recipes.Verdict) recipes.Verdict {
+	switch v := c.Verdict(); {
+	case own == recipes.Missed:
+		return own
+	case v == recipes.Missed, own == recipes.Met:
+		return v
+	}
+	return own
+}

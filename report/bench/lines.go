@@ -1,0 +1,158 @@
+package bench
+
+import (
+	"io"
+	"math"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
+)
+
+// Write writes bench.txt, which benchstat reads: a line a trial for fixed loads
+// and sweeps, named BenchmarkRecipe/<recipe>/concurrency=N; one line for a search,
+// named BenchmarkRecipe/<recipe>/capacity, since a search ends at another load each
+// time and what can be compared is how far it came. A search without a certain
+// answer, and probes that cannot be trusted, have no line.
+//
+// What differs from run to run (date, seed, commit, URL, the server's version) is
+// not in the file's configuration: it would split benchstat's table.
+func Write(w io.Writer, o *recipes.Outcome) error {
+	b := benchfmt.NewWriter(w)
+	meta := func(unit, better string) error {
+		return b.Write(&benchfmt.UnitMetadata{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: unit, Key: "better"}, OrigUnit: unit, Value: better})
+	}
+	all := results(o)
+	used := map[string]bool{}
+	for _, r := range all {
+		for _, v := range r.Values {
+			used[v.Unit] = true
+		}
+	}
+	if unit, ok := capacityUnit(o); ok && used[unit] {
+		if err := meta(unit, "higher"); err != nil {
+			return err
+		}
+	}
+	for _, c := range columns {
+		if !used[c.Unit] {
+			continue
+		}
+		if err := meta(c.Unit, c.better()); err != nil {
+			return err
+		}
+	}
+	for _, r := range all {
+		r.Config = configOf(o)
+		if err := b.Write(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// capacityUnit is what the answer of a search over one dimension is in.
+func capacityUnit(o *recipes.Outcome) (string, bool) {
+	if s := o.Plan.Search; s != nil && len(s.Space) == 1 {
+		return sweep.Leaf(s.Space[0].Path), true
+	}
+	return "", false
+}
+
+// results are the lines.
+func results(o *recipes.Outcome) []*benchfmt.Result {
+	name := "Recipe/" + o.Recipe.Name
+	var out []*benchfmt.Result
+	if o.Plan.Search != nil {
+		if r := capacityResult(o, name+"/capacity"); r != nil {
+			out = append(out, r)
+		}
+		return out
+	}
+	for i := range o.Probes {
+		p := &o.Probes[i]
+		if p.State() == "untrusted" || p.State() == "unmeasured" {
+			continue
+		}
+		at := name
+		for k, path := range o.Plan.Paths() {
+			at += "/" + sweep.Leaf(path) + "=" + strconv.FormatFloat(p.Step.At[k], 'f', -1, 64)
+		}
+		for _, m := range p.Trials {
+			if r := result(at, m); len(r.Values) > 0 {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+// capacityResult is the answer of a search with the rates at its best point; nil
+// when there is no answer. That nothing passes is an answer: capacity 0.
+func capacityResult(o *recipes.Outcome, name string) *benchfmt.Result {
+	unit, one := capacityUnit(o)
+	if !o.Best.Found {
+		if o.Verdict != recipes.Missed || !one {
+			return nil
+		}
+		return &benchfmt.Result{Name: benchfmt.Name(name), Iters: len(o.Probes), Values: []benchfmt.Value{{Unit: unit}}}
+	}
+	p := &o.Probes[o.Best.Probe]
+	r := &benchfmt.Result{Name: benchfmt.Name(name), Iters: max(p.Requests(), 1)}
+	if one {
+		r.Values = append(r.Values, benchfmt.Value{Value: p.Step.At[0], Unit: unit})
+	}
+	for _, u := range columns {
+		if v, ok := p.Stat(u.metric, u.stat); ok && finite(v) && strings.HasSuffix(u.Unit, "/s") {
+			r.Values = append(r.Values, benchfmt.Value{Value: u.scale(v), Unit: u.Unit})
+		}
+	}
+	if len(r.Values) == 0 {
+		return nil
+	}
+	return r
+}
+
+// result is one trial's line. benchstat accepts NaN and infinities, and its
+// table is then spoilt without a word: they are left out.
+func result(name string, m *loadgen.Measurement) *benchfmt.Result {
+	n, _ := m.Stat(loadgen.TagCompleted, "avg")
+	r := &benchfmt.Result{Name: benchfmt.Name(name), Iters: max(int(n), 1)}
+	for _, u := range columns {
+		if v, ok := m.Stat(u.metric, u.stat); ok && finite(v) {
+			r.Values = append(r.Values, benchfmt.Value{Value: u.scale(v), Unit: u.Unit})
+		}
+	}
+	return r
+}
+
+// configOf is what must be the same for two files to be comparable.
+func configOf(o *recipes.Outcome) []benchfmt.Config {
+	var out []benchfmt.Config
+	add := func(key, value string) {
+		if value = strings.Join(strings.Fields(value), " "); value != "" {
+			out = append(out, benchfmt.Config{Key: key, Value: []byte(value), File: true})
+		}
+	}
+	add("goos", runtime.GOOS)
+	add("goarch", runtime.GOARCH)
+	add("model", o.Spec.Target.Redact(o.Server.Model))
+	swept := map[string]bool{}
+	for _, path := range o.Plan.Paths() {
+		swept[path] = true
+	}
+	if !swept[recipes.PathISL] {
+		add("isl", strconv.Itoa(o.Spec.Workload.ISL))
+	}
+	if !swept[recipes.PathOSL] {
+		add("osl", strconv.Itoa(o.Spec.Workload.OSL))
+	}
+	return out
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

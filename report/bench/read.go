@@ -1,0 +1,155 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// Measured returns what a run measured as bench.txt has it: per point and unit the
+// values of its trials. Of a search it is the answer, once.
+func Measured(o *recipes.Outcome) []Series {
+	var out []Series
+	for _, r := range results(o) {
+		point := pointOf(r.Name)
+		for _, v := range r.Values {
+			out = addTo(out, Series{Point: point, Unit: v.Unit, Higher: higher(v.Unit), Values: []float64{v.Value}})
+		}
+	}
+	return out
+}
+
+func addTo(all []Series, s Series) []Series {
+	i := slices.IndexFunc(all, func(o Series) bool { return o.Point == s.Point && o.Unit == s.Unit })
+	if i < 0 {
+		return append(all, s)
+	}
+	all[i].Values = append(all[i].Values, s.Values...)
+	return all
+}
+
+// pointOf is the part of a benchmark's name that says at which load: its
+// key=value segments. The base name is the recipe's or the user's, and the same
+// load may go by either.
+func pointOf(name benchfmt.Name) string {
+	_, parts := name.Parts()
+	var at []string
+	for _, p := range parts {
+		if part := strings.TrimPrefix(string(p), "/"); strings.Contains(part, "=") {
+			at = append(at, part)
+		}
+	}
+	return strings.Join(at, "/")
+}
+
+// File is a file of benchmark lines, read to be compared with.
+type File struct {
+	Path   string
+	names  []string
+	series map[string][]Series // by benchmark name
+	config map[string]string
+}
+
+// ReadFile reads the benchmark lines at path: a run's bench.txt, or what go
+// test -bench printed. A line that looks like one and is not is an error.
+func ReadFile(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read benchmarks: %w", err)
+	}
+	defer f.Close()
+	return read(f, path)
+}
+
+func read(from io.Reader, path string) (*File, error) {
+	b := &File{Path: path, series: map[string][]Series{}, config: map[string]string{}}
+	r := benchfmt.NewReader(from, path)
+	for r.Scan() {
+		switch rec := r.Result().(type) {
+		case *benchfmt.SyntaxError:
+			return nil, fmt.Errorf("read benchmarks: %w", rec)
+		case *benchfmt.Result:
+			name := rec.Name.String()
+			if !slices.Contains(b.names, name) {
+				b.names = append(b.names, name)
+			}
+			for _, c := range rec.Config {
+				if c.File {
+					b.config[c.Key] = string(c.Value)
+				}
+			}
+			for _, v := range rec.Values {
+				unit, value := v.Unit, v.Value
+				if v.OrigUnit != "" { // the reader makes seconds of -ns
+					unit, value = v.OrigUnit, v.OrigValue
+				}
+				up := higher(inFile(unit))
+				if way := r.Units().GetBetter(v.Unit); way != 0 {
+					up = way > 0
+				}
+				b.series[name] = addTo(b.series[name], Series{Point: pointOf(rec.Name), Unit: inFile(unit), Higher: up, Values: []float64{value}})
+			}
+		}
+	}
+	if err := r.Err(); err != nil {
+		return nil, fmt.Errorf("read benchmarks %s: %w", path, err)
+	}
+	if len(b.names) == 0 {
+		return nil, fmt.Errorf("read benchmarks %s: it has no benchmark line", path)
+	}
+	return b, nil
+}
+
+// For returns the file's series that a recipe's run can be compared with: those
+// of the recipe's own lines, else all, when every point stands under one name.
+func (b *File) For(recipe string) ([]Series, error) {
+	var out []Series
+	base := "Recipe/" + recipe
+	for _, n := range b.names {
+		if plain := strings.TrimSuffix(n, lastDash(n)); plain == base || strings.HasPrefix(n, base+"/") {
+			out = append(out, b.series[n]...)
+		}
+	}
+	if len(out) > 0 {
+		return out, nil
+	}
+	at := map[string]string{}
+	for _, n := range b.names {
+		point := b.series[n][0].Point
+		if other, taken := at[point]; taken {
+			return nil, fmt.Errorf("compare with benchmarks %s: both %s and %s may be recipe %s; name the lines Benchmark%s/…, or keep one of them in the file", b.Path, other, n, recipe, base)
+		}
+		at[point] = n
+		out = append(out, b.series[n]...)
+	}
+	return out, nil
+}
+
+// lastDash is a name's -GOMAXPROCS, empty when it has none.
+func lastDash(name string) string {
+	i := strings.LastIndexByte(name, '-')
+	if i < 0 || strings.Trim(name[i+1:], "0123456789") != "" {
+		return ""
+	}
+	return name[i:]
+}
+
+// Differs names the first thing in which the file's server or workload is not
+// the run's; empty when it is the same question.
+func (b *File) Differs(o *recipes.Outcome) string {
+	for _, c := range configOf(o) {
+		switch c.Key {
+		case "model", "isl", "osl":
+			if was, ok := b.config[c.Key]; ok && was != string(c.Value) {
+				return fmt.Sprintf("its %s was %s and is %s now", c.Key, was, c.Value)
+			}
+		}
+	}
+	return ""
+}
