@@ -20,6 +20,7 @@ const module = "github.com/aiperf-go/aiperf"
 var arrows = map[string][]string{
 	".":                       {},
 	"internal/golden":         {},
+	"internal/slow":           {},
 	"recipes/plan":            {"recipes/plan/internal/..."},
 	"loadgen/internal/sse":    {},
 	"loadgen/internal/bpe":    {},

@@ -14,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 )
 
@@ -32,6 +33,7 @@ import (
 // Each script has a module that requires this checkout, and a simulated server
 // of its own at $SERVER; a test that is to use it sets AIPERF_URL.
 func TestScript(t *testing.T) {
+	slow.Test(t, slow.Processes)
 	root, err := os.Getwd()
 	require.NoError(t, err)
 	sums, err := os.ReadFile("go.sum")

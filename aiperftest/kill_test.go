@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
@@ -88,6 +89,7 @@ func TestKilledChild(t *testing.T) {
 // all at random moments: no file is corrupt, no completed probe is repeated, and the
 // final answer is that of a search that was never interrupted.
 func TestKilled(t *testing.T) {
+	slow.Test(t, slow.Processes)
 	for style, kills := range map[recipes.Style]int{recipes.Monotonic: 8, recipes.Sequential: 6, recipes.SmoothIsotonic: 3, recipes.BO: 3} {
 		t.Run(string(style), func(t *testing.T) { killed(t, style, kills) })
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/bench"
@@ -128,6 +129,7 @@ const gateHead = "| surface | requests of a probe | capacity | met | missed | in
 // search with noise, and then the same server, or one that lost a tenth of its
 // capacity, held against it.
 func TestGateRates(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	runs, shared := gateRuns(t)
 	var table strings.Builder
 	table.WriteString(gateHead)
@@ -202,6 +204,7 @@ func seriesOf(o *recipes.Outcome) []bench.Series {
 // surface's boundary: ten measurements for a baseline, as many more as the gate
 // chooses by itself.
 func TestFixedGateRates(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	runs, _ := gateRuns(t)
 	var table strings.Builder
 	table.WriteString(gateHead)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -157,6 +158,7 @@ const heldOut = 2
 // TestRandomSurfaces runs the styles on surfaces that they were not tuned on.
 // It prints; the public surfaces carry the comparison with AIPerf.
 func TestRandomSurfaces(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	seeds, surfaces := 1, randomSurfaces(heldOut)[:12] // keeps the suite quick
 	if os.Getenv("AIPERF_SURFACES_SEEDS") != "" {
 		seeds, surfaces = min(10, surfaceSeeds(t)), randomSurfaces(heldOut)

@@ -1,8 +1,5 @@
-//go:build !race
-
-// These tests hold real times against the truth; under the race detector they
-// would measure the detector. The race run has the same code in virtual time,
-// TestBoundaryVirtual and TestRecipesVirtual.
+// These tests hold real times against the truth. The race run has the same code in
+// virtual time: TestBoundaryVirtual and TestRecipesVirtual.
 
 package recipes_test
 
@@ -13,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 )
@@ -22,6 +20,7 @@ import (
 // derives to them within 5 %: here over sockets, client and server sharing the
 // machine with whatever else it does.
 func TestRecipesHTTP(t *testing.T) {
+	slow.Test(t, slow.RealTime)
 	for _, c := range modelled {
 		t.Run(c.recipe, func(t *testing.T) {
 			c.check(t, func(m simserver.Model) (*simserver.Server, dialFunc) { return simserver.New(m), nil })
@@ -34,6 +33,7 @@ func TestRecipesHTTP(t *testing.T) {
 // probes takes in the same run. One model and probes of 100 requests by default; five
 // with every default with AIPERF_COMPARE=all, which takes eight minutes.
 func TestSequentialHTTP(t *testing.T) {
+	slow.Test(t, slow.RealTime)
 	requests := 100
 	if os.Getenv("AIPERF_COMPARE") == "all" {
 		requests = 0
@@ -68,6 +68,7 @@ func TestSequentialHTTP(t *testing.T) {
 // five models by default, so that go test ./... stays quick; all with
 // AIPERF_TRUTH=all.
 func TestBoundaryHTTP(t *testing.T) {
+	slow.Test(t, slow.RealTime)
 	all := os.Getenv("AIPERF_TRUTH") == "all"
 	for _, s := range ttftScenarios() {
 		if !all && s.Name != "chat" && s.Name != "large" {

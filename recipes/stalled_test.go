@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
@@ -15,6 +16,7 @@ import (
 // are 2.5 times what they should be, as when the machine was busy for its
 // length. No style may end below the boundary because of it.
 func TestOneStalledProbe(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	const b, slope, sigma = 150.4, 1.5, 0.02
 	s := surface{Name: "straight", Lo: 1, Hi: 1000}
 	for _, st := range surfaceStyles {

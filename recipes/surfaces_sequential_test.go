@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/plan"
@@ -149,6 +150,7 @@ func (s surface) recipe() *recipes.Recipe {
 // 1 000 requests, through Run: decider, decision and planner together. It prints
 // the cost beside that of full probes.
 func TestRequestSurfaces(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	surfaces, seeds := loadSurfaces(t), surfaceSeeds(t)
 	full := os.Getenv("AIPERF_FULL_PROBES") != ""
 	var table, details strings.Builder

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
@@ -542,6 +543,7 @@ func arePublic(surfaces []surface) bool {
 // with AIPerf's. The comparison needs the 20 seeds it was measured with; fewer
 // print the table only.
 func TestSurfaces(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	surfaces, seeds := loadSurfaces(t), surfaceSeeds(t)
 	comparable := seeds >= 20 && arePublic(surfaces)
 	if !comparable {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
@@ -72,6 +73,7 @@ func simulations(t *testing.T, fewer int) int {
 // runs of a row, and among the decided ones where they are a twentieth at least;
 // fewer runs, as by default, can only show a rate that is significantly higher.
 func TestSequentialErrorRates(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	const (
 		threshold = 200.0
 		n         = 1000
