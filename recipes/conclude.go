@@ -9,7 +9,8 @@ import (
 )
 
 func noAnswer() plan.Answer {
-	return plan.Answer{Safe: math.NaN(), Estimate: math.NaN(), Lo: math.NaN(), Hi: math.NaN()}
+	nan := math.NaN()
+	return plan.Answer{Safe: nan, Estimate: nan, Interval: plan.Interval{Lo: nan, Hi: nan}, Bracket: plan.Bracket{Lo: nan, Hi: nan}}
 }
 
 // answer reads what is known so far: boundary, tiers and best point.

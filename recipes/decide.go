@@ -10,7 +10,7 @@ import (
 // decide reads a probe's trials against the limits and turns them into what a
 // planner sees. It fills in Readings and Observed.
 func (p *Probe) decide(limits []Limit, objectives []Objective) []error {
-	o := plan.Observation{At: p.Step.At, State: plan.Full}
+	o := plan.Observation{At: p.Step.At, Asked: p.Step, State: plan.Full}
 	failed := 0
 	for _, m := range p.Trials {
 		n, _ := m.Stat(loadgen.TagCompleted, "avg")
@@ -22,12 +22,12 @@ func (p *Probe) decide(limits []Limit, objectives []Objective) []error {
 		}
 	}
 	for i, l := range limits {
-		r, limit := read(l, p.Trials)
+		r, margin := read(l, p.Trials)
 		if o.State == plan.Cut && len(p.deciders) > 0 {
-			conclude(p.deciders, i).settle(&r, &limit)
+			conclude(p.deciders, i).settle(&r, &margin)
 		}
 		p.Readings = append(p.Readings, r)
-		o.Limits = append(o.Limits, limit)
+		o.Margins = append(o.Margins, margin)
 	}
 	for _, g := range objectives {
 		v, ok := p.Stat(g.Metric, g.Stat)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
 // logAxis is a swept path with log-spaced whole numbers: the ends that were
@@ -15,7 +13,7 @@ func logAxis(recipe, path string, in Input, b Bounds, lo, hi int, steps *int, or
 	if err != nil {
 		return Axis{}, err
 	}
-	values, err := plan.LogSteps(float64(lo), float64(hi), valueOr(steps, or))
+	values, err := logSteps(float64(lo), float64(hi), valueOr(steps, or))
 	if err != nil {
 		return Axis{}, wrong(recipe, in, "%v", err)
 	}

@@ -169,21 +169,21 @@ func (o *Outcome) BestTrials() (best []int, feasible int) {
 	if o.Plan == nil || o.Plan.Search == nil {
 		return nil, 0
 	}
-	var trials []plan.Trial
+	var points []plan.ScoredPoint
 	for i := range o.Probes {
 		p := &o.Probes[i]
-		var t plan.Trial
-		t.Feasible, _ = p.Passes(o.Spec.Confidence)
+		var point plan.ScoredPoint
+		point.Feasible, _ = p.Passes(o.Spec.Confidence)
 		for k := range o.Plan.Search.Objectives {
 			v := math.NaN()
 			if k < len(p.Observed.Goals) {
 				v = p.Observed.Goals[k].Value
 			}
-			t.Goals = append(t.Goals, v)
+			point.Goals = append(point.Goals, v)
 		}
-		trials = append(trials, t)
+		points = append(points, point)
 	}
-	best, feasible = plan.BestTrials(o.problem().Goals, trials)
+	best, feasible = plan.BestPoints(o.problem().Goals, points)
 	if len(o.Plan.Search.Objectives) == 1 && o.Best.Found {
 		best = []int{o.Best.Probe}
 	}

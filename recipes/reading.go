@@ -14,7 +14,7 @@ import (
 const farthest = 3.0
 
 // read holds one limit against a probe's trials, their requests pooled.
-func read(l Limit, trials []*loadgen.Measurement) (Reading, plan.Limit) {
+func read(l Limit, trials []*loadgen.Measurement) (Reading, plan.Margin) {
 	r := Reading{Limit: l, Value: math.NaN(), Adjusted: math.NaN(), Lo: math.NaN(), Hi: math.NaN(), Pass: math.NaN()}
 	r.Value = pooledStat(trials, l.Metric, l.Stat)
 	r.Adjusted = r.Value
@@ -22,7 +22,7 @@ func read(l Limit, trials []*loadgen.Measurement) (Reading, plan.Limit) {
 	if !math.IsNaN(se) {
 		r.interval(se)
 	}
-	g := plan.Limit{Estimate: plan.Estimate{Value: math.NaN(), SE: math.NaN()}, Pass: math.NaN()}
+	g := plan.Margin{Estimate: plan.Estimate{Value: math.NaN(), SE: math.NaN()}, Pass: math.NaN()}
 	if se > 0 {
 		switch bad := 1 - r.Value; {
 		case l.badShare() && bad > 0:

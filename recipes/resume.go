@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 
@@ -124,4 +125,20 @@ func (o *Outcome) history() []plan.Observation {
 		h = append(h, o.Probes[i].Observed)
 	}
 	return h
+}
+
+// RestoreBoundary sets the boundary as a file has it. The file does not say whether lo and
+// hi are the ends of an interval or of a bracket, and at which level; the planner that
+// found them does, asked for its answers to the same probes.
+func (o *Outcome) RestoreBoundary(safe, estimate, lo, hi float64) {
+	o.Boundary = noAnswer()
+	o.Boundary.Safe, o.Boundary.Estimate = safe, estimate
+	if s := o.Plan.Search; s != nil && s.planner() != nil && !(math.IsNaN(lo) && math.IsNaN(hi)) {
+		o.Boundary.Level = s.planner().Answers(o.problem(), o.history())[0].Level
+	}
+	if o.Boundary.Level > 0 {
+		o.Boundary.Lo, o.Boundary.Hi = lo, hi
+		return
+	}
+	o.Boundary.Bracket = plan.Bracket{Lo: lo, Hi: hi}
 }

@@ -184,7 +184,7 @@ func conclude(deciders []*sequential, i int) conclusion {
 // settle gives a probe that ended early the certainty that its deciders came to.
 // A test that stayed open leaves the reading as it is, but for the dependence of
 // the requests, which the deciders know better: they saw whole blocks.
-func (c conclusion) settle(r *Reading, l *plan.Limit) {
+func (c conclusion) settle(r *Reading, l *plan.Margin) {
 	if r.Of == 0 {
 		return
 	}

@@ -6,17 +6,23 @@ import "math"
 // points inside a bracket.
 type axis struct{ Dim }
 
-// only returns the axis of a problem of one dimension with sound bounds.
-func only(p Problem) (axis, bool) {
+// axisOf returns the axis of a problem of one dimension, its bounds moved inwards to
+// legal values; the zero axis of any other.
+func axisOf(p Problem) axis {
 	if len(p.Dims) != 1 {
-		return axis{}, false
+		return axis{}
 	}
 	d := p.Dims[0]
 	if d.Int {
 		d.Lo, d.Hi = math.Ceil(d.Lo), math.Floor(d.Hi)
 	}
-	ok := d.Lo <= d.Hi && !math.IsInf(d.Lo, 0) && !math.IsInf(d.Hi, 0)
-	return axis{d}, ok
+	return axis{d}
+}
+
+// single reports whether the problem has one dimension, with bounds that enclose
+// something.
+func (v view) single() bool {
+	return len(v.Dims) == 1 && v.Lo <= v.Hi && !math.IsInf(v.Lo, 0) && !math.IsInf(v.Hi, 0)
 }
 
 // clamp returns the legal value nearest to x.
@@ -35,10 +41,11 @@ func (a axis) clampDown(x float64) float64 {
 	return max(a.Lo, min(a.Hi, x))
 }
 
-// A boundary whose 95 % interval is wider than ± this, in ln x, is not known.
+// knownWidth is half of the widest 95% interval, in ln x, of which a boundary still
+// counts as known: ±10% is what two runs of the same server differ by.
 const knownWidth = 0.1
 
-// identifies reports whether a 95 % interval tells the boundary to ±10 %, or to two
+// identifies reports whether a 95% interval tells the boundary to ±10%, or to two
 // neighbouring values. Where it does not, factor is how many times as many
 // requests a probe would: standard errors fall with their root.
 func (a axis) identifies(lo, hi float64) (ok bool, factor float64) {
@@ -58,7 +65,7 @@ func halfWidth(lo, hi float64) float64 { return math.Log(hi/lo) / 2 }
 func (a axis) up(x, factor float64) float64 {
 	y := x * factor
 	if y <= x {
-		y = x + (a.Hi-a.Lo)/100
+		y = x + (a.Hi-a.Lo)/100 // no curve is known there to choose a step by
 	}
 	if a.Int {
 		y = max(math.RoundToEven(y), x+1)
@@ -67,7 +74,8 @@ func (a axis) up(x, factor float64) float64 {
 }
 
 // narrow reports whether nothing worth probing lies between lo and hi: whole
-// numbers that are neighbours, or a gap below precision × hi.
+// numbers that are neighbours, or a gap below precision × hi. Real numbers are apart
+// when a float64 can still tell a few thousand values between them.
 func (a axis) narrow(lo, hi, precision float64) bool {
 	gap := hi - lo
 	if a.Int && gap <= 1 {
@@ -83,8 +91,8 @@ func (a axis) inside(x, lo, hi float64) (y float64, ok bool) {
 		x = max(lo+1, min(hi-1, x))
 		return x, x > lo && x < hi
 	}
-	margin := (hi - lo) / 64
-	x = max(lo+margin, min(hi-margin, x))
+	room := (hi - lo) / 64 // nearer to an end a probe would say what is known already
+	x = max(lo+room, min(hi-room, x))
 	return x, x > lo && x < hi
 }
 

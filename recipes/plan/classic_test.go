@@ -24,7 +24,7 @@ func concurrency(lo, hi float64) Problem {
 func margins(x, se float64, gs ...float64) Observation {
 	o := Observation{At: []float64{x}}
 	for _, g := range gs {
-		o.Limits = append(o.Limits, Limit{Estimate: Estimate{Value: g, SE: se}, Pass: unknown})
+		o.Margins = append(o.Margins, Margin{Estimate: Estimate{Value: g, SE: se}, Pass: unknown})
 	}
 	return o
 }
@@ -52,12 +52,14 @@ func drive(t testing.TB, planner Planner, p Problem, probe func(Step) Observatio
 		require.True(t, s.Size >= 0 && s.Size <= 4, "size %v", s.Size)
 		visits := 0
 		for _, o := range h {
-			if slices.Equal(o.At, s.At) && says(o) {
+			if slices.Equal(o.At, s.At) && o.says() {
 				visits++
 			}
 		}
 		require.LessOrEqual(t, visits, maxVisits, "%v again after %d visits", x, visits)
-		h = append(h, probe(s))
+		o := probe(s)
+		o.Asked = s
+		h = append(h, o)
 	}
 	require.Fail(t, "the search does not end")
 	return nil, ""
@@ -185,7 +187,7 @@ func TestBudget(t *testing.T) {
 		p.Budget = 4
 		h, reason := drive(t, planner, p, line(900, 1.5))
 		assert.Len(t, h, 4, name)
-		assert.Equal(t, maxIterations, reason, name)
+		assert.Equal(t, ReasonMaxIterations, reason, name)
 		assert.Equal(t, h[3].At[0], planner.Answers(p, h)[0].Safe, name)
 	}
 }
@@ -216,20 +218,20 @@ func script(rng *rand.Rand, limits int) func(Step) Observation {
 	return func(s Step) Observation {
 		o := Observation{At: slices.Clone(s.At), Requests: rng.IntN(3) * 100}
 		for range limits {
-			l := Limit{Estimate: Estimate{Value: 1.5*math.Log(max(s.At[0], 1e-3)/b) + sigma*rng.NormFloat64(), SE: []float64{unknown, 0, sigma}[rng.IntN(3)]}, Pass: unknown}
+			l := Margin{Estimate: Estimate{Value: 1.5*math.Log(max(s.At[0], 1e-3)/b) + sigma*rng.NormFloat64(), SE: []float64{unknown, 0, sigma}[rng.IntN(3)]}, Pass: unknown}
 			if rng.Float64() < 0.2 {
 				l.Pass = rng.Float64()
 			}
 			if rng.Float64() < odd {
 				l.Value = []float64{unknown, math.Inf(1), math.Inf(-1), 0, -l.Value}[rng.IntN(5)]
 			}
-			o.Limits = append(o.Limits, l)
+			o.Margins = append(o.Margins, l)
 		}
 		if rng.Float64() < odd {
 			o.State = State(rng.IntN(5))
 		}
 		if rng.Float64() < odd/4 {
-			o.Limits = o.Limits[:rng.IntN(len(o.Limits)+1)]
+			o.Margins = o.Margins[:rng.IntN(len(o.Margins)+1)]
 		}
 		return o
 	}
@@ -254,7 +256,8 @@ func playScript(t testing.TB, seed uint64) {
 		}
 		for _, a := range as {
 			require.True(t, math.IsNaN(a.Safe) || slices.Contains(points(h), a.Safe), "the answer %v was not probed", a.Safe)
-			require.False(t, a.Lo > a.Hi, "%+v", a)
+			lo, hi := a.Ends()
+			require.False(t, lo > hi, "%+v", a)
 		}
 	}
 	_ = SmoothIsotonic{}.Summary(p, nil)
@@ -312,7 +315,7 @@ func TestList(t *testing.T) {
 // How the visits of one point combine.
 func TestPooledVerdict(t *testing.T) {
 	pass := func(p float64, requests int) Observation {
-		return Observation{At: []float64{4}, Requests: requests, Limits: []Limit{{Estimate: Estimate{unknown, unknown}, Pass: p}}}
+		return Observation{At: []float64{4}, Requests: requests, Margins: []Margin{{Estimate: Estimate{unknown, unknown}, Pass: p}}}
 	}
 	tests := []struct {
 		why    string
@@ -337,7 +340,7 @@ func TestPooledVerdict(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.why, func(t *testing.T) {
 			p := concurrency(1, 10)
-			tr := read(p, tt.h, tiers(p, tt.h)[0], noiseEstimate)
+			tr := viewsOf(p, tt.h)[0].read(noiseEstimate)
 			require.Len(t, tr.points, 1)
 			assert.GreaterOrEqual(t, tr.points[0].pass, tt.lo)
 			assert.LessOrEqual(t, tr.points[0].pass, tt.hi)
@@ -397,7 +400,7 @@ func TestSummary(t *testing.T) {
 	})
 	s := SmoothIsotonic{}.Summary(p, h)
 	assert.Equal(t, smoothPrecision, reason)
-	assert.Equal(t, Smooth, s.Type)
+	assert.Equal(t, smoothType, s.Type)
 	assert.Equal(t, 1, s.Binding)
 	assert.True(t, s.Identifiable)
 
@@ -411,7 +414,7 @@ func TestSummary(t *testing.T) {
 	})
 	s = SmoothIsotonic{}.Summary(p, h)
 	assert.Equal(t, smoothCliff, reason)
-	assert.Equal(t, Cliff, s.Type)
+	assert.Equal(t, cliffType, s.Type)
 
 	// Noise of 10 % on a slope of 0.2 moves it by 50 % a probe: it cannot be
 	// known, and the interval says so by holding the truth.

@@ -10,6 +10,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/bootstrap"
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/isotonic"
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/pchip"
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/root"
 )
 
 func TestGoldenPAVA(t *testing.T) {
@@ -28,11 +33,11 @@ func TestGoldenPAVA(t *testing.T) {
 			if c.Weights == nil {
 				w = nil
 			}
-			nearAll(t, numbers(c.Increasing), isotonic(y, w, false), 1e-12)
-			nearAll(t, numbers(c.Decreasing), isotonic(y, w, true), 1e-12)
+			nearAll(t, numbers(c.Increasing), isotonic.Fit(y, w, false), 1e-12)
+			nearAll(t, numbers(c.Decreasing), isotonic.Fit(y, w, true), 1e-12)
 			starts, weights := []int{}, []float64{}
-			for _, b := range pava(y, w) {
-				starts, weights = append(starts, b.start), append(weights, b.weight)
+			for _, b := range isotonic.Pool(y, w) {
+				starts, weights = append(starts, b.Start), append(weights, b.Weight)
 			}
 			assert.Equal(t, c.Starts, append(starts, len(y)))
 			nearAll(t, numbers(c.BlockW), weights, 1e-12)
@@ -63,16 +68,16 @@ func TestGoldenPCHIP(t *testing.T) {
 	}
 	for i, c := range readVectors[golden](t, "pchip.json") {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			curve, err := newPCHIP(numbers(c.X), numbers(c.Y))
+			curve, err := pchip.New(numbers(c.X), numbers(c.Y))
 			require.NoError(t, err)
 			for k, x := range numbers(c.Grid) {
-				near(t, float64(c.Values[k]), curve.at(x), 1e-10, "at %v", x)
+				near(t, float64(c.Values[k]), curve.At(x), 1e-10, "at %v", x)
 			}
-			nearAll(t, numbers(c.Slopes), curve.slopes, 1e-10)
+			nearAll(t, numbers(c.Slopes), curve.Slopes(), 1e-10)
 			for k, x := range numbers(c.Extrapolated.X) {
-				near(t, float64(c.Extrapolated.Y[k]), curve.at(x), 1e-10, "beyond, at %v", x)
+				near(t, float64(c.Extrapolated.Y[k]), curve.At(x), 1e-10, "beyond, at %v", x)
 			}
-			nearAll(t, numbers(c.Roots), curve.roots(), 1e-10)
+			nearAll(t, numbers(c.Roots), curve.Roots(), 1e-10)
 		})
 	}
 }
@@ -97,20 +102,20 @@ func TestGoldenSmoothIsotonicFit(t *testing.T) {
 	for i, c := range readVectors[golden](t, "smooth_isotonic_fit.json") {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			xs, ys := numbers(c.X), numbers(c.Y)
-			curve, err := smoothFit(xs, ys, nil)
+			curve, err := isotonic.Smooth(xs, ys, nil)
 			if c.Error != "" { // the words are AIPerf's; that it refuses is the rule
 				require.Error(t, err)
 				return
 			}
 			require.NoError(t, err)
-			fit := isotonic(ys, nil, false)
+			fit := isotonic.Fit(ys, nil, false)
 			nearAll(t, numbers(c.Fit), fit, 1e-9)
-			nearAll(t, numbers(c.Strictified), strictify(fit), 1e-9)
+			nearAll(t, numbers(c.Strictified), isotonic.Strictify(fit), 1e-9)
 			for _, e := range c.Evals {
-				near(t, float64(e.Y), curve.at(e.X), 1e-9, "at %v", e.X)
+				near(t, float64(e.Y), curve.At(e.X), 1e-9, "at %v", e.X)
 			}
 			for _, b := range c.Brackets {
-				root, ok := curve.rootIn(b.Lo, b.Hi)
+				root, ok := curve.RootIn(b.Lo, b.Hi)
 				if b.Root == nil {
 					assert.False(t, ok, "a root %v in [%v, %v]", root, b.Lo, b.Hi)
 					continue
@@ -151,13 +156,13 @@ func TestGoldenBrent(t *testing.T) {
 		t.Run(fmt.Sprintf("%s in %v..%v", c.F, c.Lo, c.Hi), func(t *testing.T) {
 			f, ok := functions[c.F]
 			require.True(t, ok, "the test knows no function %q", c.F)
-			root, ok := brent(f, c.Lo, c.Hi)
+			x, ok := root.Brent(f, c.Lo, c.Hi)
 			if c.Root == nil {
-				assert.False(t, ok, "a root %v", root)
+				assert.False(t, ok, "a root %v", x)
 				return
 			}
 			require.True(t, ok)
-			near(t, *c.Root, root, 1e-9)
+			near(t, *c.Root, x, 1e-9)
 		})
 	}
 }
@@ -173,7 +178,7 @@ func TestGoldenBootstrapCI(t *testing.T) {
 	}
 	for i, c := range readVectors[golden](t, "bootstrap_ci.json") {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			lo, hi := bootstrapCI(numbers(c.Margins), uint64(i))
+			lo, hi := bootstrap.MeanInterval(numbers(c.Margins), uint64(i))
 			if c.NaN {
 				assert.True(t, math.IsNaN(lo) && math.IsNaN(hi), "[%v, %v]", lo, hi)
 				return
@@ -184,7 +189,17 @@ func TestGoldenBootstrapCI(t *testing.T) {
 	}
 }
 
+// AIPerf repeats a boundary candidate with gain 4 on the squared relative scatter, 3 to
+// 20 times; an override above 0 wins. Style smooth_isotonic visits its answer as long as
+// that can raise it instead, so that the rule is held here only for who wants it.
 func TestGoldenReplicateCount(t *testing.T) {
+	count := func(sigma, threshold float64, override int) int {
+		if override > 0 {
+			return override
+		}
+		r := sigma / max(math.Abs(threshold), 1e-9)
+		return int(min(20, max(3, math.Ceil(4*r*r))))
+	}
 	type golden struct {
 		Sigma     float64 `json:"sigma"`
 		Threshold float64 `json:"threshold"`
@@ -192,8 +207,27 @@ func TestGoldenReplicateCount(t *testing.T) {
 		Count     int     `json:"count"`
 	}
 	for _, c := range readVectors[golden](t, "replicate_count.json") {
-		assert.Equal(t, c.Count, replicateCount(c.Sigma, c.Threshold, c.Override), "%+v", c)
+		assert.Equal(t, c.Count, count(c.Sigma, c.Threshold, c.Override), "%+v", c)
 	}
+}
+
+// steep is AIPerf's cliff test: the last margin lies more than three standard
+// deviations of the last three off the fitted curve, in a bracket wider than 5% of the
+// upper bound. On monotone data it cannot fire, since the fit goes through the last
+// point: the planner has a test of its own.
+func steep(margins []float64, fittedAtLast, feasibleMax, infeasibleMin, hi float64) bool {
+	n := len(margins)
+	if n < 3 {
+		return false
+	}
+	last := margins[n-3:]
+	mean := (last[0] + last[1] + last[2]) / 3
+	variance := 0.0
+	for _, m := range last {
+		variance += (m - mean) * (m - mean) / 3
+	}
+	s := math.Sqrt(variance)
+	return s > 0 && math.Abs(last[2]-fittedAtLast) > 3*s && infeasibleMin-feasibleMax > 0.05*hi
 }
 
 func TestGoldenDetectCliff(t *testing.T) {
@@ -261,28 +295,9 @@ func TestGoldenNormalizeMargins(t *testing.T) {
 					sigmas = append(sigmas, c.Sigmas.values[k])
 				}
 			}
-			k, value := binding(margins, sigmas, thresholds)
+			k, value := nearest(margins, sigmas, thresholds)
 			assert.Equal(t, c.Binding, c.Margins.keys[k])
 			near(t, float64(c.Value), value, 1e-9)
 		})
-	}
-}
-
-func TestGoldenLogspaceIntSteps(t *testing.T) {
-	type golden struct {
-		Lo     float64 `json:"lo"`
-		Hi     float64 `json:"hi"`
-		Steps  int     `json:"steps"`
-		Values []int   `json:"values"`
-		Error  string  `json:"error"`
-	}
-	for _, c := range readVectors[golden](t, "logspace_int_steps.json") {
-		got, err := LogSteps(c.Lo, c.Hi, c.Steps)
-		if c.Error != "" {
-			assert.Error(t, err, "%+v", c)
-			continue
-		}
-		require.NoError(t, err, "%+v", c)
-		assert.Equal(t, c.Values, got, "%+v", c)
 	}
 }
