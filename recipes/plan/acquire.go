@@ -12,26 +12,30 @@ import (
 )
 
 const (
-	// fantasies are the draws that the noisy expected improvement is averaged over.
+	// fantasies are the draws that the noisy expected improvement is averaged over. They
+	// are quasi-random, so that few are enough.
 	fantasies = 16
-	// Draws that a candidate gets in the first and in the second round of volumeGain.
-	// finalists of the rough round get the fine one.
+	// roughDraws are what every candidate gets of volumeGain, and fineDraws what the
+	// finalists of that round get in a second one.
 	roughDraws = 8
 	fineDraws  = 32
 	finalists  = 24
-	// Candidates of a search in several dimensions: spread over the cube, and around the
-	// best points so far in widening steps. Twice as many found no better points.
+	// wideCandidates of a search in several dimensions are spread over the cube, and
+	// nearCandidates lie around each of the nearBest points so far, in widening steps.
 	wideCandidates = 160
 	nearBest       = 3
 	nearCandidates = 40
+	// hopelessPass is P(every limit holds) below which neither a point in one dimension
+	// nor anything above it is a candidate.
+	hopelessPass = 0.02
 )
 
-// gainer scores a point of the cube: ln of what a probe there is expected to
-// add to the best feasible goals, in standardised units.
+// gainer scores a point of the cube: ln of what a probe there is expected to add to the
+// best feasible goals, in standardised units.
 type gainer func(u []float64) float64
 
-// plainGain is log expected improvement over the best posterior mean among the
-// points believed to pass.
+// plainGain is log expected improvement over the best posterior mean among the points
+// believed to pass.
 func (s *study) plainGain() gainer {
 	best := s.incumbent()
 	return func(u []float64) float64 {
@@ -60,13 +64,14 @@ func (s *study) passing(a aim) []bool {
 	return out
 }
 
-// volumeGain returns scores of several goals: ln of the hypervolume that a point
-// is expected to add to the front of the points believed to pass, over draws
-// draws of its goals (Monte Carlo EHVI; Daulton, Balandat & Bakshy 2020). The
-// front is of posterior means, so that a lucky probe is not its corner. Goals
-// count in the models' units, where they are of one size.
+// volumeGain returns scores of several goals: ln of the hypervolume that a point is
+// expected to add to the front of the points believed to pass, over draws draws of its
+// goals (Monte Carlo EHVI; Daulton, Balandat & Bakshy 2020). The front is of posterior
+// means, so that a lucky probe is not its corner. Goals count in the models' units, where
+// they are of one size.
 func (s *study) volumeGain(draws int) gainer {
-	order := make(front.Maximize, len(s.aims)) // standardised goals are turned so that more is better
+	// Standardised goals are turned so that more is better.
+	order := make(front.Maximize, len(s.aims))
 	var passing, all [][]float64
 	for i, u := range s.units {
 		means := make([]float64, len(s.aims))
@@ -84,13 +89,14 @@ func (s *study) volumeGain(draws int) gainer {
 		if reference[k] = a.standardise(s.Goals[k].Reference); !finite(reference[k]) {
 			reference[k] = math.Inf(1)
 			for _, m := range all {
-				reference[k] = min(reference[k], m[k]-0.1) // so that the worst counts a little
+				// A tenth of a standard deviation below, so that the worst counts, too.
+				reference[k] = min(reference[k], m[k]-0.1)
 			}
 		}
 	}
 	base := order.Volume(reference, passing)
 	marked := order.Mark(passing)
-	var boxes [][]float64 // of the front, from the reference on
+	var boxes [][]float64 // of the front, counted from the reference
 	for i, m := range passing {
 		if box := order.Box(reference, m); marked[i] && box != nil {
 			boxes = append(boxes, box)
@@ -110,22 +116,20 @@ func (s *study) volumeGain(draws int) gainer {
 			}
 			sum += front.Exclusive(draw, boxes)
 		}
-		// A share of the volume that is there, so that it reads as a relative
-		// gain; the least value keeps hopeless candidates in the order of the limits.
+		// A share of the volume that is there, so that it reads as a relative gain; the
+		// least value keeps hopeless candidates in the order of the limits.
 		return math.Log(max(sum/float64(draws), 1e-12) / max(base, 1e-3))
 	}
 }
 
-// improve is the noisy acquisition of Bayes, expect the plain one of Optuna's GP
-// sampler.
+// improve is the noisy acquisition of Bayes, expect the plain one of Optuna's GP sampler.
 func (s *study) improve(rng *rand.Rand) pick { return s.acquire(rng, (*study).noisyGain) }
 func (s *study) expect(rng *rand.Rand) pick  { return s.acquire(rng, (*study).plainGain) }
 
-// acquire returns the unprobed point with the largest gain times the
-// probability that all limits hold (Gardner et al. 2014, "Bayesian optimization
-// with inequality constraints", eq. 6), in logs. With several goals the gain is
-// that of hypervolume, whatever single asks for. With none, a feasible point is
-// all there is to find.
+// acquire returns the unprobed point with the largest gain times the probability that all
+// limits hold (Gardner et al. 2014, "Bayesian optimization with inequality constraints",
+// eq. 6), in logarithms. With several goals the gain is that of hypervolume, whatever
+// single asks for. Without goals, a feasible point is all there is to find.
 func (s *study) acquire(rng *rand.Rand, single func(*study) gainer) pick {
 	gain, relative := func([]float64) float64 { return 0 }, 1.0
 	several := len(s.aims) > 1 && s.scored()
@@ -179,7 +183,7 @@ func (s *study) scored() bool {
 	return true
 }
 
-// relative turns a standardised gain into a share of the goal.
+// relative is the factor that turns a standardised gain into a share of the goal.
 func (a aim) relative() float64 {
 	if a.log {
 		return a.sd
@@ -187,9 +191,9 @@ func (a aim) relative() float64 {
 	return a.sd / max(math.Abs(a.mean), 1e-12)
 }
 
-// incumbent returns the largest posterior mean of the first goal among the
-// points believed to pass; when there are none, the smallest of all, so that any
-// feasible point is an improvement.
+// incumbent returns the largest posterior mean of the first goal among the points
+// believed to pass; when there are none, the smallest of all, so that any feasible point
+// is an improvement.
 func (s *study) incumbent() float64 {
 	best, worst := math.Inf(-1), math.Inf(1)
 	for i, u := range s.units {
@@ -211,7 +215,7 @@ func (s *study) candidates(rng *rand.Rand) [][]float64 {
 	if len(s.space.dims) == 1 {
 		o := s.prospect()
 		for i, x := range o.xs {
-			if s.trend && o.pass[i] < 0.02 { // nor does anything above it count
+			if s.trend && o.pass[i] < hopelessPass {
 				break
 			}
 			if at := []float64{x}; !s.probed(at) {
@@ -236,7 +240,7 @@ func (s *study) candidates(rng *rand.Rand) [][]float64 {
 		}
 		for k := range nearCandidates {
 			u := slices.Clone(s.units[i])
-			width := 0.02 * math.Pow(2, float64(k%5)) // 2 to 32 % of the range
+			width := 0.02 * math.Pow(2, float64(k%5)) // 2% to 32% of the range
 			for j := range u {
 				if d == 1 || rng.IntN(2) == 0 {
 					u[j] = min(max(u[j]+width*rng.NormFloat64(), 0), 1)

@@ -26,9 +26,8 @@ type Answer struct {
 }
 
 // Interval is an interval that holds the boundary with probability Level: a credible
-// interval of the style's model. An end is NaN where it lies outside of the range.
-// Level is for example 0.95 or 0.90; at level 0 no interval is known, and Lo and Hi are
-// NaN.
+// interval of the style's model. An end is NaN where it lies outside of the range. Level
+// is for example 0.95 or 0.90; at level 0 no interval is known, and Lo and Hi are NaN.
 type Interval struct{ Lo, Hi, Level float64 }
 
 // Bracket is the largest passing and the smallest failing value that was probed; NaN
@@ -85,9 +84,9 @@ func (t track) answer() Answer {
 	return a
 }
 
-// crossing interpolates the worst margin of a pass and a failure to zero, straight in
-// ln x as latency curves nearly are. Without two finite margins of opposite sign it
-// returns the passing point.
+// crossing interpolates the worst margin of a pass and a failure to zero, straight in ln
+// x as latency curves nearly are. Without two finite margins of opposite sign it returns
+// the passing point.
 func crossing(pass, fail belief) float64 {
 	g, h := pass.worst(), fail.worst()
 	if !(g <= 0 && h > 0) || math.IsInf(g, 0) || math.IsInf(h, 0) || pass.x <= 0 {

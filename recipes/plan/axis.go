@@ -2,8 +2,8 @@ package plan
 
 import "math"
 
-// axis is the arithmetic of one searched dimension: legal values, steps up and
-// points inside a bracket.
+// axis is the arithmetic of one searched dimension: legal values, steps up and points
+// inside a bracket.
 type axis struct{ Dim }
 
 // axisOf returns the axis of a problem of one dimension, its bounds moved inwards to
@@ -42,12 +42,12 @@ func (a axis) clampDown(x float64) float64 {
 }
 
 // knownWidth is half of the widest 95% interval, in ln x, of which a boundary still
-// counts as known: ±10% is what two runs of the same server differ by.
+// counts as known: ±10%.
 const knownWidth = 0.1
 
 // identifies reports whether a 95% interval tells the boundary to ±10%, or to two
-// neighbouring values. Where it does not, factor is how many times as many
-// requests a probe would: standard errors fall with their root.
+// neighbouring values. Where it does not, factor is how many times as many requests a
+// probe would: standard errors fall with their root.
 func (a axis) identifies(lo, hi float64) (ok bool, factor float64) {
 	half := halfWidth(lo, hi)
 	if half <= knownWidth || a.Int && hi-lo <= 2 {
@@ -59,9 +59,8 @@ func (a axis) identifies(lo, hi float64) (ok bool, factor float64) {
 // halfWidth is half an interval, in ln x.
 func halfWidth(lo, hi float64) float64 { return math.Log(hi/lo) / 2 }
 
-// up returns x times factor, at least one legal step above x and at most the
-// upper bound. From zero and below, where a factor leads nowhere, it takes a
-// hundredth of the range.
+// up returns x times factor, at least one legal step above x and at most the upper bound.
+// From zero and below, where a factor leads nowhere, it takes a hundredth of the range.
 func (a axis) up(x, factor float64) float64 {
 	y := x * factor
 	if y <= x {
@@ -73,9 +72,9 @@ func (a axis) up(x, factor float64) float64 {
 	return min(y, a.Hi)
 }
 
-// narrow reports whether nothing worth probing lies between lo and hi: whole
-// numbers that are neighbours, or a gap below precision × hi. Real numbers are apart
-// when a float64 can still tell a few thousand values between them.
+// narrow reports whether nothing worth probing lies between lo and hi: whole numbers that
+// are neighbours, or a gap below precision × hi. Real numbers are neighbours, too, within
+// 1e-12 of the range, where rounding decides.
 func (a axis) narrow(lo, hi, precision float64) bool {
 	gap := hi - lo
 	if a.Int && gap <= 1 {
@@ -96,8 +95,8 @@ func (a axis) inside(x, lo, hi float64) (y float64, ok bool) {
 	return x, x > lo && x < hi
 }
 
-// half returns the middle of a bracket, as AIPerf bisects it: lo + ⌊gap/2⌋ for
-// whole numbers.
+// half returns the middle of a bracket, as AIPerf bisects it: lo + ⌊gap/2⌋ for whole
+// numbers.
 func (a axis) half(lo, hi float64) (float64, bool) {
 	m := lo + (hi-lo)/2
 	if a.Int {

@@ -1,27 +1,26 @@
 package plan
 
-// Bayes is Bayesian optimization (style bo, AIPerf's planner "bayesian"): one
-// Gaussian process per limit, on the margin, and one per goal; the next point
-// has the largest noisy log expected improvement times the probability that
-// every limit holds. In one dimension it uses that margins rise with load: the
-// processes have a straight trend, initial points fall only where the verdict is
-// still open, and the boundary of the limits is settled before the goal. With
-// several goals the improvement is that of hypervolume. Several tiers are
-// settled one after the other from shared probes. Its answers have an Interval at level
-// 0.90 where there are limits, and a Bracket otherwise.
+// Bayes is Bayesian optimization (style bo, AIPerf's planner "bayesian"): one Gaussian
+// process per limit, on the margin, and one per goal; the next point has the largest
+// noisy log expected improvement times the probability that every limit holds. In one
+// dimension it uses that margins rise with load: the processes have a straight trend,
+// initial points fall only where the verdict is still open, and the boundary of the
+// limits is settled before the goal. With several goals the improvement is that of
+// hypervolume. Several tiers are settled one after the other from shared probes. Its
+// answers have an Interval at level 0.90 where there are limits, and a Bracket otherwise.
 //
 // It ends with AIPerf's reasons ([ReasonMaxIterations], [ReasonPatience],
 // [ReasonPlateau]) or with one of its own: bayesian_precision_reached,
-// bayesian_no_pass_in_range, bayesian_no_failure_in_range,
-// bayesian_no_points_left; unmeasured and untrusted as every style. The zero
-// value is ready.
+// bayesian_no_pass_in_range, bayesian_no_failure_in_range, bayesian_no_points_left;
+// unmeasured and untrusted as every style. The zero value is ready.
 type Bayes struct {
 	// Initial is the number of quasi-random points before the models; zero means 5.
 	Initial int
-	// Patience is the number of probes without a feasible improvement before it ends; zero
-	// means 10.
+	// Patience is the number of probes without a feasible improvement before it ends;
+	// zero means 10.
 	Patience int
-	// Window is the number of feasible goals that the plateau rule looks at; zero means 8.
+	// Window is the number of feasible goals that the plateau rule looks at; zero means
+	// 8.
 	Window int
 	// Threshold is the relative deviation that is a plateau; zero means 0.01.
 	Threshold float64
@@ -40,7 +39,7 @@ func orDefault[T int | float64](v, otherwise T) T {
 func (b Bayes) settings() settings {
 	return settings{
 		prefix:        "bayesian",
-		Initial:       orDefault(b.Initial, 5),
+		initial:       orDefault(b.Initial, 5),
 		boundaryFirst: true,
 		plausible:     0.003,
 		suggest:       (*study).improve,

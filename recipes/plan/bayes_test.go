@@ -125,6 +125,8 @@ func TestModelStylesEnds(t *testing.T) {
 	flat := func(g float64) func(Step) Observation {
 		return func(s Step) Observation { return measured([]float64{g}, []float64{10 * s.At[0]}) }
 	}
+	always := func(o Observation) func(Step) Observation { return func(Step) Observation { return o } }
+	nothing := measured([]float64{math.NaN()}, []float64{math.NaN()})
 	rows := []struct {
 		name   string // the reason it is a case
 		p      Problem
@@ -138,10 +140,10 @@ func TestModelStylesEnds(t *testing.T) {
 		{"a range of one passing point", oneDim(7, 7), flat(-2), noFailure, 7, 3},
 		{"a range of one failing point", oneDim(7, 7), flat(2), noPass, math.NaN(), 3},
 		{"a range of two points, boundary between", oneDim(7, 8), boundaryAt(7), exhausted, 7, 4},
-		{"every request fails everywhere", oneDim(1, 1000), func(Step) Observation { return Observation{State: Failed} }, noPass, math.NaN(), 6},
-		{"the metric is missing everywhere", oneDim(1, 1000), func(Step) Observation { return measured([]float64{math.NaN()}, []float64{math.NaN()}) }, noPass, math.NaN(), 6},
-		{"the point is never measured", oneDim(1, 1000), func(Step) Observation { return Observation{State: Unmeasured} }, reasonUnmeasured, math.NaN(), 2},
-		{"the client is the bottleneck", oneDim(1, 1000), func(Step) Observation { return Observation{State: Untrusted} }, reasonUntrusted, math.NaN(), 2},
+		{"every request fails everywhere", oneDim(1, 1000), always(Observation{State: Failed}), noPass, math.NaN(), 6},
+		{"the metric is missing everywhere", oneDim(1, 1000), always(nothing), noPass, math.NaN(), 6},
+		{"the point is never measured", oneDim(1, 1000), always(Observation{State: Unmeasured}), reasonUnmeasured, math.NaN(), 2},
+		{"the client is the bottleneck", oneDim(1, 1000), always(Observation{State: Untrusted}), reasonUntrusted, math.NaN(), 2},
 		{"no errors at all: a margin of −∞", oneDim(1, 1000), flat(math.Inf(-1)), noFailure, 1000, 12},
 	}
 	for _, row := range rows {
@@ -167,7 +169,10 @@ func TestModelStylesCrash(t *testing.T) {
 	lost := map[string]Observation{
 		"crash":   {State: Failed},
 		"missing": measured([]float64{math.NaN()}, []float64{math.NaN()}),
-		"NaN":     {Margins: []Margin{{Estimate: Estimate{Value: math.NaN(), SE: math.NaN()}, Pass: math.NaN()}}, Goals: []Estimate{{Value: math.NaN()}}},
+		"NaN": {
+			Margins: []Margin{{Estimate: Estimate{Value: math.NaN(), SE: math.NaN()}, Pass: math.NaN()}},
+			Goals:   []Estimate{{Value: math.NaN()}},
+		},
 	}
 	for name, planner := range modelStyles {
 		for what, o := range lost {
@@ -495,7 +500,8 @@ func sixty() (Problem, []Observation) {
 		c := math.Round(math.Exp(math.Log(1000) * float64(i) / 59))
 		c = max(c, float64(i+1))
 		g := 1.5 * math.Log(c/200)
-		o := measured([]float64{g + 0.05*rng.NormFloat64(), g - 0.3 + 0.05*rng.NormFloat64(), g - 0.5 + 0.05*rng.NormFloat64()}, []float64{100 * c / (1 + c/500) * (1 + 0.02*rng.NormFloat64())})
+		gs := []float64{g + 0.05*rng.NormFloat64(), g - 0.3 + 0.05*rng.NormFloat64(), g - 0.5 + 0.05*rng.NormFloat64()}
+		o := measured(gs, []float64{100 * c / (1 + c/500) * (1 + 0.02*rng.NormFloat64())})
 		o.At = []float64{c}
 		h = append(h, o)
 	}
@@ -505,7 +511,9 @@ func sixty() (Problem, []Observation) {
 func BenchmarkSuggestion60(b *testing.B) {
 	p, h := sixty()
 	p.Budget = 1000
-	planners := map[string]Planner{"bayes": Bayes{Patience: 1000}, "tpe": Optuna{Patience: 1000}, "gp": Optuna{Sampler: "gp", Patience: 1000}}
+	planners := map[string]Planner{
+		"bayes": Bayes{Patience: 1000}, "tpe": Optuna{Patience: 1000}, "gp": Optuna{Sampler: "gp", Patience: 1000},
+	}
 	for name, planner := range planners {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
@@ -533,7 +541,11 @@ func BenchmarkSuggestionFront60(b *testing.B) {
 		}
 		for _, name := range []string{"bayes", "tpe", "gp"} {
 			b.Run(fmt.Sprintf("%s/%d goals", name, goals), func(b *testing.B) {
-				planners := map[string]Planner{"bayes": Bayes{Patience: 1000, Window: 1000}, "tpe": Optuna{Patience: 1000, Window: 1000}, "gp": Optuna{Sampler: "gp", Patience: 1000, Window: 1000}}
+				planners := map[string]Planner{
+					"bayes": Bayes{Patience: 1000, Window: 1000},
+					"tpe":   Optuna{Patience: 1000, Window: 1000},
+					"gp":    Optuna{Sampler: "gp", Patience: 1000, Window: 1000},
+				}
 				for b.Loop() {
 					require.False(b, planners[name].Next(p, h).Done)
 				}

@@ -7,9 +7,12 @@ import (
 
 // belief is what all visits of one point say about one tier.
 type belief struct {
-	x      float64 // the point, in its first dimension
-	visits []int   // indexes of the observations made there that said something
-	pass   float64 // P(every limit of the tier holds)
+	// x is the point, in its first dimension.
+	x float64
+	// visits are the indexes of the observations made there that said something.
+	visits []int
+	// pass is P(every limit of the tier holds).
+	pass float64
 
 	// The rest is per limit of the tier. margins are pooled, NaN where none was measured;
 	// z is the evidence that the limit holds, weight its weight when it is pooled with
@@ -20,12 +23,12 @@ type belief struct {
 	values [][]Estimate
 }
 
-// passes reports whether the point is believed to pass; visits that balance
-// each other do not make a pass.
+// passes reports whether the point is believed to pass; visits that balance each other do
+// not make a pass.
 func (b belief) passes() bool { return b.pass > 0.5 }
 
-// worst is the largest pooled margin: that of the limit nearest to breaking, or
-// most broken. It is NaN when any limit has none.
+// worst is the largest pooled margin: that of the limit nearest to breaking, or most
+// broken. It is NaN when any limit has none.
 func (b belief) worst() float64 {
 	w := math.Inf(-1)
 	for _, g := range b.margins {
@@ -37,8 +40,8 @@ func (b belief) worst() float64 {
 	return w
 }
 
-// visitsByPoint groups the indexes of the observations that say something by
-// where they were made, in order of first visit.
+// visitsByPoint groups the indexes of the observations that say something by where they
+// were made, in order of first visit.
 func (v view) visitsByPoint() [][]int {
 	var groups [][]int
 	h := v.history
@@ -85,8 +88,7 @@ func (v view) values(visits []int, k int, state State) (values []Estimate) {
 	return values
 }
 
-// contrary reports that visits of a point lie on both sides of a limit, and far
-// apart.
+// contrary reports that visits of a point lie on both sides of a limit, and far apart.
 func (b belief) contrary() bool {
 	for _, vs := range b.values {
 		lo, hi := math.Inf(1), math.Inf(-1)
@@ -100,8 +102,8 @@ func (b belief) contrary() bool {
 	return false
 }
 
-// disturbed reports that a visit was a stalled probe, by the median of three or
-// more at the point.
+// disturbed reports that a visit was a stalled probe, by the median of three or more at
+// the point.
 func (b belief) disturbed(j int, e Estimate) bool {
 	vs := b.values[j]
 	return len(vs) > 2 && math.Abs(e.Value-b.margins[j]) > apart(vs)

@@ -6,13 +6,15 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/plan/internal/boundary"
 )
 
-// bracket is a track whose boundary is looked for between the last point that is
-// believed to pass and the first that is not, with a posterior of where it lies. The
-// styles that narrow a bracket embed it and differ in where they probe.
+// bracket is a track whose boundary is looked for between the last point that is believed
+// to pass and the first that is not, with a posterior of where it lies. The styles that
+// narrow a bracket embed it and differ in where they probe.
 type bracket struct {
 	track
-	exact bool // margins come without error
-	end   int  // number of lowest points believed to pass
+	// exact says that margins come without error.
+	exact bool
+	// end is the number of lowest points that are believed to pass.
+	end int
 	// post is the posterior of the boundary; nil while there is no bracket, and where
 	// margins are exact.
 	post *boundary.Posterior
@@ -62,8 +64,8 @@ const (
 	// edgeMass is how much of the posterior may lie at an edge of the range; with more,
 	// the range is too narrow.
 	edgeMass = 0.01
-	// widening is the factor by which a range grows at an edge, and widenings is how often
-	// it does: 1.5⁸ is a factor of 25.
+	// widening is the factor by which a range grows at an edge, and widenings how often
+	// it does at most: 1.5⁸ is a factor of 25.
 	widening  = 1.5
 	widenings = 8
 )
@@ -138,8 +140,8 @@ func (t *bracket) spent(x float64) bool {
 	return false
 }
 
-// slope is the slope of the worst margin in ln x between two points; NaN where one has
-// no margin.
+// slope is the slope of the worst margin in ln x between two points; NaN where one has no
+// margin.
 func (t *bracket) slope(i, j int) float64 {
 	a, b := t.points[i], t.points[j]
 	return (b.worst() - a.worst()) / math.Log(b.x/a.x)

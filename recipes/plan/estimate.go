@@ -7,9 +7,9 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// pool averages margins by inverse variance when every standard error is known.
-// Otherwise it takes the mean of two and the median of more, so that one
-// outlier cannot move three visits.
+// pool averages margins by inverse variance when every standard error is known. Values
+// without error outweigh all others. Otherwise it takes the mean of two and the median of
+// more, so that one outlier cannot move three visits. Without values it is NaN.
 func pool(es []Estimate) float64 {
 	if len(es) == 0 {
 		return math.NaN()
@@ -40,14 +40,16 @@ func pool(es []Estimate) float64 {
 	return median(vs)
 }
 
+// midpoint is the mean of two values; that of −Inf and +Inf is 0, on the limit.
 func midpoint(a, b float64) float64 {
 	m := a/2 + b/2
-	if math.IsNaN(m) { // −Inf and +Inf
+	if math.IsNaN(m) {
 		return 0
 	}
 	return m
 }
 
+// median is the middle value, or the midpoint of the two middle ones.
 func median(vs []float64) float64 {
 	s := slices.Sorted(slices.Values(vs))
 	n := len(s)
@@ -57,8 +59,8 @@ func median(vs []float64) float64 {
 	return midpoint(s[n/2-1], s[n/2])
 }
 
-// pooledSE returns the standard error of the inverse-variance mean of es; NaN
-// when one is unknown.
+// pooledSE returns the standard error of the inverse-variance mean of es; NaN when one is
+// unknown.
 func pooledSE(es []Estimate) float64 {
 	precision := 0.0
 	for _, e := range es {
@@ -72,23 +74,22 @@ func pooledSE(es []Estimate) float64 {
 
 const (
 	// priorNoise is the scatter that is assumed before a history has shown any: 3% of the
-	// value, as of probes of a few hundred requests. priorWeight is the number of
-	// residuals that it is worth.
+	// value. priorWeight is the number of residuals that it is worth: two are soon
+	// overruled.
 	priorNoise  = 0.03
 	priorWeight = 2
 	// nearMargin is the margin beyond which the curve is not locally straight.
 	nearMargin = 0.5
 )
 
-// nearSpan is the widest span of three points, in ln x, whose middle one is off the
-// line through the others by noise; in a wider one it is off by curvature.
+// nearSpan is the widest span of three points, in ln x, whose middle one is off the line
+// through the others by noise; in a wider one it is off by curvature.
 var nearSpan = math.Log(1.3)
 
-// scatter estimates the per-visit standard deviation of limit j's margin from
-// what repeats of a point and near neighbours disagree by, with a weak prior.
-// Residuals count up to three times their median (as a normal standard
-// deviation): an outlier tells that it is there, not how much the rest
-// scatters.
+// scatter estimates the per-visit standard deviation of limit j's margin from what
+// repeats of a point and near neighbours disagree by, with a weak prior. Residuals count
+// up to three times their median (as a normal standard deviation): an outlier tells that
+// it is there, not how much the rest scatters.
 func scatter(points []belief, j int) scale {
 	var rs []float64
 	for range priorWeight {
@@ -128,13 +129,12 @@ func scatter(points []belief, j int) scale {
 	return scale{sd: math.Sqrt(sum / float64(len(rs))), dof: float64(len(rs))}
 }
 
-// scale is an estimated standard deviation and the number of residuals that it
-// rests on.
+// scale is an estimated standard deviation and the number of residuals that it rests on.
 type scale struct{ sd, dof float64 }
 
-// z is the evidence that a limit holds whose margin is g, the mean of n visits:
-// the z-score of Student's t, since a scatter known from few residuals may be
-// far larger than it looks.
+// z is the evidence that a limit holds whose margin is g, the mean of n visits: the
+// z-score of Student's t, since a scatter known from few residuals may be far larger than
+// it looks.
 func (s scale) z(g float64, n int) float64 {
 	if math.IsNaN(g) || math.IsInf(g, 0) {
 		return zOfMargin(g, 0)
@@ -143,4 +143,5 @@ func (s scale) z(g float64, n int) float64 {
 	return zOf(t.CDF(-g / (s.sd / math.Sqrt(float64(n)))))
 }
 
+// finite reports whether x is a number, and not infinite.
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -17,9 +17,9 @@ const (
 )
 
 // Gate decides on which side of Problem.Floor the boundary of one dimension lies, and
-// ends as soon as that is certain. It asks nothing but the floor: whether the limits
-// hold there is the whole question, and needs no model of the curve. Its answer has a
-// Bracket with one end, the floor. The zero value is ready.
+// ends as soon as that is certain. It asks nothing but the floor: whether the limits hold
+// there is the whole question, and needs no model of the curve. Its answer has a Bracket
+// with one end, the floor. The zero value is ready.
 //
 // A probe's requests know how far they scatter, and nothing of what moves a whole probe
 // (a neighbour on the machine, a garbage collection, the weather): what visits of the
@@ -64,9 +64,8 @@ func (Gate) Stand(p Problem, h []Observation) Stand {
 	return Stand{At: g.x, Pass: pass, Visits: visits, Least: gateLeast, Most: gateMost, Certainty: 1 - gateError}
 }
 
-// Enough returns how many times the requests a probe would have made the verdict
-// certain, standard errors falling with their root; +Inf where the visits favour neither
-// side.
+// Enough returns how many times the requests a probe would have made the verdict certain,
+// standard errors falling with their root; +Inf where the visits favour neither side.
 func (s Stand) Enough() float64 {
 	z := zOf(s.Pass)
 	if math.Abs(z) < 0.1 { // a hundred times as many, and more
@@ -79,9 +78,11 @@ func (s Stand) Enough() float64 {
 // gate is a history read for the floor, and for the first tier.
 type gate struct {
 	view
-	x float64 // the least legal value at or above the floor; NaN when nothing is asked
+	// x is the least legal value at or above the floor; NaN when nothing is asked.
+	x float64
 }
 
+// newGate reads the history for the floor, rounded up to a legal value.
 func newGate(p Problem, h []Observation) gate {
 	g := gate{view: viewsOf(p, h)[0], x: math.NaN()}
 	if f := p.Floor; g.single() && f > 0 && f <= g.Hi {
@@ -96,6 +97,7 @@ func newGate(p Problem, h []Observation) gate {
 // asks reports whether there is a floor within the range.
 func (g gate) asks() bool { return !math.IsNaN(g.x) }
 
+// next is the step after the history.
 func (g gate) next() Step {
 	if !g.asks() {
 		return done(reasonNoFloor)
@@ -112,6 +114,7 @@ func (g gate) next() Step {
 	return whole(g.x, "the floor of the gate")
 }
 
+// answer is the floor as the one or the other end of a bracket, once it is certain which.
 func (g gate) answer() Answer {
 	a := noAnswer()
 	switch g.next().Reason {
@@ -146,6 +149,6 @@ func (g gate) holds() (p float64, visits int) {
 	return p, len(here)
 }
 
-// failedMargin stands for a visit whose requests all failed, or that lacks the
-// limit's metric: what was not measured does not hold. It is twenty times the limit.
+// failedMargin stands for a visit whose requests all failed, or that lacks the limit's
+// metric: what was not measured does not hold. It is twenty times the limit.
 const failedMargin = 3.0

@@ -86,7 +86,8 @@ func TestGateEnds(t *testing.T) {
 	n := 0
 	h, reason := play(t, Gate{}, p, func(s Step) Observation {
 		n++
-		o := Observation{At: s.At, Margins: []Margin{{Estimate: Estimate{Value: 0.001 * float64(n%3-1), SE: 0.02}, Pass: 0.5}}, Requests: 1000}
+		m := Margin{Estimate: Estimate{Value: 0.001 * float64(n%3-1), SE: 0.02}, Pass: 0.5}
+		o := Observation{At: s.At, Margins: []Margin{m}, Requests: 1000}
 		if n%2 == 0 {
 			o.State = Untrusted
 		}
@@ -143,7 +144,8 @@ func TestSettledCliff(t *testing.T) {
 				g = 1.4
 			}
 			g += 0.02 * rng.NormFloat64()
-			return Observation{At: s.At, Margins: []Margin{{Estimate: Estimate{Value: g, SE: 0.02}, Pass: normal.CDF(-g / 0.02)}}, Goals: []Estimate{{}}, Requests: 300}
+			m := Margin{Estimate: Estimate{Value: g, SE: 0.02}, Pass: normal.CDF(-g / 0.02)}
+			return Observation{At: s.At, Margins: []Margin{m}, Goals: []Estimate{{}}, Requests: 300}
 		})
 		a := Settled{Within: 0.03}.Answers(p, h)[0]
 		assert.InEpsilon(t, 180.5, a.Estimate, 0.035, "seed %d", seed)

@@ -81,7 +81,7 @@ func readVectors[C any](t *testing.T, name string) []C {
 	return file.Cases
 }
 
-// near asserts equality to a relative tolerance with an absolute floor of 1e-12.
+// near asserts equality to a relative tolerance or to 1e-12, whichever is more.
 func near(t *testing.T, want, got, relative float64, what ...any) {
 	t.Helper()
 	if math.IsNaN(want) || math.IsInf(want, 0) {

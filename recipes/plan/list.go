@@ -2,9 +2,9 @@ package plan
 
 import "slices"
 
-// List visits the points of Problem.List in order, once each: grids, scenarios and
-// fixed loads. A point that could not be measured is tried once more. Its answers have
-// a Bracket. The zero value is ready.
+// List visits the points of Problem.List in order, once each: grids, scenarios and fixed
+// loads. A point that could not be measured is tried once more. Its answers have a
+// Bracket. The zero value is ready.
 type List struct{}
 
 // Next returns the first point of the list that was not visited.
@@ -30,9 +30,9 @@ func (List) Next(p Problem, h []Observation) Step {
 	return Step{At: slices.Clone(p.List[i]), Size: 1, Full: true, Reason: why}
 }
 
-// Answers reads one boundary per tier off a list of one dimension; of several
-// dimensions, only whether some point passed. A verdict without a certainty of its own
-// counts as certain: a grid asks once and has nothing to compare with.
+// Answers reads one boundary per tier off a list of one dimension; of several dimensions,
+// only whether some point passed. A verdict without a certainty of its own counts as
+// certain: a grid asks once and has nothing to compare with.
 func (List) Answers(p Problem, h []Observation) []Answer {
 	return answers(p, h, signDecides)
 }

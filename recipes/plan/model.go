@@ -33,21 +33,22 @@ func (m surface) at(u []float64) (mean, variance float64) {
 	return mean + m.trend*u[0], max(variance, 1e-12)
 }
 
-// farthest is the margin that all larger ones count as: 400 times the limit.
+// farthest is the margin that all larger ones count as: e⁶, or 400 times the limit.
 const farthest = 6
 
-// squash bends a margin so that far points keep their order and lose their
-// weight: straight near 0, logarithmic far out, finite at ±Inf. Where exactly
-// a latency is at thirty times its limit says nothing about the boundary, and a
-// model that has to pass through it says too much.
+// squash bends a margin so that far points keep their order and lose their weight:
+// straight near 0, logarithmic far out, finite at ±Inf. Where exactly a latency is at
+// thirty times its limit says nothing about the boundary, and a model that has to pass
+// through it says too much.
 func squash(g float64) float64 {
 	g = min(max(g, -farthest), farthest)
 	return math.Copysign(math.Log1p(math.Abs(g)), g)
 }
 
-// lostMargin stands in for the margin of a limit that a probe failed without a
-// value: every request failed, or the metric is absent.
-const lostMargin = 1
+// lostMargin stands in for the margin of a limit that a probe failed without a value:
+// every request failed, or the metric is absent. lostVariance is its error variance, in
+// units of the squashed margin.
+const lostMargin, lostVariance = 1, 0.01
 
 // knownShare is how much of the fitted noise a value gets in addition to its own standard
 // error, which says nothing of what moves a whole probe.
@@ -62,13 +63,13 @@ func (s *study) model(j int) surface {
 		m.dof = s.track.noise[j].dof
 	}
 	if s.trend {
-		m.trend = s.span() // g rises by about 1 per unit of ln x
+		m.trend = s.span() // a margin rises by about 1 per unit of ln x
 	}
 	for i, b := range s.track.points {
 		g := b.margins[j]
 		share[i] = 1 / float64(max(1, len(b.values[j])))
 		if math.IsNaN(g) {
-			g, known[i] = lostMargin, 0.01 // a rough guess
+			g, known[i] = lostMargin, lostVariance
 		} else if se := pooledSE(b.values[j]); !math.IsNaN(se) {
 			slope := 1 / (1 + min(math.Abs(g), farthest))
 			known[i], share[i] = se*se*slope*slope, knownShare*share[i]
@@ -96,8 +97,8 @@ func (s *study) span() float64 {
 	return s.space.warp(0, d.Hi) - s.space.warp(0, d.Lo)
 }
 
-// feasible returns P(every limit of the tier holds at u) by the models, taking
-// the limits as independent.
+// feasible returns P(every limit of the tier holds at u) by the models, taking the limits
+// as independent.
 func (s *study) feasible(u []float64) float64 {
 	p := 1.0
 	for _, m := range s.margins {
@@ -123,11 +124,11 @@ type aim struct {
 	// the value when log is set, times the sign.
 	mean, sd, sign float64
 	log            bool
-	of             []int // the study's points that it was fitted to
+	// of are the indexes of the study's points that it was fitted to.
+	of []int
 }
 
-// aim fits goal k. Positive goals are modelled in ln, so that an improvement is
-// a ratio.
+// aim fits goal k. Positive goals are modelled in ln, so that an improvement is a ratio.
 func (s *study) aim(k int) aim {
 	var xs [][]float64
 	var ys, known, share []float64
@@ -179,23 +180,22 @@ func (s *study) aim(k int) aim {
 	return a
 }
 
-// hopeless reports whether point i fails by far. What a goal does there, often
-// past a collapse, would mislead its model where it matters.
+// hopeless reports whether point i fails by far. What a goal does there, often past a
+// collapse, would mislead its model where it matters.
 func (s *study) hopeless(i int) bool {
-	const far = 0.3 // of g: a third above the limit
+	const far = 0.3 // a third above the limit
 	b := s.track.points[i]
 	return !b.passes() && !(b.worst() < far)
 }
 
-// at returns the posterior mean and deviation of the latent goal at u,
-// standardised.
+// at returns the posterior mean and deviation of the latent goal at u, standardised.
 func (a aim) at(u []float64) (mean, deviation float64) {
 	mean, variance := a.process.At(u)
 	return mean, math.Sqrt(variance)
 }
 
-// standardise returns a value of the goal in the model's units, NaN for what has
-// no place there.
+// standardise returns a value of the goal in the model's units; NaN for what has no place
+// there, such as a negative value of a goal that is modelled in ln.
 func (a aim) standardise(value float64) float64 {
 	if a.log {
 		value = math.Log(value)
@@ -203,8 +203,8 @@ func (a aim) standardise(value float64) float64 {
 	return (a.sign*value - a.mean) / a.sd
 }
 
-// meanAndDeviation returns the mean and the sample deviation of ys, 1 where it
-// cannot be divided by.
+// meanAndDeviation returns the mean and the sample deviation of ys. A deviation that is
+// zero but for rounding is returned as 1, so that it can be divided by.
 func meanAndDeviation(ys []float64) (mean, deviation float64) {
 	for _, y := range ys {
 		mean += y / float64(len(ys))

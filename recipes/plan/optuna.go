@@ -10,12 +10,11 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/plan/internal/parzen"
 )
 
-// Optuna is the style "optuna": a sampler by name, the rules of [Bayes]. The
-// sampler "tpe" is a tree-structured Parzen estimator with feasible points
-// first, "gp" plain log expected improvement. The goal comes before the boundary,
-// which is judged by the same models whatever the sampler. Reasons are those of
-// Bayes with the prefix "optuna", [ReasonRegretBound] and [ReasonEMMR], and answers are
-// those of Bayes.
+// Optuna is the style "optuna": a sampler by name, the rules of [Bayes]. The sampler
+// "tpe" is a tree-structured Parzen estimator with feasible points first, "gp" plain log
+// expected improvement. The goal comes before the boundary, which is judged by the same
+// models whatever the sampler. Reasons are those of Bayes with the prefix "optuna",
+// [ReasonRegretBound] and [ReasonEMMR], and answers are those of Bayes.
 type Optuna struct {
 	// Sampler is "tpe", which "" means too, or "gp".
 	Sampler string
@@ -25,10 +24,9 @@ type Optuna struct {
 	Window    int
 	Threshold float64
 
-	// Terminator is one more rule that ends a search for one goal:
-	// [TerminatorRegret], when no point can beat the best by more than noise, or
-	// [TerminatorEMMR], when the expected minimum simple regret falls by less
-	// than 1% of the goal. Empty means none.
+	// Terminator is one more rule that ends a search for one goal: [TerminatorRegret],
+	// when no point can beat the best by more than noise, or [TerminatorEMMR], when the
+	// expected minimum simple regret falls by less than 1% of the goal. Empty means none.
 	Terminator string
 }
 
@@ -70,11 +68,11 @@ const (
 	tpeDraws      = 40 * tpeCandidates
 )
 
-// ratio returns the unprobed point, among candidates drawn from the density of
-// the better points, with the largest ratio of better to worse density: the
-// order of expected improvement (Bergstra et al. 2011, section 4.1). Better means
-// feasible first: feasible points by their goal, then the rest by how much they
-// violate, as Optuna and c-TPE do (Watanabe & Hutter 2023).
+// ratio returns the unprobed point, among candidates drawn from the density of the better
+// points, with the largest ratio of better to worse density: the order of expected
+// improvement (Bergstra et al. 2011, section 4.1). Better means feasible first: feasible
+// points by their goal, then the rest by how much they violate, as Optuna and c-TPE do
+// (Watanabe & Hutter 2023).
 func (s *study) ratio(rng *rand.Rand) pick {
 	order := s.ranked()
 	below := min(int(math.Ceil(tpeShare*float64(len(order)))), tpeMost)
@@ -113,8 +111,8 @@ func (s *study) ratio(rng *rand.Rand) pick {
 	return top
 }
 
-// hopelessFrom returns the smallest point in one dimension from which, by the
-// models, no prefix passes; +Inf when there is none.
+// hopelessFrom returns the smallest point in one dimension from which, by the models, no
+// prefix passes; +Inf when there is none.
 func (s *study) hopelessFrom() float64 {
 	if len(s.space.dims) != 1 || len(s.tier) == 0 {
 		return math.Inf(1)
@@ -164,9 +162,9 @@ func (s *study) ranked() []int {
 	return order
 }
 
-// scalar returns one number a point, larger is better, −Inf where a goal is
-// missing: the goal, or with several goals minus the number of points that
-// dominate it and, on the front, the share of its own volume that only it covers.
+// scalar returns one number a point, larger is better, −Inf where a goal is missing: the
+// goal, or with several goals minus the number of points that dominate it and, on the
+// front, the share of its own volume that only it covers.
 func (s *study) scalar() []float64 {
 	out := make([]float64, len(s.units))
 	goals := s.Goals

@@ -5,13 +5,26 @@ import (
 	"slices"
 )
 
-// outlook is what the models say about one dimension: along a ladder of legal
-// points, the probability that each and all below it pass.
+const (
+	// rungs is the number of points on the ladder: 3% apart in a range of 1 to 1,000.
+	rungs = 240
+	// answerShare of the boundary's median is near enough to it.
+	answerShare = 0.97
+	// wide is the ratio of the ends of the boundary's interval above which halving it
+	// comes first; below, a point likely to pass does.
+	wide = 1.15
+
+	narrowing   = "narrowing the boundary"
+	faultReason = "a failure that may be a fault of the moment"
+)
+
+// outlook is what the models say about one dimension: along a ladder of legal points, the
+// probability that each and all below it pass.
 type outlook struct{ xs, pass []float64 }
 
-// ladder returns legal points of a search in one dimension, ascending: all
-// whole numbers while they are few, else about rungs of them evenly spread in
-// the model's coordinate, and all between the two points around the boundary.
+// ladder returns legal points of a search in one dimension, ascending: all whole numbers
+// while they are few; otherwise about rungs of them evenly spread in the model's
+// coordinate, and more between the two points around the boundary.
 func (s *study) ladder() []float64 {
 	d := s.space.dims[0]
 	var xs []float64
@@ -29,8 +42,9 @@ func (s *study) ladder() []float64 {
 	}
 	if n := s.track.prefix(); n > 0 && n < len(s.points) {
 		lo, hi := s.track.points[n-1].x, s.track.points[n].x
-		for i := range 65 {
-			xs = append(xs, s.space.legal(0, lo+(hi-lo)*float64(i)/64))
+		const between = 64 // steps from one of the two points to the other
+		for i := range between + 1 {
+			xs = append(xs, s.space.legal(0, lo+(hi-lo)*float64(i)/between))
 		}
 	}
 	slices.Sort(xs)
@@ -52,8 +66,8 @@ func (s *study) prospect() outlook {
 	return o
 }
 
-// largest returns the largest point that passes with all below it with
-// probability p, NaN for none.
+// largest returns the largest point that passes, with all below it, with probability p at
+// least; NaN when there is none.
 func (o outlook) largest(p float64) float64 {
 	x := math.NaN()
 	for i, q := range o.pass {
@@ -81,24 +95,10 @@ func (o outlook) interval() (median, lo, hi float64) {
 	return median, lo, hi
 }
 
-const (
-	// rungs of the ladder are as many as keep a suggestion below 50 ms.
-	rungs = 240
-	// answerShare of the boundary's median is near enough to it.
-	answerShare = 0.97
-	// wide is the ratio of the ends of the boundary's interval above which halving it comes
-	// first; below, a point likely to pass does.
-	wide = 1.15
-
-	narrowing   = "narrowing the boundary"
-	faultReason = "a failure that may be a fault of the moment"
-)
-
-// refine returns the probe in one dimension that would best settle the boundary;
-// ok is false when it is settled, or nothing is left to try. First come verdicts
-// that may be wrong, then open ones that would be a better answer, then a new
-// point: the largest that is likely to pass or, while the boundary's interval is
-// wide, its median.
+// refine returns the probe in one dimension that would best settle the boundary; ok is
+// false when it is settled, or nothing is left to try. First come verdicts that may be
+// wrong, then open ones that would be a better answer, then a new point: the largest that
+// is likely to pass or, while the boundary's interval is wide, its median.
 func (s *study) refine() (step Step, ok bool) {
 	if len(s.space.dims) != 1 || len(s.tier) == 0 {
 		return Step{}, false
@@ -115,7 +115,8 @@ func (s *study) refine() (step Step, ok bool) {
 	if safe >= answerShare*upper || !math.IsNaN(median) && safe >= answerShare*median {
 		return s.second()
 	}
-	const likely = 0.8 // by the models, of a point that is worth another visit
+	// A point is worth another visit when the models give it this much.
+	const likely = 0.8
 	if s.known {
 		for i := s.track.prefix() - 1; i > s.track.safe(); i-- {
 			if s.track.points[i].x*answerShare > safe && s.feasible(s.units[i]) >= likely {
@@ -125,6 +126,8 @@ func (s *study) refine() (step Step, ok bool) {
 			}
 		}
 	}
+	// The answer is wanted first: the point that passes with a little more than the level
+	// that counts as certain, then less certain ones where that is known already.
 	quantiles := []float64{level + 0.02, 0.75, 0.6, 0.5}
 	if low, high := o.largest(level), o.largest(1-level); math.IsNaN(low) || high > wide*low {
 		quantiles = []float64{0.5, 0.6, 0.75, level + 0.02}
@@ -142,9 +145,9 @@ func (s *study) refine() (step Step, ok bool) {
 	return s.second()
 }
 
-// second returns another visit of the failure just above the passing points,
-// where the boundary would otherwise be settled by a single one, or by visits
-// that contradict each other.
+// second returns another visit of the failure just above the passing points, where the
+// boundary would otherwise be settled by a single one, or by visits that contradict each
+// other.
 func (s *study) second() (Step, bool) {
 	n := s.track.prefix()
 	if n == len(s.points) {
@@ -156,9 +159,8 @@ func (s *study) second() (Step, bool) {
 	return longer(s.points[n][0], 2, faultReason), true
 }
 
-// doubt returns another visit of the failure just above the passing points when
-// it rests on a single probe and is suspect: it had no value at all, or
-// something passes above it.
+// doubt returns another visit of the failure just above the passing points when it rests
+// on a single probe and is suspect: it had no value at all, or something passes above it.
 func (s *study) doubt() (Step, bool) {
 	n := s.track.prefix()
 	if n == len(s.points) {
@@ -176,9 +178,9 @@ func (s *study) doubt() (Step, bool) {
 	return Step{}, false
 }
 
-// ends returns the largest point that passes with certainty (below the range
-// when there is none) and the smallest above it that fails or stayed open at its
-// last visit, +Inf when there is none.
+// ends returns the largest point that passes with certainty (below the range when there
+// is none) and the smallest above it that fails or stayed open at its last visit, +Inf
+// when there is none.
 func (s *study) ends() (safe, upper float64) {
 	safe, upper = math.Inf(-1), math.Inf(1)
 	i := s.track.safe()
@@ -203,16 +205,15 @@ func (s *study) between(safe, upper float64) (float64, bool) {
 	return x, x > safe && x < upper && !s.probed([]float64{x})
 }
 
-// topPasses reports whether the highest point passes with certainty, together
-// with everything below it.
+// topPasses reports whether the highest point passes with certainty, together with
+// everything below it.
 func (s *study) topPasses() bool {
 	i := s.track.safe()
 	return i >= 0 && i == s.indexOf(s.space.corner(true))
 }
 
-// confirm returns another visit of the largest point believed to pass when its
-// verdict is open and the certain answer below it, if any, is too far down to do
-// without it.
+// confirm returns another visit of the largest point believed to pass when its verdict is
+// open and the certain answer below it, if any, is too far down to do without it.
 func (s *study) confirm() (Step, bool) {
 	safe := s.track.safe()
 	for i := s.track.prefix() - 1; i > safe; i-- {

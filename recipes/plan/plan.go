@@ -49,8 +49,8 @@ type Dim struct {
 type Goal struct {
 	// Maximize says that more is better; less is otherwise.
 	Maximize bool
-	// Reference is where a hypervolume counts this goal from, in the metric's unit.
-	// NaN takes it from the data.
+	// Reference is where a hypervolume counts this goal from, in the metric's unit. NaN
+	// takes it from the data.
 	Reference float64
 }
 
@@ -76,13 +76,13 @@ type Problem struct {
 	// Baseline is the boundary of an earlier run, for a warm start; zero and NaN mean
 	// that there is none.
 	Baseline float64
-	// Floor is the least boundary that a gate asks for; zero and NaN mean that nothing
-	// is asked. Only [Gate] reads it.
+	// Floor is the least boundary that a gate asks for; zero and NaN mean that nothing is
+	// asked. Only [Gate] reads it.
 	Floor float64
 }
 
-// DefaultConfidence is the certainty of a verdict unless the problem asks for another:
-// 2% error each way.
+// DefaultConfidence is the certainty of a verdict unless the problem asks for another: 2%
+// error each way.
 const DefaultConfidence = 0.98
 
 // confidence returns the certainty that the problem asks for. One that half of all
@@ -98,8 +98,8 @@ func (p Problem) confidence() float64 {
 type Estimate struct {
 	// Value is NaN when it is missing.
 	Value float64
-	// SE is the standard error; NaN when it is unknown, and the planner estimates it
-	// from the history.
+	// SE is the standard error; NaN when it is unknown, and the planner estimates it from
+	// the history.
 	SE float64
 }
 
@@ -134,8 +134,8 @@ const (
 type Observation struct {
 	// At is the point, one coordinate a dimension.
 	At []float64
-	// Asked is the step that the visit answers. The zero Step means that nobody asked,
-	// as for a history that another program wrote.
+	// Asked is the step that the visit answers. The zero Step means that nobody asked, as
+	// for a history that another program wrote.
 	Asked Step
 	// Margins has one margin a limit, and Goals one value a goal.
 	Margins []Margin

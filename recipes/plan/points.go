@@ -82,8 +82,8 @@ func BestPoints(goals []Goal, points []ScoredPoint) (best []int, feasible int) {
 	return best, feasible
 }
 
-// usable reports whether every scored goal is finite in values; with nothing
-// scored there is nothing to use.
+// usable reports whether every scored goal is finite in values; with nothing scored there
+// is nothing to use.
 func usable(scored []bool, values []float64) bool {
 	some := false
 	for i, s := range scored {

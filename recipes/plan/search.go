@@ -10,29 +10,35 @@ import (
 
 // settings are what the model-based styles share.
 type settings struct {
-	prefix  string // of the reasons that are ours
-	Initial int    // points before the models
+	// prefix begins the reasons that are not AIPerf's.
+	prefix string
+	// initial is the number of points before the models.
+	initial int
+	// signals are the stop rules; Max is the problem's budget.
 	signals signals
 	// boundaryFirst says that a search in one dimension settles its boundary before its
 	// goals.
 	boundaryFirst bool
-	terminator    string // empty for none
-	suggest       func(*study, *rand.Rand) pick
+	// terminator is one more stop rule; empty for none.
+	terminator string
+	// suggest is the sampler.
+	suggest func(*study, *rand.Rand) pick
 	// plausible is the relative gain below which the goals count as settled.
 	plausible float64
 }
 
 // pick is what a sampler proposes.
 type pick struct {
-	at []float64 // nil when no point is left
+	// at is the point; nil when none is left.
+	at []float64
 	// gain is what it may add to the best feasible goal, as a share of that; NaN when the
 	// sampler cannot tell.
 	gain   float64
 	reason string
 }
 
-// next returns the step of a model-based style: the first that a tier still
-// asks for, within the budget.
+// next returns the step of a model-based style: the first that a tier still asks for,
+// within the budget.
 func (c settings) next(views []view) Step {
 	if len(views[0].Dims) == 0 {
 		return done(c.prefix + exhausted)
@@ -63,8 +69,8 @@ func (c settings) next(views []view) Step {
 	return step
 }
 
-// step returns what one tier asks for: ends of the range first, then initial
-// points, then the sampler's and, in one dimension, the boundary's.
+// step returns what one tier asks for: ends of the range first, then initial points, then
+// the sampler's and, in one dimension, the boundary's.
 func (c settings) step(s *study) Step {
 	n := len(s.units)
 	passes := 0
@@ -74,7 +80,7 @@ func (c settings) step(s *study) Step {
 		}
 	}
 	lowest, highest := s.space.corner(false), s.space.corner(true)
-	// Two failures and no pass: the range may be hopeless, its lowest point tells.
+	// After two failures and no pass the range may be hopeless; its lowest point tells.
 	if passes == 0 && n >= 2 {
 		if at := s.indexOf(lowest); at < 0 {
 			return Step{At: lowest, Reason: "the lowest point: nothing passes so far"}
@@ -84,11 +90,11 @@ func (c settings) step(s *study) Step {
 			return done(c.prefix + noPass)
 		}
 	}
-	if passes == n && n >= 2 && n >= min(c.Initial, 3) && s.indexOf(highest) < 0 {
+	if passes == n && n >= 2 && n >= min(c.initial, 3) && s.indexOf(highest) < 0 {
 		return Step{At: highest, Full: true, Reason: "the highest point: everything passes so far"}
 	}
-	if n < c.Initial {
-		if at := c.initial(s); at != nil {
+	if n < c.initial {
+		if at := c.initialPoint(s); at != nil {
 			return Step{At: at, Full: len(s.Goals) > 0, Reason: "initial point"}
 		}
 	}
@@ -126,7 +132,7 @@ func (c settings) step(s *study) Step {
 	if again, ok := s.confirm(); ok {
 		return again
 	}
-	switch { // what happened says more than what ended it
+	switch { // what happened says more than which rule ended it
 	case len(s.tier) == 0:
 	case passes == 0:
 		signal = c.prefix + noPass
@@ -136,11 +142,11 @@ func (c settings) step(s *study) Step {
 	return done(signal)
 }
 
-// terminated returns the terminator's reason when it ends the search, from the
-// first modelled probe on.
+// terminated returns the terminator's reason when it ends the search, from the first
+// modelled probe on.
 func (c settings) terminated(s *study) string {
 	switch {
-	case len(s.units) <= c.Initial:
+	case len(s.units) <= c.initial:
 	case c.terminator == TerminatorRegret && s.settledByRegret():
 		return ReasonRegretBound
 	case c.terminator == TerminatorEMMR && s.regretGap(newStudy(s.until(len(s.history)-1))) < emmrShare:
@@ -149,11 +155,13 @@ func (c settings) terminated(s *study) string {
 	return ""
 }
 
-// initial returns the first point of the quasi-random sequence that is new and,
-// in one dimension, not already decided: between the largest pass and the
-// smallest failure that are beyond noise, once there are such.
-func (c settings) initial(s *study) []float64 {
-	const clear = 0.15 // |g| of a verdict that no noise turns
+// clear is |g| of a verdict that no noise turns: five times the usual scatter.
+const clear = 0.15
+
+// initialPoint returns the first point of the quasi-random sequence that is new and, in
+// one dimension, not already decided: between the largest pass and the smallest failure
+// that are beyond noise, once there are such.
+func (c settings) initialPoint(s *study) []float64 {
 	low, high := 0.0, 1.0
 	if len(s.space.dims) == 1 && len(s.units) >= 2 {
 		for i, b := range s.track.points {
@@ -165,7 +173,8 @@ func (c settings) initial(s *study) []float64 {
 			}
 		}
 	}
-	for _, q := range halton.Points(c.Initial+len(s.units)+8, len(s.space.dims), s.Seed)[len(s.units):] {
+	// Some of the points of the sequence may be known already; eight more are plenty.
+	for _, q := range halton.Points(c.initial+len(s.units)+8, len(s.space.dims), s.Seed)[len(s.units):] {
 		at := s.space.fromPrior(q)
 		if low > 0 || high < 1 {
 			if high <= low {
@@ -181,8 +190,8 @@ func (c settings) initial(s *study) []float64 {
 }
 
 // signal returns AIPerf's stop signal, read over feasible improvements only: an
-// infeasible probe with a high throughput is no improvement, and one without
-// counts as stale.
+// infeasible probe with a high throughput is no improvement, and one without counts as
+// stale.
 func (c settings) signal(s *study) string {
 	var feasible []float64
 	best, stale := math.Inf(-1), 0

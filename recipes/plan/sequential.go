@@ -12,21 +12,21 @@ const (
 	sequentialBudget = 30
 )
 
-// Sequential finds the boundary of one dimension with few probes, each of which
-// may end as soon as its verdict is certain. In coordinates (ln x, g), where
-// queueing curves are nearly straight, it jumps towards the limit along the
-// secant, narrows the bracket with the ITP method, and finishes on a posterior
-// of the boundary: the answer is the largest probed point that is believed to
-// pass and close to the median. Its answers have an Interval at level 0.95 once there is a
-// bracket, and a Bracket before that and without errors. The zero value is ready.
+// Sequential finds the boundary of one dimension with few probes, each of which may end
+// as soon as its verdict is certain. In coordinates (ln x, g), where queueing curves are
+// nearly straight, it jumps towards the limit along the secant, narrows the bracket with
+// the ITP method, and finishes on a posterior of the boundary: the answer is the largest
+// probed point that is believed to pass and close to the median. Its answers have an
+// Interval at level 0.95 once there is a bracket, and a Bracket before that and without
+// errors. The zero value is ready.
 type Sequential struct {
-	// Objective adds a search for the best first goal below the boundary:
-	// golden section in ln x, when the best point is not the boundary itself.
+	// Objective adds a search for the best first goal below the boundary: golden section
+	// in ln x, when the best point is not the boundary itself.
 	Objective bool
 }
 
-// Next returns the next step: of the first tier that is not at its end, since every
-// probe counts for all; then of the objective.
+// Next returns the next step: of the first tier that is not at its end, since every probe
+// counts for all; then of the objective.
 func (q Sequential) Next(p Problem, h []Observation) Step {
 	if p.Budget <= 0 {
 		p.Budget = sequentialBudget
@@ -76,9 +76,11 @@ func (q Sequential) Answers(p Problem, h []Observation) []Answer {
 // sequence is a history read for one tier.
 type sequence struct {
 	bracket
-	known bool // verdicts come with certainties of their own
+	// known says that verdicts come with certainties of their own.
+	known bool
 }
 
+// newSequence reads the history and looks for the boundary in its bracket.
 func newSequence(v view) *sequence {
 	s := &sequence{bracket: bracketOf(v), known: v.certain()}
 	s.end = s.split()
@@ -88,10 +90,10 @@ func newSequence(v view) *sequence {
 	return s
 }
 
-// split is the end of the bracket with the least total contradiction: points below it that
-// fail and points above that pass count by their evidence. Of equals the lowest
-// is taken. A failure that stayed certain when it was asked again ends the
-// prefix whatever passes above.
+// split is the end of the bracket with the least total contradiction: points below it
+// that fail and points above that pass count by their evidence. Of equals the lowest is
+// taken. A failure that stayed certain when it was asked again ends the prefix whatever
+// passes above.
 func (s *sequence) split() int {
 	n := len(s.points)
 	top := n
@@ -118,8 +120,8 @@ func (s *sequence) split() int {
 	return at
 }
 
-// settle moves the bracket over points whose own verdict is in doubt and whose
-// neighbours know better.
+// settle moves the bracket over points whose own verdict is in doubt and whose neighbours
+// know better.
 func (s *sequence) settle() int {
 	n := s.end
 	for n > 0 && !s.points[n-1].passes() && s.post.Passes(s.points[n-1].x) < 0.5 {

@@ -11,8 +11,8 @@ const (
 	finishSpread = 0.08
 	// finishPass is P(b ≥ x) of the point to probe.
 	finishPass = 0.88
-	// finishWindow is how near to the median, in ln x, a probe counts as the finish's, and
-	// furtherProbes how many of them are made.
+	// finishWindow is how near to the median, in ln x, a probe counts as the finish's,
+	// and furtherProbes how many of them are made.
 	finishWindow  = 0.15
 	furtherProbes = 5
 	// mostRefining is the number of visits after the first bracket from which on noise is
@@ -50,11 +50,11 @@ func (s *sequence) enough() float64 {
 	return closeEnough
 }
 
-// sure reports whether a point is an answer: the posterior leaves little doubt,
-// or the point's own verdict is certain and the posterior does not contradict.
-// Where requests carry the certainty it takes more agreement, since they know
-// nothing of what moves a whole probe; a verdict beyond 99.9% stands alone: at a
-// cliff a straight line is the wrong neighbourhood.
+// sure reports whether a point is an answer: the posterior leaves little doubt, or the
+// point's own verdict is certain and the posterior does not contradict. Where requests
+// carry the certainty it takes more agreement, since they know nothing of what moves a
+// whole probe; a verdict beyond 99.9% stands alone: at a cliff a straight line is the
+// wrong neighbourhood.
 func (s *sequence) sure(b belief) bool {
 	if s.post == nil || b.x <= s.Lo { // below the range nothing speaks for its lowest point
 		return s.certainPass(b)
@@ -64,8 +64,8 @@ func (s *sequence) sure(b belief) bool {
 	return p >= s.level() || s.certainPass(b) && agrees
 }
 
-// finish probes where the boundary is likely to hold, until such a point is
-// close to the boundary's median or enough probes lie around it.
+// finish probes where the boundary is likely to hold, until such a point is close to the
+// boundary's median or enough probes lie around it.
 func (s *sequence) finish() Step {
 	m := s.post.Quantile(0.5)
 	i := s.safeIndex()
@@ -89,8 +89,8 @@ func (s *sequence) finish() Step {
 	return done(s.ending(true))
 }
 
-// ending names the end of a search that has a posterior; spent: it had no probes
-// left for a better answer.
+// ending names the end of a search that has a posterior; spent: it had no probes left for
+// a better answer.
 func (s *sequence) ending(spent bool) string {
 	n := len(s.points)
 	switch ok, _ := s.identifiable(); {
@@ -102,8 +102,8 @@ func (s *sequence) ending(spent bool) string {
 	return sequentialPrecision
 }
 
-// identifiable reports whether the boundary is known to ±10%, and else how
-// many times the requests a probe would take to settle it.
+// identifiable reports whether the boundary is known to ±10%. Where it is not, factor is
+// how many times the requests a probe would take to settle it.
 func (s *sequence) identifiable() (ok bool, factor float64) {
 	if s.post == nil {
 		return true, 1
@@ -112,9 +112,9 @@ func (s *sequence) identifiable() (ok bool, factor float64) {
 	return s.identifies(lo, hi)
 }
 
-// climb searches the best first goal at or below the answer by golden section
-// (Kiefer 1953) in ln x. Where the best point is the answer itself the goal still
-// rises there, and nothing is left to search.
+// climb searches the best first goal at or below the answer by golden section (Kiefer
+// 1953) in ln x. Where the best point is the answer itself the goal still rises there,
+// and nothing is left to search.
 func (s *sequence) climb() (Step, bool) {
 	last := s.safeIndex()
 	if last < 1 || s.Lo <= 0 {
@@ -181,8 +181,8 @@ func (s *sequence) climbed() (n int) {
 	return n
 }
 
-// goal is the mean of the first goal over a point's visits, of whole ones where there
-// are some; NaN when it was never measured.
+// goal is the mean of the first goal over a point's visits, of whole ones where there are
+// some; NaN when it was never measured.
 func (s *sequence) goal(b belief) float64 {
 	for _, cut := range []bool{false, true} {
 		sum, n := 0.0, 0.0

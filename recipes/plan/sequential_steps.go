@@ -11,8 +11,8 @@ const (
 	// leastJump and mostJump bound the jump up while everything passes, as a factor: a
 	// smaller one is not worth a probe, a larger one trusts a secant too far.
 	leastJump, mostJump = 1.6, 6.0
-	// overshoot is how far beyond the expected limit a jump goes: a bracket is wanted, not
-	// the boundary itself.
+	// overshoot is how far beyond the expected limit a jump goes: a bracket is wanted,
+	// not the boundary itself.
 	overshoot = 1.12
 	// slopeBefore is the slope of g in ln x that is assumed before a secant is known.
 	slopeBefore = 1.0
@@ -29,15 +29,14 @@ const (
 	aimSpread, aimPass = 0.2, 0.7
 )
 
-// baseline is the boundary of an earlier run, when there is one inside the
-// range.
+// baseline is the boundary of an earlier run, when there is one inside the range.
 func (s *sequence) baseline() (float64, bool) {
 	b := s.Baseline
 	return b, b > 0 && b >= s.Lo && b <= s.Hi
 }
 
-// warm is the start from a baseline: it, then the point that straddles the
-// boundary with it if nothing has changed.
+// warm is the start from a baseline: it, then the point that straddles the boundary with
+// it if nothing has changed.
 func (s *sequence) warm() (Step, bool) {
 	b, ok := s.baseline()
 	if !ok || len(s.points) > 1 {
@@ -66,9 +65,9 @@ func (s *sequence) warm() (Step, bool) {
 	return Step{}, false
 }
 
-// explore shortens a probe on the way to the boundary where verdicts carry
-// their certainty: which side it is on is all that it is for, and a doubt is
-// settled by the probes that come nearer.
+// explore shortens a probe on the way to the boundary where verdicts carry their
+// certainty: which side it is on is all that it is for, and a doubt is settled by the
+// probes that come nearer.
 func (s *sequence) explore(step Step) Step {
 	if s.known && step.Size == 1 {
 		step.Size = exploreSize
@@ -76,11 +75,12 @@ func (s *sequence) explore(step Step) Step {
 	return step
 }
 
-// down is the step while nothing passes: straight to the lowest point, which
-// says whether there is an answer at all.
+// down is the step while nothing passes: straight to the lowest point, which says whether
+// there is an answer at all.
 func (s *sequence) down() Step {
 	if b := s.points[0]; b.x > s.Lo {
-		// Near an old boundary the new one is likelier than at the bottom, for a few probes.
+		// Near an old boundary the new one is likelier than at the bottom, for a few
+		// probes.
 		if _, ok := s.baseline(); ok && len(s.points) < 4 && b.x > 2*s.Lo {
 			factor := max(leastJump, min(mostJump, overshoot*math.Exp(b.worst()/boundary.SlopeMedian)))
 			if math.IsNaN(factor) {
@@ -96,8 +96,8 @@ func (s *sequence) down() Step {
 	return done(sequentialNoPass)
 }
 
-// upward is the step while everything passes: as far as the secant of the last
-// two points says that the limit lies, and a little farther.
+// upward is the step while everything passes: as far as the secant of the last two points
+// says that the limit lies, and a little farther.
 func (s *sequence) upward() Step {
 	n := len(s.points)
 	top := s.points[n-1]
@@ -135,8 +135,8 @@ func (s *sequence) refine(lo, hi float64) Step {
 	return probe(y, "refinement (ITP)")
 }
 
-// firstWidth is the width in ln x of the first bracket that the history had, and how
-// many visits came after it; zeros while there was none.
+// firstWidth is the width in ln x of the first bracket that the history had, and how many
+// visits came after it; zeros while there was none.
 func (s *sequence) firstWidth() (width float64, steps int) {
 	if pass, fail, since, ok := s.first(); ok {
 		return math.Log(fail / pass), since
@@ -144,10 +144,9 @@ func (s *sequence) firstWidth() (width float64, steps int) {
 	return 0, 0
 }
 
-// surprise asks the lowest failure again when it is far off what the passing
-// points below it lead to expect, however much the curve may bend, and no other
-// failure is: a stalled probe would end the search there. A cliff looks the
-// same until it was asked twice.
+// surprise asks the lowest failure again when it is far off what the passing points below
+// it lead to expect, however much the curve may bend, and no other failure is: a stalled
+// probe would end the search there. A cliff looks the same until it was asked twice.
 func (s *sequence) surprise() (Step, bool) {
 	i := s.end
 	if s.exact || i < 2 || i >= len(s.points) {

@@ -3,13 +3,13 @@ package plan
 import "math"
 
 // Settled is style sequential for a baseline: when the search is over it goes on until
-// the boundary is known well enough to be compared with. It visits the boundary's
-// median, whole probes all, and where the boundary is a cliff the point that is said to
-// fail, too. Its answers have an Interval at level 0.95, as those of [Sequential].
+// the boundary is known well enough to be compared with. It visits the boundary's median,
+// whole probes all, and where the boundary is a cliff the point that is said to fail,
+// too. Its answers have an Interval at level 0.95, as those of [Sequential].
 type Settled struct {
 	Sequential
-	// Within is half the boundary's 95% interval, in ln of the searched value, at which it
-	// is known well enough. With zero the search goes on for as long as it may.
+	// Within is half the boundary's 95% interval, in ln of the searched value, at which
+	// it is known well enough. With zero the search goes on for as long as it may.
 	Within float64
 }
 
@@ -68,14 +68,17 @@ func (q Settled) Answers(p Problem, h []Observation) []Answer {
 
 // settlement is where a boundary is by the whole probes around it.
 type settlement struct {
-	median, lo, hi float64 // lo and hi are the interval at intervalLevel
-	visits         int     // whole probes near the median
+	// lo and hi are the ends of the interval at intervalLevel.
+	median, lo, hi float64
+	// visits is the number of whole probes near the median.
+	visits int
 }
 
+// half is half of the interval, in ln of the searched value.
 func (e settlement) half() float64 { return halfWidth(e.lo, e.hi) }
 
-// settled reads the boundary off the posterior, within the points that pass or
-// fail by far, twice: at a cliff a straight line is the wrong curve.
+// settled reads the boundary off the posterior, within the points that pass or fail by
+// far, twice: at a cliff a straight line is the wrong curve.
 func (s *sequence) settled() settlement {
 	least, most := s.Lo, math.Inf(1)
 	for _, b := range s.points {
@@ -108,9 +111,9 @@ func (s *sequence) settled() settlement {
 	return e
 }
 
-// suspicious reports that all that is known of the boundary is that it lies
-// between a point that passes by far and one that was seen to fail: a cliff looks
-// like that, and so does a boundary found by stalled probes.
+// suspicious reports that all that is known of the boundary is that it lies between a
+// point that passes by far and one that was seen to fail: a cliff looks like that, and so
+// does a boundary found by stalled probes.
 func (s *sequence) suspicious() bool {
 	return s.end > 0 && s.end < len(s.points) &&
 		s.points[s.end-1].worst() < -cliff && len(s.points[s.end].visits) < settleLeast

@@ -17,8 +17,8 @@ func (t track) look(lo, hi float64) boundary.Posterior {
 	return boundary.New(lo, hi, append(limits, t.failures()))
 }
 
-// readings lists the visits of limit j of the tier. Failed and incomplete visits are
-// left to the common limit, see failures.
+// readings lists the visits of limit j of the tier. Failed and incomplete visits are left
+// to the common limit, see failures.
 func (t track) readings(j int) (rs []boundary.Reading) {
 	for _, b := range t.points {
 		if b.x <= 0 {

@@ -20,27 +20,26 @@ const (
 	// neighbours more than on its own verdict. It is lower than the certainty of a
 	// verdict: at 0.98 a boundary whose probes scatter by 2% would be understated by 3 to
 	// 6%. Between 0.87 and 0.95 it trades a tenth of a percent of error for as much of
-	// violations: on surfaces where noise moves the boundary by less than 3% a probe, 1 to
-	// 4% of answers lie above the true one, nearly all within 5% of it; where it moves it
-	// by more, 18%.
+	// violations: on surfaces where noise moves the boundary by less than 3% a probe, 1
+	// to 4% of answers lie above the true one, nearly all within 5% of it; where it moves
+	// it by more, 18%.
 	boundaryLevel = 0.90
 )
 
 // SmoothIsotonic finds the boundary of one dimension from margins, as AIPerf's
-// smooth_isotonic does: an exponential bracket,
-// then the root of the margins' isotonic, smooth fit until the bracket is
-// narrow. Mended: the margins of all limits are compared in one unit, in ln x;
-// steps up are longer while the limit is far; nothing that the bracket has
-// decided is probed; a failure far off the trend is asked again, since one
-// stalled probe would end the search below it; and the answer is made certain,
-// by a posterior over the boundary, for as long as another probe can be
-// expected to raise it. Where every standard error is 0 the search goes on to
-// neighbouring values instead. Its answers have an Interval at level 0.95 once there is a
-// bracket, and a Bracket before that and without errors. The zero value is ready.
+// smooth_isotonic does: an exponential bracket, then the root of the margins' isotonic,
+// smooth fit until the bracket is narrow. Mended: the margins of all limits are compared
+// in one unit, in ln x; steps up are longer while the limit is far; nothing that the
+// bracket has decided is probed; a failure far off the trend is asked again, since one
+// stalled probe would end the search below it; and the answer is made certain, by a
+// posterior over the boundary, for as long as another probe can be expected to raise it.
+// Where every standard error is 0 the search goes on to neighbouring values instead. Its
+// answers have an Interval at level 0.95 once there is a bracket, and a Bracket before
+// that and without errors. The zero value is ready.
 type SmoothIsotonic struct {
-	// Replicates is the least number of visits of the answer (AIPerf's
-	// sla_replicates): it is probed so often before the search ends, and what
-	// the visits say together counts. Zero means as often as its verdict is in doubt.
+	// Replicates is the least number of visits of the answer (AIPerf's sla_replicates):
+	// it is probed so often before the search ends, and what the visits say together
+	// counts. Zero means as often as its verdict is in doubt.
 	Replicates int
 }
 
@@ -72,9 +71,12 @@ func (SmoothIsotonic) Answers(p Problem, h []Observation) []Answer {
 // smooth is a history read for one tier, with what follows from it.
 type smooth struct {
 	bracket
-	level float64 // least P(pass) of an answer
+	// level is the least P(every limit holds) of an answer.
+	level float64
 }
 
+// newSmooth reads the history and looks for the boundary in its bracket. A problem that
+// asks for more than the default certainty asks for as much of the answer.
 func newSmooth(v view) *smooth {
 	s := &smooth{bracket: bracketOf(v), level: boundaryLevel}
 	if s.confidence > DefaultConfidence {
@@ -90,20 +92,19 @@ func newSmooth(v view) *smooth {
 	return s
 }
 
-// believed reports whether a point is believed to pass: by its own verdict, or,
-// when that is a failure in doubt, as its neighbours have it.
+// believed reports whether a point is believed to pass: by its own verdict, or, when that
+// is a failure in doubt, as its neighbours have it.
 func (s *smooth) believed(b belief) bool {
 	return b.passes() || !s.certainFail(b) && s.post.Passes(b.x) >= 0.5
 }
 
-// safeIndex is the largest point that passes with certainty together with all
-// below it, −1 for none.
+// safeIndex is the largest point that passes with certainty together with all below it,
+// −1 for none.
 func (s *smooth) safeIndex() int { return s.last(s.end, s.sure) }
 
-// sure reports whether a point passes with certainty: its neighbours leave
-// little doubt, or its own verdict does and they do not contradict it. A
-// verdict beyond 99% stands alone: on a cliff a straight line is the wrong
-// neighbourhood.
+// sure reports whether a point passes with certainty: its neighbours leave little doubt,
+// or its own verdict does and they do not contradict it. A verdict beyond 99% stands
+// alone: on a cliff a straight line is the wrong neighbourhood.
 func (s *smooth) sure(b belief) bool {
 	if s.post == nil || b.x <= s.Lo { // below the range nothing speaks for its lowest point
 		return s.certainPass(b)
@@ -146,7 +147,7 @@ func (s *smooth) above(top belief) Step {
 	switch {
 	case top.x < s.Hi:
 		return probe(s.up(top.x, s.stride()), "exponential bracket")
-	case s.post == nil: // certain
+	case s.post == nil: // the top passes for certain
 		return done(smoothNoFailure)
 	}
 	return s.finish()
@@ -163,9 +164,9 @@ func (s *smooth) precision() string {
 	return smoothPrecision
 }
 
-// cliff reports that the margin jumps across the bracket: it rises between the
-// last pass and the first failure by more than a curve as steep as the limit's
-// neighbourhood would in ten such steps, and the failure is far.
+// cliff reports that the margin jumps across the bracket: it rises between the last pass
+// and the first failure by more than a curve as steep as the limit's neighbourhood would
+// in ten such steps, and the failure is far.
 func (s *smooth) cliff() bool {
 	n := s.end
 	if n < 2 || n >= len(s.points) {
@@ -177,9 +178,9 @@ func (s *smooth) cliff() bool {
 		jump > 10*slope*math.Log(s.points[n].x/s.points[n-1].x)
 }
 
-// stride is the factor of the next step up while everything passes: four where
-// the margin is far from the limit, or where the trend says that it will still
-// be after the step, else two.
+// stride is the factor of the next step up while everything passes: four where the margin
+// is far from the limit, or where the trend says that it will still be after the step;
+// otherwise two.
 func (s *smooth) stride() float64 {
 	n := len(s.points)
 	g := s.points[n-1].worst()
@@ -189,8 +190,8 @@ func (s *smooth) stride() float64 {
 	return 2
 }
 
-// trend is the slope in ln x of the worst margin between point i and the one
-// below; +Inf when there is none.
+// trend is the slope in ln x of the worst margin between point i and the one below; +Inf
+// when there is none.
 func (s *smooth) trend(i int) float64 {
 	if i < 1 || s.points[i-1].x <= 0 {
 		return math.Inf(1)

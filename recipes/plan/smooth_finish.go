@@ -11,16 +11,15 @@ const (
 	// worthwhile is the relative gain of the answer below which no further probe is worth
 	// it.
 	worthwhile = 0.004
-	// nearVisits is the number of visits within nearWindow of the boundary, in ln x, after
-	// which only what is known is claimed; claims is how many visits more are made until
-	// a claim has come true.
+	// nearVisits is the number of visits within nearWindow of the boundary, in ln x,
+	// after which only what is known is claimed; claims is how many visits more are made
+	// until a claim has come true.
 	nearVisits = 11
 	claims     = 5
 	nearWindow = 0.1
 )
 
-// finish makes the answer certain, as long as one more probe can be expected
-// to raise it.
+// finish makes the answer certain, as long as one more probe can be expected to raise it.
 func (s *smooth) finish() Step {
 	safe := s.Lo
 	if i := s.safeIndex(); i >= 0 {
@@ -70,9 +69,8 @@ func (s *smooth) under(x float64) float64 {
 	return x * (1 - worthwhile)
 }
 
-// target is the largest value that can be expected to pass with certainty once
-// it has been probed: the median of the boundary less what will be left of its
-// spread.
+// target is the largest value that can be expected to pass with certainty once it has
+// been probed: the median of the boundary less what will be left of its spread.
 func (s *smooth) target(m float64) float64 {
 	sd := s.post.Spread() / 2
 	probe := s.probeError(m)
@@ -83,8 +81,8 @@ func (s *smooth) target(m float64) float64 {
 	return min(s.Hi, m*math.Exp(-zOf(s.level)*left))
 }
 
-// probeError is the error of one more visit near m in units of ln x: noise over
-// slope, the largest of any limit that matters there.
+// probeError is the error of one more visit near m in units of ln x: noise over slope,
+// the largest of any limit that matters there.
 func (s *smooth) probeError(m float64) float64 {
 	worst := 0.0
 	for j := range s.tier {
@@ -147,10 +145,11 @@ type Summary struct {
 	// AIPerf's sense; NaN without two visits that differ.
 	CILow, CIHigh float64
 
-	// Identifiable is false when noise over slope leaves the boundary wider than ±10%: the interval is the answer then, not the estimate.
+	// Identifiable is false when noise over slope leaves the boundary wider than ±10%:
+	// the interval is the answer then, not the estimate.
 	Identifiable bool
-	// Factor is how many times as long the probes would have to be to settle
-	// the boundary to ±10%; 1 when it is settled.
+	// Factor is how many times as long the probes would have to be to settle the boundary
+	// to ±10%; 1 when it is settled.
 	Factor float64
 }
 
@@ -179,9 +178,8 @@ func (SmoothIsotonic) Summary(p Problem, h []Observation) Summary {
 	return out
 }
 
-// binding is the limit nearest to breaking at the upper end of the bracket, in
-// units of its scatter: the last place where the limits can be told apart by
-// measurement.
+// binding is the limit nearest to breaking at the upper end of the bracket, in units of
+// its scatter: the last place where the limits can be told apart by measurement.
 func (s *smooth) binding() int {
 	b := s.points[min(s.end, len(s.points)-1)]
 	var margins, sigmas []float64
@@ -193,15 +191,15 @@ func (s *smooth) binding() int {
 		margins = append(margins, g)
 		sigmas = append(sigmas, s.noise[j].sd)
 	}
-	j, _ := nearest(margins, sigmas, nil)
+	j, _ := nearest(margins, sigmas)
 	if j < 0 {
 		return -1
 	}
 	return s.tier[j]
 }
 
-// marginCI is the bootstrap interval of the binding margin over the visits of
-// the safe point.
+// marginCI is the bootstrap interval of the binding margin over the visits of the safe
+// point.
 func (s *smooth) marginCI(limit int) (lo, hi float64) {
 	i := s.safeIndex()
 	for j, k := range s.tier {
@@ -217,29 +215,19 @@ func (s *smooth) marginCI(limit int) (lo, hi float64) {
 	return math.NaN(), math.NaN()
 }
 
-// nearest returns the index of the limit nearest to breaking, and by how much:
-// the largest margin in units of its scatter, which is 1% of the threshold at least.
-// Without scatters (nil), or where both are zero, the raw margin counts. Ties go to the first;
-// without margins the index is −1. (AIPerf's normalize_margins.)
-func nearest(margins, sigmas, thresholds []float64) (index int, value float64) {
+// nearest returns the index of the limit nearest to breaking, and by how much: the
+// largest margin in units of its scale. Without scales (nil), or where one is zero, the
+// raw margin counts. Ties go to the first; without margins the index is −1. (AIPerf's
+// normalize_margins.)
+func nearest(margins, scales []float64) (index int, value float64) {
 	index, value = -1, math.Inf(-1)
 	for i, m := range margins {
-		if len(sigmas) > 0 {
-			if scale := max(at(sigmas, i), 0.01*math.Abs(at(thresholds, i))); scale > 0 {
-				m /= scale
-			}
+		if i < len(scales) && scales[i] > 0 {
+			m /= scales[i]
 		}
 		if index < 0 || m > value {
 			index, value = i, m
 		}
 	}
 	return index, value
-}
-
-// at returns v[i], 0 beyond the end.
-func at(v []float64, i int) float64 {
-	if i < len(v) {
-		return v[i]
-	}
-	return 0
 }

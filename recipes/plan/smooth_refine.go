@@ -18,8 +18,8 @@ const (
 	farClip = 3.0
 	// surpriseMargin is how far on the wrong side of the limit an outlier shows.
 	surpriseMargin = 0.1
-	// loneSpan is the width of a bracket, as a share of its upper end, that a failure seen
-	// once may not end.
+	// loneSpan is the width of a bracket, as a share of its upper end, that a failure
+	// seen once may not end.
 	loneSpan = 0.1
 	// surpriseSpan is the factor up to which the trend of the passing points is trusted
 	// above them.
@@ -29,9 +29,9 @@ const (
 	bisection  = "bisection"
 )
 
-// interpolate narrows a bracket without noise down to neighbours by ITP
-// (Oliveira & Takahashi 2020, ACM TOMS 47:1): the root of the fitted margins,
-// projected so close to the middle that the worst case is that of bisection.
+// interpolate narrows a bracket without noise down to neighbours by ITP (Oliveira &
+// Takahashi 2020, ACM TOMS 47:1): the root of the fitted margins, projected so close to
+// the middle that the worst case is that of bisection.
 func (s *smooth) interpolate(lo, hi float64) Step {
 	resolution := 1.0 // the distance of two values that are neighbours
 	if !s.Int {
@@ -57,8 +57,8 @@ func (s *smooth) interpolate(lo, hi float64) Step {
 	return whole(x, reason)
 }
 
-// refine proposes the root of the fitted margins, as long as that halves the
-// bracket in two probes; else the middle of what is believed of the boundary.
+// refine proposes the root of the fitted margins, as long as that halves the bracket in
+// two probes; otherwise the middle of what is believed of the boundary.
 func (s *smooth) refine(lo, hi float64) Step {
 	if x, ok := s.root(lo, hi); ok {
 		if y, ok := s.inside(x, lo, hi); ok && !s.stuck(lo, hi) {
@@ -129,12 +129,13 @@ func (s *smooth) curve(j int) (*pchip.Curve, error) {
 	return isotonic.Smooth(xs, ys, ws)
 }
 
+// clip bounds a margin for the fit.
 func clip(g float64) float64 { return max(-farClip, min(farClip, g)) }
 
-// faulty reports that point i, the lowest failure, failed as a whole and may
-// have done so by a passing fault: it is asked again before anything is
-// concluded from it, at once when it is all that says that the range ends, else
-// when the bracket has closed on it.
+// faulty reports that point i, the lowest failure, failed as a whole and may have done so
+// by a passing fault: it is asked again before anything is concluded from it: at once
+// when it is all that says that the range ends, otherwise when the bracket has closed on
+// it.
 func (s *smooth) faulty(i int) bool {
 	b := s.points[i]
 	if !s.open(b) || len(b.visits) >= maxVisits || s.failed(b.visits) == 0 {
@@ -148,10 +149,10 @@ func (s *smooth) faulty(i int) bool {
 	return true
 }
 
-// surprising reports that point i, the lowest failure, is far off what the
-// passing points below it lead to expect, that no other failure above is, and
-// that it was not asked often enough: an outlier looks like that, and so does a
-// cliff until a second point has fallen off it.
+// surprising reports that point i, the lowest failure, is far off what the passing points
+// below it lead to expect, that no other failure above is, and that it was not asked
+// often enough: an outlier looks like that, and so does a cliff until a second point has
+// fallen off it.
 func (s *smooth) surprising(i int) bool {
 	b := s.points[i]
 	if len(b.visits) >= maxVisits {

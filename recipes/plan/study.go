@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// study is what one call of a model-based planner makes of a history: the
-// probed points, a model of each limit's margin and of each goal.
+// study is what one call of a model-based planner makes of a history: the probed points,
+// a model of each limit's margin and of each goal.
 type study struct {
 	view
 	space space
@@ -17,15 +17,17 @@ type study struct {
 	// measured there, pooled over visits.
 	points, units [][]float64
 	goals         [][]Estimate
-	margins       []surface // per limit of the tier
-	aims          []aim     // per goal
+	// margins are the models of the limits of the tier, and aims those of the goals.
+	margins []surface
+	aims    []aim
 	// trend says that margins and goals get a straight trend, as in one dimension.
 	trend bool
-	seen  *outlook // see prospect
+	// seen is the outlook once prospect has worked it out.
+	seen *outlook
 }
 
-// level is the certainty that an answer needs when the verdicts carry none and the
-// models judge: their noise is an estimate, so 98% would be a pretence.
+// level is the certainty that an answer needs when the verdicts carry none and the models
+// judge: their noise is an estimate, so 98% would be a pretence.
 const level = 0.9
 
 // newStudy reads a history for one tier.
@@ -100,11 +102,11 @@ func (v view) poolGoals(visits []int) []Estimate {
 
 // probed reports whether at is one of the study's points.
 func (s *study) probed(at []float64) bool {
-	u := s.space.unit(at)
-	return slices.ContainsFunc(s.units, func(v []float64) bool { return s.space.close(u, v) })
+	return s.indexOf(at) >= 0
 }
 
-// indexOf returns the index of the study's point at at, −1 for none.
+// indexOf returns the index of the study's point that is the same probe as at; −1 when
+// there is none.
 func (s *study) indexOf(at []float64) int {
 	u := s.space.unit(at)
 	return slices.IndexFunc(s.units, func(v []float64) bool { return s.space.close(u, v) })

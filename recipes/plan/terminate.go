@@ -13,17 +13,20 @@ import (
 // signals are the settings of AIPerf's three stop rules, in the order in which they are
 // asked. A search in one dimension still settles its boundary after one of them.
 type signals struct {
-	Max      int // iterations
-	Patience int // iterations without improvement
-	Window   int // objectives that the plateau rule looks at
+	// Max is the number of iterations, and Patience how many in a row may bring no
+	// improvement.
+	Max, Patience int
+	// Window is the number of objectives that the plateau rule looks at; less than two
+	// turns it off.
+	Window int
 	// Threshold is the sample deviation over |mean| below which they are a plateau.
 	Threshold float64
 }
 
-// reason returns which signal fires first, "" for none, after iterations of
-// which the last stale brought no improvement. values are the objectives in
-// order; one that is not finite inside the window is no plateau, nor is a mean
-// too near zero to divide by.
+// reason returns the signal that fires first, or "", after iterations of which the last
+// stale brought no improvement. values are the objectives in order. A window with a value
+// that is not finite is no plateau, and neither is one whose mean is too near zero to
+// divide by.
 func (s signals) reason(values []float64, iterations, stale int) string {
 	switch {
 	case iterations >= s.Max:
@@ -44,18 +47,17 @@ func (s signals) reason(values []float64, iterations, stale int) string {
 	return ""
 }
 
-// regretBound bounds the regret of the best feasible point, in the standardised
-// goal's units: the best upper confidence bound over the candidates less the
-// best lower one over the feasible points (Makarova et al. 2022, "Automatic
-// termination for hyperparameter optimization", eq. 4–5). It is
-// +Inf when it is unknown.
+// regretBound bounds the regret of the best feasible point, in the standardised goal's
+// units: the best upper confidence bound over the candidates less the best lower one over
+// the feasible points (Makarova et al. 2022, "Automatic termination for hyperparameter
+// optimization", eq. 4–5). It is +Inf when it is unknown.
 func (s *study) regretBound() float64 {
 	if len(s.aims) != 1 || !s.scored() {
 		return math.Inf(1)
 	}
 	a, t := s.aims[0], float64(len(s.units))
-	// delta is P(the bounds do not hold). The theory's beta is too wide in practice; a
-	// fifth of it is what the paper uses.
+	// delta is P(the bounds do not hold), as in the paper, which scales the theory's beta
+	// down by five as Srinivas et al. 2010 do in their experiments.
 	const delta = 0.1
 	beta := 2 * math.Log(float64(len(s.space.dims))*t*t*math.Pi*math.Pi/(6*delta)) / 5
 	upper, lower := math.Inf(-1), math.Inf(-1)
@@ -76,26 +78,26 @@ func (s *study) regretBound() float64 {
 	return upper - lower
 }
 
-// settledByRegret reports whether that bound is within the noise of the goal's
-// own measurement.
+// settledByRegret reports whether that bound is within the noise of the goal's own
+// measurement.
 func (s *study) settledByRegret() bool {
 	return len(s.aims) == 1 && s.scored() && s.regretBound() <= math.Sqrt(s.aims[0].process.Noise)
 }
 
-// minimumNoise is the least error variance, in the standardised goal's units,
-// that the gap between two posteriors is measured with.
+// minimumNoise is the least error variance, in the standardised goal's units, that the
+// gap between two posteriors is measured with.
 const minimumNoise = 1e-6
 
-// emmrShare of the goal is the gain that a further probe must promise. AIPerf's
-// library takes a hundredth of the median over the first 20 iterations after
-// ten: a search of at most 30 would never end by it.
+// emmrShare of the goal is the gain that a further probe must promise. AIPerf's library
+// takes a hundredth of the median over the first 20 iterations after ten: a search of at
+// most 30 would never end by it.
 const emmrShare = 0.01
 
 // regretGap bounds how much the expected minimum simple regret fell by the last
-// observation, as a share of the goal; +Inf where it cannot be told. before is
-// the study without that observation. (Ishibashi, Karasuyama, Takeuchi & Hino
-// 2023, "A stopping criterion for Bayesian optimization by the gap of expected
-// minimum simple regrets", theorem 1 and eq. 4.)
+// observation, as a share of the goal; +Inf where it cannot be told. before is the study
+// without that observation. (Ishibashi, Karasuyama, Takeuchi & Hino 2023, "A stopping
+// criterion for Bayesian optimization by the gap of expected minimum simple regrets",
+// theorem 1 and eq. 4.)
 func (s *study) regretGap(before *study) float64 {
 	if len(s.aims) != 1 || len(before.aims) != 1 || !s.scored() || !before.scored() {
 		return math.Inf(1)
@@ -112,12 +114,12 @@ func (s *study) regretGap(before *study) float64 {
 	wasMean = (wasMean*then.sd + then.mean - now.mean) / now.sd // in the units of now
 
 	fall := wasMean - mean[0]
+	// The deviation of the difference of the two; zero when they are one point.
 	v := math.Sqrt(max(1e-10, cov.At(0, 0)-2*cov.At(0, 1)+cov.At(1, 1)))
 	g := -fall / v
 	gain := v * (distuv.UnitNormal.Prob(g) + g*distuv.UnitNormal.CDF(g))
 
-	// The Kullback-Leibler divergence of the two posteriors is that of one
-	// observation.
+	// The Kullback-Leibler divergence of the two posteriors is that of one observation.
 	at, sd := now.at(s.units[last])
 	variance, seen := sd*sd, s.goals[last][0].Value
 	d := now.standardise(seen) - at
@@ -132,8 +134,8 @@ func (s *study) regretGap(before *study) float64 {
 	return gap * now.relative()
 }
 
-// leader is the point with the best observed goal among those believed to pass,
-// −1 for none.
+// leader is the point with the best observed goal among those believed to pass, −1 for
+// none.
 func (s *study) leader() int {
 	best, at := math.Inf(-1), -1
 	for i, b := range s.track.points {
@@ -145,8 +147,8 @@ func (s *study) leader() int {
 	return at
 }
 
-// newest is the point of the observation that before lacks, −1 when it was a
-// further visit of a known one: that is no step of the search.
+// newest is the point of the observation that before lacks, −1 when it was a further
+// visit of a known one: that is no step of the search.
 func (s *study) newest(before *study) int {
 	for i, at := range s.points {
 		if !before.probed(at) {

@@ -20,6 +20,7 @@ type track struct {
 // noiseUse says what stands in for a certainty that no observation carries.
 type noiseUse bool
 
+// What stands in for it.
 const (
 	signDecides   noiseUse = false // the sign of the margin, as certain
 	noiseEstimate noiseUse = true  // the margin against the scatter of the history
@@ -48,9 +49,8 @@ func (v view) read(use noiseUse) track {
 	return t
 }
 
-// prefix returns how many of the lowest points are believed to pass: the
-// boundary is that of the last of them, whatever passes above the first
-// failure.
+// prefix returns how many of the lowest points are believed to pass: the boundary is that
+// of the last of them, whatever passes above the first failure.
 func (t track) prefix() int {
 	for i, b := range t.points {
 		if !b.passes() {
@@ -60,12 +60,12 @@ func (t track) prefix() int {
 	return len(t.points)
 }
 
-// safe returns the index of the largest point of the prefix that passes with
-// certainty, −1 for none.
+// safe returns the index of the largest point of the prefix that passes with certainty,
+// −1 for none.
 func (t track) safe() int { return t.last(t.prefix(), t.certainPass) }
 
-// last returns the index of the largest of the lowest end points that is sure, −1
-// for none.
+// last returns the index of the largest of the lowest end points that is sure, −1 for
+// none.
 func (t track) last(end int, sure func(belief) bool) int {
 	for i := end - 1; i >= 0; i-- {
 		if sure(t.points[i]) {
@@ -90,13 +90,13 @@ func (t track) nonMonotone() bool {
 // fraction of a percent of its limit, and stays open.
 const maxVisits = 3
 
-// openEnds returns the indexes of the two ends between which the boundary is
-// still to be searched: the largest believed pass of the prefix and the point
-// above it. A pass that stayed open at its last visit counts as the upper end,
-// since what cannot be confirmed is not an answer; below it only certain passes
-// count as the lower one, at one visit each: they share their evidence, and
-// repeating every step of a plateau would cost thrice as much. lo is −1 when no
-// pass is left, hi is len(points) when nothing lies above.
+// openEnds returns the indexes of the two ends between which the boundary is still to be
+// searched: the largest believed pass of the prefix and the point above it. A pass that
+// stayed open at its last visit counts as the upper end, since what cannot be confirmed
+// is not an answer; below it only certain passes count as the lower one, at one visit
+// each: they share their evidence, and repeating every step of a plateau would cost
+// thrice as much. lo is −1 when no pass is left, hi is len(points) when nothing lies
+// above.
 func (t track) openEnds() (lo, hi int) {
 	hi = t.prefix()
 	lo = hi - 1
@@ -112,10 +112,9 @@ func (t track) openEnds() (lo, hi int) {
 // confirming is why a point is visited again whose verdict is open.
 const confirming = "confirming an open verdict"
 
-// confirm returns another, longer visit of a point whose verdict is open, or
-// whose visits contradict each other; and of a lowest point that failed, since a
-// first probe may have paid for a cold start, and of a failure that a single
-// visit puts there (see lone).
+// confirm returns another, longer visit of a point whose verdict is open, or whose visits
+// contradict each other; and of a lowest point that failed, since a first probe may have
+// paid for a cold start, and of a failure that a single visit puts there (see lone).
 func (t track) confirm(i int) (Step, bool) {
 	b := t.points[i]
 	hopeless := t.prefix() == 0 && len(b.visits) == 1 && b.inexact()
@@ -134,9 +133,9 @@ func (t track) confirm(i int) (Step, bool) {
 	return Step{}, false
 }
 
-// lone reports that point i, the lowest failure, is known by a single visit that
-// the point below does not lead to expect. A stalled probe looks like that, and
-// so does a cliff: no search may end there before a second visit.
+// lone reports that point i, the lowest failure, is known by a single visit that the
+// point below does not lead to expect. A stalled probe looks like that, and so does a
+// cliff: no search may end there before a second visit.
 func (t track) lone(i int) bool {
 	if i < 1 || i >= len(t.points) {
 		return false

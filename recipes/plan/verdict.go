@@ -11,22 +11,22 @@ import (
 
 // Evidence of one visit, as a z-score.
 const (
-	// maxZ caps what one visit can say: a probe that is certain to 1e-5 is not
-	// evidence against a network fault that happens once in a thousand probes.
+	// maxZ caps what one visit can say: a probe that is certain to 1e-5 is not evidence
+	// against a network fault that happens once in a thousand probes.
 	maxZ = 4.0
 	// failedZ is the evidence of a visit whose requests all failed: P = 0.055, a failure
-	// that one more visit makes certain. Taking it as certain at once lets one transient fault end a search
-	// (AIPerf answers 15 where 300 is true); taking it as nothing would let a
-	// crashed server pass.
+	// that one more visit makes certain. Taking it as certain at once lets one transient
+	// fault end a search (AIPerf answers 15 where 300 is true); taking it as nothing
+	// would let a crashed server pass.
 	failedZ = -1.6
-	// missingZ is the evidence of a visit that lacks a limit's metric: P = 0.01.
-	// What was not measured never passes, and asking again seldom helps.
+	// missingZ is the evidence of a visit that lacks a limit's metric: P = 0.01. What was
+	// not measured never passes, and asking again seldom helps.
 	missingZ = -2.33
 )
 
 // judge pools the verdicts of a point's visits: per limit, z of P(limit holds) by
-// Stouffer's method with weights √Requests, then the product over the limits. The
-// product is the conservative choice for limits that move together.
+// Stouffer's method with weights √Requests, then the product over the limits. The product
+// is the conservative choice for limits that move together.
 func (t track) judge(b *belief, use noiseUse) {
 	known := true
 	for _, v := range b.visits {
@@ -123,8 +123,8 @@ func zOf(p float64) float64 {
 	return max(-maxZ, min(maxZ, distuv.UnitNormal.Quantile(p)))
 }
 
-// zOfMargin is the evidence of margin g with standard error se; at se 0 the
-// sign decides, and g = 0 does not violate.
+// zOfMargin is the evidence of margin g with standard error se; at se 0 the sign decides,
+// and g = 0 does not violate.
 func zOfMargin(g, se float64) float64 {
 	switch {
 	case math.IsNaN(g):
@@ -137,12 +137,11 @@ func zOfMargin(g, se float64) float64 {
 	return max(-maxZ, min(maxZ, -g/se))
 }
 
-// lend lets neighbours of the same verdict share evidence: where a margin does
-// not fall with load, its mean over [x, y] is at least its value at x, so what
-// is pooled over passing points from x upwards speaks for x, and over failing
-// points from x downwards against it. (The min-max form of isotonic
-// regression, Barlow et al. 1972, applied to z-scores.) It changes how certain
-// a verdict is, never the verdict.
+// lend lets neighbours of the same verdict share evidence: where a margin does not fall
+// with load, its mean over [x, y] is at least its value at x, so what is pooled over
+// passing points from x upwards speaks for x, and over failing points from x downwards
+// against it. (The min-max form of isotonic regression, Barlow et al. 1972, applied to
+// z-scores.) It changes how certain a verdict is, never the verdict.
 func (t *track) lend() {
 	own := slices.Clone(t.points)
 	for i, b := range own {

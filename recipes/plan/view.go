@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// view is what a planner looks at: the problem, what was seen so far, and of both the
-// one tier that is asked about. The axis is that of a problem of one dimension.
+// view is what a planner looks at: the problem, what was seen so far, and of both the one
+// tier that is asked about. The axis is that of a problem of one dimension.
 type view struct {
 	Problem
 	axis
@@ -14,8 +14,8 @@ type view struct {
 	tier    []int // indexes of the tier's limits
 }
 
-// viewsOf returns the views of a problem and its history, one per tier. There is at
-// least one.
+// viewsOf returns the views of a problem and its history, one per tier. There is at least
+// one.
 func viewsOf(p Problem, h []Observation) []view {
 	sets := p.Tiers
 	if len(sets) == 0 {
@@ -48,8 +48,7 @@ func (v view) until(n int) view {
 }
 
 // blocked returns the step of a history that no search can go on from, whatever its
-// style: the end where the problem is not one of one dimension, or the answer to
-// silence.
+// style: the end where the problem is not one of one dimension, or the answer to silence.
 func (v view) blocked() (Step, bool) {
 	if !v.single() {
 		return done(reasonNotOneDimension), true
@@ -92,8 +91,8 @@ func (v view) within(s Step) Step {
 	return s
 }
 
-// distinct returns the number of distinct points of the history, and whether at is one
-// of them.
+// distinct returns the number of distinct points of the history, and whether at is one of
+// them.
 func (v view) distinct(at []float64) (n int, seen bool) {
 	for i, o := range v.history {
 		if slices.Equal(o.At, at) {

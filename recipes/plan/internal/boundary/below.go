@@ -14,10 +14,10 @@ var probeNoise = noisesTo(4.5)
 // addition to a probe's own.
 const belowReach = 0.2
 
-// Below is P(true margin < 0) by several visits of one point, values[i] being the
-// margin of a visit and ses[i] its standard error (NaN when unknown); 0.5 without
-// visits. The margin has a flat prior, and errors are Student's t, so that one stalled visit does not outweigh
-// the others, with variance SE² + τ². τ is what moves whole probes; its prior is
+// Below is P(true margin < 0) by several visits of one point, values[i] being the margin
+// of a visit and ses[i] its standard error (NaN when unknown); 0.5 without visits. The
+// margin has a flat prior, and errors are Student's t, so that one stalled visit does not
+// outweigh the others, with variance SE² + τ². τ is what moves whole probes; its prior is
 // the planner's for noise, and the visits themselves soon overrule it.
 func Below(values, ses []float64) float64 {
 	if len(values) == 0 {

@@ -1,6 +1,6 @@
-// Package boundary infers where margins cross zero: the posterior of the largest load
-// at which every limit holds, on a grid of its logarithm, and the probability that a
-// margin measured several times at one load is below zero.
+// Package boundary infers where margins cross zero: the posterior of the largest load at
+// which every limit holds, on a grid of its logarithm, and the probability that a margin
+// measured several times at one load is below zero.
 package boundary
 
 import (
@@ -16,23 +16,30 @@ import (
 // with slope ~ lognormal and Student-t errors whose variance grows with the
 // margin, since a straight line holds near the boundary only.
 const (
-	// SlopeMedian is the prior median of the slope: latency grows a little faster
-	// than load near a knee.
+	// SlopeMedian is the prior median of the slope: latency grows a little faster than
+	// load near a knee.
 	SlopeMedian = 1.5
 	// Straight is the margin beyond which a visit counts by its sign only.
 	Straight = 0.7
-	// SurePass is the most that a single visit may say for a limit: with 0.005 a
-	// visit far from the boundary passes above it.
+	// SurePass is the most that a single visit may say for a limit.
 	SurePass = 1 - falsePass
 
-	slopeSpread = 1.2  // standard deviation of ln slope
-	noiseMedian = 0.03 // standard deviation of a visit whose standard error is unknown
-	noiseSpread = 0.8  // standard deviation of its logarithm
-	errorDOF    = 4.0  // heavy tails: one stalled probe must not outweigh the others
-	curvature   = 0.25 // model error as a share of the margin
-	falsePass   = 0.005
-	// falseFail is P(a visit below the boundary fails). It is larger than falsePass:
-	// a stalled probe looks slow, and nothing makes a probe look fast.
+	// slopeSpread is the prior standard deviation of ln slope: a factor of ten either
+	// way.
+	slopeSpread = 1.2
+	// noiseMedian is the prior median of the standard deviation of a visit whose standard
+	// error is unknown, and noiseSpread the standard deviation of its logarithm.
+	noiseMedian = 0.03
+	noiseSpread = 0.8
+	// errorDOF are Student's degrees of freedom. The tails are heavy so that one stalled
+	// probe does not outweigh the others.
+	errorDOF = 4.0
+	// curvature is the error of the straight line, as a share of the margin.
+	curvature = 0.25
+	// falsePass is P(a visit above the boundary passes).
+	falsePass = 0.005
+	// falseFail is P(a visit below the boundary fails). It is larger than falsePass: a
+	// stalled probe looks slow, and nothing makes a probe look fast.
 	falseFail = 0.03
 
 	// boundaryCells of the grid are a few tenths of a percent apart in a range of a
@@ -45,8 +52,8 @@ const (
 // noiseCells are the standard deviations tried for visits of unknown error.
 var noiseCells = noisesTo(2.25)
 
-// noisesTo are standard deviations in steps of three quarters of noiseSpread,
-// from one and a half below the median to most above it.
+// noisesTo are standard deviations in steps of three quarters of noiseSpread, from one
+// and a half below the median to most above it.
 func noisesTo(most float64) (c []float64) {
 	for z := -1.5; z <= most; z += 0.75 {
 		c = append(c, noiseMedian*math.Exp(noiseSpread*z))
@@ -85,8 +92,8 @@ type Reading struct {
 	Pass float64
 }
 
-// ByMargin is the reading of a whole visit: it counts by its margin, or by its side
-// when it lies far from the limit, where a straight line says nothing.
+// ByMargin is the reading of a whole visit: it counts by its margin, or by its side when
+// it lies far from the limit, where a straight line says nothing.
 func ByMargin(u, g, se float64) Reading {
 	if math.Abs(g) > Straight {
 		return BySign(u, g)
@@ -103,8 +110,8 @@ func BySign(u, g float64) Reading {
 	return Reading{U: u, Pass: pass}
 }
 
-// ByVerdict is the reading of a visit of which P(the limit holds) is known, kept
-// within what a single visit may say.
+// ByVerdict is the reading of a visit of which P(the limit holds) is known, kept within
+// what a single visit may say.
 func ByVerdict(u, pass float64) Reading {
 	return Reading{U: u, Pass: max(falseFail, min(SurePass, pass))}
 }
@@ -127,7 +134,7 @@ func (o Posterior) limit(rs []Reading) []float64 {
 			}
 		}
 	}
-	if len(near) > 0 { // else there is no slope and no noise to integrate over
+	if len(near) > 0 { // there is a slope and noise to integrate over
 		for i, u := range o.ln {
 			logs[i] += evidenceFor(u, near)
 		}
@@ -135,13 +142,13 @@ func (o Posterior) limit(rs []Reading) []float64 {
 	return tail(logs)
 }
 
-// evidenceFor returns the log likelihood of a boundary at ln b = u, integrated
-// over slope and noise.
+// evidenceFor returns the log likelihood of a boundary at ln b = u, integrated over slope
+// and noise.
 func evidenceFor(u float64, near []Reading) float64 {
 	noises := []float64{noiseMedian}
 	for _, r := range near {
-		if math.IsNaN(r.SE) {
-			noises = noiseCells // only an unknown error needs a grid
+		if math.IsNaN(r.SE) { // only an unknown error needs a grid
+			noises = noiseCells
 			break
 		}
 	}
@@ -157,6 +164,7 @@ func evidenceFor(u float64, near []Reading) float64 {
 				if math.IsNaN(se) {
 					se = noise
 				}
+				// The last term keeps exact values from outweighing the model.
 				variance := se*se + curvature*curvature*r.G*r.G + 1e-8
 				d := r.G - slope*(r.U-u)
 				score -= (errorDOF+1)/2*math.Log1p(d*d/(errorDOF*variance)) + math.Log(variance)/2
@@ -220,14 +228,14 @@ func (o Posterior) Quantile(p float64) float64 {
 	return math.Exp(lo)
 }
 
-// Spread is the distance of the 16% and 84% quantiles in ln x: two standard
-// deviations of a normal posterior.
+// Spread is the distance of the 16% and 84% quantiles in ln x: two standard deviations of
+// a normal posterior.
 func (o Posterior) Spread() float64 {
 	return math.Log(o.Quantile(0.16) / o.Quantile(0.84))
 }
 
-// edgeCells from an end of the grid is where Edges looks: nearer to it half a cell
-// would decide.
+// edgeCells from an end of the grid is where Edges looks: nearer to it half a cell would
+// decide.
 const edgeCells = 4
 
 // Edges returns the ends of the range, and how much of the posterior lies at each: the

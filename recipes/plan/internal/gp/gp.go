@@ -1,7 +1,7 @@
 // Package gp has Gaussian processes: the posterior of a smooth function over the unit
-// cube given noisy values of it, with hyperparameters fitted by maximum a posteriori.
-// The covariance is Matérn-5/2. (Rasmussen & Williams 2006, "Gaussian Processes for
-// Machine Learning", chapters 2, 4 and 5.)
+// cube given noisy values of it, with hyperparameters fitted by maximum a posteriori. The
+// covariance is Matérn-5/2. (Rasmussen & Williams 2006, "Gaussian Processes for Machine
+// Learning", chapters 2, 4 and 5.)
 package gp
 
 import (
@@ -22,13 +22,16 @@ import (
 //	k(x, x') = Scale·(1 + √5r + 5r²/3)·exp(−√5r) + Offset + Slope·Σ x·x'
 //	r        = |(x − x')/Lengths|
 type Kernel struct {
-	Lengths []float64 // one per dimension, in units of the cube
-	Scale   float64   // prior variance of the Matérn part
+	// Lengths has one length scale per dimension, in units of the cube.
+	Lengths []float64
+	// Scale is the prior variance of the Matérn part.
+	Scale float64
 	// Offset and Slope are the prior variances of a constant and of a slope in each
 	// dimension; zero leaves the trend out.
 	Offset, Slope float64
 }
 
+// at returns the covariance of the function at a and at b.
 func (k Kernel) at(a, b []float64) float64 {
 	squared, dot := 0.0, 0.0
 	for i, l := range k.Lengths {
@@ -40,27 +43,33 @@ func (k Kernel) at(a, b []float64) float64 {
 	return k.Scale*(1+r5+r5*r5/3)*math.Exp(-r5) + k.Offset + k.Slope*dot
 }
 
-// Process is a Gaussian process conditioned on observations, with a constant prior
-// mean (Rasmussen & Williams 2006, algorithm 2.1).
+// Process is a Gaussian process conditioned on observations, with a constant prior mean
+// (Rasmussen & Williams 2006, algorithm 2.1).
 type Process struct {
 	Kernel Kernel
-	Mean   float64     // before data
-	Noise  float64     // fitted part of the error variance; zero when all of it was given
-	Xs     [][]float64 // where it was observed
+	// Mean is the mean before data.
+	Mean float64
+	// Noise is the fitted part of the error variance; zero when all of it was given.
+	Noise float64
+	// Xs are the points where it was observed.
+	Xs [][]float64
 
-	factor mat.Cholesky  // of K + noise
-	lower  *mat.TriDense // its lower triangle
-	resid  []float64     // y − mean
-	alpha  *mat.VecDense // (K + noise)⁻¹(y − mean)
+	// factor is the Cholesky factor of K + noise, K being the covariances of the
+	// observations, and lower its lower triangle.
+	factor mat.Cholesky
+	lower  *mat.TriDense
+	// resid is y − Mean, and alpha (K + noise)⁻¹(y − Mean).
+	resid []float64
+	alpha *mat.VecDense
 }
 
-// errSingular says that two observations are so near to each other, and so certain,
-// that the covariance matrix cannot be factored.
+// errSingular says that two observations are so near to each other, and so certain, that
+// the covariance matrix cannot be factored.
 var errSingular = errors.New("condition a Gaussian process: the covariance matrix is singular; " +
 	"give the observations more noise or longer distances")
 
-// Condition returns the process given ys at xs, noise[i] being the variance of the
-// error of ys[i]. It is an error when the covariance matrix is singular.
+// Condition returns the process given ys at xs, noise[i] being the variance of the error
+// of ys[i]. It is an error when the covariance matrix is singular.
 func Condition(k Kernel, mean float64, xs [][]float64, ys, noise []float64) (*Process, error) {
 	n := len(xs)
 	p := &Process{Kernel: k, Mean: mean, Xs: xs, resid: make([]float64, n)}
@@ -83,7 +92,8 @@ func Condition(k Kernel, mean float64, xs [][]float64, ys, noise []float64) (*Pr
 	p.alpha = mat.NewVecDense(n, nil)
 	if err := p.factor.SolveVecTo(p.alpha, mat.NewVecDense(n, p.resid)); err != nil {
 		var condition mat.Condition
-		if !errors.As(err, &condition) { // badly conditioned is a remark, not a failure
+		// A bad condition is a remark, and no failure: the solution is still good enough.
+		if !errors.As(err, &condition) {
 			return nil, errSingular
 		}
 	}
@@ -100,15 +110,15 @@ func (p *Process) LogLikelihood() float64 {
 	return -fit/2 - p.factor.LogDet()/2 - float64(n)*normal.HalfLog2Pi
 }
 
-// At returns the posterior mean and variance of the latent function at x; the
-// variance is without noise and never negative.
+// At returns the posterior mean and variance of the latent function at x; the variance is
+// without noise and never negative.
 func (p *Process) At(x []float64) (mean, variance float64) {
 	mean, v := p.project(x)
 	return mean, max(0, p.Kernel.at(x, x)-blas64.Dot(v, v))
 }
 
-// project returns the posterior mean at x and L⁻¹k(x), whose inner products
-// are what the observations take off the prior covariance.
+// project returns the posterior mean at x and L⁻¹k(x), whose inner products are what the
+// observations take off the prior covariance.
 func (p *Process) project(x []float64) (mean float64, v blas64.Vector) {
 	n := len(p.Xs)
 	v = blas64.Vector{N: n, Inc: 1, Data: make([]float64, n)}
@@ -146,9 +156,9 @@ func (p *Process) Joint(xs [][]float64) (mean []float64, cov *mat.SymDense) {
 	return mean, cov
 }
 
-// oddest returns the observation that is furthest, in standard deviations, from
-// what all others predict for it (leave-one-out, Rasmussen & Williams 2006,
-// eq. 5.12). Of fewer than four observations none is odd: index is −1, z is 0.
+// oddest returns the observation that is furthest, in standard deviations, from what all
+// others predict for it (leave-one-out, Rasmussen & Williams 2006, eq. 5.12). Of fewer
+// than four observations none is odd: index is −1, z is 0.
 func (p *Process) oddest() (index int, z float64) {
 	index = -1
 	var inverse mat.SymDense

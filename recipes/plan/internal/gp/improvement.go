@@ -10,13 +10,13 @@ import (
 )
 
 // NoisyImprovement returns the noisy log expected improvement of a point of the cube:
-// what is best so far is uncertain too, so the improvement is averaged over draws of
-// the noise-free values at the observed points (Letham et al. 2019, "Constrained
-// Bayesian optimization with noisy experiments", section 4), in logarithms (Ament et
-// al. 2023). Only observations that count can be the best; when none does, any
-// improvement on the worst is one. normals are the draws, standard normal vectors with
-// one number an observation. ok is false when there is no observation, or the
-// posterior covariance cannot be factored.
+// what is best so far is uncertain too, so the improvement is averaged over draws of the
+// noise-free values at the observed points (Letham et al. 2019, "Constrained Bayesian
+// optimization with noisy experiments", section 4), in logarithms (Ament et al. 2023).
+// Only observations that count can be the best; when none does, any improvement on the
+// worst is one. normals are the draws, standard normal vectors with one number an
+// observation. ok is false when there is no observation, or the posterior covariance
+// cannot be factored.
 func (p *Process) NoisyImprovement(counts []bool, normals [][]float64) (gain func(u []float64) float64, ok bool) {
 	n := len(p.Xs)
 	if n == 0 {
@@ -36,6 +36,8 @@ func (p *Process) NoisyImprovement(counts []bool, normals [][]float64) (gain fun
 	}
 	var lower mat.TriDense
 	root.LTo(&lower)
+	// A draw of the values at the observed points makes an exact process of its own. They
+	// differ in their weights only: the posterior variance does not depend on values.
 	weights := make([]*mat.VecDense, len(normals))
 	bests := make([]float64, len(normals))
 	for f, z := range normals {
@@ -55,7 +57,8 @@ func (p *Process) NoisyImprovement(counts []bool, normals [][]float64) (gain fun
 		}
 		bests[f] = best
 		weights[f] = mat.NewVecDense(n, nil)
-		_ = exact.factor.SolveVecTo(weights[f], &draw) // a bad condition is a remark: the jitter bounds it
+		// A bad condition is a remark, and the jitter bounds it.
+		_ = exact.factor.SolveVecTo(weights[f], &draw)
 	}
 	logs := make([]float64, len(normals))
 	return func(u []float64) float64 {

@@ -1,5 +1,5 @@
-// Package halton draws points that fill a space evenly, where random ones would
-// leave gaps and clumps.
+// Package halton draws points that fill a space evenly, where random ones would leave
+// gaps and clumps.
 package halton
 
 import (
@@ -11,11 +11,10 @@ import (
 	"gonum.org/v1/gonum/stat/samplemv"
 )
 
-// Points returns n points of the unit cube of dimension d that fill it
-// evenly: Halton's sequence with Owen's random scrambling (Owen 2017, "A
-// randomized Halton algorithm in R"), the same points for the same seed. Plain
-// random starts leave gaps and clumps; the unscrambled sequence is correlated
-// between dimensions.
+// Points returns n points of the unit cube of dimension d that fill it evenly: Halton's
+// sequence with Owen's random scrambling (Owen 2017, "A randomized Halton algorithm in
+// R"), the same points for the same seed. Plain random starts leave gaps and clumps; the
+// unscrambled sequence is correlated between dimensions.
 func Points(n, d int, seed uint64) [][]float64 {
 	if n <= 0 || d <= 0 {
 		return nil
@@ -30,13 +29,13 @@ func Points(n, d int, seed uint64) [][]float64 {
 	return points
 }
 
-// Above this dimension the points of Halton's sequence are no longer even: the bases
-// are too large for the few points that are asked for.
+// Above this dimension the points of Halton's sequence are no longer even: the bases are
+// too large for the few points that are asked for.
 const mostEven = 6
 
-// Normals returns n standard normal vectors of dimension d, the same for the same
-// seed: [Points] through the normal quantile function while the dimension is low
-// enough for them to be even, otherwise random ones.
+// Normals returns n standard normal vectors of dimension d, the same for the same seed:
+// [Points] through the normal quantile function while the dimension is low enough for
+// them to be even, otherwise random ones.
 func Normals(n, d int, seed uint64) [][]float64 {
 	out := make([][]float64, n)
 	if d <= mostEven {

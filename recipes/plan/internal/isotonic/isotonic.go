@@ -7,29 +7,31 @@ import (
 	"slices"
 )
 
-// Block is a run of equal fitted values. It reaches from index Start to the next
-// block's Start, or to the end.
+// Block is a run of equal fitted values. It reaches from index Start to the next block's
+// Start, or to the end.
 type Block struct {
-	Start  int
-	Value  float64 // the weighted mean of its points
-	Weight float64 // the sum of their weights
+	Start int
+	// Value is the weighted mean of the block's points, and Weight the sum of their
+	// weights.
+	Value, Weight float64
 }
 
-// Pool returns the least-squares isotonic (non-decreasing) fit of y with
-// weights w as blocks, by pooling adjacent violators; nil weights are ones.
-// Equal neighbours pool. (Best & Chakravarti 1990; the single pass forward with
-// repair backwards is Busing 2022, J. Stat. Softw. 102 c1.)
+// Pool returns the least-squares isotonic (non-decreasing) fit of y with weights w as
+// blocks, by pooling adjacent violators; nil weights are ones. Equal neighbours pool.
+// (Best & Chakravarti 1990; the single pass forward with repair backwards is Busing 2022,
+// J. Stat. Softw. 102 c1.)
 func Pool(y, w []float64) []Block {
 	var bs []Block
 	for i := 0; i < len(y); {
 		b := Block{Start: i, Value: y[i], Weight: weightAt(w, i)}
 		i++
 		if n := len(bs); n > 0 && bs[n-1].Value >= b.Value {
-			// The order of the sums is Busing's: where values tie but for
-			// rounding, it decides which blocks pool.
+			// The order of the sums is Busing's: where values tie but for rounding, it
+			// decides which blocks pool.
 			sum := 0.0
 			join := func(c Block) {
-				sum += float64(c.Weight * c.Value) // the conversion keeps it from being fused
+				// The conversion keeps the product from being fused with the sum.
+				sum += float64(c.Weight * c.Value)
 				b.Weight += c.Weight
 				b.Value = sum / b.Weight
 			}
@@ -38,6 +40,7 @@ func Pool(y, w []float64) []Block {
 			sum = float64(b.Weight * b.Value)
 			b.Start = last.Start
 			join(last)
+			// Forward over what the block now exceeds, then back over what exceeds it.
 			for ; i < len(y) && b.Value >= y[i]; i++ {
 				join(Block{Value: y[i], Weight: weightAt(w, i)})
 			}
@@ -53,6 +56,7 @@ func Pool(y, w []float64) []Block {
 	return bs
 }
 
+// weightAt returns weight i, which is one where there are no weights.
 func weightAt(w []float64, i int) float64 {
 	if w == nil {
 		return 1
@@ -75,28 +79,18 @@ func spread(bs []Block, n int) []float64 {
 	return out
 }
 
-// Fit returns the non-decreasing fit of y, or with falling the
-// non-increasing one.
-func Fit(y, w []float64, falling bool) []float64 {
-	if !falling {
-		return spread(Pool(y, w), len(y))
-	}
-	y = reversed(y)
-	if w != nil {
-		w = reversed(w)
-	}
-	return reversed(spread(Pool(y, w), len(y)))
-}
+// Fit returns the non-decreasing least-squares fit of y with weights w; nil weights are
+// ones.
+func Fit(y, w []float64) []float64 { return spread(Pool(y, w), len(y)) }
 
-func reversed(v []float64) []float64 {
-	r := slices.Clone(v)
-	slices.Reverse(r)
-	return r
-}
+// ramp is what Strictify adds a point, as a share of the span. (AIPerf's value: far below
+// what a measurement can show, far above rounding.)
+const ramp = 1e-9
 
-// Strictify adds to a non-decreasing fit a ramp of a billionth of its span a
-// point, so that flat blocks have one root and not an interval of them. A
-// constant fit gets a ramp of 1e-9 a point. (AIPerf's smooth_isotonic.)
+// Strictify adds to a non-decreasing fit a ramp of a billionth of its span a point, so
+// that flat blocks have one root and not an interval of them. A constant fit, and one
+// with a value that is not a number, gets a ramp of 1e-9 a point. (AIPerf's
+// smooth_isotonic.)
 func Strictify(fit []float64) []float64 {
 	if len(fit) == 0 {
 		return nil
@@ -107,7 +101,7 @@ func Strictify(fit []float64) []float64 {
 	}
 	out := slices.Clone(fit)
 	for i := range out {
-		out[i] += float64(i) * 1e-9 * span
+		out[i] += float64(i) * ramp * span
 	}
 	return out
 }

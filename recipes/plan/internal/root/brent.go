@@ -1,13 +1,14 @@
-// Package root finds zeros of functions: by Brent's method to the last digits, and
-// by the ITP method with as few evaluations as can be, one at a time.
+// Package root finds zeros of functions: by Brent's method to the last digits, and by the
+// ITP method with as few evaluations as can be, one at a time.
 package root
 
 import "math"
 
-// Brent returns a zero of f in [lo, hi] by Brent's method (Brent 1973, chapter
-// 4), with SciPy's tolerances: 2e-12 + 8.9e-16·|x|, 100 steps. ok is false when
-// f has the same sign at both ends, or is not a number there.
+// Brent returns a zero of f in [lo, hi] by Brent's method (Brent 1973, chapter 4), with
+// SciPy's tolerances: 2e-12 + 8.9e-16·|x|, 100 steps. ok is false when f has the same
+// sign at both ends, or is not a number there.
 func Brent(f func(float64) float64, lo, hi float64) (x float64, ok bool) {
+	// SciPy's xtol, rtol and maxiter of brentq.
 	const (
 		absolute = 2e-12
 		relative = 8.881784197001252e-16
@@ -23,9 +24,11 @@ func Brent(f func(float64) float64, lo, hi float64) (x float64, ok bool) {
 	case !(fa < 0 && fb > 0 || fa > 0 && fb < 0):
 		return math.NaN(), false
 	}
-	c, fc := a, fa // the end opposite in sign to b
-	d := b - a     // the step before
-	e := d         // the step before that
+	// b is the best estimate, a the one before it, and c the end opposite in sign to b; d
+	// is the last step and e the one before it.
+	c, fc := a, fa
+	d := b - a
+	e := d
 	for range steps {
 		if (fb > 0) == (fc > 0) {
 			c, fc = a, fa
@@ -41,6 +44,8 @@ func Brent(f func(float64) float64, lo, hi float64) (x float64, ok bool) {
 		if fb == 0 || math.Abs(half) < tolerance {
 			return b, true
 		}
+		// Interpolate where the steps shrink and the result is no worse than bisection
+		// would be; otherwise bisect.
 		if math.Abs(e) >= tolerance && math.Abs(fa) > math.Abs(fb) {
 			var p, q float64
 			s := fb / fa
