@@ -34,8 +34,7 @@ import (
 func TestScript(t *testing.T) {
 	root, err := os.Getwd()
 	require.NoError(t, err)
-	sums, err := os.ReadFile("go.sum")
-	require.NoError(t, err)
+	mod, sums := fetched(t, root)
 	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
 	require.NoError(t, err)
 	caches := strings.Fields(string(out))
@@ -58,14 +57,52 @@ func TestScript(t *testing.T) {
 			} {
 				env.Setenv(k, v)
 			}
-			mod := fmt.Sprintf("module example.com/serving\n\ngo 1.26.0\n\nrequire github.com/aiperf-go/aiperf v0.0.0\n\nreplace github.com/aiperf-go/aiperf => %s\n", root)
 			return firstError(
-				os.WriteFile(filepath.Join(env.WorkDir, "go.mod"), []byte(mod), 0o666),
+				os.WriteFile(filepath.Join(env.WorkDir, "go.mod"), mod, 0o666),
 				os.WriteFile(filepath.Join(env.WorkDir, "go.sum"), sums, 0o666),
 			)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"reads": reads, "served": served, "interrupts": interrupts},
 	})
+}
+
+// fetched returns the go.mod and go.sum of a user's module that requires this
+// checkout, and brings what it needs into the module cache: a script runs with
+// GOPROXY=off, and a fresh clone's cache is empty. This checkout's own modules are
+// downloaded, and the go.mod files of the user's module graph, which is larger,
+// because its one requirement has to be expanded.
+//
+// A machine without a network may have all of it already, so a failure here is
+// logged, and left to the scripts to run into.
+func fetched(t *testing.T, root string) (mod, sums []byte) {
+	t.Helper()
+	dir := t.TempDir()
+	mod = fmt.Appendf(nil, "module example.com/serving\n\ngo 1.26.0\n\nrequire github.com/aiperf-go/aiperf v0.0.0\n\nreplace github.com/aiperf-go/aiperf => %s\n", root)
+	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o666))
+	flags, err := exec.Command("go", "env", "GOFLAGS").Output()
+	require.NoError(t, err)
+	for _, c := range []struct {
+		dir, flags string
+		args       []string
+	}{
+		{root, "", []string{"mod", "download"}},
+		{dir, " -mod=mod", []string{"mod", "graph"}},
+	} {
+		cmd := exec.Command("go", c.args...)
+		cmd.Dir = c.dir
+		cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS="+strings.TrimSpace(string(flags))+c.flags)
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		if err := cmd.Run(); err != nil {
+			t.Logf("go %s: %v\n%s", strings.Join(c.args, " "), err, stderr.String())
+		}
+	}
+	sums, err = os.ReadFile(filepath.Join(dir, "go.sum")) // with what go mod graph added
+	require.NoError(t, err)
+	return mod, sums
 }
 
 // oneByOne runs scripts one after another: they measure, and a neighbour that
