@@ -43,7 +43,7 @@ func TestReadme(t *testing.T) {
 		for _, c := range commands {
 			assert.Regexp(t, `(?m)\b`+regexp.QuoteMeta(c[1])+`(;| |$)`, script, "the command is not in .ci/run")
 		}
-		assert.Contains(t, text, "\n    go test ./...\n")
+		assert.Contains(t, text, "\n    go test -p 1 ./...\n")
 	})
 
 	runs := shownRuns(text)
