@@ -9,10 +9,11 @@ import (
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
-// chat is a simulated server whose TTFT limit holds up to 20 requests in flight.
+// chat is a simulated server and a workload. Its limit on TTFT holds for up to 20
+// requests in flight.
 var chat, _ = simserver.Lookup("chat")
 
-// A recipe runs without a test, too: the engine returns values and errors.
+// A recipe also runs without a test: the engine returns values and errors.
 func Example_engine() {
 	srv := simserver.New(chat.Model)
 	defer srv.Close()

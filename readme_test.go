@@ -16,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write the real outputs of the README's commands into it")
 
-// TestReadme holds the README to what it shows: its first code block is
-// capacity_test.go byte for byte, each command that stands above an output prints
+// TestReadme holds the README to what it shows: its first code block, and doc.go's,
+// is capacity_test.go byte for byte, each command that stands above an output prints
 // that output, and .ci/run runs every test command as the README writes it.
 //
 // The commands are really run. What changes from run to run is masked on both
@@ -34,6 +34,8 @@ func TestReadme(t *testing.T) {
 		block, _, _ := strings.Cut(rest, "```")
 		assert.Equal(t, "go\n"+page(t, "capacity_test.go"), block, "the first code block and capacity_test.go differ")
 		assert.Contains(t, text[:strings.Index(text, "```")], "capacity_test.go", "the file is not named above the block")
+		comment := "//\t" + strings.ReplaceAll(strings.TrimSpace(page(t, "capacity_test.go")), "\n", "\n//\t") + "\n"
+		assert.Contains(t, page(t, "doc.go"), strings.ReplaceAll(comment, "//\t\n", "//\n"), "the code block of doc.go and capacity_test.go differ")
 	})
 
 	t.Run("ci", func(t *testing.T) {
@@ -82,8 +84,8 @@ func TestReadme(t *testing.T) {
 // A shownRun is a command of the README and the output that is shown for it.
 type shownRun struct{ command, output string }
 
-// shownRuns are the text blocks of a page, each with the first indented go test
-// command that stands between it and the one before.
+// shownRuns returns the text blocks of a page, each with the first indented go test
+// command after the block before it.
 func shownRuns(text string) []shownRun {
 	var runs []shownRun
 	command, output, inside := "", "", false
@@ -103,8 +105,8 @@ func shownRuns(text string) []shownRun {
 	return runs
 }
 
-// TestMasked: a run that differs only in what is measured reads the same, and one
-// that differs in a word or in a number of the code's own does not.
+// TestMasked checks that two outputs are masked alike if they differ only in what
+// is measured, and not if they differ in a word or in a number that the code sets.
 func TestMasked(t *testing.T) {
 	run := func(old, new string) string {
 		const text = `=== RUN   TestCapacity
@@ -155,8 +157,8 @@ func TestMasked(t *testing.T) {
 }
 
 var (
-	// fixed are the numbers that the test's code determines; number is any other,
-	// with its unit of time.
+	// fixed matches the numbers that the test's code determines, and number matches
+	// any other with its unit of time.
 	fixed  = `(?:_test\.go:\d+|[<>]=? [\d.]+(?:ms|s|%)?|\[\d+, \d+\]|\d+/\d+ tokens|\d+ requests (?:a probe in at most \S+,|in flight)|at most \d+ points|95% CI|concurrency(?: |-)64\b)`
 	number = `\b\d[\d.]*(?:[, \x{a0}\x{2009}\x{202f}]\d{3}\b)*(?:µs|ms|m[\d.]+s|s)?`
 	either = regexp.MustCompile(fixed + `|` + number)
@@ -165,10 +167,10 @@ var (
 	optional = regexp.MustCompile(`, best throughput at #|; next concurrency tried, #, missed ttft p95 \(#\)`)
 )
 
-// masked is an output of go test without what changes from run to run: the
+// masked returns an output of go test without what changes from run to run: the
 // numbers that are measured, seeds and ports, the width of table columns, where a
-// long line is folded, and how many probes a search made and why. Words, lines
-// and the numbers that the code determines stay.
+// long line is folded, and how many probes a search made and why. The words, the
+// lines and the numbers that the code determines stay.
 func masked(output string) string {
 	var lines []string
 	inProbe := false

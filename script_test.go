@@ -17,20 +17,21 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 )
 
-// TestScript runs go test on whole modules of a user and holds what a user sees
-// to the script's expectation. A script is in testscript's language, with these
-// commands more:
+// TestScript runs go test on whole modules of a user and compares what the user sees
+// with what the script expects. A script is written in testscript's language, with
+// these additional commands:
 //
-//	reads stdout|stderr file   the output is the file's, line by line; … in a line
-//	                           stands for what differs from run to run, a line of …
-//	                           for any number of lines; lines may be folded
-//	served max                 the server at $SERVER had at most max requests in
-//	                           flight at once, and some
-//	interrupts out file prog…  runs a program, presses Ctrl-C once file is there,
-//	                           and keeps its output in out
+//	reads stdout|stderr file   compares the output with the file line by line; … in
+//	                           a line stands for what differs from run to run, and
+//	                           a line of … for any number of lines; lines may be
+//	                           folded
+//	served max                 checks that the server at $SERVER had between one and
+//	                           max requests in flight at once
+//	interrupts out file prog…  runs a program, presses Ctrl-C once file exists, and
+//	                           keeps the output in out
 //
-// Each script has a module that requires this checkout, and a simulated server
-// of its own at $SERVER; a test that is to use it sets AIPERF_URL.
+// Each script has a module that requires this checkout and a simulated server of its
+// own at $SERVER. A script that wants its tests to use the server sets AIPERF_URL.
 func TestScript(t *testing.T) {
 	root, err := os.Getwd()
 	require.NoError(t, err)
@@ -49,7 +50,7 @@ func TestScript(t *testing.T) {
 			srv := simserver.New(simserver.Model{Step: 4 * time.Millisecond, MaxBatch: 8})
 			env.Defer(srv.Close)
 			env.Values["server"] = srv
-			home, tmp := t.TempDir(), t.TempDir() // not in the module, as nobody's are
+			home, tmp := t.TempDir(), t.TempDir() // outside of the module, as they usually are
 			for k, v := range map[string]string{
 				"PATH":   tools + string(filepath.ListSeparator) + env.Getenv("PATH"),
 				"SERVER": srv.URL, "ROOT": root, "HOME": home, "XDG_CACHE_HOME": home, "TMPDIR": tmp,
@@ -67,13 +68,15 @@ func TestScript(t *testing.T) {
 }
 
 // fetched returns the go.mod and go.sum of a user's module that requires this
-// checkout, and brings what it needs into the module cache: a script runs with
-// GOPROXY=off, and a fresh clone's cache is empty. This checkout's own modules are
-// downloaded, and the go.mod files of the user's module graph, which is larger,
-// because its one requirement has to be expanded.
+// checkout, and downloads what that module needs with the environment's own GOPROXY.
+// The scripts themselves run with GOPROXY=off, and the module cache may be empty.
 //
-// A machine without a network may have all of it already, so a failure here is
-// logged, and left to the scripts to run into.
+// The user's module names one requirement only, so go has to load the whole module
+// graph, and needs the go.mod files of modules that this checkout never loads.
+// Therefore go mod download in this checkout is not enough.
+//
+// A machine without a network may have all of it already, so a failed download is
+// only logged here; a script fails if something is really missing.
 func fetched(t *testing.T, root string) (mod, sums []byte) {
 	t.Helper()
 	dir := t.TempDir()
@@ -105,8 +108,8 @@ func fetched(t *testing.T, root string) (mod, sums []byte) {
 	return mod, sums
 }
 
-// oneByOne runs scripts one after another: they measure, and a neighbour that
-// compiles would be measured, too.
+// oneByOne runs scripts one after another. They measure, and would also measure a
+// neighbour that compiles.
 type oneByOne struct{ *testing.T }
 
 func (t oneByOne) Parallel()     {}
@@ -124,8 +127,9 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// reads compares an output with a file whose … stand for anything. A space stands
-// for any, and for a fold: where lines are folded depends on the numbers in them.
+// reads compares an output with a file in which … stands for anything. A space
+// matches any white space, including a fold, because where a line is folded depends
+// on the numbers in it.
 func reads(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: reads stdout|stderr file")
