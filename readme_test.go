@@ -1,8 +1,8 @@
 package aiperf_test
 
 import (
-	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -58,18 +58,15 @@ func TestReadme(t *testing.T) {
 		{"missed", "TestSixtyFour", false},
 	} {
 		t.Run(want.name, func(t *testing.T) {
-			args := strings.Fields(runs[i].command)
-			cmd := exec.Command(args[0], args[1:]...)
-			for _, v := range os.Environ() {
-				if !strings.HasPrefix(v, "AIPERF_") {
-					cmd.Env = append(cmd.Env, v)
+			got, err := ran(runs[i].command)
+			for range 2 {
+				if !strings.Contains(got, "client not healthy") {
+					break
 				}
+				t.Logf("the machine was too busy to measure, once more after\n%s", got)
+				got, err = ran(runs[i].command)
 			}
-			var stderr bytes.Buffer
-			cmd.Stderr = &stderr
-			stdout, err := cmd.Output()
-			assert.Equal(t, want.passes, err == nil, "%v\n%s", err, stderr.String())
-			got := string(stdout)
+			assert.Equal(t, want.passes, err == nil, "%v\n%s", err, got)
 			assert.Equal(t, 1, len(regexp.MustCompile(`(?m)^--- (PASS|FAIL): `+want.test+` \(`).FindAllString(got, -1)), "the command runs exactly %s:\n%s", want.test, got)
 			if *update {
 				text = strings.Replace(text, runs[i].output, got, 1)
@@ -79,6 +76,25 @@ func TestReadme(t *testing.T) {
 			assert.Equal(t, masked(runs[i].output), masked(got), "the README shows another output than this; if the change is meant: go test -run TestReadme . -update\n%s", got)
 		})
 	}
+}
+
+// ran returns the standard output of a go test command. No variable of ours is set,
+// so the command sees no endpoint.
+func ran(command string) (string, error) {
+	args := strings.Fields(command)
+	cmd := exec.Command(args[0], args[1:]...)
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "AIPERF_") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s", command, err, stderr.String())
+	}
+	return string(out), err
 }
 
 // A shownRun is a command of the README and the output that is shown for it.
@@ -143,6 +159,7 @@ func TestMasked(t *testing.T) {
 		{"a line that need not be folded", "2349 tok/s, 76.5 req/s; next concurrency tried, 30, missed ttft p95\n                (215ms)", "9 tok/s, 7 req/s; next concurrency tried, 30, missed ttft p95 (215ms)", true},
 		{"no next concurrency", "; next concurrency tried, 30, missed ttft p95\n                (215ms)", "", true},
 		{"a probe with another verdict and reason", ": met; ttft p95 13.2ms, 1318 tok/s (the start, 2.8s)", ": open (likely met); ttft p95 413ms, 1318 tok/s (jump\n            along the secant, 2.8s)", true},
+		{"a reason with parentheses", "(the start, 2.8s)", "(refinement (ITP), 2.8s)", true},
 		{"another word", "tok/s", "tokens/s", false},
 		{"another limit", "< 200ms", "< 40ms", false},
 		{"another range", "[4, 256]", "[4, 200]", false},
@@ -163,7 +180,7 @@ var (
 	number = `\b\d[\d.]*(?:[, \x{a0}\x{2009}\x{202f}]\d{3}\b)*(?:µs|ms|m[\d.]+s|s)?`
 	either = regexp.MustCompile(fixed + `|` + number)
 
-	verdict  = regexp.MustCompile(`: (?:met|missed \(ttft p95\)|open \(likely (?:met|missed: ttft p95)\)); (.*) \(.*, #\)$`)
+	verdict  = regexp.MustCompile(`: (?:met|missed \(ttft p95\)|open \(likely (?:met|missed: ttft p95)\)); ([^(]*) \(.*, #\)$`)
 	optional = regexp.MustCompile(`, best throughput at #|; next concurrency tried, #, missed ttft p95 \(#\)`)
 )
 
