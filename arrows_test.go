@@ -18,9 +18,16 @@ const module = "github.com/aiperf-go/aiperf"
 // arrows lists which packages of ours a package may import, outside of its
 // tests. The program is one sentence, and the packages are its words.
 var arrows = map[string][]string{
-	".":                       {},
-	"internal/golden":         {},
-	"internal/slow":           {},
+	".":                   {},
+	"internal/golden":     {},
+	"internal/slow":       {},
+	"internal/surfaces":   {"recipes", "recipes/sla", "recipes/plan", "loadgen", "report/bench"},
+	"internal/boundaries": {"recipes", "loadgen", "loadgen/simserver"},
+
+	"internal/experiments/accuracy":   {"internal/surfaces", "report/plot"},
+	"internal/experiments/boundaries": {"internal/boundaries"},
+	"internal/experiments/gaterates":  {"internal/surfaces"},
+
 	"recipes/plan":            {"recipes/plan/internal/..."},
 	"loadgen/internal/sse":    {},
 	"loadgen/internal/bpe":    {},

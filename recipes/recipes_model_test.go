@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/boundaries"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
@@ -21,9 +22,9 @@ func TestRecipesVirtual(t *testing.T) {
 	for _, c := range modelled {
 		t.Run(c.recipe, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c.check(t, func(m simserver.Model) (*simserver.Server, dialFunc) {
+				c.check(t, func(m simserver.Model) (*simserver.Server, boundaries.Dial) {
 					srv := simserver.NewInMemory(m)
-					return srv, afar(srv)
+					return srv, boundaries.Afar(srv)
 				})
 			})
 		})
@@ -143,7 +144,7 @@ var modelled = []struct {
 }
 
 // server makes the simulated server, and says how to reach it; nil: by its URL.
-type server func(simserver.Model) (*simserver.Server, dialFunc)
+type server func(simserver.Model) (*simserver.Server, boundaries.Dial)
 
 // queue prefills one prompt of 200 tokens a step; beside it, 7 of 8 tokens of as
 // many requests are decoded.
