@@ -185,7 +185,7 @@ var wholeHouse = []string{"recipes/...", "loadgen/...", "report/...", "aiperftes
 // frontDoorAllowed are the files outside of aiperftest that may name the front door in
 // one text each, with the reason.
 var frontDoorAllowed = map[string]string{
-	"report/html_view.go": "the page of a failed run shows a curl command, which takes the key from the environment so that the page does not hold it",
+	"report/html_view.go": "the curl command of a failed run takes the key from the environment, so that the page does not hold it",
 	"report/summary.go":   "a summary that is written without aiperftest still says how to run the test again",
 }
 
@@ -311,7 +311,12 @@ func TestHouse(t *testing.T) {
 		for _, c := range []struct {
 			packages []string
 			most     int
-		}{{[]string{"recipes"}, 45}, {[]string{"recipes/sla", "recipes/sweep"}, 35}, {[]string{"loadgen"}, 40}, {[]string{"recipes/plan"}, 30}} {
+		}{
+			{[]string{"recipes"}, 45},
+			{[]string{"recipes/sla", "recipes/sweep"}, 35},
+			{[]string{"loadgen"}, 40},
+			{[]string{"recipes/plan"}, 30},
+		} {
 			var names []string
 			for _, p := range c.packages {
 				names = append(names, h.exported(p)...)

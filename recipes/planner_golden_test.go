@@ -148,7 +148,8 @@ func TestGoldenPlannerTrajectories(t *testing.T) {
 			case "smooth_isotonic":
 				h, a, reason := noiseFree(t, s, plan.SmoothIsotonic{}, c.MaxIterations)
 				assert.LessOrEqual(t, len(h), len(c.Trajectory), "probes: %v", points(h))
-				assert.LessOrEqual(t, distance(s, a.Safe), distance(s, golden), "answer %v, golden %v, truth %v", a.Safe, golden, s.Truth.PrefixBoundary)
+				assert.LessOrEqual(t, distance(s, a.Safe), distance(s, golden), "answer %v, golden %v, truth %v", a.Safe, golden,
+					s.Truth.PrefixBoundary)
 				if s.Truth.PrefixBoundary == nil || *s.Truth.PrefixBoundary == s.Hi {
 					assert.Equal(t, c.Reason, reason)
 				}

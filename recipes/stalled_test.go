@@ -43,7 +43,8 @@ func TestOneStalledProbe(t *testing.T) {
 						if known {
 							l.SE = sigma
 						}
-						return plan.Observation{At: step.At, Margins: []plan.Margin{l}, Goals: []plan.Estimate{{Value: tput, SE: math.NaN()}}}
+						return plan.Observation{At: step.At, Margins: []plan.Margin{l},
+							Goals: []plan.Estimate{{Value: tput, SE: math.NaN()}}}
 					})
 					require.NoError(t, err)
 					safe := st.Planner.Answers(p, h)[0].Safe

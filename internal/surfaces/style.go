@@ -68,7 +68,8 @@ func (st Style) Check(f Figures) []error {
 		errs = append(errs, fmt.Errorf("%s: the mean error is %v, AIPerf's is %v", st.Name, f.Error, st.AIPerf.Error))
 	}
 	if st.MaxViolates > 0 && f.Violates > st.MaxViolates {
-		errs = append(errs, fmt.Errorf("%s: a share of %v of the answers violates the SLA, the bound is %v", st.Name, f.Violates, st.MaxViolates))
+		errs = append(errs, fmt.Errorf("%s: a share of %v of the answers violates the SLA, the bound is %v",
+			st.Name, f.Violates, st.MaxViolates))
 	}
 	return errs
 }

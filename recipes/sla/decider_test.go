@@ -160,8 +160,10 @@ func decided(d *Decider, qs []loadgen.Request) (n int, stopped bool) {
 func TestCurtailmentIsExact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 9))
 	limits := []Limit{
-		{loadgen.TagTTFT, "p95", LT, 200}, {loadgen.TagTTFT, "p99", LE, 200}, {loadgen.TagTTFT, "max", LT, 200}, {loadgen.TagTTFT, "min", LT, 200},
-		{loadgen.TagTTFT, "p50", GT, 200}, {loadgen.TagErrorRate, "avg", LT, 1}, {loadgen.TagErrorRate, "avg", LE, 0}, {loadgen.TagGoodShare, "avg", GE, 0.95},
+		{loadgen.TagTTFT, "p95", LT, 200}, {loadgen.TagTTFT, "p99", LE, 200}, {loadgen.TagTTFT, "max", LT, 200},
+		{loadgen.TagTTFT, "min", LT, 200},
+		{loadgen.TagTTFT, "p50", GT, 200},
+		{loadgen.TagErrorRate, "avg", LT, 1}, {loadgen.TagErrorRate, "avg", LE, 0}, {loadgen.TagGoodShare, "avg", GE, 0.95},
 		{loadgen.TagITL, "p95", LT, 1}, // one request in three has no ITL
 	}
 	early := map[ruling]int{}

@@ -105,7 +105,9 @@ func (o options) run() error {
 
 // styles searches with whole probes, and returns what the figures lack to beat
 // AIPerf's.
-func (o options) styles(styles []surfaces.Style, all []surfaces.Surface, comparable bool) (styled []surfaces.Styled, table string, bad []error, err error) {
+func (o options) styles(
+	styles []surfaces.Style, all []surfaces.Surface, comparable bool,
+) (styled []surfaces.Styled, table string, bad []error, err error) {
 	styled, err = surfaces.RunStyles(styles, all, o.seeds)
 	if err != nil {
 		return nil, "", nil, err
