@@ -116,7 +116,7 @@ func faults() []fault {
 		{why: "HTTP/1.0, ended by the connection's end", answer: closing(text("HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", usual)), osl: 2, counts: true},
 		{why: "100 and 103 before the answer", answer: then(text("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"), body(usual)), osl: 2, counts: true},
 		{why: "keep-alive that lies", answer: closing(events(word, word, finish, used, "[DONE]")), osl: 2, counts: true},
-		{why: "[DONE] and no end of the body", answer: then(text(streamHead, chunked(usual)), closing(text())), kind: loadgen.FailedBroken, says: "closed in mid-answer"},
+		{why: "[DONE] and no end of the body", answer: then(text(streamHead, chunked(usual)), closing(text())), kind: loadgen.FailedBroken, says: "closed in the middle of the answer"},
 		{why: "a missing [DONE] behind a finish reason", answer: events(word, word, finish), osl: 2},
 		{why: "no usage: events are counted", answer: events(word, word, word, "[DONE]"), osl: 3},
 		{why: "usage null", answer: events(word, `{"choices":[],"usage":null}`, "[DONE]"), osl: 1},
@@ -158,14 +158,14 @@ func faults() []fault {
 			io.WriteString(c, streamHead+event(word))
 			c.(*net.TCPConn).CloseWrite()
 			return silent(c)
-		}, kind: loadgen.FailedBroken, says: "closed in mid-answer"},
+		}, kind: loadgen.FailedBroken, says: "closed in the middle of the answer"},
 		{why: "half-closed by a server that reads no more", sockets: true, answer: then(func(c net.Conn) bool {
 			return c.(*net.TCPConn).CloseRead() == nil
 		}, closing(events(word, word, finish, used, "[DONE]"))), osl: 2, counts: true},
 		{why: "closed before anything: sent again on a new connection, and said so", answer: closing(text()), osl: 2, counts: true, replays: 3},
 		{why: "closed in the headers", answer: closing(text("HTTP/1.1 200 OK\r\nContent-")), kind: loadgen.FailedBroken},
-		{why: "closed in mid-event", answer: closing(text(streamHead, event(word), "20\r\ndata: {\"ch")), kind: loadgen.FailedBroken, says: "closed in mid-answer"},
-		{why: "shorter than its Content-Length", answer: closing(text("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\n", usual)), kind: loadgen.FailedBroken, says: "closed in mid-answer"},
+		{why: "closed in mid-event", answer: closing(text(streamHead, event(word), "20\r\ndata: {\"ch")), kind: loadgen.FailedBroken, says: "closed in the middle of the answer"},
+		{why: "shorter than its Content-Length", answer: closing(text("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\n", usual)), kind: loadgen.FailedBroken, says: "closed in the middle of the answer"},
 		{why: "a broken chunk size", answer: closing(text(streamHead, "zz\r\n")), kind: loadgen.FailedBroken, says: "chunk"},
 		{why: "no HTTP at all", answer: closing(text("hello\r\n\r\n")), kind: loadgen.FailedBroken, says: "malformed HTTP"},
 		{why: "endless 1xx answers", answer: closing(text(strings.Repeat("HTTP/1.1 103 Early Hints\r\nX: "+strings.Repeat("x", 1000)+"\r\n\r\n", 2000))), kind: loadgen.FailedBroken},

@@ -52,14 +52,14 @@ func foot() footprint {
 // TestSoak keeps 200 streams up, probe after probe, on a server that fails one
 // request in twenty in every way it knows: memory, goroutines and open files stay
 // flat, every request that was sent is valid, failed or cancelled, and the
-// server's books say the same. AIPERF_SOAK says how long, as 30m; five seconds
-// otherwise.
+// server's books say the same. AIPERF_SOAK says how long it runs, for example 30m; the
+// default is five seconds.
 func TestSoak(t *testing.T) {
 	long, err := time.ParseDuration(os.Getenv("AIPERF_SOAK"))
 	if os.Getenv("AIPERF_SOAK") == "" {
 		long, err = 5*time.Second, nil
 	}
-	require.NoError(t, err, "AIPERF_SOAK is a duration, as 30m")
+	require.NoError(t, err, "AIPERF_SOAK must be a duration, for example 30m")
 	const streams = 200
 	requests, osl, patience := 2*streams, 8, time.Second
 	if long > time.Minute {
