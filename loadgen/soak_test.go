@@ -66,9 +66,11 @@ func TestSoak(t *testing.T) {
 		requests, osl, patience = 10*streams, 16, 2*time.Second
 	}
 
-	srv := simserver.New(simserver.Model{Step: 40 * time.Millisecond, PerSeq: time.Nanosecond, PerPromptToken: time.Nanosecond, Chunk: 1 << 14, Seed: 8, Faults: simserver.Faults{
-		Status: map[int]float64{429: 0.005, 500: 0.005, 503: 0.005}, Stall: 0.005, Cut: 0.01, Malformed: 0.01, ErrorEvent: 0.01, After: 3,
-	}})
+	srv := simserver.New(simserver.Model{Step: 40 * time.Millisecond, PerSeq: time.Nanosecond, PerPromptToken: time.Nanosecond,
+		Chunk: 1 << 14, Seed: 8, Faults: simserver.Faults{
+			Status: map[int]float64{429: 0.005, 500: 0.005, 503: 0.005},
+			Stall:  0.005, Cut: 0.01, Malformed: 0.01, ErrorEvent: 0.01, After: 3,
+		}})
 	defer srv.Close()
 	g, err := New(Target{URL: srv.URL, IdleTimeout: patience})
 	require.NoError(t, err)
@@ -100,7 +102,8 @@ func TestSoak(t *testing.T) {
 	}
 	valid := sent.kinds[""]
 	failed := total - valid - cancelled
-	t.Logf("%d requests in %d probes (%d measured): %d valid, %d failed, %d cancelled at the end; %v", total, len(feet), measured, valid, failed, cancelled, sent.kinds)
+	t.Logf("%d requests in %d probes (%d measured): %d valid, %d failed, %d cancelled at the end; %v", total, len(feet), measured, valid,
+		failed, cancelled, sent.kinds)
 	assert.EqualValues(t, g.books.serial, total, "sent = valid + failed + cancelled")
 	assert.LessOrEqual(t, cancelled, streams, "only what was in flight at the end is cancelled")
 	dials := sent.kinds[FailedDial] // a machine so busy that a dial takes a second
@@ -123,7 +126,8 @@ func TestSoak(t *testing.T) {
 	assert.GreaterOrEqual(t, after.MaxInFlight, streams)
 	assert.LessOrEqual(t, after.MaxInFlight, streams+idle, "one more only where a stalled request was given up, until the server notices")
 	assert.Equal(t, after.Started, after.Completed+after.Failed+after.Cancelled+after.Rejected+after.Refused)
-	t.Logf("the server: %d started, %d completed, %d failed, %d cancelled", started, completed, after.Failed-before.Failed, after.Cancelled-before.Cancelled)
+	t.Logf("the server: %d started, %d completed, %d failed, %d cancelled", started, completed, after.Failed-before.Failed,
+		after.Cancelled-before.Cancelled)
 
 	third := max(len(feet)/3, 1)
 	first, last := worst(feet[:third]), worst(feet[len(feet)-third:])

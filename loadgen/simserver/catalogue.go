@@ -59,14 +59,16 @@ func Catalogue() []Scenario {
 			ISL:   128, OSL: 8, Limit: ttft(48 * time.Millisecond), Boundary: 8,
 		},
 		{
-			Name:  "chat",
-			Doc:   "a prompt is one chunk: a flat TTFT up to 17 clients, then the prefill queue; the chat template adds 9 tokens",
-			Model: Model{Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Jitter: 0.03, Chunk: 128, MaxBatch: 64, Template: 9},
-			ISL:   128, OSL: 16, Limit: ttft(38 * time.Millisecond), Boundary: 20,
+			Name: "chat",
+			Doc:  "a prompt is one chunk: a flat TTFT up to 17 clients, then the prefill queue; the chat template adds 9 tokens",
+			Model: Model{Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Jitter: 0.03, Chunk: 128, MaxBatch: 64,
+				Template: 9},
+			ISL: 128, OSL: 16, Limit: ttft(38 * time.Millisecond), Boundary: 20,
 		},
 		{
-			Name:  "small-batch",
-			Doc:   "12 sequences run at once and one prompt a step is prefilled: TTFT is the wait for a place, two turns of the batch at 36 clients",
+			Name: "small-batch",
+			Doc: "12 sequences run at once and one prompt a step is prefilled: TTFT is the wait for a place, two turns of the batch " +
+				"at 36 clients",
 			Model: Model{Step: 4 * time.Millisecond, PerSeq: 40 * us, PerPromptToken: 5 * us, Jitter: 0.03, Chunk: 64, MaxBatch: 12},
 			ISL:   64, OSL: 16, Limit: ttft(164 * time.Millisecond), Boundary: 36,
 		},
@@ -95,10 +97,11 @@ func Catalogue() []Scenario {
 			ISL:   64, OSL: 16, Limit: Limit{Metric: ITL, Percentile: 95, Threshold: 7500 * us}, Boundary: 27,
 		},
 		{
-			Name:  "kv-cliff",
-			Doc:   "latency is fine at any load, but the 25th request of 80 tokens finds the KV cache full and is refused",
-			Model: Model{Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Jitter: 0.03, Chunk: 256, MaxBatch: 128, KVTokens: 24*80 + 40},
-			ISL:   64, OSL: 16, Limit: ttft(60 * time.Millisecond), Boundary: 24,
+			Name: "kv-cliff",
+			Doc:  "latency is fine at any load, but the 25th request of 80 tokens finds the KV cache full and is refused",
+			Model: Model{Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Jitter: 0.03, Chunk: 256, MaxBatch: 128,
+				KVTokens: 24*80 + 40},
+			ISL: 64, OSL: 16, Limit: ttft(60 * time.Millisecond), Boundary: 24,
 		},
 	}
 }

@@ -115,7 +115,8 @@ func naive(tok *Tokenizer, piece string) []int {
 // randomText strings together what splits and merges differ on.
 func randomText(rng *rand.Rand) string {
 	parts := strings.Fields(corpus)
-	parts = append(parts, " ", "  ", "\n", "\r\n", "\t", "\u00a0", "\u2028", "'s", "'LL", "'ſ", "''", "...", "!\n", "½", "٣", "é", "e\u0301", "\u200d", "😀", "<|eot_id|>", "<|endoftext|>", "<tool>", "alone", "_", strings.Repeat("the", 20))
+	parts = append(parts, " ", "  ", "\n", "\r\n", "\t", "\u00a0", "\u2028", "'s", "'LL", "'ſ", "''", "...", "!\n", "½", "٣", "é",
+		"e\u0301", "\u200d", "😀", "<|eot_id|>", "<|endoftext|>", "<tool>", "alone", "_", strings.Repeat("the", 20))
 	var b strings.Builder
 	for range rng.IntN(20) {
 		b.WriteString(parts[rng.IntN(len(parts))])
