@@ -97,7 +97,7 @@ func TestTokenizerCalibrates(t *testing.T) {
 
 // TestTokenizerRefused: before anything is sent, with the path and the way out.
 func TestTokenizerRefused(t *testing.T) {
-	for path, says := range map[string]string{"no/such.json": "no/such.json", "tokens_test.go": "no tokenizer.json"} {
+	for path, says := range map[string]string{"no/such.json": "no/such.json", "tokens_test.go": "not a tokenizer.json"} {
 		_, err := loadgen.New(loadgen.Target{URL: "http://127.0.0.1:1", Tokenizer: path})
 		assert.ErrorAs(t, err, new(*loadgen.TargetError))
 		assert.ErrorContains(t, err, says)

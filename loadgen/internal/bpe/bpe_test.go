@@ -172,7 +172,7 @@ func TestLongPiece(t *testing.T) {
 func TestRefused(t *testing.T) {
 	sound := vocabulary("llama3")
 	for _, tt := range []struct{ why, old, with, says string }{
-		{"not JSON", "{", "[", "no tokenizer.json"},
+		{"not JSON", "{", "[", "not a tokenizer.json"},
 		{"WordPiece", `"type": "BPE"`, `"type": "WordPiece"`, "its model is WordPiece"},
 		{"SentencePiece's BPE", `"byte_fallback": false`, `"byte_fallback": true`, "byte_fallback"},
 		{"CLIP's BPE", `"end_of_word_suffix": null`, `"end_of_word_suffix": "</w>"`, "marked word parts"},
