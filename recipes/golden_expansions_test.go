@@ -132,7 +132,8 @@ func (c expansion) atFault(t *testing.T) []string {
 			return []string{"OSLSteps"}
 		}
 		return []string{"Steps"}
-	case strings.Contains(first, "_logspace_int_steps"), strings.Contains(first, "--concurrency-min"), strings.Contains(first, "SearchSpaceDimension"):
+	case strings.Contains(first, "_logspace_int_steps"), strings.Contains(first, "--concurrency-min"),
+		strings.Contains(first, "SearchSpaceDimension"):
 		for key := range c.Overrides {
 			if strings.HasSuffix(key, "_min") || strings.HasSuffix(key, "_max") {
 				return []string{inputOf(t, key)}
@@ -311,7 +312,8 @@ func asAIPerf(t *testing.T, p *Plan) map[string]any {
 			if g.Maximize {
 				direction = "maximize"
 			}
-			objectives = append(objectives, map[string]any{"metric": g.Metric, "stat": g.Stat, "direction": direction, "threshold": g.Reference})
+			objectives = append(objectives, map[string]any{"metric": g.Metric, "stat": g.Stat, "direction": direction,
+				"threshold": g.Reference})
 		}
 		out["adaptive_search"] = map[string]any{
 			"planner": planner, "search_space": space, "objectives": objectives,

@@ -31,11 +31,12 @@ var rules = map[string]struct {
 	required []string
 	read     func([]byte) (Derivation, error)
 }{
-	KneeRule{}.Name():     {[]string{"metric_tag", "stat", "swept_param", "threshold_pct"}, readRule[KneeRule]},
-	TTFTRule{}.Name():     {[]string{"metric_tag", "stat", "swept_param"}, readRule[TTFTRule]},
-	ITLRule{}.Name():      {[]string{"metric_tag", "stat", "concurrency_param", "osl_param"}, readRule[ITLRule]},
-	FrontierRule{}.Name(): {[]string{"x_metric", "x_stat", "y_metric", "y_stat", "isl_key", "osl_key", "concurrency_key"}, readRule[FrontierRule]},
-	BreachRule{}.Name():   {[]string{"sla_filters", "swept_param"}, readRule[BreachRule]},
+	KneeRule{}.Name(): {[]string{"metric_tag", "stat", "swept_param", "threshold_pct"}, readRule[KneeRule]},
+	TTFTRule{}.Name(): {[]string{"metric_tag", "stat", "swept_param"}, readRule[TTFTRule]},
+	ITLRule{}.Name():  {[]string{"metric_tag", "stat", "concurrency_param", "osl_param"}, readRule[ITLRule]},
+	FrontierRule{}.Name(): {[]string{"x_metric", "x_stat", "y_metric", "y_stat", "isl_key", "osl_key", "concurrency_key"},
+		readRule[FrontierRule]},
+	BreachRule{}.Name(): {[]string{"sla_filters", "swept_param"}, readRule[BreachRule]},
 }
 
 func readRule[R Derivation](raw []byte) (Derivation, error) {
@@ -191,8 +192,10 @@ func TestPostProcessNumbers(t *testing.T) {
 // FuzzPostProcess: whatever the sweep looks like, a handler returns an object or
 // an error.
 func FuzzPostProcess(f *testing.F) {
-	f.Add(`{"per_combination_metrics":[{"parameters":{"concurrency":1},"metrics":{"request_latency":{"p99":1}}}]}`, `{"swept_param":"concurrency","metric_tag":"request_latency","stat":"p99","threshold_pct":0.2}`)
-	f.Add(`{"per_combination_metrics":[{"parameters":{"isl":null,"osl":"x","concurrency":1e308},"metrics":{"a":null}}]}`, `{"sla_filters":[{"metric_tag":1}],"swept_param":"isl"}`)
+	f.Add(`{"per_combination_metrics":[{"parameters":{"concurrency":1},"metrics":{"request_latency":{"p99":1}}}]}`,
+		`{"swept_param":"concurrency","metric_tag":"request_latency","stat":"p99","threshold_pct":0.2}`)
+	f.Add(`{"per_combination_metrics":[{"parameters":{"isl":null,"osl":"x","concurrency":1e308},"metrics":{"a":null}}]}`,
+		`{"sla_filters":[{"metric_tag":1}],"swept_param":"isl"}`)
 	f.Add(`{"per_combination_metrics":null}`, `{"sla_filters":"x"}`)
 	f.Fuzz(func(t *testing.T, sweep, params string) {
 		var a Sweep
