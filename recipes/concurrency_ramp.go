@@ -28,7 +28,7 @@ var concurrencyRamp = &Recipe{
 		if in.DegradationStat != "" {
 			rule.Stat = in.DegradationStat
 		}
-		if err := sweep.CheckStat(rule.Stat); err != nil {
+		if err := rule.CheckStat(); err != nil {
 			return nil, wrong(inputDegradation, "%v", err)
 		}
 		if m, _ := loadgen.LookupMetric(rule.Metric); m.Streamed {

@@ -39,7 +39,7 @@ func concurrencyGrid(in Inputs, limits []sla.Limit, objectives ...Objective) (*P
 		Grid:       []Axis{a},
 		Limits:     limits,
 		Objectives: objectives,
-		Derive:     sweep.BreachRule{Filters: sweep.Filters(limits), Path: PathConcurrency},
+		Derive:     sweep.BreachRule{Limits: limits, Path: PathConcurrency},
 	}, nil
 }
 

@@ -49,7 +49,7 @@ func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 		o.Limits = append(o.Limits, plan.Limit{Estimate: plan.Estimate{Value: r.Margin, SE: r.MarginSE}, Pass: r.Pass})
 	}
 	for _, g := range objectives {
-		o.Goals = append(o.Goals, plan.Estimate{Value: p.goal(g), SE: sla.SE(p.Trials, g.Metric, g.Stat)})
+		o.Goals = append(o.Goals, plan.Estimate{Value: p.goal(g), SE: sla.Trials(p.Trials).SE(g.Metric, g.Stat)})
 	}
 	doubts := p.doubts(limits)
 	switch {
@@ -65,7 +65,7 @@ func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 // goal is an objective's value at the probe; NaN when it was not measured.
 func (p *Probe) goal(g Objective) float64 {
 	if g.Pooled && len(p.Trials) > 1 {
-		if v, ok := sla.Percentile(p.Trials, g.Metric, g.Stat); ok {
+		if v, ok := sla.Trials(p.Trials).Percentile(g.Metric, g.Stat); ok {
 			return v
 		}
 	}
