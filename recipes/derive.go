@@ -9,10 +9,11 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
-// errorsFile is where failures of derivations are kept.
+// errorsFile is the file, below sweep_aggregate, with the error of a derivation.
 const errorsFile = "post_process_errors.json"
 
-// checkDerivation checks a plan's derivation before any traffic.
+// checkDerivation checks that the file of a derivation is a plain name, which can be
+// written below sweep_aggregate. A nil derivation is valid.
 func checkDerivation(d sweep.Derivation) error {
 	if d == nil {
 		return nil
@@ -23,8 +24,8 @@ func checkDerivation(d sweep.Derivation) error {
 	return nil
 }
 
-// derive runs the plan's derivation on what was measured. One that fails, or
-// panics, spoils nothing: the run warns, and the error is kept as a file.
+// derive runs the plan's derivation on what was measured. If it fails or panics, the
+// run only warns, and the error is kept as a file.
 func (r *run) derive() {
 	o := r.out
 	d := o.Plan.Derive
@@ -42,8 +43,8 @@ func (r *run) derive() {
 	o.Derived[errorsFile] = kept
 }
 
-// derived derives a result and its JSON. Nothing that a derivation does gets past
-// it.
+// derived returns the result of a derivation and its JSON, which must be an object. A
+// panic becomes an error, since a derivation may be a user's own code.
 func derived(d sweep.Derivation, s *sweep.Sweep) (result sweep.Result, raw json.RawMessage, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -61,10 +62,9 @@ func derived(d sweep.Derivation, s *sweep.Sweep) (result sweep.Result, raw json.
 	return result, raw, err
 }
 
-// Sweep gathers what was measured, a row for each point in the order of first
-// visits; points of which nothing was measured are left out. A point whose every
-// request failed stays, with the metrics it has: AIPerf drops it, and a crash then
-// is no failing point.
+// Sweep gathers what was measured, with a row for each point in the order of first
+// visits. Points of which nothing was measured are left out. A point meets the limits
+// when its last visit passes.
 func (o *Outcome) Sweep() *sweep.Sweep {
 	s := &sweep.Sweep{}
 	s.Begin(o.Plan.Paths(), o.Plan.Limits, chart(o.Recipe.Axes))

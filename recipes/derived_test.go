@@ -306,9 +306,9 @@ func TestInputsOfSweeps(t *testing.T) {
 		{"a streamed metric without streams", "concurrency-ramp", recipes.Inputs{DegradationMetric: "ttft", Streaming: new(false)}, []recipes.Input{"Streaming"}, ""},
 		{"an input of another recipe", "prefill-ttft-curve", recipes.Inputs{Concurrency: recipes.Bounds{Max: new(9)}}, nil, "does not use Concurrency"},
 		{"steps of a search", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Steps: new(9)}, nil, "does not use Steps"},
-		{"replicates of a style that has none", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Replicates: new(3)}, nil, "Replicates in style bo; it goes with [smooth_isotonic]"},
-		{"a sampler of a style that has none", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Sampler: "gp"}, nil, "it goes with [optuna]"},
-		{"initial points where the bracket comes first", "max-concurrency-under-sla", recipes.Inputs{TTFT: &limit, InitialPoints: new(7)}, nil, "in style smooth_isotonic; it goes with [bo optuna]"},
+		{"replicates of a style that has none", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Replicates: new(3)}, nil, "Replicates in style bo; it is for style smooth_isotonic"},
+		{"a sampler of a style that has none", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Sampler: "gp"}, nil, "it is for style optuna"},
+		{"initial points where the bracket comes first", "max-concurrency-under-sla", recipes.Inputs{TTFT: &limit, InitialPoints: new(7)}, nil, "in style smooth_isotonic; it is for styles bo and optuna"},
 		{"degradation is the ramp's", "decode-itl-curve", recipes.Inputs{Degradation: new(0.3)}, nil, "it is read by concurrency-ramp"},
 	} {
 		t.Run(tt.why, func(t *testing.T) {

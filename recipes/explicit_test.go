@@ -203,7 +203,7 @@ func TestExplicitErrors(t *testing.T) {
 		{recipes.Search{Space: []plan.Dim{{Path: recipes.PathConcurrency, Lo: 0.5, Hi: 5}}, Objectives: goal}, "whole and at least 1"},
 		{recipes.Search{Space: []plan.Dim{conc}, Objectives: []recipes.Objective{{Metric: "output_token_troughput", Stat: "avg"}}}, `did you mean "output_token_throughput"?`},
 		{recipes.Search{Space: []plan.Dim{conc}, Objectives: []recipes.Objective{{Metric: loadgen.TagTTFT, Stat: "p98"}}}, "p98"},
-		{recipes.Search{Style: recipes.Monotonic, Space: []plan.Dim{conc, {Path: recipes.PathISL, Lo: 1, Hi: 5, Int: true}}, Objectives: goal}, "several need bo or optuna"},
+		{recipes.Search{Style: recipes.Monotonic, Space: []plan.Dim{conc, {Path: recipes.PathISL, Lo: 1, Hi: 5, Int: true}}, Objectives: goal}, "use bo or optuna for several"},
 		{recipes.Search{Space: []plan.Dim{conc}, Objectives: goal, InitialPoints: 30}, "fewer than MaxProbes"},
 		{recipes.Search{Space: []plan.Dim{conc}, Objectives: goal, MaxProbes: 1}, "MaxProbes"},
 		{recipes.Search{Space: []plan.Dim{conc}, Objectives: goal, Sampler: "gp"}, "style optuna"},

@@ -141,7 +141,7 @@ func TestGateRates(t *testing.T) {
 				rng := surfaceRNG(s.Name, i, "gate "+kind)
 				old := &requestServer{surface: s, blocks: blocks, rng: rng}
 				base, err := recipes.Run(context.Background(), s.recipe(), recipes.Spec{
-					Prober: old, Workload: loadgen.Load{Requests: 1000}, Precise: recipes.PreciseFor(gateTolerance)})
+					Prober: old, Workload: loadgen.Load{Requests: 1000}, Precise: (&recipes.Gate{Tolerance: gateTolerance}).Precise()})
 				assert.NoError(t, err)
 				g := &recipes.Gate{Was: base.Boundary.Estimate, Lo: base.Boundary.Lo, Hi: base.Boundary.Hi, Tolerance: gateTolerance}
 				mu.Lock()
