@@ -72,7 +72,8 @@ func (r FrontierRule) Derive(s *Sweep) (Result, error) {
 		})
 	}
 	if len(f.Cells) == 0 {
-		return nil, fmt.Errorf("%s: no point of the sweep has %s, %s and %s with %s %s and %s %s; did every request fail, or were the answers not streamed?",
+		return nil, fmt.Errorf("%s: no point of the sweep has %s, %s and %s with %s %s and %s %s; "+
+			"did every request fail, or were the answers not streamed?",
 			r.Name(), r.ISL, r.OSL, r.Concurrency, r.XMetric, r.XStat, r.YMetric, r.YStat)
 	}
 	for i := range f.Cells {
