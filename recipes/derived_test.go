@@ -321,11 +321,11 @@ func TestInputsOfSweeps(t *testing.T) {
 			"does not use Concurrency"},
 		{"steps of a search", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Steps: new(9)}, nil, "does not use Steps"},
 		{"replicates of a style that has none", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Replicates: new(3)}, nil,
-			"Replicates in style bo; it goes with [smooth_isotonic]"},
+			"Replicates in style bo; it is for style smooth_isotonic"},
 		{"a sampler of a style that has none", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Sampler: "gp"}, nil,
-			"it goes with [optuna]"},
+			"it is for style optuna"},
 		{"initial points where the bracket comes first", "max-concurrency-under-sla",
-			recipes.Inputs{TTFT: &limit, InitialPoints: new(7)}, nil, "in style smooth_isotonic; it goes with [bo optuna]"},
+			recipes.Inputs{TTFT: &limit, InitialPoints: new(7)}, nil, "in style smooth_isotonic; it is for styles bo and optuna"},
 		{"degradation is the ramp's", "decode-itl-curve", recipes.Inputs{Degradation: new(0.3)}, nil, "it is read by concurrency-ramp"},
 	} {
 		t.Run(tt.why, func(t *testing.T) {

@@ -208,7 +208,7 @@ func TestExplicitErrors(t *testing.T) {
 			`did you mean "output_token_throughput"?`},
 		{recipes.Search{Space: []plan.Dim{conc}, Objectives: []recipes.Objective{{Metric: loadgen.TagTTFT, Stat: "p98"}}}, "p98"},
 		{recipes.Search{Style: recipes.Monotonic, Space: []plan.Dim{conc, {Path: recipes.PathISL, Lo: 1, Hi: 5, Int: true}},
-			Objectives: goal}, "several need bo or optuna"},
+			Objectives: goal}, "use bo or optuna for several"},
 		{recipes.Search{Space: []plan.Dim{conc}, Objectives: goal, InitialPoints: 30}, "fewer than MaxProbes"},
 		{recipes.Search{Space: []plan.Dim{conc}, Objectives: goal, MaxProbes: 1}, "MaxProbes"},
 		{recipes.Search{Space: []plan.Dim{conc}, Objectives: goal, Sampler: "gp"}, "style optuna"},

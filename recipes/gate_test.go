@@ -23,17 +23,17 @@ func TestGateRefused(t *testing.T) {
 		{"a percentage", "the tolerance is 5", "max-concurrency-under-sla", recipes.Spec{Gate: &recipes.Gate{Was: 100, Tolerance: 5}}},
 		{"no boundary to compare with", "the baseline has no boundary", "max-concurrency-under-sla",
 			recipes.Spec{Gate: &recipes.Gate{Tolerance: 0.05}}},
-		{"another style", "style monotonic asks more than the floor", "max-concurrency-under-sla",
+		{"another style", "style monotonic probes more than the floor", "max-concurrency-under-sla",
 			recipes.Spec{Gate: &recipes.Gate{Was: 100, Tolerance: 0.05}, Inputs: recipes.Inputs{Style: recipes.Monotonic}}},
-		{"a floor out of the range", "its floor 1900 is above the range, which ends at 1000", "max-concurrency-under-sla",
+		{"a floor out of the range", "the floor 1900 is above the range, which ends at 1000", "max-concurrency-under-sla",
 			recipes.Spec{Gate: &recipes.Gate{Was: 2000, Tolerance: 0.05}}},
-		{"two floors", "AtLeast(64) asks for another floor", "max-concurrency-under-sla",
+		{"two floors", "AtLeast(64) asks for another value than the floor", "max-concurrency-under-sla",
 			recipes.Spec{Gate: &recipes.Gate{Was: 100, Tolerance: 0.05}, AtLeast: 64}},
-		{"several boundaries", "each of its tiers has a boundary of its own", "max-concurrency-under-sla",
+		{"several boundaries", "each tier has its own boundary", "max-concurrency-under-sla",
 			recipes.Spec{Gate: &recipes.Gate{Was: 100, Tolerance: 0.05}, Inputs: recipes.Inputs{Tiers: []recipes.Tier{
 				{Label: "fast", Limits: []sla.Limit{{Metric: loadgen.TagITL, Stat: "p95", Op: "lt", Threshold: 10}}},
 				{Label: "slow", Limits: []sla.Limit{{Metric: loadgen.TagITL, Stat: "p95", Op: "lt", Threshold: 20}}}}}}},
-		{"a sweep", "it does not search for one boundary", "pareto-sweep", recipes.Spec{Gate: &recipes.Gate{Was: 100, Tolerance: 0.05}}},
+		{"a sweep", "it does not search for a single boundary", "pareto-sweep", recipes.Spec{Gate: &recipes.Gate{Was: 100, Tolerance: 0.05}}},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			r, err := recipes.Lookup(tt.recipe)

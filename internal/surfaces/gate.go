@@ -156,7 +156,7 @@ func GateRates(s Surface, blocks bool, runs, shared int) (*Gates, error) {
 		rng := RNG(s.Name, i, "gate "+g.Kind)
 		old := &Server{Surface: s, Blocks: blocks, RNG: rng}
 		base, err := recipes.Run(context.Background(), s.Recipe(), recipes.Spec{
-			Prober: old, Workload: loadgen.Load{Requests: ProbeRequests}, Precise: recipes.PreciseFor(gateTolerance)})
+			Prober: old, Workload: loadgen.Load{Requests: ProbeRequests}, Precise: (&recipes.Gate{Tolerance: gateTolerance}).Precise()})
 		if err != nil {
 			return fmt.Errorf("a baseline of %s: %w", s.Name, err)
 		}

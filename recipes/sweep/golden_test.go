@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/aiperf-go/aiperf/internal/golden"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -36,13 +37,29 @@ var rules = map[string]struct {
 	ITLRule{}.Name():  {[]string{"metric_tag", "stat", "concurrency_param", "osl_param"}, readRule[ITLRule]},
 	FrontierRule{}.Name(): {[]string{"x_metric", "x_stat", "y_metric", "y_stat", "isl_key", "osl_key", "concurrency_key"},
 		readRule[FrontierRule]},
-	BreachRule{}.Name(): {[]string{"sla_filters", "swept_param"}, readRule[BreachRule]},
+	BreachRule{}.Name(): {[]string{"sla_filters", "swept_param"}, readBreach},
 }
 
 func readRule[R Derivation](raw []byte) (Derivation, error) {
 	var r R
 	err := json.Unmarshal(raw, &r)
 	return r, err
+}
+
+// readBreach reads what BreachRule.MarshalJSON writes.
+func readBreach(raw []byte) (Derivation, error) {
+	var file struct {
+		Filters []filter `json:"sla_filters"`
+		Path    string   `json:"swept_param"`
+	}
+	if err := json.Unmarshal(raw, &file); err != nil {
+		return nil, err
+	}
+	r := BreachRule{Path: file.Path}
+	for _, f := range file.Filters {
+		r.Limits = append(r.Limits, sla.Limit{Metric: f.Metric, Stat: f.Stat, Op: f.Op, Threshold: float64(f.Threshold)})
+	}
+	return r, nil
 }
 
 // derived derives a result by AIPerf's name of the handler, as JSON.
