@@ -29,6 +29,7 @@ func Explicit(s Search, limits ...sla.Limit) *Recipe {
 			if err := s.complete(); err != nil {
 				return nil, err
 			}
+			// The limits are outcome constraints, in AIPerf's words.
 			return &Plan{Search: &s, Limits: append(slices.Clone(limits), in.Limits...)}, nil
 		},
 	}
