@@ -22,10 +22,12 @@ import (
 // would call met, one that it would call missed, and a load without limits.
 var starvedRuns = map[string]func(aiperftest.T, aiperftest.Option) *recipes.Outcome{
 	"met": func(t aiperftest.T, o aiperftest.Option) *recipes.Outcome {
-		return aiperftest.RunRecipe(t, "max-concurrency-under-sla", o, aiperftest.Style(recipes.Monotonic), aiperftest.Concurrency(1, 4), aiperftest.TTFT(400*time.Millisecond))
+		return aiperftest.RunRecipe(t, "max-concurrency-under-sla", o, aiperftest.Style(recipes.Monotonic),
+			aiperftest.Concurrency(1, 4), aiperftest.TTFT(400*time.Millisecond))
 	},
 	"missed": func(t aiperftest.T, o aiperftest.Option) *recipes.Outcome {
-		return aiperftest.RunRecipe(t, "max-concurrency-under-sla", o, aiperftest.Style(recipes.Monotonic), aiperftest.Concurrency(1, 4), aiperftest.TTFT(5*time.Millisecond))
+		return aiperftest.RunRecipe(t, "max-concurrency-under-sla", o, aiperftest.Style(recipes.Monotonic),
+			aiperftest.Concurrency(1, 4), aiperftest.TTFT(5*time.Millisecond))
 	},
 	"measured": func(t aiperftest.T, o aiperftest.Option) *recipes.Outcome {
 		return aiperftest.Run(t, recipes.Fixed(2), o)
