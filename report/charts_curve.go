@@ -11,18 +11,18 @@ import (
 
 // kneeChart shows concurrency-ramp: the metric, what it was on the idle server,
 // how far it may rise, and where it has risen by more.
-func kneeChart(o *recipes.Outcome) (plot.Chart, bool) {
-	k, ok := o.Knee()
+func (v *view) kneeChart() (plot.Chart, bool) {
+	k, ok := v.Knee()
 	if !ok {
 		return plot.Chart{}, false
 	}
-	name, unit := titleOf(k.Metric, k.Stat)
+	name, unit := metricTitle(k.Metric, k.Stat)
 	rise := digits(100*k.Threshold) + "%"
 	limit := k.Baseline * (1 + k.Threshold)
 	c := plot.Chart{
 		Name: "degradation_knee", Title: fmt.Sprintf("Knee at concurrency %d: %s has risen by more than %s", k.Concurrency, name, rise),
 		Caption: fmt.Sprintf("The knee is the first concurrency at which %s exceeds its value at concurrency %d by more than %s.", name, k.Lowest, rise),
-		X:       axisOf(recipes.PathConcurrency), Y: plot.Axis{Label: labelOf(k.Metric, k.Stat), Zero: true},
+		X:       axisOf(recipes.PathConcurrency), Y: plot.Axis{Label: metricAxis(k.Metric, k.Stat), Zero: true},
 		Rules: []plot.Rule{
 			{Name: "baseline " + value(k.Baseline, unit), Color: plot.Quiet, At: k.Baseline},
 			{Name: "+" + rise + ": " + value(limit, unit), Color: plot.Bad, At: limit},
@@ -33,39 +33,39 @@ func kneeChart(o *recipes.Outcome) (plot.Chart, bool) {
 	} else {
 		c.Title = sentence(fmt.Sprintf("no knee: %s rises by less than %s up to concurrency %s", name, rise, digits(k.Highest)))
 	}
-	below := class{"within +" + rise, plot.Disc, plot.Good}
-	above := class{"beyond it", plot.Cross, plot.Bad}
-	points := map[class][]plot.Point{}
+	below := look{"within +" + rise, plot.Disc, plot.Good}
+	above := look{"beyond it", plot.Cross, plot.Bad}
+	points := map[look][]plot.Point{}
 	line := plot.Series{Color: plot.Quiet, Line: plot.Solid}
 	var ys []float64
-	for i := range o.Probes {
-		p := &o.Probes[i]
-		v, ok := p.Stat(k.Metric, k.Stat)
+	for _, p := range v.probes {
+		x, ok := p.Stat(k.Metric, k.Stat)
 		if !ok {
 			continue
 		}
 		kind := below
-		if v > limit {
+		if x > limit {
 			kind = above
 		}
-		pt := plot.Point{X: float64(p.Load.Concurrency), Y: v, Label: digits(float64(p.Load.Concurrency)),
-			Tip: fmt.Sprintf("concurrency %d\n%s %s (%+.0f%%)", p.Load.Concurrency, name, value(v, unit), 100*(v/k.Baseline-1))}
+		pt := plot.Point{X: float64(p.Load.Concurrency), Y: x, Label: digits(float64(p.Load.Concurrency)),
+			Tip: fmt.Sprintf("concurrency %d\n%s %s (%+.0f%%)", p.Load.Concurrency, name, value(x, unit), 100*(x/k.Baseline-1))}
 		pt.Lo, pt.Hi = errorBar(p, k.Metric, k.Stat)
 		points[kind] = append(points[kind], pt)
 		line.Points = append(line.Points, plot.Point{X: pt.X, Y: pt.Y})
-		ys = append(ys, v)
+		ys = append(ys, x)
 	}
 	c.Y.Log = wide(ys)
 	c.Series = []plot.Series{line}
-	for _, kind := range []class{below, above} {
+	for _, kind := range []look{below, above} {
 		c.Series = append(c.Series, plot.Series{Name: kind.name, Mark: kind.mark, Color: kind.color, Points: points[kind]})
 	}
 	return c, true
 }
 
-// errorBar is the 95 % interval of a statistic at a probe of one trial; NaN where
-// it is unknown.
-func errorBar(p *recipes.Probe, tag, stat string) (lo, hi float64) {
+// errorBar is the 95% interval of a statistic at a probe of one trial, from its
+// standard error on a log scale: latencies are skewed, and never negative. It is NaN
+// where it is unknown.
+func errorBar(p probe, tag, stat string) (lo, hi float64) {
 	const z = 1.96
 	v, ok := p.Stat(tag, stat)
 	if !ok || len(p.Trials) != 1 {
@@ -81,8 +81,8 @@ func errorBar(p *recipes.Probe, tag, stat string) (lo, hi float64) {
 
 // ttftChart shows prefill-ttft-curve: TTFT over the prompt's length as measured,
 // the fit, and how far the points lie from it.
-func ttftChart(o *recipes.Outcome) (plot.Chart, bool) {
-	f, ok := o.TTFTFit()
+func (v *view) ttftChart() (plot.Chart, bool) {
+	f, ok := v.TTFTFit()
 	if !ok {
 		return plot.Chart{}, false
 	}
@@ -94,8 +94,7 @@ func ttftChart(o *recipes.Outcome) (plot.Chart, bool) {
 	c.X.Log, c.X.Zero = false, true
 	points := plot.Series{Name: "measured", Mark: plot.Disc, Color: plot.Good}
 	ss := 0.0
-	for i := range o.Probes {
-		p := &o.Probes[i]
+	for _, p := range v.probes {
 		v, ok := p.Stat("ttft", "avg")
 		if !ok {
 			continue
@@ -139,8 +138,8 @@ func ttftChart(o *recipes.Outcome) (plot.Chart, bool) {
 
 // itlChart shows decode-itl-curve as a map: ITL over concurrency and the answer's
 // length.
-func itlChart(o *recipes.Outcome) (plot.Chart, bool) {
-	s, ok := o.ITLSurface()
+func (v *view) itlChart() (plot.Chart, bool) {
+	s, ok := v.ITLSurface()
 	if !ok || len(s.ITL) == 0 {
 		return plot.Chart{}, false
 	}

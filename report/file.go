@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // WriteFile makes the file at path, and the folders to it, with what write
@@ -110,20 +109,4 @@ func (e *fileError) cause() error {
 		return p.Err
 	}
 	return e.err
-}
-
-// Safe makes a path element of a user's text: letters, digits, dot, underscore
-// and dash stay, all else becomes an underscore; never empty, never dots alone.
-func Safe(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
-			return r
-		}
-		return '_'
-	}, s)
-	if strings.Trim(s, ".") == "" {
-		return "_" + strings.ReplaceAll(s, ".", "_")
-	}
-	return s
 }

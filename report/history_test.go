@@ -109,7 +109,7 @@ func TestBestTrials(t *testing.T) {
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			got := []int{}
-			for _, b := range bestTrials(c.o) {
+			for _, b := range viewOf(c.o).bestTrials() {
 				got = append(got, b.Index)
 				assert.Equal(t, c.feasible, b.FeasibleCount)
 				assert.Zero(t, b.Rank)
@@ -118,13 +118,13 @@ func TestBestTrials(t *testing.T) {
 			assert.Equal(t, c.best, got)
 		})
 	}
-	assert.Equal(t, []bestTrial{}, bestTrials(runOutcome(t, "ramp")), "a sweep searches for nothing; AIPerf's list is empty, not null")
+	assert.Equal(t, []bestTrial{}, viewOf(runOutcome(t, "ramp")).bestTrials(), "a sweep searches for nothing; AIPerf's list is empty, not null")
 }
 
 // TestBoundarySummary: what was probed, and what style smooth_isotonic adds.
 func TestBoundarySummary(t *testing.T) {
 	o := runOutcome(t, "smooth")
-	b := boundaryOf(o)
+	b := viewOf(o).boundary()
 	assert.Equal(t, "smooth", b.Type)
 	assert.Equal(t, "0:time_to_first_token.p95.lt.20", b.Binding)
 	require.NotNil(t, b.Max)
@@ -137,8 +137,8 @@ func TestBoundarySummary(t *testing.T) {
 
 	running := *o
 	running.Reason = ""
-	assert.Empty(t, boundaryOf(&running).Type, "not before the fit is finished")
-	assert.Empty(t, boundaryOf(runOutcome(t, "mono")).Type)
+	assert.Empty(t, viewOf(&running).boundary().Type, "not before the fit is finished")
+	assert.Empty(t, viewOf(runOutcome(t, "mono")).boundary().Type)
 }
 
 // A search of several tiers says of each how far it got, and why it ended.

@@ -21,7 +21,7 @@ import (
 func html(t *testing.T, o *recipes.Outcome) string {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, report.HTML(&b, o))
+	require.NoError(t, report.HTML(&b, o, ""))
 	return b.String()
 }
 
@@ -53,7 +53,7 @@ func TestHTML(t *testing.T) {
 // TestHTMLAgain: the page says how to reproduce when it is told.
 func TestHTMLAgain(t *testing.T) {
 	var b bytes.Buffer
-	require.NoError(t, report.Page{Again: "go test -run='^TestX$'"}.Write(&b, outcome(t, "one fixed load")))
+	require.NoError(t, report.BareHTML(&b, outcome(t, "one fixed load"), "go test -run='^TestX$'"))
 	assert.Contains(t, b.String(), "<pre>go test -run=&#39;^TestX$&#39;</pre>")
 }
 
@@ -79,7 +79,7 @@ func TestHTMLEscaped(t *testing.T) {
 	o.Probes[0].Step.Reason = evil + attribute
 	o.Plan.Limits[0].Metric, o.Probes[0].Readings[0].Limit.Metric = evil+attribute, evil+attribute
 	var b bytes.Buffer
-	require.NoError(t, report.Page{Again: evil + attribute, Charts: report.Charts(o)}.Write(&b, o))
+	require.NoError(t, report.HTML(&b, o, evil+attribute))
 	page := b.String()
 	assert.NotContains(t, page, evil)
 	assert.NotContains(t, page, attribute)
@@ -95,7 +95,7 @@ func TestHTMLSecrets(t *testing.T) {
 	require.NoError(t, err)
 	o.Warnings = append(o.Warnings, errors.New("the server says sk-12345678"))
 	var b bytes.Buffer
-	require.NoError(t, report.Page{Again: "AIPERF_API_KEY=sk-12345678 go test"}.Write(&b, o))
+	require.NoError(t, report.BareHTML(&b, o, "AIPERF_API_KEY=sk-12345678 go test"))
 	page := b.String()
 	assert.NotContains(t, page, "sk-12345678")
 	assert.NotContains(t, page, "hunter22")

@@ -1,39 +1,37 @@
 package report
 
 import (
-	"fmt"
 	"io"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
-	"github.com/aiperf-go/aiperf/recipes"
 )
 
 // profileSchema is the version of AIPerf's export format that is followed.
 const profileSchema = "1.4"
 
-// Profile writes profile_export_aiperf.json of one trial (from 0) of the i-th
+// profile writes profile_export_aiperf.json of one trial (from 0) of the i-th
 // probe: a block a metric, then what was run and what went wrong.
-func Profile(w io.Writer, o *recipes.Outcome, i, trial int) error {
-	p := &o.Probes[i]
+func (v *view) profile(w io.Writer, i, trial int) error {
+	p := v.probes[i]
 	m := p.Trials[trial]
 	// Metrics are keys of the top level, as in AIPerf's file.
 	doc := map[string]any{
 		"schema_version": profileSchema,
-		"aiperf_version": Library(),
-		"benchmark_id":   benchmarkID(o, i, trial),
-		"input_config":   inputConfig(o, i, trial),
+		"aiperf_version": library(),
+		"benchmark_id":   v.benchmarkID(i, trial),
+		"input_config":   v.inputConfig(i, trial),
 		"run_info": runInfo{
-			ID: benchmarkID(o, i, trial), Sweep: sweepID(o), Seed: o.Spec.Workload.Seed, Trial: trial, Run: runLabel(trial),
-			Label: variationLabel(o, i), Index: i, Values: valuesOf(o, p), Command: aiperfCommand(o, m),
+			ID: v.benchmarkID(i, trial), Sweep: v.sweepID(), Seed: v.Spec.Workload.Seed, Trial: trial, Run: runLabel(trial),
+			Label: v.variationLabel(i), Index: i, Values: v.values(p), Command: v.aiperfCommand(m),
 		},
 		"was_cancelled": false,
-		"is_complete":   p.State() != "cut",
-		"error_summary": errorSummary(o, m),
+		"is_complete":   p.complete(),
+		"error_summary": v.errorSummary(m),
 		"start_time":    nil,
 		"end_time":      nil,
 		"ended":         m.Ended,
-		"client_health": clientHealth{num(ms(m.Health.SendLagP99)), num(ms(m.Health.BeatLagP99)), num(m.Health.CPU), num(ms(m.Health.GCPause)), recipes.ClientBound(m, o.Plan.Limits)},
+		"client_health": v.trialHealth(m),
 	}
 	if first, last, ok := span(m); ok {
 		doc["start_time"], doc["end_time"] = first.Format(stamp), last.Format(stamp)
@@ -81,26 +79,6 @@ func block(m loadgen.Metric) map[string]any {
 	return b
 }
 
-// sweepID names the run; it is the same for all its probes.
-func sweepID(o *recipes.Outcome) string {
-	return fmt.Sprintf("%s-%d-%d", o.Recipe.Name, o.Began.UTC().UnixNano(), o.Spec.Workload.Seed)
-}
-
-func benchmarkID(o *recipes.Outcome, i, trial int) string {
-	return fmt.Sprintf("%s-%04d-%04d", sweepID(o), i, trial+1)
-}
-
-// variationLabel names what was run as AIPerf does: an iteration of a search by
-// its number, a point of a sweep by its values.
-func variationLabel(o *recipes.Outcome, i int) string {
-	if o.Plan.Search != nil {
-		return fmt.Sprintf("search_iter_%04d", i)
-	}
-	return pointLabel(o, i)
-}
-
-func runLabel(trial int) string { return fmt.Sprintf("run_%04d", trial+1) }
-
 // span is when the first request of the cohort started and the last one ended.
 func span(m *loadgen.Measurement) (first, last time.Time, ok bool) {
 	for i := range m.Requests {
@@ -118,10 +96,10 @@ func span(m *loadgen.Measurement) (first, last time.Time, ok bool) {
 }
 
 // errorSummary lists failures by what they were, the most frequent first.
-func errorSummary(o *recipes.Outcome, m *loadgen.Measurement) []errorCount {
+func (v *view) errorSummary(m *loadgen.Measurement) []errorCount {
 	out := []errorCount{}
 	for _, f := range m.Failures {
-		e := errorCount{Type: string(f.Kind), Message: o.Spec.Target.Redact(f.Message), Count: f.Count}
+		e := errorCount{Type: string(f.Kind), Message: v.redact(f.Message), Count: f.Count}
 		if f.Status != 0 {
 			e.Code = &f.Status
 		}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen"
-	"github.com/aiperf-go/aiperf/recipes"
 )
 
 // csvStats are the columns of profile_export_aiperf.csv, in AIPerf's order.
@@ -33,11 +32,11 @@ func csvName(tag, unit string) string {
 	return name + " (" + unit + ")"
 }
 
-// ProfileCSV writes profile_export_aiperf.csv of one trial (from 0) of the i-th
+// profileCSV writes profile_export_aiperf.csv of one trial (from 0) of the i-th
 // probe: a table of the metrics that requests have, then one of those that the
 // run has.
-func ProfileCSV(w io.Writer, o *recipes.Outcome, i, trial int) error {
-	m := o.Probes[i].Trials[trial]
+func (v *view) profileCSV(w io.Writer, i, trial int) error {
+	m := v.probes[i].Trials[trial]
 	c := newCSV(w)
 	c.row(append([]string{"Metric"}, csvStats...)...)
 	var run [][]string
@@ -64,8 +63,8 @@ func ProfileCSV(w io.Writer, o *recipes.Outcome, i, trial int) error {
 
 // csvNumber is a statistic with two decimals; empty when there is none.
 func csvNumber(m loadgen.Metric, stat string) string {
-	if v, ok := m.Stats[stat]; ok && finite(v) {
-		return fixed(v, 2)
+	if x, ok := m.Stats[stat]; ok && finite(x) {
+		return fixed(x, 2)
 	}
 	return ""
 }

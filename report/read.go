@@ -6,11 +6,11 @@ import (
 	"io"
 	"math"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/plan"
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
@@ -103,12 +103,15 @@ func (c historyConfig) search() *recipes.Search {
 	for _, g := range c.Objectives {
 		s.Objectives = append(s.Objectives, recipes.Objective{Metric: g.Metric, Stat: g.Stat, Maximize: g.Direction == "MAXIMIZE", Reference: g.Threshold, Pooled: g.Pooled})
 	}
-	s.Space = slices.Grow(s.Space, len(c.Space))[:len(c.Space)]
-	for i, d := range c.Space {
-		x := &s.Space[i]
-		x.Path, x.Lo, x.Hi, x.Int, x.Log = d.Path, float64(d.Lo), float64(d.Hi), d.Kind == "int", d.Log
+	for _, d := range c.Space {
+		s.Space = append(s.Space, plan.Dim{Path: d.Path, Lo: float64(d.Lo), Hi: float64(d.Hi), Int: d.Kind == "int", Log: d.Log})
 	}
 	return s
+}
+
+// plan is an estimate as planners have it.
+func (e estimate) plan() plan.Estimate {
+	return plan.Estimate{Value: float64(e.Value), SE: float64(e.SE)}
 }
 
 // probe rebuilds a probe as its planner saw it.
@@ -129,25 +132,21 @@ func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 	}
 	p.Step.At, p.Step.Size, p.Step.Full, p.Step.Reason = at, it.Step.Size, it.Step.Full, it.Step.Reason
 	p.Wall = time.Duration(it.Wall * float64(time.Second))
-	for p.Observed.State = 0; p.State() != seen.State; p.Observed.State++ {
-		if p.State() == "untrusted" {
-			return p, fmt.Errorf("has the unknown state %q", seen.State)
-		}
+	if !p.RestoreState(seen.State) {
+		return p, fmt.Errorf("has the unknown state %q", seen.State)
 	}
 	o := &p.Observed
 	o.At, o.Requests = at, seen.Requests
-	o.Limits = slices.Grow(o.Limits, limits)[:limits]
 	for k, r := range it.Observations {
 		p.Readings = append(p.Readings, sla.Reading{
 			Limit: r.limit(), Value: float64(r.Observed), Adjusted: float64(r.Adjusted), Lo: math.NaN(), Hi: math.NaN(),
 			Exceeded: r.Exceeded, Of: r.Of, Holds: r.Holds, Pass: float64(r.Pass),
 		})
 		m := seen.Limits[k]
-		o.Limits[k].Value, o.Limits[k].SE, o.Limits[k].Pass = float64(m.Value), float64(m.SE), float64(m.Pass)
+		o.Limits = append(o.Limits, plan.Limit{Estimate: m.estimate.plan(), Pass: float64(m.Pass)})
 	}
-	o.Goals = slices.Grow(o.Goals, len(seen.Goals))[:len(seen.Goals)]
-	for k, g := range seen.Goals {
-		o.Goals[k].Value, o.Goals[k].SE = float64(g.Value), float64(g.SE)
+	for _, g := range seen.Goals {
+		o.Goals = append(o.Goals, g.plan())
 	}
 	m := &loadgen.Measurement{Metrics: map[string]loadgen.Metric{}}
 	for tag, stats := range it.Metrics {

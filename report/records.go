@@ -8,19 +8,19 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
-	"github.com/aiperf-go/aiperf/recipes"
 )
 
-// Records writes profile_export.jsonl of one trial of the i-th probe: a line a
+// records writes profile_export.jsonl of one trial of the i-th probe: a line a
 // request, in order of start. It writes nothing once the requests have been
 // released.
-func Records(w io.Writer, o *recipes.Outcome, i, trial int) error {
-	m := o.Probes[i].Trials[trial]
+func (v *view) records(w io.Writer, i, trial int) error {
+	m := v.probes[i].Trials[trial]
 	b := bufio.NewWriter(w)
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
+	id := v.benchmarkID(i, trial)
 	for k := range m.Requests {
-		if err := e.Encode(recordOf(o, m, i, trial, &m.Requests[k])); err != nil {
+		if err := e.Encode(v.record(m, id, &m.Requests[k])); err != nil {
 			return err
 		}
 	}
@@ -69,9 +69,10 @@ type recordError struct {
 	Message string `json:"message"`
 }
 
-func recordOf(o *recipes.Outcome, m *loadgen.Measurement, i, trial int, q *loadgen.Request) record {
+// record describes one request of a benchmark. Times are nanoseconds since 1970.
+func (v *view) record(m *loadgen.Measurement, benchmark string, q *loadgen.Request) record {
 	at := func(d time.Duration) int64 { return m.Epoch.Add(d).UnixNano() }
-	id := fmt.Sprintf("%s-%06d", benchmarkID(o, i, trial), q.Index)
+	id := fmt.Sprintf("%s-%06d", benchmark, q.Index)
 	r := record{
 		Metadata: recordMetadata{
 			Session: q.Index, Request: id, Correlation: id, Conversation: conversation(q.Index),
@@ -85,12 +86,12 @@ func recordOf(o *recipes.Outcome, m *loadgen.Measurement, i, trial int, q *loadg
 		r.Metadata.Ack = at(q.Chunks[0])
 	}
 	for _, t := range loadgen.Metrics() {
-		if v, ok := q.Value(t.Tag); ok {
-			r.Metrics[t.Tag] = recordValue{num(v), t.FileUnit}
+		if x, ok := q.Value(t.Tag); ok {
+			r.Metrics[t.Tag] = recordValue{num(x), t.FileUnit}
 		}
 	}
 	if q.Failure != nil {
-		r.Error = &recordError{Type: string(q.Failure.Kind), Message: o.Spec.Target.Redact(q.Failure.Message)}
+		r.Error = &recordError{Type: string(q.Failure.Kind), Message: v.redact(q.Failure.Message)}
 		if q.Failure.Status != 0 {
 			r.Error.Code = &q.Failure.Status
 		}
@@ -105,6 +106,3 @@ func recordOf(o *recipes.Outcome, m *loadgen.Measurement, i, trial int, q *loadg
 	}
 	return r
 }
-
-// conversation names a request's session.
-func conversation(index int) string { return fmt.Sprintf("session_%06d", index) }

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen"
-	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
@@ -39,21 +38,20 @@ type best struct {
 	Unit   string       `json:"unit"`
 }
 
-// sweepOf fills in what AIPerf computes of a sweep: the configuration of most
+// sweepFile fills in what AIPerf computes of a sweep: the configuration of most
 // requests per second, the one of least p99 (of TTFT, else of request latency),
 // and those that no other beats in both. Only points within the limits count; if
 // there is none, the two best are of all points, and the frontier is empty.
 //
 // AIPerf drops a result when any point lacks the metric; here such a point drops
 // out itself, since one that failed wholly says nothing of the others.
-func sweepOf(o *recipes.Outcome) sweepFile {
-	a := o.Sweep()
+func (v *view) sweepFile() sweepFile {
+	a := v.Sweep()
 	f := sweepFile{Sweep: *a, Best: map[string]best{}, Pareto: []sweep.Params{}, Rows: []sweepRow{}}
-	for k, visits := range o.Visits() {
-		pass, _ := o.Probes[visits[len(visits)-1]].Passes(o.Spec.Confidence)
-		f.Rows = append(f.Rows, sweepRow{Point: a.Points[k], Feasible: pass})
+	for k, visits := range v.Visits() {
+		f.Rows = append(f.Rows, sweepRow{Point: a.Points[k], Feasible: v.probes[visits[len(visits)-1]].pass})
 	}
-	f.sortParameters(o.Plan.Scenarios != nil)
+	f.sortParameters(v.Plan.Scenarios != nil)
 
 	latency := loadgen.TagLatency
 	for i := range f.Rows {
@@ -74,8 +72,8 @@ func sweepOf(o *recipes.Outcome) sweepFile {
 		for k := range f.Rows {
 			s := &f.Rows[k]
 			u, okU := rate(s)
-			v, okV := p99(s)
-			if s.Feasible && okU && okV && u >= x && v <= y && (u > x || v < y) {
+			w, okW := p99(s)
+			if s.Feasible && okU && okW && u >= x && w <= y && (u > x || w < y) {
 				r.Pareto = false
 			}
 		}
@@ -133,13 +131,13 @@ func (f *sweepFile) find(key, unit string, value func(*sweepRow) (float64, bool)
 	}
 }
 
-// Sweep writes profile_export_aiperf_sweep.json.
-func Sweep(w io.Writer, o *recipes.Outcome) error { return writeJSON(w, sweepOf(o)) }
+// sweepJSON writes profile_export_aiperf_sweep.json.
+func (v *view) sweepJSON(w io.Writer) error { return writeJSON(w, v.sweepFile()) }
 
-// SweepCSV writes the same as tables: a row a point, the best configurations,
+// sweepCSV writes the same as tables: a row a point, the best configurations,
 // the frontier, the metadata.
-func SweepCSV(w io.Writer, o *recipes.Outcome) error {
-	f := sweepOf(o)
+func (v *view) sweepCSV(w io.Writer) error {
+	f := v.sweepFile()
 	keys := map[string]bool{}
 	for _, r := range f.Rows {
 		for key := range r.Metrics {

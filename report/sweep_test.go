@@ -77,7 +77,7 @@ func TestRepeated(t *testing.T) {
 
 // TestSingleTrial: the interval of one trial collapses.
 func TestSingleTrial(t *testing.T) {
-	a := aggregateOf(runOutcome(t, "grid"), 4)
+	a := viewOf(runOutcome(t, "grid")).aggregate(4)
 	require.NotEmpty(t, a.Metrics)
 	for key, m := range a.Metrics {
 		assert.Equal(t, m["mean"], m["ci_low"], key)
@@ -138,7 +138,7 @@ func TestBestConfigurations(t *testing.T) {
 		{"sorted by value, not by visit", []row{{c: 16, rate: 60, p99: 9}, {c: 2, rate: 10, p99: 5}}, 16, 2, []any{2, 16}},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			f := sweepOf(swept(t, c.rows...))
+			f := viewOf(swept(t, c.rows...)).sweepFile()
 			at := func(key string) any {
 				m, ok := f.Best[key]
 				if !ok {
@@ -169,7 +169,7 @@ func TestBestConfigurations(t *testing.T) {
 	for i, v := range []float64{80, 70} {
 		o.Probes[i].Trials[0].Metrics[loadgen.TagLatency] = loadgen.Metric{Unit: "ms", Stats: map[string]float64{"p99": v}}
 	}
-	assert.Equal(t, 70.0, sweepOf(o).Best["best_latency_p99"].Metric)
+	assert.Equal(t, 70.0, viewOf(o).sweepFile().Best["best_latency_p99"].Metric)
 }
 
 // TestDerived: what a handler makes is a file of its own, and what one failed of
@@ -199,7 +199,7 @@ func TestPointNames(t *testing.T) {
 	for _, at := range []float64{1, 10, 100, 1000, 1000000, 1.5, 12.34, 12.345, 123.4, 123.45, 0.001} {
 		o := swept(t, row{c: 1, rate: 1, p99: 1})
 		o.Probes[0].Step.At = []float64{at}
-		name := pointName(o, 0)
+		name := viewOf(o).pointName(0)
 		assert.False(t, seen[name], name)
 		seen[name] = true
 	}

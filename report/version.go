@@ -2,10 +2,11 @@ package report
 
 import "runtime/debug"
 
+// module is this library's own path.
 const module = "github.com/aiperf-go/aiperf"
 
-// Library names this library and, where the binary knows it, its version.
-func Library() string {
+// library names this library and, where the binary knows it, its version.
+func library() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return module
@@ -21,6 +22,7 @@ func Library() string {
 	return module
 }
 
+// version writes a module's version; a build from a checkout has none, and is "devel".
 func version(v string) string {
 	if v == "" || v == "(devel)" {
 		return "devel"

@@ -99,14 +99,6 @@ type reading struct {
 	Pass     num  `json:"pass_probability"`
 }
 
-type clientHealth struct {
-	SendLag num  `json:"send_lag_p99_ms"`
-	BeatLag num  `json:"heartbeat_lag_p99_ms"`
-	CPU     num  `json:"cpu"`
-	GC      num  `json:"gc_pause_ms"`
-	Bound   bool `json:"client_bound"` // the client was the bottleneck: the verdict is not the server's
-}
-
 type step struct {
 	Size   float64 `json:"size"`
 	Full   bool    `json:"full"`
@@ -141,17 +133,9 @@ type bestTrial struct {
 }
 
 type boundary struct {
-	Path string `json:"swept_dim_path"`
-	Max  *struct {
-		Value     whole `json:"value"`
-		Index     int   `json:"iteration_idx"`
-		Objective num   `json:"objective_value"`
-	} `json:"feasible_max"`
-	Min *struct {
-		Value  whole   `json:"value"`
-		Index  int     `json:"iteration_idx"`
-		Breach *breach `json:"first_breach"`
-	} `json:"infeasible_min"`
+	Path string         `json:"swept_dim_path"`
+	Max  *feasibleMax   `json:"feasible_max"`
+	Min  *infeasibleMin `json:"infeasible_min"`
 	// Of style smooth_isotonic, once the run has ended.
 	Type     string `json:"boundary_type,omitempty"`
 	Binding  string `json:"binding_constraint,omitempty"`
@@ -160,6 +144,20 @@ type boundary struct {
 	Safe     num  `json:"safe"`
 	Estimate num  `json:"estimate"`
 	CI       loHi `json:"ci"`
+}
+
+// feasibleMax is the largest value that is known to pass, and where it was probed.
+type feasibleMax struct {
+	Value     whole `json:"value"`
+	Index     int   `json:"iteration_idx"`
+	Objective num   `json:"objective_value"`
+}
+
+// infeasibleMin is the smallest value that was seen to fail.
+type infeasibleMin struct {
+	Value  whole   `json:"value"`
+	Index  int     `json:"iteration_idx"`
+	Breach *breach `json:"first_breach"`
 }
 
 type tierResult struct {

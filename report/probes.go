@@ -1,0 +1,86 @@
+package report
+
+import (
+	"io"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
+)
+
+// The table of probes has a column for each parameter that varies, five that
+// every run has, one for each further limit, and the probe's standing in words.
+
+// Probes writes the table of all probes, for a fixed font. It writes nothing when
+// there was none.
+func Probes(w io.Writer, o *recipes.Outcome) error {
+	v := viewOf(o)
+	if len(v.probes) == 0 {
+		return nil
+	}
+	t := &text{}
+	t.table(v.probeTable(), "")
+	return t.writeTo(w)
+}
+
+// probeTable is the table; its words stand left, its numbers right.
+func (v *view) probeTable() *table {
+	head := v.probeHead()
+	t := numbers(len(head) - 1)
+	t.add(head...)
+	for _, p := range v.probes {
+		t.add(v.probeCells(p)...)
+	}
+	return t
+}
+
+// probeHead names the columns.
+func (v *view) probeHead() []string {
+	var head []string
+	for _, path := range v.paths {
+		if path == recipes.PathConcurrency {
+			head = append(head, "conc")
+		} else {
+			head = append(head, sweep.Leaf(path))
+		}
+	}
+	head = append(head, "req/s", "out-tok/s", "ttft p95", "itl p95", "errors")
+	for _, l := range v.extraLimits() {
+		head = append(head, l.Name())
+	}
+	return append(head, "SLA")
+}
+
+// probeCells is the row of one probe, as wide as the head.
+func (v *view) probeCells(p probe) []string {
+	var cells []string
+	for _, at := range p.Step.At {
+		cells = append(cells, digits(at))
+	}
+	stat := func(metric, stat, unit string) {
+		cells = append(cells, strings.TrimSuffix(value(p.stat(metric, stat), unit), " "+unit))
+	}
+	stat("req-rate", "avg", "req/s")
+	stat("throughput", "avg", "tok/s")
+	stat("ttft", "p95", "ms")
+	stat("itl", "p95", "ms")
+	stat("errors", "avg", "%")
+	for _, l := range v.extraLimits() {
+		stat(l.Metric, l.Stat, l.Unit())
+	}
+	return append(cells, p.word())
+}
+
+// extraLimits are the limits that have no column of their own.
+func (v *view) extraLimits() []sla.Limit {
+	var out []sla.Limit
+	for _, l := range v.Plan.Limits {
+		switch l.Name() {
+		case "ttft p95", "itl p95", "errors":
+		default:
+			out = append(out, l)
+		}
+	}
+	return out
+}
