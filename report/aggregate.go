@@ -14,6 +14,8 @@ import (
 // aggregateSchema is the version of AIPerf's aggregate format that is followed.
 const aggregateSchema = "1.0"
 
+// aggregate is profile_export_aiperf_aggregate.json: a block of statistics for each
+// statistic of each metric, by tag and statistic.
 type aggregate struct {
 	Schema   string                 `json:"schema_version"`
 	Library  string                 `json:"aiperf_version"`
@@ -21,27 +23,34 @@ type aggregate struct {
 	Metrics  map[string]sweep.Block `json:"metrics"`
 }
 
+// pointMetadata says what was aggregated.
 type pointMetadata struct {
-	Type           string           `json:"aggregation_type"`
-	Runs           int              `json:"num_profile_runs"`
-	SuccessfulRuns int              `json:"num_successful_runs"`
-	FailedRuns     []failedRun      `json:"failed_runs"`
-	Level          float64          `json:"confidence_level"`
-	Labels         []string         `json:"run_labels"`
-	Single         bool             `json:"single_run"`
-	Cooldown       float64          `json:"cooldown_seconds"`
-	Label          string           `json:"variation_label"`
-	Values         map[string]whole `json:"variation_values"`
-	Mode           string           `json:"sweep_mode"`
-	Model          string           `json:"model"`
+	Type string `json:"aggregation_type"`
+	// Runs are the trials, and SuccessfulRuns those in which some request succeeded.
+	Runs           int         `json:"num_profile_runs"`
+	SuccessfulRuns int         `json:"num_successful_runs"`
+	FailedRuns     []failedRun `json:"failed_runs"`
+	// Level is that of the intervals of all means.
+	Level  float64  `json:"confidence_level"`
+	Labels []string `json:"run_labels"`
+	// Single says that there was one trial only, so that nothing has an interval.
+	Single   bool    `json:"single_run"`
+	Cooldown float64 `json:"cooldown_seconds"`
+	// Label and Values are the point.
+	Label  string           `json:"variation_label"`
+	Values map[string]whole `json:"variation_values"`
+	Mode   string           `json:"sweep_mode"`
+	Model  string           `json:"model"`
 }
 
+// failedRun is a trial in which every request failed.
 type failedRun struct {
 	Label string `json:"label"`
 	Error string `json:"error"`
 }
 
-// aggregate gathers all trials of the i-th probe's point, over all its visits.
+// aggregate gathers all trials of the i-th probe's point, over all its visits: a point
+// that was visited again has one aggregate, which the last visit completes.
 func (v *view) aggregate(i int) aggregate {
 	_, trials := v.trialsAt(i)
 	a := aggregate{
@@ -68,7 +77,10 @@ func (v *view) aggregate(i int) aggregate {
 
 // pointAggregate writes profile_export_aiperf_aggregate.json of the i-th probe's
 // point: each statistic of each metric over the trials so far, with Student's
-// interval for its mean.
+// interval for its mean. One trial has a mean and no interval.
+//
+// The file is written anew after each visit, so that a run which is broken off leaves
+// the aggregate of what it has.
 func (v *view) pointAggregate(w io.Writer, i int) error {
 	return writeJSON(w, v.aggregate(i))
 }

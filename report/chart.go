@@ -54,7 +54,8 @@ func (c classed) series() []plot.Series {
 	return out
 }
 
-// tip is what a point says when it is pointed at: where it is, what was seen.
+// tip is what a point says when it is pointed at: where it is, how it stands to the
+// limits, what was seen. Lines are separated by line feeds.
 func (v *view) tip(p probe) string {
 	lines := []string{fmt.Sprintf("probe %d: %s", p.index+1, v.place(p)), p.word()}
 	for _, r := range p.Readings {
@@ -70,7 +71,8 @@ func (v *view) tip(p probe) string {
 	return strings.Join(append(lines, plural(p.Requests(), "request")), "\n")
 }
 
-// axisOf is the axis of a swept path.
+// axisOf is the axis of a swept path. Counts go in doublings, so that their axes are
+// logarithmic.
 func axisOf(path string) plot.Axis {
 	switch path {
 	case recipes.PathConcurrency:
@@ -85,7 +87,8 @@ func axisOf(path string) plot.Axis {
 	return plot.Axis{Label: sweep.Leaf(path)}
 }
 
-// wide reports whether values are too far apart for a linear axis.
+// wide reports whether values are too far apart for a linear axis: by more than a
+// factor of 20, zero and below left out.
 func wide(vs []float64) bool {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, v := range vs {
@@ -97,8 +100,10 @@ func wide(vs []float64) bool {
 }
 
 // inSeconds turns an axis of milliseconds into one of seconds where that reads
-// better.
+// better, from ten seconds on. Tips keep their texts, which have units of their own.
 func inSeconds(c *plot.Chart) {
+	// The axis changes as a whole, with all that is drawn against it: a chart with both
+	// units would be misread.
 	const from = 10_000
 	x, y := 0.0, 0.0
 	for _, s := range c.Series {

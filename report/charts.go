@@ -5,7 +5,8 @@ import "github.com/aiperf-go/aiperf/report/plot"
 // charts draws an outcome: the search as it closed in, each limit over
 // concurrency, throughput against latency, what the recipe derived, and the
 // distributions of latency. What was not measured is not drawn;
-// it returns nil when nothing was.
+// it returns nil when nothing was. Each chart decides itself whether the outcome has
+// what it shows.
 func (v *view) charts() []plot.Chart {
 	if v.Plan == nil || len(v.probes) == 0 {
 		return nil
@@ -17,6 +18,7 @@ func (v *view) charts() []plot.Chart {
 			out = append(out, c)
 		}
 	}
+	// First what the run was for, then what explains it.
 	add(v.searchTrace())
 	add(v.kneeChart())
 	add(v.ttftChart())

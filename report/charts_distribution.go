@@ -7,7 +7,7 @@ import (
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
-// shares are the percentiles of a distribution's curve: each has as much room as
+// shares are the x axis: the percentiles of a distribution's curve: each has as much room as
 // the next, since it is the upper ones that limits are on.
 var shares = []string{"min", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "max"}
 
@@ -15,7 +15,8 @@ var shares = []string{"min", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95
 var apart = [...]plot.Color{plot.First, plot.Third, plot.Sixth}
 
 // distributionChart shows a latency's percentiles at the answer, and beside it
-// at the next point that missed, or at the ends of a sweep.
+// at the next point that missed, or at the ends of a sweep. The metric goes by its
+// short name.
 func (v *view) distributionChart(metric string) (plot.Chart, bool) {
 	name, _ := metricTitle(metric, "avg")
 	name = strings.TrimSuffix(name, " avg")
@@ -46,6 +47,8 @@ func (v *view) distributionChart(metric string) (plot.Chart, bool) {
 	if len(c.Series) == 0 {
 		return c, false
 	}
+	// Each limit on the metric is a line, whatever its statistic: where the curve
+	// crosses it, that share of the requests is slower.
 	for _, l := range v.Plan.Limits {
 		if short, _ := metricTitle(l.Metric, "p50"); short == name+" p50" && l.Unit() == "ms" {
 			c.Rules = append(c.Rules, plot.Rule{Name: "SLA " + l.String(), Color: plot.Bad, At: l.Threshold})

@@ -10,8 +10,10 @@ import (
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
-// searchTrace shows a search in one dimension probe by probe, and the bracket
-// that its verdicts leave for the boundary closing in.
+// searchTrace is the chart of a search in one dimension, probe by probe, with the
+// bracket that its verdicts leave for the boundary closing in. The x axis counts probes
+// from 1, the y axis is the searched value, and a rule marks the answer. A search in
+// several dimensions has no such chart, nor has one with a single probe.
 func (v *view) searchTrace() (plot.Chart, bool) {
 	s := v.Plan.Search
 	if s == nil || len(s.Space) != 1 || len(v.probes) < 2 {
@@ -23,6 +25,7 @@ func (v *view) searchTrace() (plot.Chart, bool) {
 		X:       plot.Axis{Label: "probe", Whole: true},
 		Y:       axisOf(s.Space[0].Path),
 	}
+	// The line joins the probes in their order; shapes tell their verdicts.
 	points := classed{}
 	path := plot.Series{Color: plot.Quiet, Line: plot.Dashed}
 	for _, p := range v.probes {
@@ -33,7 +36,8 @@ func (v *view) searchTrace() (plot.Chart, bool) {
 	c.Series = append([]plot.Series{path}, points.series()...)
 	if area := v.bracket(); len(area) > 0 {
 		c.Bands = []plot.Band{{Name: "bracket", Color: plot.Good, Steps: true, Area: area}}
-		c.Caption += " The band is what the verdicts so far, likely ones included, leave for the boundary: above the largest value that passed below the smallest that did not."
+		c.Caption += " The band is what the verdicts so far, likely ones included, leave for the boundary: " +
+			"above the largest value that passed below the smallest that did not."
 	}
 	if safe := v.Boundary.Safe; !math.IsNaN(safe) {
 		c.Rules = append(c.Rules, plot.Rule{Name: "sustained: " + digits(safe), Color: plot.Good, At: safe})
@@ -41,8 +45,8 @@ func (v *view) searchTrace() (plot.Chart, bool) {
 	return c, true
 }
 
-// bracket is what the first n probes leave for the boundary, for every n from the
-// first verdict on. Of several visits of a point the last counts.
+// bracket is the band of the search trace: what the first n probes leave for the boundary, for every n from the
+// first verdict on. It begins at the bounds of the search. Of several visits of a point the last counts.
 func (v *view) bracket() []plot.Range {
 	dim := v.Plan.Search.Space[0]
 	last := map[float64]bool{} // whether it passed
@@ -57,6 +61,8 @@ func (v *view) bracket() []plot.Range {
 		if len(last) == 0 {
 			continue
 		}
+		// The smallest failure bounds it from above, whatever passes beyond; the largest
+		// pass below that bounds it from below.
 		lo, hi := dim.Lo, dim.Hi
 		for at, passed := range last {
 			if !passed {
@@ -79,7 +85,7 @@ func (v *view) bracket() []plot.Range {
 	return out
 }
 
-// limitChart shows one limit's metric over what was varied, with its confidence
+// limitChart shows the metric of one of the plan's limits, by index, over what was varied, with its confidence
 // band and the SLA line.
 func (v *view) limitChart(limit int) (plot.Chart, bool) {
 	k, ok := v.along()
@@ -97,9 +103,11 @@ func (v *view) limitChart(limit int) (plot.Chart, bool) {
 	}
 	points := classed{}
 	var seen []float64
+	// The line and the band go through the last visit of each value; points show all.
 	latest := map[float64]plot.Range{}
 	line := map[float64]float64{}
 	for _, p := range v.probes {
+		// What was not measured has no point, and the line goes on without it.
 		r := p.Readings[limit]
 		if math.IsNaN(r.Value) {
 			continue
@@ -116,6 +124,7 @@ func (v *view) limitChart(limit int) (plot.Chart, bool) {
 	if len(seen) == 0 {
 		return plot.Chart{}, false
 	}
+	// Shares and rates begin at zero; a latency may span decades.
 	c.Y.Log = l.Unit() == "ms" && wide(append(seen, l.Threshold))
 	curve := plot.Series{Color: plot.Quiet, Line: plot.Solid}
 	for x, y := range line {
@@ -128,11 +137,13 @@ func (v *view) limitChart(limit int) (plot.Chart, bool) {
 	}
 	slices.SortFunc(band, func(a, b plot.Range) int { return cmp.Compare(a.X, b.X) })
 	c.Caption = "One point a probe, its number of requests in flight beside it."
+	// One interval is a bar on its point already.
 	if len(band) > 1 {
 		c.Bands = []plot.Band{{Name: "95 % confidence", Color: plot.Quiet, Area: band}}
 		c.Caption += " Bars and band are 95 % confidence intervals."
 	}
 	c.Series = append([]plot.Series{curve}, points.series()...)
+	// A sweep may have a boundary too, but did not look for it.
 	if b := v.Boundary; v.Plan.Search != nil && !math.IsNaN(b.Safe) {
 		c.Rules = append(c.Rules, plot.Rule{Name: "sustained: " + digits(b.Safe), Color: plot.Good, At: b.Safe, Vertical: true})
 	}

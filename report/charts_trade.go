@@ -12,12 +12,14 @@ import (
 
 // tradeChart shows throughput against latency, as the recipe's axes have it, and
 // the probes that no other beats in both. Where a limit is on the axis' metric,
-// its statistic is shown.
+// its statistic is shown. A sweep with a frontier of its own has a better chart, and
+// a single point has nothing to trade.
 func (v *view) tradeChart() (plot.Chart, bool) {
 	ax := v.Recipe.Axes
 	if _, swept := v.Frontier(); swept || ax.XMetric == "" || len(v.probes) < 2 {
 		return plot.Chart{}, false
 	}
+	// The first limit on the axis' metric decides which statistic is shown.
 	c := plot.Chart{Name: "throughput_latency"}
 	stat := ax.XStat
 	for _, l := range v.Plan.Limits {
@@ -42,13 +44,15 @@ func (v *view) tradeChart() (plot.Chart, bool) {
 		}
 		xs = append(xs, x)
 	}
+	// Probes that cannot be trusted are points, and no part of the front.
 	if len(xs) < 2 {
 		return plot.Chart{}, false
 	}
 	xName, _ := metricTitle(ax.XMetric, stat)
 	yName, _ := metricTitle(ax.YMetric, ax.YStat)
 	c.Title = sentence(fmt.Sprintf("%s against %s", yName, xName))
-	c.Caption = "One point a probe, its concurrency beside it; up and to the left is better. The stairs join the probes that no other beats in both."
+	c.Caption = "One point a probe, its concurrency beside it; up and to the left is better. " +
+		"The stairs join the probes that no other beats in both."
 	c.X = plot.Axis{Label: metricAxis(ax.XMetric, stat), Log: wide(xs), Zero: true}
 	c.Y = plot.Axis{Label: metricAxis(ax.YMetric, ax.YStat), Zero: true}
 	front := plot.Series{Name: "Pareto front", Color: plot.Ink, Line: plot.Stairs}
@@ -59,10 +63,15 @@ func (v *view) tradeChart() (plot.Chart, bool) {
 	return c, true
 }
 
+// trade is a point of the chart, in the axes' units.
 type trade struct{ x, y float64 }
 
-// frontOf returns the points that no other beats in both, by ascending x.
+// frontOf returns the points that no other beats in both, by ascending x. Less is
+// better on x and more on y, unless the axes say otherwise; of equal points one is
+// returned.
 func frontOf(points []trade, xMaximize, yMinimize bool) []trade {
+	// With both signs turned so that less is better, one pass by ascending x finds the
+	// front: a point is on it when its y is less than all before.
 	sx, sy := 1.0, -1.0
 	if xMaximize {
 		sx = -1
@@ -85,7 +94,7 @@ func frontOf(points []trade, xMaximize, yMinimize bool) []trade {
 	return out
 }
 
-// frontierChart shows pareto-sweep: a curve for each shape of the workload, and
+// frontierChart shows the result of pareto-sweep: a curve for each shape of the workload, and
 // which points no other beats.
 func (v *view) frontierChart() (plot.Chart, bool) {
 	f, ok := v.Frontier()
@@ -96,13 +105,17 @@ func (v *view) frontierChart() (plot.Chart, bool) {
 	yName, yUnit := metricTitle(f.YMetric, f.YStat)
 	c := plot.Chart{
 		Name: "pareto_sweep", Title: sentence(fmt.Sprintf("%s against %s, by shape of the workload", yName, xName)),
-		Caption: "A curve for each pair of prompt and answer lengths, concurrency beside its points; up and to the left is better. A ring marks what no other point beats in both.",
-		X:       plot.Axis{Label: metricAxis(f.XMetric, f.XStat)},
-		Y:       plot.Axis{Label: metricAxis(f.YMetric, f.YStat), Zero: true},
+		Caption: "A curve for each pair of prompt and answer lengths, concurrency beside its points; " +
+			"up and to the left is better. A ring marks what no other point beats in both.",
+		X: plot.Axis{Label: metricAxis(f.XMetric, f.XStat)},
+		Y: plot.Axis{Label: metricAxis(f.YMetric, f.YStat), Zero: true},
 	}
+	// A shape is a pair of prompt and answer lengths; the legend has them in the order
+	// in which they were given.
 	type shape struct{ isl, osl int }
 	var order []shape
 	byShape := map[shape][]plot.Point{}
+	// The points that none beats have a ring around their mark.
 	halo := plot.Series{Name: "Pareto-optimal", Mark: plot.Halo, Color: plot.Ink}
 	var xs []float64
 	for _, cell := range f.Cells {
@@ -126,6 +139,7 @@ func (v *view) frontierChart() (plot.Chart, bool) {
 		})
 	}
 	c.Series = append(c.Series, halo)
+	// A limit is a line when it is on the very statistic that the axis has.
 	for _, l := range v.Plan.Limits {
 		if l.Metric == f.XMetric && l.Stat == f.XStat {
 			c.Rules = append(c.Rules, plot.Rule{Name: "SLA " + l.String(), Color: plot.Bad, At: l.Threshold, Vertical: true})

@@ -11,6 +11,11 @@ import (
 	"github.com/aiperf-go/aiperf/report/bench"
 )
 
+// A run is held against another one in two ways. A search is a gate: it asks at one
+// floor, a little below the boundary of a baseline, whether the limits hold there. A
+// fixed load is compared: each metric with its values of then, by a test. Both end
+// in the same three answers, and in a headline that has to stand alone.
+
 // comparedHeadline is the answer of a run that was held against an earlier one or
 // another endpoint, in one clause; empty where it was not, or where its own limits
 // already say no.
@@ -18,6 +23,7 @@ func (v *view) comparedHeadline() string {
 	if g := v.Spec.Gate; g != nil {
 		return v.floorHeadline(g)
 	}
+	// Whoever measures a baseline wants to know it well enough to compare with.
 	if v.Spec.Precise > 0 && v.Verdict == recipes.Inconclusive && v.Best.Found && v.Reason != recipes.ReasonDeadline {
 		return "inconclusive: too vague for a baseline"
 	}
@@ -25,6 +31,7 @@ func (v *view) comparedHeadline() string {
 	if c == nil || v.Verdict == recipes.Missed && c.Verdict() != recipes.Missed {
 		return ""
 	}
+	// The worst comes first; the table below has the others.
 	switch failed := c.Failed(); {
 	case len(failed) > 0:
 		s := fmt.Sprintf("%s %s worse than %s", changed(c, failed[0]), worse(failed[0].Worse), c.Was)
@@ -69,14 +76,20 @@ func (v *view) compared(t *text) {
 	}
 }
 
-// floor says what a gate on a search asked, and how often it is wrong.
+// floor says what a gate on a search asked, with the answer as a probability, and how
+// often such a gate is wrong:
+//
+//	gate: the boundary was 64.9 (95% CI [63.1, 67]) in testdata/capacity.json; with 5% to
+//	    lose, the limits must hold at 62: P = 37.3% after 12 probes there, neither yes nor
+//	    no; 7,750 requests a probe would do
 func (v *view) floor(t *text, g *recipes.Gate) {
 	at := v.AtFloor()
 	was := digits(g.Was)
 	if finite(g.Lo) && finite(g.Hi) {
 		was += fmt.Sprintf(" (95%% CI [%s, %s])", digits(g.Lo), digits(g.Hi))
 	}
-	text := fmt.Sprintf("gate: the boundary was %s in %s; with %s to lose, the limits must hold at %s: P %s after %s there",
+	text := fmt.Sprintf(
+		"gate: the boundary was %s in %s; with %s to lose, the limits must hold at %s: P %s after %s there",
 		was, g.With, part(g.Tolerance), digits(at.At), probability(at.Pass), plural(at.Visits, "probe"))
 	if v.Reason == recipes.ReasonTooNear {
 		text += ", neither yes nor no"
@@ -85,7 +98,8 @@ func (v *view) floor(t *text, g *recipes.Gate) {
 		}
 	}
 	t.paragraph("%s", text)
-	t.paragraph("a verdict takes %d to %d probes and is certain to %s each way; a machine that changed since the baseline was measured looks like a server that did",
+	t.paragraph("a verdict takes %d to %d probes and is certain to %s each way; "+
+		"a machine that changed since the baseline was measured looks like a server that did",
 		at.Least, at.Most, part(at.Certainty))
 }
 
@@ -93,14 +107,22 @@ func (v *view) floor(t *text, g *recipes.Gate) {
 // those that changed.
 const allRows = 16
 
-// comparison is benchstat's table, with what fails marked, and what it means.
+// comparison is benchstat's table, with what fails marked, and what it means:
+//
+//	metric       old               new               change   p        n
+//	ttft p95     201ms ± 3%        222ms ± 2%        +10.6%   <0.001   8+8   <-- worse
+//	throughput   5689 tok/s ± 0%   5619 tok/s ± 0%   -1.2%    <0.001   8+8
+//
+// A change that is large and may be chance is named below the table: a reader sees
+// the number, and would wonder why it did not fail.
 func comparison(t *text, c *bench.Comparison) {
 	rows, hidden := changes(c)
 	t.table(rows, indent)
 	if hidden > 0 {
 		t.line("%s%s more without a change", indent, count(hidden))
 	}
-	t.paragraph("gate: compared with %s; what is worse by more than %s with p < %s fails, which two equal servers do 1%% of the time, all %s together",
+	t.paragraph("gate: compared with %s; what is worse by more than %s with p < %s fails, "+
+		"which two equal servers do 1%% of the time, all %s together",
 		c.With, part(c.Tolerance), digits(c.Alpha), plural(len(c.Changes), "metric"))
 	var chance []string
 	for _, ch := range c.Changes {
@@ -114,7 +136,7 @@ func comparison(t *text, c *bench.Comparison) {
 }
 
 // changes is the table of a comparison, a row a metric and point, and how many
-// rows were left out.
+// rows were left out. Points have a column only when there are several.
 func changes(c *bench.Comparison) (t *table, hidden int) {
 	points := false
 	for _, ch := range c.Changes {
@@ -160,7 +182,8 @@ func changed(c *bench.Comparison, ch bench.Change) string {
 // sides are how many measurements there were then and now.
 func sides(c bench.Change) string { return fmt.Sprintf("%d+%d", c.N1, c.N2) }
 
-// worse writes by how much a metric is worse, a share of its old value.
+// worse writes by how much a metric is worse, given as a share of its old value. A
+// tenfold loss is easier to grasp as a factor than in percent.
 func worse(share float64) string {
 	if math.IsInf(share, 0) {
 		return "(from 0)"
@@ -171,13 +194,16 @@ func worse(share float64) string {
 	return percent(share)
 }
 
+// A row of the table is the medians of both sides, what changed, and how sure that is.
+
 // center is a median with its 95% interval, as benchstat prints them. The divisor
 // turns the unit of bench.txt into the one that is printed.
 func center(s benchmath.Summary, unit string, divisor float64) string {
 	return value(s.Center/divisor, unit) + " ± " + s.PctRangeString()
 }
 
-// delta is the change of the median; a tilde where it may be chance.
+// delta is the change of the median, in percent with its sign; a tilde where it may be
+// chance, as benchstat writes it.
 func delta(ch bench.Change) string {
 	switch old, new := ch.Old.Center, ch.New.Center; {
 	case !ch.Real:

@@ -20,7 +20,8 @@ func newCSV(w io.Writer) *csvTable {
 	return &csvTable{w: c}
 }
 
-// row adds a row; one without cells is an empty line.
+// row adds a row; one without cells is an empty line, which is how AIPerf parts the
+// tables of a file.
 func (c *csvTable) row(cells ...string) {
 	if c.err == nil {
 		c.err = c.w.Write(cells)
@@ -36,7 +37,8 @@ func (c *csvTable) done() error {
 	return c.w.Error()
 }
 
-// fixed writes a number with so many decimals; what is not there is empty.
+// fixed writes a float64 or an int with so many decimals; what is not there, or is
+// none of these, is an empty cell.
 func fixed(v any, decimals int) string {
 	switch v := v.(type) {
 	case float64:

@@ -12,6 +12,10 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
+// What a recipe derives is typed: a run has one result, of the type that its recipe
+// makes, or none. Each type has a headline and a block of text here, and a chart in
+// charts_curve.go or charts_trade.go.
+
 // derivedHeadline is what the sweep's post-process found, in one clause; empty
 // where there is nothing derived.
 func (v *view) derivedHeadline() string {
@@ -41,7 +45,8 @@ func (v *view) derivedHeadline() string {
 }
 
 // derived says what the sweep's post-process found, in full: numbers to use, and
-// what they rest on.
+// what they rest on. It adds nothing to a run that derives nothing and has no limits
+// on single requests.
 func (v *view) derived(t *text) {
 	if k, ok := v.Knee(); ok {
 		v.knee(t, k)
@@ -71,7 +76,13 @@ func kneeHeadline(k sweep.Knee) string {
 		value(k.Value, metricUnit(k.Metric, k.Stat)), percent(k.Value/k.Baseline-1))
 }
 
-// knee is the ramp, each point against the lowest.
+// knee is the ramp, each point against the lowest, with the server's throughput, which
+// says what the rise bought:
+//
+//	conc   out-tok/s   e2e p99    rise
+//	   1         186     1.03s      0%
+//	   7        1169     1.15s     12%
+//	  19        2630     1.39s     35%   <-- knee
 func (v *view) knee(t *text, k sweep.Knee) {
 	name, unit := metricName(k.Metric, k.Stat), metricUnit(k.Metric, k.Stat)
 	t.paragraph("knee: the first concurrency with %s more than %s above its %s at concurrency %d",
@@ -104,7 +115,8 @@ func fitHeadline(fit sweep.TTFTFit) string {
 	return s + ")"
 }
 
-// equation writes a fit as TTFT = 0.0641·ISL + 1.83 ms.
+// equation writes a fit as TTFT = 0.0641·ISL + 1.83 ms. Coefficients are those of
+// the highest power first; there are two or three.
 func equation(fit sweep.TTFTFit) string {
 	var b strings.Builder
 	b.WriteString("TTFT =")
@@ -133,7 +145,14 @@ func equation(fit sweep.TTFTFit) string {
 	return b.String()
 }
 
-// fit is the curve against what it was fitted to.
+// fit is the curve against what it was fitted to, a row a probe: how far off each
+// point is tells more than r² does:
+//
+//	prefill of 20,000 prompt tokens/s beside a constant 12ms
+//	measured from 256 to 32,768 prompt tokens; beyond them the equation is a guess
+//	    isl   ttft avg   fitted   off by
+//	    256     24.8ms   24.8ms   0%
+//	    512     37.6ms   37.6ms   0%
 func (v *view) fit(t *text, fit sweep.TTFTFit) {
 	switch {
 	case len(fit.Coefficients) == 0:
@@ -157,7 +176,8 @@ func (v *view) fit(t *text, fit sweep.TTFTFit) {
 	t.table(rows, indent+"  ")
 }
 
-// surfaceHeadline names the ends of the surface.
+// surfaceHeadline names the ends of the surface: its fastest and its slowest cell.
+// Cells that were not measured are NaN, which no comparison is true of.
 func surfaceHeadline(s sweep.ITLSurface) string {
 	type cell struct{ v, conc, osl float64 }
 	lo, hi := cell{v: math.Inf(1)}, cell{v: math.Inf(-1)}
@@ -176,7 +196,12 @@ func surfaceHeadline(s sweep.ITLSurface) string {
 		value(lo.v, "ms"), digits(lo.conc), digits(lo.osl), value(hi.v, "ms"), digits(hi.conc), digits(hi.osl))
 }
 
-// surface is the grid as measured.
+// surface is the grid as measured, concurrency down and tokens out across; a dash is a
+// cell that was not measured:
+//
+//	conc       64      161      406     1024
+//	   1   5.16ms   5.26ms   5.51ms   6.12ms
+//	 200   25.1ms   25.2ms   25.4ms        –
 func surface(t *text, s sweep.ITLSurface) {
 	t.line("%sitl avg by concurrency and tokens out:", indent)
 	rows := numbers(1 + len(s.OSL))
@@ -207,7 +232,12 @@ func optimal(p sweep.Frontier) []sweep.FrontierCell {
 	return out
 }
 
-// frontier lists the points that none beats on both axes.
+// frontier lists the points that none beats on both axes. The others are in the
+// sweep's files:
+//
+//	isl   osl   conc   ttft p95   throughput
+//	128   128      1       23ms    192 tok/s
+//	128   128      8     27.4ms   1350 tok/s
 func frontier(t *text, p sweep.Frontier) {
 	x, y := metricName(p.XMetric, p.XStat), metricName(p.YMetric, p.YStat)
 	t.line("%sfrontier: no other point has both a lower %s and a higher %s", indent, x, y)
@@ -220,7 +250,10 @@ func frontier(t *text, p sweep.Frontier) {
 	t.table(rows, indent+"  ")
 }
 
-// breachLines says where the limits break, and whether they hold again above.
+// breachLines says where the limits break, and whether they hold again above:
+//
+//	breach: between concurrency 7 and 19, ttft p95 60.6ms, wanted < 60ms; nothing in
+//	    between was measured
 func breachLines(t *text, b sweep.Breach) {
 	switch {
 	case math.IsNaN(b.FirstFailing):
@@ -236,7 +269,7 @@ func breachLines(t *text, b sweep.Breach) {
 	}
 }
 
-// breachText is the first limit that breaks: what was seen and what was wanted.
+// breachText is about the first limit that breaks: what was seen and what was wanted.
 func breachText(b sweep.Breach) string {
 	got := value(b.Observed, b.Limit.Unit())
 	if math.IsNaN(b.Observed) {
@@ -246,7 +279,10 @@ func breachText(b sweep.Breach) string {
 }
 
 // goodput says how many requests are good, and by what: the plan's limits on each
-// request, always in the same order.
+// request, always in the same order:
+//
+//	goodput 52.6 req/s at concurrency 128: 97% of the requests meet ttft < 200ms, itl <
+//	    50ms, e2e < 9s each
 func (v *view) goodput(t *text) {
 	p := v.shown()
 	if len(v.Plan.SLO) == 0 || p == nil {

@@ -13,7 +13,19 @@ import (
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
-// Dir writes an outcome's files under one directory, in AIPerf's layout.
+// Dir writes an outcome's files under one directory, in AIPerf's layout. It remembers
+// what it has written, so that one Dir belongs to one run:
+//
+//	artifacts/
+//	    search_history.json
+//	    search_iter_0000/profile_runs/run_0001/profile_export_aiperf.json
+//	    …
+//	    aggregate/concurrency_16/profile_export_aiperf_aggregate.json
+//	    sweep_aggregate/profile_export_aiperf_sweep.json
+//	    plots/search_trace.svg
+//	    bench.txt  report.html  summary.md
+//
+// A Dir is not safe for concurrent use.
 type Dir struct {
 	// Path is the directory. It is made, with the folders to it, by the first file.
 	Path string
@@ -51,6 +63,7 @@ func (d *Dir) Update(o *recipes.Outcome) error {
 	for ; d.written < len(v.probes); d.written++ {
 		b.probe(v, d.written)
 	}
+	// A run that measured nothing has no sweep, and pages that say why.
 	switch {
 	case v.ended() && len(v.probes) > 0:
 		b.sweep(v)
@@ -157,7 +170,7 @@ func (b *batch) write() {
 	}
 }
 
-// failed keeps an error whose cause is news.
+// failed counts a file that is missing, and keeps its error when the cause is news.
 func (b *batch) failed(err error) {
 	if err == nil {
 		return
@@ -178,7 +191,8 @@ func (b *batch) failed(err error) {
 	b.errs = append(b.errs, err)
 }
 
-// err says what could not be written that has not been said.
+// err says what could not be written that has not been said, and at the end of a run
+// how many files are missing; nil when there is nothing to say.
 func (b *batch) err(ended bool) error {
 	if ended && b.dir.lost > len(b.dir.causes) {
 		b.errs = append(b.errs, fmt.Errorf("%s are missing", plural(b.dir.lost, "file")))
@@ -196,8 +210,10 @@ type writeError struct {
 	errs []error
 }
 
+// Unwrap returns the errors of the single files.
 func (e *writeError) Unwrap() []error { return e.errs }
 
+// Error says which directory it was, why, and what to do about it.
 func (e *writeError) Error() string {
 	var parts []string
 	for _, err := range e.errs {

@@ -12,6 +12,13 @@ import (
 // Expansion writes what the recipe expanded to: where it searches, for what,
 // within which limits. It is what a reader wants to know before the first probe.
 // The outcome must have a plan.
+//
+//	recipe max-goodput-under-slo: highest rate of requests that meet their TTFT,
+//	    ITL and latency limits, while enough of them do
+//	    search concurrency in [1, 1000], style monotonic, at most 20 points
+//	    maximize goodput
+//	    SLA good >= 0.8
+//	    550/128 tokens in/out, 300 requests a probe in at most 1m0s, seed 0
 func Expansion(w io.Writer, o *recipes.Outcome) error {
 	v := viewOf(o)
 	t := &text{lines: wrap(fmt.Sprintf("recipe %s: %s", v.Recipe.Name, v.Recipe.Doc), "", indent)}
@@ -63,7 +70,7 @@ func (v *view) points(t *text) {
 	}
 }
 
-// shape says what a probe sends: token counts or prompts of a file, how many
+// shape says what a probe sends, for a reader to check against the question: token counts or prompts of a file, how many
 // requests, for how long at most.
 func (v *view) shape() string {
 	load := v.Spec.Workload

@@ -11,7 +11,20 @@ import (
 
 // Finding writes the answer for people. Its first line is complete alone, since
 // a CI page shows only that; then the limits, want and got side by side, then
-// the probes when the answer is not a plain yes, then what the run was like.
+// the probes when the answer is not a plain yes, then what the run was like:
+//
+//	recipe max-concurrency-under-sla: SLA missed at every concurrency probed
+//	    limit      want      got (at concurrency 1)
+//	    ttft p95   < 200ms   49.6ms (too many failed)   95% CI [47.7ms, 51.5ms]   <-- missed
+//	    failed: 300 × status 503: overloaded
+//	    probes:
+//	      conc   req/s   out-tok/s   ttft p95   itl p95   errors   SLA
+//	         1   0.762        97.6     49.6ms      10ms     100%   missed (ttft p95)
+//	    2 probes, 900 requests, 19m42s (measuring 100%, ramps 0%; stopped:
+//	        monotonic_no_pass_in_range); client healthy (p99 send lag 0ms, CPU 11%)
+//
+// Lines are at most 92 columns wide, the room that t.Log leaves of 100. The error is
+// the writer's.
 func Finding(w io.Writer, o *recipes.Outcome) error {
 	v := viewOf(o)
 	t := &text{}
@@ -39,6 +52,10 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 // complete at every stage of a run, also before there is a plan.
 func Headline(o *recipes.Outcome) string { return viewOf(o).headline() }
 
+// The first line says what was found out, in words that a reader of a CI page needs no
+// context for. One of the functions below makes it: the more a run knows, the earlier
+// it is asked.
+
 // headline is the answer in one clause.
 func (v *view) headline() string {
 	if v.Plan == nil {
@@ -50,6 +67,7 @@ func (v *view) headline() string {
 	case len(v.probes) == 0:
 		return "inconclusive: nothing was measured" + v.because()
 	}
+	// What a run was held against is the question that it was made for.
 	if s := v.comparedHeadline(); s != "" {
 		return s
 	}
@@ -86,7 +104,8 @@ func (v *view) metHeadline() string {
 	return fmt.Sprintf("SLA met at %s of %s", count(v.passing()), plural(len(v.probes), "point"))
 }
 
-// searchHeadline names the boundary, and the best point where that is another.
+// searchHeadline names the boundary, and the best point where that is another: more
+// load can be worse for an objective long before it breaks a limit.
 func (v *view) searchHeadline() string {
 	s := fmt.Sprintf("SLA met up to concurrency %s", value(v.Boundary.Safe, ""))
 	if !v.Plan.Search.Boundary && float64(v.Best.Concurrency()) != v.Boundary.Safe {
@@ -128,7 +147,7 @@ func (v *view) doubt() string {
 	return "no verdict is certain at any concurrency"
 }
 
-// because names an end that was not the search's own; empty for all others.
+// because names, for the end of a sentence, an end that was not the search's own; empty for all others.
 func (v *view) because() string {
 	switch v.Reason {
 	case recipes.ReasonDeadline:
@@ -141,7 +160,11 @@ func (v *view) because() string {
 	return ""
 }
 
-// limits is the table of want and got.
+// limits is the table of want and got, of the probe that is shown. What is missed has
+// an arrow, since colours are for terminals that have them:
+//
+//	limit      want      got (at concurrency 62)
+//	ttft p95   < 200ms   197ms   95% CI [189ms, 205ms]   1% headroom
 func (v *view) limits(t *text) {
 	p := v.shown()
 	if p == nil || len(v.Plan.Limits) == 0 {
@@ -176,7 +199,10 @@ func (v *view) failed(t *text) {
 	}
 }
 
-// best says what the answer gives, and what stopped it from being more.
+// best says what the answer gives, and what stopped it from being more. It adds
+// nothing when there is no answer:
+//
+//	output throughput 6932 tok/s, 54.2 req/s; next concurrency tried, 176, missed good (0.787)
 func (v *view) best(t *text) {
 	p := v.shown()
 	if p == nil || !v.Best.Found {
@@ -216,7 +242,8 @@ func (v *view) next() string {
 	return ""
 }
 
-// run says what the run was like, and why it stopped.
+// run says what the run was like, and why it stopped, then repeats the note that the
+// user gave.
 func (v *view) run(t *text) {
 	line := v.runLine()
 	if h := v.healthLine(); h != "" {
@@ -228,7 +255,7 @@ func (v *view) run(t *text) {
 	}
 }
 
-// tiers says how far each tier's limits hold.
+// tiers says how far each tier's limits hold, a paragraph a tier.
 func (v *view) tiers(t *text) {
 	if v.Plan == nil {
 		return

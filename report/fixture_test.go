@@ -63,15 +63,20 @@ func (s sim) run(t *testing.T) (*recipes.Outcome, string) {
 
 // standard are runs like those whose real files are in testdata/aiperf-runs.
 var standard = map[string]sim{
-	"mono":    {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), Style: recipes.Monotonic, Concurrency: between(1, 100)}},
-	"smooth":  {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), Style: recipes.SmoothIsotonic, Concurrency: between(1, 64)}},
-	"grid":    {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), E2E: new(200.0), Style: recipes.Grid, Concurrency: between(1, 64)}},
-	"ttft":    {recipe: "max-throughput-ttft-sla", inputs: recipes.Inputs{TTFT: new(60.0), Concurrency: between(1, 64), MaxProbes: new(7)}},
-	"goodput": {recipe: "max-goodput-under-slo", inputs: recipes.Inputs{TTFT: new(60.0), ITL: new(50.0), E2E: new(500.0), Concurrency: between(1, 64), MaxProbes: new(6)}},
+	"mono": {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), Style: recipes.Monotonic,
+		Concurrency: between(1, 100)}},
+	"smooth": {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), Style: recipes.SmoothIsotonic,
+		Concurrency: between(1, 64)}},
+	"grid": {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), E2E: new(200.0), Style: recipes.Grid,
+		Concurrency: between(1, 64)}},
+	"ttft": {recipe: "max-throughput-ttft-sla", inputs: recipes.Inputs{TTFT: new(60.0), Concurrency: between(1, 64), MaxProbes: new(7)}},
+	"goodput": {recipe: "max-goodput-under-slo", inputs: recipes.Inputs{TTFT: new(60.0), ITL: new(50.0), E2E: new(500.0),
+		Concurrency: between(1, 64), MaxProbes: new(6)}},
 	"ramp":    {recipe: "concurrency-ramp", inputs: recipes.Inputs{Concurrency: between(1, 32), Steps: new(4)}},
 	"prefill": {recipe: "prefill-ttft-curve", inputs: recipes.Inputs{ISL: between(64, 2048), Steps: new(4)}},
-	"decode":  {recipe: "decode-itl-curve", inputs: recipes.Inputs{Concurrency: between(1, 16), Steps: new(2), OSL: between(64, 128), OSLSteps: new(2)}},
-	"pareto":  {recipe: "pareto-sweep", inputs: recipes.Inputs{Pairs: new("32/8,64/16"), ConcurrencyList: []int{1, 8}}},
+	"decode": {recipe: "decode-itl-curve", inputs: recipes.Inputs{Concurrency: between(1, 16), Steps: new(2), OSL: between(64, 128),
+		OSLSteps: new(2)}},
+	"pareto": {recipe: "pareto-sweep", inputs: recipes.Inputs{Pairs: new("32/8,64/16"), ConcurrencyList: []int{1, 8}}},
 }
 
 var ran = struct {

@@ -17,12 +17,14 @@ const schema = "aiperf-go/1"
 // History writes search_history.json: AIPerf's keys and nesting, and additions
 // of our own (schema, verdict, environment; in each iteration observations,
 // requests, wall_seconds, verdict, certainty, client_health, and the observation
-// as the planner saw it, from which a search can be resumed).
+// as the planner saw it, from which a search can be resumed). The outcome must have
+// a plan.
 func History(w io.Writer, o *recipes.Outcome) error {
 	return viewOf(o).history(w)
 }
 
-// history writes search_history.json.
+// history writes search_history.json. It is written anew after every probe, so that a
+// run which is broken off can be resumed from there.
 func (v *view) history(w io.Writer) error {
 	h := history{
 		Schema:      schema,
@@ -62,7 +64,7 @@ func (v *view) tier(i int) tierResult {
 	return r
 }
 
-// plannerNames are AIPerf's names of the styles.
+// plannerNames are AIPerf's names of the styles; the others go by their own.
 var plannerNames = map[recipes.Style]string{
 	recipes.BO: "bayesian", recipes.Optuna: "optuna", recipes.Monotonic: "monotonic_sla",
 }
@@ -102,7 +104,7 @@ func (v *view) config() historyConfig {
 	return c
 }
 
-// filterOf is a limit under AIPerf's keys.
+// filterOf is a limit under AIPerf's keys; limit turns it back.
 func filterOf(l sla.Limit) filter {
 	return filter{l.Metric, l.Stat, string(l.Op), num(l.Threshold)}
 }
@@ -116,6 +118,8 @@ func (v *view) iteration(p probe) iteration {
 		Step: step{p.Step.Size, p.Step.Full, p.Step.Reason}, Seen: observationOf(p),
 		Metrics: map[string]map[string]num{},
 	}
+	// The objectives as the planner saw them: where trials are pooled, Stat would say
+	// something else.
 	for _, g := range p.Observed.Goals {
 		it.Objectives = append(it.Objectives, num(g.Value))
 	}
@@ -135,7 +139,8 @@ func (v *view) iteration(p probe) iteration {
 	return it
 }
 
-// keptStats are the statistics that a finding prints of a probe.
+// keptStats are the statistics that a finding prints of a probe. Those of a resumed
+// run come from here, since its requests are gone.
 var keptStats = []struct{ tag, stat string }{
 	{loadgen.TagTTFT, "p95"}, {loadgen.TagITL, "p95"}, {loadgen.TagTokenRate, "avg"},
 	{loadgen.TagReqRate, "avg"}, {loadgen.TagErrorRate, "avg"},
@@ -158,7 +163,8 @@ func observationOf(p probe) observation {
 }
 
 // bestTrials is the answer in AIPerf's form: feasible first, then the objective;
-// of several objectives, the non-dominated set only.
+// of several objectives, the non-dominated set only. It is never nil, since AIPerf's
+// list is empty rather than null.
 func (v *view) bestTrials() []bestTrial {
 	out := []bestTrial{}
 	best, feasible := v.BestTrials()
@@ -196,7 +202,7 @@ func (v *view) boundary() *boundary {
 	return b
 }
 
-// smooth adds what style smooth_isotonic knows of the boundary. AIPerf names the
+// smooth adds, once the run has ended, what style smooth_isotonic knows of the boundary. AIPerf names the
 // limit nearest to breaking by its place in the filters and its text.
 func (v *view) smooth(b *boundary) {
 	s, ok := v.SmoothSummary()
@@ -223,7 +229,8 @@ func firstBreach(p probe) *breach {
 	return nil
 }
 
-// environment is where the run was made, and with what.
+// environment is where the run was made, and with what: two files are compared by
+// people, who want to know whether it was the same machine.
 func (v *view) environment() environment {
 	return environment{
 		Library: library(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0),

@@ -75,7 +75,8 @@ func TestBestTrials(t *testing.T) {
 	search := func(goals [][]float64, feasible ...int) *recipes.Outcome {
 		o := *runOutcome(t, "mono")
 		plan, s := *o.Plan, *o.Plan.Search
-		s.Objectives = []recipes.Objective{{Metric: "output_token_throughput", Stat: "avg", Maximize: true}, {Metric: "time_to_first_token", Stat: "p95"}}[:len(goals[0])]
+		s.Objectives = []recipes.Objective{{Metric: "output_token_throughput", Stat: "avg", Maximize: true},
+			{Metric: "time_to_first_token", Stat: "p95"}}[:len(goals[0])]
 		plan.Search, o.Plan = &s, &plan
 		o.Best = recipes.Best{}
 		template := o.Probes[0]
@@ -102,7 +103,8 @@ func TestBestTrials(t *testing.T) {
 	}{
 		{"one objective: the first of the largest", search([][]float64{{1}, {3}, {3}, {2}}, 0, 1, 2, 3), []int{1}, 4},
 		{"one objective: feasible before larger", search([][]float64{{1}, {3}, {2}}, 0, 2), []int{2}, 2},
-		{"two objectives: more throughput against less TTFT", search([][]float64{{10, 5}, {20, 9}, {15, 9}, {5, 4}}, 0, 1, 2, 3), []int{0, 1, 3}, 4},
+		{"two objectives: more throughput against less TTFT", search([][]float64{{10, 5}, {20, 9}, {15, 9}, {5, 4}}, 0, 1, 2, 3),
+			[]int{0, 1, 3}, 4},
 		{"two objectives: an infeasible point beats nobody", search([][]float64{{10, 5}, {20, 1}, {9, 6}}, 0, 2), []int{0}, 2},
 		{"nothing feasible: of all", search([][]float64{{10, 5}, {20, 1}}), []int{1}, 0},
 		{"a point not measured is not among them", search([][]float64{{10, 5}, {math.NaN(), 1}}, 0, 1), []int{0}, 1},
@@ -118,7 +120,8 @@ func TestBestTrials(t *testing.T) {
 			assert.Equal(t, c.best, got)
 		})
 	}
-	assert.Equal(t, []bestTrial{}, viewOf(runOutcome(t, "ramp")).bestTrials(), "a sweep searches for nothing; AIPerf's list is empty, not null")
+	assert.Equal(t, []bestTrial{}, viewOf(runOutcome(t, "ramp")).bestTrials(),
+		"a sweep searches for nothing; AIPerf's list is empty, not null")
 }
 
 // TestBoundarySummary: what was probed, and what style smooth_isotonic adds.
@@ -151,9 +154,10 @@ func TestTierResults(t *testing.T) {
 	r, err := recipes.Lookup("max-concurrency-under-sla")
 	require.NoError(t, err)
 	for _, style := range []recipes.Style{recipes.SmoothIsotonic, recipes.Sequential} {
-		o, err := recipes.Run(t.Context(), r, recipes.Spec{Prober: formula{}, Inputs: recipes.Inputs{Style: style, E2E: new(60000.0), Tiers: []recipes.Tier{
-			{Label: "gold", Limits: limit("ttft p95 < 100ms")}, {Label: "never", Limits: limit("ttft p95 < 1ms")},
-		}}})
+		o, err := recipes.Run(t.Context(), r, recipes.Spec{Prober: formula{},
+			Inputs: recipes.Inputs{Style: style, E2E: new(60000.0), Tiers: []recipes.Tier{
+				{Label: "gold", Limits: limit("ttft p95 < 100ms")}, {Label: "never", Limits: limit("ttft p95 < 1ms")},
+			}}})
 		require.NoError(t, err)
 		var b bytes.Buffer
 		require.NoError(t, History(&b, o))

@@ -32,7 +32,8 @@ func (v *view) html(w io.Writer, again string, charts []plot.Chart) error {
 		if err := c.Inline(&b); err != nil {
 			return fmt.Errorf("write report.html: %w", err)
 		}
-		p.Charts = append(p.Charts, figure{Name: c.Name, Caption: c.Caption, SVG: template.HTML(b.String())}) //nolint:gosec // made by plot, which escapes
+		svg := template.HTML(b.String()) //nolint:gosec // made by plot, which escapes
+		p.Charts = append(p.Charts, figure{Name: c.Name, Caption: c.Caption, SVG: svg})
 	}
 	if v.Plan != nil {
 		p.fill(v)
@@ -55,6 +56,7 @@ var (
 	//go:embed page.js
 	pageScript string
 
+	// pageTemplate escapes by context: text, attribute, style.
 	pageTemplate = template.Must(template.New("report.html").Parse(pageText))
 )
 
@@ -65,6 +67,9 @@ var policy = func() string {
 	return "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; script-src 'sha256-" +
 		base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }()
+
+// The page takes its charts' colours from style sheet variables, so that dark mode
+// needs no second drawing.
 
 // darkColors are the charts' colours on a dark page, as light as needed to be
 // read there.

@@ -93,7 +93,8 @@ type healthRow struct {
 // pair is an entry of a list of facts.
 type pair struct{ Key, Value string }
 
-// fill reads everything that needs a plan from the outcome.
+// fill reads everything that needs a plan from the outcome, in the order of the page.
+// The parts of the finding are the same texts, without their line breaks.
 func (p *page) fill(v *view) {
 	p.Note = v.redact(v.Spec.Note)
 	p.failed(v)
@@ -149,7 +150,8 @@ func (p *page) limits(v *view) {
 	p.Failures = v.failures(shown)
 }
 
-// probes reads the table of probes. The words stand in a column of their own.
+// probes reads the table of probes. The words stand in a column of their own, the
+// last, and the page adds a number, what a probe took, and why it was made.
 func (p *page) probes(v *view) {
 	head := v.probeHead()
 	p.Probes.Head = append([]string{"#"}, head[:len(head)-1]...)
@@ -172,6 +174,7 @@ var distributed = []struct{ short, unit string }{{"ttft", "ms"}, {"itl", "ms"}, 
 // distributions are tables of percentiles: the statistics outlive the requests
 // they came from.
 func (p *page) distributions(v *view) {
+	// Only metrics that were measured have a row, and only points with a row a table.
 	stats := append([]string{"avg"}, shares...)
 	for _, probe := range v.telling() {
 		d := distribution{At: v.place(probe), Head: stats}
@@ -197,7 +200,8 @@ func (p *page) distributions(v *view) {
 	}
 }
 
-// health reads how the client fared, a row a trial.
+// health reads how the client fared, a row a trial: the worst of them decides whether
+// a probe is trusted.
 func (p *page) health(v *view) {
 	for _, probe := range v.probes {
 		for _, m := range probe.Trials {
@@ -211,7 +215,7 @@ func (p *page) health(v *view) {
 	}
 }
 
-// config reads what was asked for.
+// config reads what was asked for: defaults filled in, and nothing that is a secret.
 func (p *page) config(v *view) {
 	add := func(key, format string, args ...any) {
 		p.Config = append(p.Config, pair{key, fmt.Sprintf(format, args...)})
@@ -241,6 +245,7 @@ func (p *page) config(v *view) {
 	if d := v.Plan.Derive; d != nil {
 		add("derived", "%s by %s", d.File(), d.Name())
 	}
+	// What every run has comes last, the question before it.
 	w := v.Spec.Workload
 	add("tokens", "%d in, %d out", w.ISL, w.OSL)
 	add("a probe", "%s in at most %v, %s", plural(w.Requests, "request"), w.Window, plural(max(v.Spec.Trials, 1), "trial"))

@@ -33,7 +33,8 @@ func TestHTML(t *testing.T) {
 			o := outcome(t, r.name)
 			page := html(t, o)
 			at := -1
-			for _, part := range []string{"<h1>", `id="charts"`, `id="probes"`, `id="distributions"`, `id="health"`, `id="configuration"`, `id="environment"`, "</html>"} {
+			for _, part := range []string{"<h1>", `id="charts"`, `id="probes"`, `id="distributions"`, `id="health"`, `id="configuration"`,
+				`id="environment"`, "</html>"} {
 				i := bytes.Index([]byte(page), []byte(part))
 				assert.Greater(t, i, at, "%s in its place", part)
 				at = i
@@ -126,8 +127,10 @@ func TestHTMLFailed(t *testing.T) {
 	require.ErrorContains(t, err, "answered 401")
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
 	require.NoError(t, err)
-	assert.Contains(t, string(page), `</span> nothing was measured: endpoint http://***@inference.example:8000/v1 answered 401: it refuses the API key that is set`)
-	assert.Contains(t, string(page), "<pre>curl -sS &#39;http://***@inference.example:8000/v1/models&#39; -H &#34;Authorization: Bearer $AIPERF_API_KEY&#34;</pre>")
+	assert.Contains(t, string(page),
+		`</span> nothing was measured: endpoint http://***@inference.example:8000/v1 answered 401: it refuses the API key that is set`)
+	assert.Contains(t, string(page),
+		"<pre>curl -sS &#39;http://***@inference.example:8000/v1/models&#39; -H &#34;Authorization: Bearer $AIPERF_API_KEY&#34;</pre>")
 	assert.Contains(t, string(page), "<pre>AIPERF_SEED=7 go test -run=&#39;^TestCapacity$&#39; -count=1</pre>")
 	assert.Contains(t, string(page), `id="configuration"`, "what was asked for")
 	assert.NotContains(t, string(page), `id="again"`, "said once")

@@ -15,14 +15,15 @@ import (
 func (v *view) inputConfig(i, trial int) object {
 	m := v.probes[i].Trials[trial]
 	return object{
-		"models":          object{"strategy": "round_robin", "items": []object{{"name": v.Server.Model}}},
-		"endpoint":        v.endpointConfig(),
-		"datasets":        []object{v.datasetConfig(m)},
-		"phases":          []object{phaseConfig(m)},
-		"artifacts":       artifactsConfig(v.probeDir(i, trial)),
-		"tokenizer":       object{"name": v.tokenizerName(), "revision": "", "trust_remote_code": false, "apply_chat_template": false},
-		"gpu_telemetry":   object{"enabled": false, "urls": []string{}, "collector": "", "mode": ""},
-		"server_metrics":  object{"enabled": false, "urls": []string{}, "formats": []string{"json", "csv"}, "discovery": object{"mode": "off", "timeout_seconds": 0}},
+		"models":        object{"strategy": "round_robin", "items": []object{{"name": v.Server.Model}}},
+		"endpoint":      v.endpointConfig(),
+		"datasets":      []object{v.datasetConfig(m)},
+		"phases":        []object{phaseConfig(m)},
+		"artifacts":     artifactsConfig(v.probeDir(i, trial)),
+		"tokenizer":     object{"name": v.tokenizerName(), "revision": "", "trust_remote_code": false, "apply_chat_template": false},
+		"gpu_telemetry": object{"enabled": false, "urls": []string{}, "collector": "", "mode": ""},
+		"server_metrics": object{"enabled": false, "urls": []string{}, "formats": []string{"json", "csv"},
+			"discovery": object{"mode": "off", "timeout_seconds": 0}},
 		"network_latency": object{"enabled": false, "ping_interval": 0},
 		"otel":            object{"stream_metrics_enabled": false, "stream_timing_enabled": false, "custom_resource_attributes": object{}},
 		"mlflow":          object{"experiment": ""},
@@ -38,6 +39,8 @@ func (v *view) inputConfig(i, trial int) object {
 // file.
 func (v *view) tokenizerName() string { return cmp.Or(v.Spec.Target.Tokenizer, "server-usage") }
 
+// endpointConfig is where requests go and what they look like. The names of headers
+// are there, and none of their values.
 func (v *view) endpointConfig() object {
 	t := v.Spec.Target
 	headers := map[string]string{}
@@ -53,6 +56,7 @@ func (v *view) endpointConfig() object {
 	}
 }
 
+// protocol is the endpoint's, chat unless the target names another.
 func (v *view) protocol() string {
 	if p := v.Spec.Target.Protocol; p != "" {
 		return p
@@ -60,9 +64,11 @@ func (v *view) protocol() string {
 	return "chat"
 }
 
+// datasetConfig is where prompts come from: a file, or made up with fixed lengths.
 func (v *view) datasetConfig(m *loadgen.Measurement) object {
 	if path := v.Spec.Target.Prompts; path != "" {
-		return object{"name": "main", "type": "file", "path": path, "format": "single_turn", "entries": m.Load.Requests, "sampling": "sequential", "turn_delay_ratio": 1}
+		return object{"name": "main", "type": "file", "path": path, "format": "single_turn", "entries": m.Load.Requests,
+			"sampling": "sequential", "turn_delay_ratio": 1}
 	}
 	length := func(n int) object { return object{"mean": n, "stddev": 0} }
 	return object{
@@ -75,10 +81,13 @@ func (v *view) datasetConfig(m *loadgen.Measurement) object {
 	}
 }
 
+// phaseConfig is the load: closed with so many requests in flight, or open with a
+// rate. There is one phase; ramps are no part of the results.
 func phaseConfig(m *loadgen.Measurement) object {
 	p := object{
 		"name": "profiling", "kind": "profiling", "type": "concurrency", "requests": m.Load.Requests, "concurrency": m.Load.Concurrency,
-		"window_seconds": m.Load.Window.Seconds(), "exclude_from_results": false, "sla": []object{}, "seamless": false, "burst_phase_starts": false,
+		"window_seconds": m.Load.Window.Seconds(), "exclude_from_results": false, "sla": []object{}, "seamless": false,
+		"burst_phase_starts": false,
 		// AIPerf's adaptive phases are another way to search; a trajectory is one
 		// of its data sets.
 		"adaptive_scale": false, "adaptive_min_completed_requests": 0, "adaptive_control_variable": "", "adaptive_control_min": 0,
@@ -86,6 +95,7 @@ func phaseConfig(m *loadgen.Measurement) object {
 		"adaptive_scale_max_step_multiplier": 0, "adaptive_scale_step_percent": 0,
 		"trajectory_start_min_ratio": 0, "trajectory_start_max_ratio": 0,
 	}
+	// An open load is of its arrival process; constant is the one without a name.
 	if m.Load.Rate > 0 {
 		p["type"], p["rate"] = m.Load.Arrival, m.Load.Rate
 		if m.Load.Arrival == "" {
@@ -95,6 +105,8 @@ func phaseConfig(m *loadgen.Measurement) object {
 	return p
 }
 
+// artifactsConfig is which files there are, and where, relative to the artifact
+// directory.
 func artifactsConfig(dir string) object {
 	return object{
 		"dir": dir, "summary": []string{"json", "csv"}, "records": []string{"jsonl"}, "raw": false, "trace": false,
@@ -116,11 +128,15 @@ func (v *view) runConfig(w io.Writer, i, trial int) error {
 	})
 }
 
-// aiperfCommand asks AIPerf for the same load on the same endpoint. Keys and
-// headers are not in it.
+// aiperfCommand asks AIPerf for the same load on the same endpoint, so that the two
+// tools can be compared. Keys and headers are not in it.
+//
+//	aiperf profile --model 'm' --url 'http://127.0.0.1:8000' --endpoint-type 'chat'
+//	    --isl 550 --osl 128 --request-count 300 --concurrency 16 --streaming --random-seed 7
 func (v *view) aiperfCommand(m *loadgen.Measurement) string {
 	l := m.Load
-	args := []string{"aiperf profile", "--model " + shell(v.Server.Model), "--url " + shell(v.Spec.Target.Redacted()), "--endpoint-type " + shell(v.protocol()),
+	args := []string{"aiperf profile", "--model " + shell(v.Server.Model), "--url " + shell(v.Spec.Target.Redacted()),
+		"--endpoint-type " + shell(v.protocol()),
 		fmt.Sprintf("--isl %d --osl %d --request-count %d", l.ISL, l.OSL, l.Requests)}
 	if l.Rate > 0 {
 		args = append(args, "--request-rate "+exact(l.Rate))
@@ -133,5 +149,5 @@ func (v *view) aiperfCommand(m *loadgen.Measurement) string {
 	return strings.Join(append(args, fmt.Sprintf("--random-seed %d", l.Seed)), " ")
 }
 
-// shell quotes a word.
+// shell quotes a word for a POSIX shell.
 func shell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -29,6 +29,7 @@ func (v *view) inputsFile(w io.Writer, i, trial int) error {
 func (v *view) inputsUpTo(w io.Writer, i, trial, most int) error {
 	m := v.probes[i].Trials[trial]
 	b := bufio.NewWriter(w)
+	// Written by hand: encoding/json would want all payloads in memory.
 	b.WriteString(`{"data":[`) // a bufio.Writer keeps its first error for Flush
 	size, omitted := 0, 0
 	for k := range m.Requests {

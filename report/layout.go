@@ -9,6 +9,9 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
+// The layout is AIPerf's, so that its tools find what they look for; comments say
+// where a rule is read off real runs rather than documented.
+
 // Safe makes a path element of a user's text: letters, digits, dot, underscore
 // and dash stay, and all else becomes an underscore. The result is never empty,
 // and never dots alone.
@@ -29,6 +32,10 @@ func Safe(s string) string {
 // probeDir is where the files of one trial (from 0) of the i-th probe go, below
 // the artifact directory. With several trials a sweep has AIPerf's REPEATED
 // layout: a folder a trial, and in it one a point.
+//
+//	search_iter_0003/profile_runs/run_0001   a search
+//	concurrency_16                           a point of a sweep, measured once
+//	profile_runs/trial_0002/concurrency_16   and measured again
 func (v *view) probeDir(i, trial int) string {
 	if v.Plan.Search != nil {
 		return filepath.Join(iterationLabel(i), "profile_runs", runLabel(trial))
@@ -42,7 +49,8 @@ func (v *view) probeDir(i, trial int) string {
 	return point
 }
 
-// pointName is a probe's point as a folder: leaf_value, joined by "__".
+// pointName is a probe's point as a folder: the last part of each path with its value,
+// joined by "__". Values have all their digits, and no two points one folder.
 func (v *view) pointName(i int) string {
 	var parts []string
 	for k, path := range v.paths {

@@ -25,9 +25,13 @@ func ProbeLine(w io.Writer, o *recipes.Outcome, i int) error {
 }
 
 // probeLine says where a probe was, how it stands, what it saw, why it was made
-// and how long it took.
+// and how long it took. That tells at a glance why a long run is not done:
+//
+//	probe 4, concurrency 62: open (likely met); ttft p95 199ms, 5516 tok/s (the floor of
+//	    the gate, 7s)
 func (v *view) probeLine(p probe) string {
 	var got []string
+	// Without limits the line has a latency, and always a throughput, once.
 	throughput := true
 	for _, r := range p.Readings {
 		got = append(got, r.Limit.Name()+" "+observed(r))
@@ -44,7 +48,9 @@ func (v *view) probeLine(p probe) string {
 }
 
 // Progress says in one line how far a run has come, for a terminal: what is known
-// of the answer, and what it took. It is empty before the run has a plan.
+// of the answer, and what it took. It is empty before the run has a plan:
+//
+//	recipe max-concurrency-under-sla, SLA met at 32, missed at 64 (7 of at most 20 points, 2m4s)
 func Progress(o *recipes.Outcome) string {
 	if o.Recipe == nil || o.Plan == nil {
 		return ""
@@ -94,7 +100,7 @@ func (v *view) spent() string {
 	return text
 }
 
-// healthLine is the worst the client fared in any probe; empty when nothing was
+// healthLine tells whether the numbers can be the server's. It is the worst the client fared in any probe; empty when nothing was
 // measured. Of a client that was the bottleneck it names the longer of its lags.
 func (v *view) healthLine() string {
 	lag, woke, cpu, ok := v.worstHealth()

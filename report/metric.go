@@ -8,6 +8,9 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
+// Metrics go by the names of loadgen's table. Three of these are for text, in the words
+// that limits are written in; two are for charts, which have room for a better one.
+
 // metricName is a metric's statistic as people write it in a limit: "ttft p95".
 func metricName(metric, stat string) string { return sla.Limit{Metric: metric, Stat: stat}.Name() }
 
@@ -28,7 +31,8 @@ func objectiveWay(g recipes.Objective) string {
 }
 
 // metricTitle names a metric and its statistic for a chart's title, and its unit
-// for an axis.
+// for an axis: "TTFT p95" and "ms". The statistic is left out of rates and shares,
+// which have an average alone.
 func metricTitle(metric, stat string) (name, unit string) {
 	l := sla.Limit{Metric: metric, Stat: stat}
 	short, _, _ := strings.Cut(l.Name(), " ")

@@ -64,9 +64,11 @@ func (m *model) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*lo
 	}
 	failed := n - len(ttfts)
 	if failed > 0 {
-		out.Failures = []loadgen.FailureCount{{Failure: loadgen.Failure{Kind: loadgen.FailedStatus, Status: 503, Message: m.message}, Count: failed}}
+		out.Failures = []loadgen.FailureCount{{Failure: loadgen.Failure{Kind: loadgen.FailedStatus, Status: 503, Message: m.message},
+			Count: failed}}
 	}
-	out.Metrics[loadgen.TagTTFT], out.Metrics[loadgen.TagITL], out.Metrics[loadgen.TagLatency] = described(ttfts), described(itls), described(e2es)
+	out.Metrics[loadgen.TagTTFT], out.Metrics[loadgen.TagITL], out.Metrics[loadgen.TagLatency] = described(ttfts), described(itls),
+		described(e2es)
 	set := func(tag, unit string, v float64) {
 		out.Metrics[tag] = loadgen.Metric{Unit: unit, Stats: map[string]float64{"avg": v}, SE: map[string]float64{"avg": 0.01 * v}}
 	}
@@ -98,7 +100,8 @@ func described(vs []float64) loadgen.Metric {
 	}
 	m.Stats["avg"], m.Stats["min"], m.Stats["max"] = sum/float64(len(vs)), sorted[0], sorted[len(sorted)-1]
 	m.SE["avg"] = 0.25 * m.Stats["avg"] / math.Sqrt(float64(len(vs)))
-	for name, q := range map[string]float64{"p1": .01, "p5": .05, "p10": .1, "p25": .25, "p50": .5, "p75": .75, "p90": .9, "p95": .95, "p99": .99} {
+	for name, q := range map[string]float64{"p1": .01, "p5": .05, "p10": .1, "p25": .25, "p50": .5, "p75": .75, "p90": .9, "p95": .95,
+		"p99": .99} {
 		m.Stats[name] = at(q)
 		m.SE[name] = 0.02 * at(q)
 	}

@@ -51,7 +51,8 @@ func rounded(v float64) float64 {
 }
 
 // digits writes v with three significant digits, four for whole numbers of that
-// size, without trailing zeros.
+// size, without trailing zeros: 0.00412, 2.9, 84.5, 2190. More digits would pretend to
+// a precision that no measurement of a server has.
 func digits(v float64) string {
 	if a := math.Abs(v); v == 0 || a >= 100 {
 		return strconv.FormatFloat(v, 'f', 0, 64)
@@ -85,6 +86,9 @@ func coefficient(c float64) string {
 	}
 	return digits(c)
 }
+
+// Counts and shares are written in one way everywhere: counts grouped by thousands,
+// shares of 1 in percent, with the sign right behind the number.
 
 // count writes a whole number with a space between thousands: 1 840.
 func count(n int) string {
@@ -136,7 +140,8 @@ func pvalue(p float64) string {
 	return fmt.Sprintf("%.3f", p)
 }
 
-// elapsed writes a run's duration: 4m12s, 9.3s.
+// elapsed writes a run's duration, to the second from ten seconds on and to the tenth
+// of one below: 4m12s, 9.3s.
 func elapsed(d time.Duration) string {
 	if d >= 10*time.Second {
 		return d.Round(time.Second).String()

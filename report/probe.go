@@ -9,7 +9,8 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
-// probe is one visit of a point, with its place in the run.
+// probe is one visit of a point, with its place in the run and its standing to the
+// limits. It is small, and passed by value; the zero value is of no use.
 type probe struct {
 	*recipes.Probe
 
@@ -81,7 +82,7 @@ func (p probe) verdict() string {
 	return "missed"
 }
 
-// stat is a statistic of a metric at the probe, in the metric's display unit; NaN
+// stat is recipes.Probe.Stat for those who have a use for NaN: a statistic of a metric at the probe, in the metric's display unit; NaN
 // where it was not measured.
 func (p probe) stat(metric, stat string) float64 {
 	v, _ := p.Stat(metric, stat)
@@ -96,8 +97,8 @@ func (p probe) goal() float64 {
 	return p.Observed.Goals[0].Value
 }
 
-// certainty is the probability of the verdict that is believed; NaN where no
-// limit knows its own.
+// certainty is the probability of the verdict that is believed, as if the limits were
+// independent; NaN where no limit knows its own.
 func (p probe) certainty() float64 {
 	joint, known := 1.0, false
 	for _, r := range p.Readings {

@@ -10,7 +10,13 @@ import (
 )
 
 // The table of probes has a column for each parameter that varies, five that
-// every run has, one for each further limit, and the probe's standing in words.
+// every run has, one for each further limit, and the probe's standing in words:
+//
+//	conc   req/s   out-tok/s   ttft p95   itl p95   errors   SLA
+//	  62      43        5502      203ms      10ms       0%   open (likely missed: ttft p95)
+//	  62    43.1        5521      198ms      10ms       0%   met
+//
+// The messages, the summary and the page print the same cells.
 
 // Probes writes the table of all probes, for a fixed font. It writes nothing when
 // there was none.
@@ -58,6 +64,7 @@ func (v *view) probeCells(p probe) []string {
 	for _, at := range p.Step.At {
 		cells = append(cells, digits(at))
 	}
+	// The head has the units of rates, so that the cells need none.
 	stat := func(metric, stat, unit string) {
 		cells = append(cells, strings.TrimSuffix(value(p.stat(metric, stat), unit), " "+unit))
 	}
@@ -72,7 +79,7 @@ func (v *view) probeCells(p probe) []string {
 	return append(cells, p.word())
 }
 
-// extraLimits are the limits that have no column of their own.
+// extraLimits are the limits that have no column of their own, in the plan's order.
 func (v *view) extraLimits() []sla.Limit {
 	var out []sla.Limit
 	for _, l := range v.Plan.Limits {

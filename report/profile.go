@@ -11,7 +11,13 @@ import (
 const profileSchema = "1.4"
 
 // profile writes profile_export_aiperf.json of one trial (from 0) of the i-th
-// probe: a block a metric, then what was run and what went wrong.
+// probe: a block a metric, then what was run and what went wrong:
+//
+//	"time_to_first_token": {"unit": "ms", "avg": 61.2, "p50": 60.8, "p95": 84.1, …},
+//	"run_info": {"benchmark_id": "…", "trial": 0, "variation_values": {…}, …},
+//	"error_summary": [{"code": 503, "type": "status", "message": "overloaded", "count": 3}]
+//
+// Two keys are ours: ended, which is why the measurement stopped, and client_health.
 func (v *view) profile(w io.Writer, i, trial int) error {
 	p := v.probes[i]
 	m := p.Trials[trial]
@@ -42,14 +48,20 @@ func (v *view) profile(w io.Writer, i, trial int) error {
 	return writeJSON(w, doc)
 }
 
+// stamp is how AIPerf writes a time: local, to the microsecond, without a zone.
 const stamp = "2006-01-02T15:04:05.000000"
 
+// runInfo says which trial of which point the file is about.
 type runInfo struct {
-	ID     string           `json:"benchmark_id"`
-	Sweep  string           `json:"sweep_id"`
-	Seed   uint64           `json:"random_seed"`
-	Trial  int              `json:"trial"`
-	Run    string           `json:"run_label"`
+	// ID names the trial, and Sweep the run that it is part of.
+	ID    string `json:"benchmark_id"`
+	Sweep string `json:"sweep_id"`
+	// Seed is the run's; each probe has one of its own, made from it.
+	Seed uint64 `json:"random_seed"`
+	// Trial counts from 0, and the number in Run, its label, from 1.
+	Trial int    `json:"trial"`
+	Run   string `json:"run_label"`
+	// Label and Values are the point, and Index the probe, from 0.
 	Label  string           `json:"variation_label"`
 	Index  int              `json:"variation_index"`
 	Values map[string]whole `json:"variation_values"`
@@ -59,14 +71,17 @@ type runInfo struct {
 	Command string `json:"cli_command"`
 }
 
+// errorCount is one kind of failure with how often it came.
 type errorCount struct {
+	// Code is the HTTP status; null when there was no answer.
 	Code    *int   `json:"code"`
 	Type    string `json:"type"`
 	Message string `json:"message"`
 	Count   int    `json:"count"`
 }
 
-// block is a metric as AIPerf writes it: unit and statistics side by side.
+// block is a metric as AIPerf writes it: unit and statistics side by side, those that
+// are no numbers as null.
 func block(m loadgen.Metric) map[string]any {
 	b := map[string]any{"unit": m.Unit}
 	for stat, v := range m.Stats {
@@ -79,7 +94,8 @@ func block(m loadgen.Metric) map[string]any {
 	return b
 }
 
-// span is when the first request of the cohort started and the last one ended.
+// span is when the first request of the cohort started and the last one ended; ok is
+// false when there is none, or their records have been released.
 func span(m *loadgen.Measurement) (first, last time.Time, ok bool) {
 	for i := range m.Requests {
 		q := &m.Requests[i]
@@ -95,7 +111,8 @@ func span(m *loadgen.Measurement) (first, last time.Time, ok bool) {
 	return first, last, ok
 }
 
-// errorSummary lists failures by what they were, the most frequent first.
+// errorSummary lists failures by what they were, in the order of the measurement, the
+// most frequent first. It is never nil.
 func (v *view) errorSummary(m *loadgen.Measurement) []errorCount {
 	out := []errorCount{}
 	for _, f := range m.Failures {

@@ -12,7 +12,8 @@ import (
 // csvStats are the columns of profile_export_aiperf.csv, in AIPerf's order.
 var csvStats = []string{"avg", "min", "max", "sum", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std"}
 
-// csvName is a metric's name with its unit, which counts do not show.
+// csvName is a metric's name with its unit, which counts do not show. Metrics that the
+// table of loadgen does not title go by the words of their tag.
 func csvName(tag, unit string) string {
 	m, _ := loadgen.LookupMetric(tag)
 	name := m.Title
@@ -33,12 +34,13 @@ func csvName(tag, unit string) string {
 }
 
 // profileCSV writes profile_export_aiperf.csv of one trial (from 0) of the i-th
-// probe: a table of the metrics that requests have, then one of those that the
-// run has.
+// probe: a table of the metrics that requests have, a column a statistic, then one of
+// those that the run has, with one value each. Values have two decimals.
 func (v *view) profileCSV(w io.Writer, i, trial int) error {
 	m := v.probes[i].Trials[trial]
 	c := newCSV(w)
 	c.row(append([]string{"Metric"}, csvStats...)...)
+	// What has no percentiles is one number a run, and goes below.
 	var run [][]string
 	for _, tag := range slices.Sorted(maps.Keys(m.Metrics)) {
 		metric := m.Metrics[tag]

@@ -16,10 +16,13 @@ import (
 
 // HistoryError reports a search_history.json that cannot be read back.
 type HistoryError struct {
-	Path    string // empty when it was not read from a file
+	// Path is the file; empty when it was not read from one.
+	Path string
+	// Problem says what is wrong with it, without the path.
 	Problem string
 }
 
+// Error names the file and the problem.
 func (e *HistoryError) Error() string {
 	if e.Path == "" {
 		return "read search history: " + e.Problem
@@ -27,7 +30,8 @@ func (e *HistoryError) Error() string {
 	return fmt.Sprintf("read search history %s: %s", e.Path, e.Problem)
 }
 
-// ReadHistoryFile reads the search_history.json at path.
+// ReadHistoryFile reads the search_history.json at path. The error wraps fs.ErrNotExist
+// when there is no file, and is a *HistoryError when it is not one that History wrote.
 func ReadHistoryFile(path string) (*recipes.Outcome, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -68,9 +72,12 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	for _, f := range c.Filters {
 		o.Plan.Limits = append(o.Plan.Limits, f.limit())
 	}
+	// The axes of a grid are not in the file: a sweep is read to be compared with, and a
+	// search to be continued.
 	if c.Planner != "list" {
 		o.Plan.Search = c.search()
 	}
+	// A file that was broken off has no half iteration: it is written whole.
 	for i, it := range h.Iterations {
 		p, err := it.probe(len(c.Space), len(c.Filters))
 		if err != nil {
@@ -86,22 +93,27 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	return o, nil
 }
 
+// limit is the filter as a limit.
 func (f filter) limit() sla.Limit {
 	return sla.Limit{Metric: f.Metric, Stat: f.Stat, Op: sla.Op(f.Op), Threshold: float64(f.Threshold)}
 }
 
+// search is what was searched for. What the file does not have, such as a sampler or
+// tiers, has its zero value: nothing that continues a run needs it.
 func (c historyConfig) search() *recipes.Search {
 	s := &recipes.Search{
 		Style: recipes.Style(c.Planner), MaxProbes: c.MaxIterations, InitialPoints: c.InitialPoints,
 		Patience: c.Patience, PlateauWindow: c.PlateauWindow, PlateauThreshold: c.PlateauThreshold,
 	}
+	// AIPerf's name of a style stands in the file, where it has one.
 	for style, name := range plannerNames {
 		if name == c.Planner {
 			s.Style = style
 		}
 	}
 	for _, g := range c.Objectives {
-		s.Objectives = append(s.Objectives, recipes.Objective{Metric: g.Metric, Stat: g.Stat, Maximize: g.Direction == "MAXIMIZE", Reference: g.Threshold, Pooled: g.Pooled})
+		s.Objectives = append(s.Objectives, recipes.Objective{Metric: g.Metric, Stat: g.Stat, Maximize: g.Direction == "MAXIMIZE",
+			Reference: g.Threshold, Pooled: g.Pooled})
 	}
 	for _, d := range c.Space {
 		s.Space = append(s.Space, plan.Dim{Path: d.Path, Lo: float64(d.Lo), Hi: float64(d.Hi), Int: d.Kind == "int", Log: d.Log})
@@ -114,7 +126,9 @@ func (e estimate) plan() plan.Estimate {
 	return plan.Estimate{Value: float64(e.Value), SE: float64(e.SE)}
 }
 
-// probe rebuilds a probe as its planner saw it.
+// probe rebuilds a probe as its planner saw it, in a space of so many dimensions and
+// with so many limits; none of its requests comes back. The error says what is wrong
+// with the iteration, and begins with a verb.
 func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 	seen := it.Seen
 	if len(seen.At) == 0 || dims > 0 && len(seen.At) != dims {
@@ -123,6 +137,7 @@ func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 	if len(seen.Limits) != limits || len(it.Observations) != limits {
 		return p, fmt.Errorf("has readings of %d limits where the search has %d", len(it.Observations), limits)
 	}
+	// A point is where a load was, so that each coordinate must be known.
 	at := make([]float64, len(seen.At))
 	for i, x := range seen.At {
 		at[i] = float64(x)
@@ -148,6 +163,7 @@ func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 	for _, g := range seen.Goals {
 		o.Goals = append(o.Goals, g.plan())
 	}
+	// One trial stands for all: it has the means that Probe.Stat returned.
 	m := &loadgen.Measurement{Metrics: map[string]loadgen.Metric{}}
 	for tag, stats := range it.Metrics {
 		kept := loadgen.Metric{Stats: map[string]float64{}}

@@ -9,7 +9,11 @@ import (
 
 // A reading is written in four parts, which every table of limits has in this
 // order: what was seen, what that rests on, how far it is from the threshold, and
-// whether the limit holds. The last is the table's own.
+// whether the limit holds. The last is the table's own:
+//
+//	limit      want      got       evidence                  margin
+//	ttft p95   < 200ms   197ms     95% CI [189ms, 205ms]     1% headroom
+//	errors     <= 1%     0.4%      1 of 250                  60% headroom
 
 // observed writes what a reading got: the value of the successful requests, and
 // the one with failures counted as infinitely slow where that differs.
@@ -38,7 +42,8 @@ func evidence(r sla.Reading) string {
 	return interval(r)
 }
 
-// interval writes a reading's confidence interval.
+// interval writes a reading's confidence interval, which is that of the successful
+// requests.
 func interval(r sla.Reading) string {
 	return fmt.Sprintf("95%% CI [%s, %s]", value(r.Lo, r.Limit.Unit()), value(r.Hi, r.Limit.Unit()))
 }

@@ -27,43 +27,59 @@ func (v *view) records(w io.Writer, i, trial int) error {
 	return b.Flush()
 }
 
+// record is a line: what was when, what was measured, and what went wrong. Metrics
+// are by tag, in the unit of AIPerf's file; those of a failed request are what it has.
 type record struct {
 	Metadata recordMetadata         `json:"metadata"`
 	Metrics  map[string]recordValue `json:"metrics"`
 	Error    *recordError           `json:"error"`
 }
 
+// recordMetadata is AIPerf's block, with replays and dial_ns as additions of ours.
+// What this library does not have is zero: requests are single turns of one phase.
 type recordMetadata struct {
+	// Session is the request's index in its measurement, and Conversation its name in
+	// inputs.json. Request and Correlation are the same: one session, one request.
 	Session      int    `json:"session_num"`
 	Request      string `json:"x_request_id"`
 	Correlation  string `json:"x_correlation_id"`
 	Conversation string `json:"conversation_id"`
 	Turn         int    `json:"turn_index"`
-	Issued       int64  `json:"credit_issued_ns"`
-	Start        int64  `json:"request_start_ns"`
-	Ack          int64  `json:"request_ack_ns"` // the first content event; the end of an answer that was not streamed
-	End          int64  `json:"request_end_ns"`
-	Worker       string `json:"worker_id"`
-	Processor    string `json:"record_processor_id"`
-	Phase        string `json:"benchmark_phase"`
-	PhaseIndex   int    `json:"phase_index"`
-	Profiling    int    `json:"profiling_index"`
-	PhaseName    string `json:"phase_name"`
-	PhaseKind    string `json:"phase_kind"`
-	Cancelled    bool   `json:"was_cancelled"`
-	Overflow     bool   `json:"context_overflow_skip"`
-	Depth        int    `json:"agent_depth"`
-	Root         string `json:"root_correlation_id"`
-	Replays      int    `json:"replays"`
-	DialNS       int64  `json:"dial_ns"`
+	// Issued is when the request was due, and Start when it was sent; the
+	// difference is the client's own delay. All times are nanoseconds since 1970.
+	Issued int64 `json:"credit_issued_ns"`
+	Start  int64 `json:"request_start_ns"`
+	// Ack is when the first content came; the end of an answer that was not streamed.
+	Ack int64 `json:"request_ack_ns"`
+	End int64 `json:"request_end_ns"`
+
+	Worker     string `json:"worker_id"`
+	Processor  string `json:"record_processor_id"`
+	Phase      string `json:"benchmark_phase"`
+	PhaseIndex int    `json:"phase_index"`
+	Profiling  int    `json:"profiling_index"`
+	PhaseName  string `json:"phase_name"`
+	PhaseKind  string `json:"phase_kind"`
+	Cancelled  bool   `json:"was_cancelled"`
+	Overflow   bool   `json:"context_overflow_skip"`
+	Depth      int    `json:"agent_depth"`
+	Root       string `json:"root_correlation_id"`
+
+	// Replays is how often net/http sent the request again on another connection, and
+	// DialNS how long a connection of its own took before Start; 0 for one that was kept.
+	Replays int   `json:"replays"`
+	DialNS  int64 `json:"dial_ns"`
 }
 
+// recordValue is one number, or of chunk gaps a list of them, with its unit.
 type recordValue struct {
 	Value any    `json:"value"`
 	Unit  string `json:"unit"`
 }
 
+// recordError is what a request failed of.
 type recordError struct {
+	// Code is the HTTP status; null when there was no answer.
 	Code    *int   `json:"code"`
 	Type    string `json:"type"`
 	Message string `json:"message"`
@@ -97,6 +113,7 @@ func (v *view) record(m *loadgen.Measurement, benchmark string, q *loadgen.Reque
 		}
 		return r
 	}
+	// The gaps between chunks are the one metric that is a list.
 	gaps := []num{}
 	for k := 1; k < len(q.Chunks); k++ {
 		gaps = append(gaps, num(ms(q.Chunks[k]-q.Chunks[k-1])))

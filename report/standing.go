@@ -3,11 +3,20 @@ package report
 import "github.com/aiperf-go/aiperf/recipes/plan"
 
 // standing is how a probe stands to the limits. Every table, chart and file has
-// its word for it from here, so that no two of them disagree.
+// its word for it from here, so that no two of them disagree:
+//
+//	standing     in messages                     in files     in charts
+//	unmeasured   not measured                    unmeasured   not to be trusted
+//	untrusted    not trusted                     untrusted    not to be trusted
+//	measured     measured                        met          measured
+//	met          met                             met          meets the SLA
+//	likely       open (likely met)               open         likely meets it
+//	unlikely     open (likely missed: ttft p95)  open         likely misses it
+//	missed       missed (ttft p95)               missed       misses the SLA
 type standing uint8
 
 const (
-	// unmeasured is a probe without a measurement. It says nothing.
+	// unmeasured, the zero value, is a probe without a measurement. It says nothing.
 	unmeasured standing = iota
 	// untrusted is one whose numbers are the client's, or of another load than was
 	// asked for.

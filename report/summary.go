@@ -14,6 +14,12 @@ import (
 // then the limits, want and got, what was derived, the probes, what the run was
 // like, and again, the command that does it once more. If again is empty, the
 // command only repeats the seed.
+//
+//	### ✅ max-concurrency-under-sla: SLA met up to concurrency 16
+//
+//	| limit | want | got (at concurrency 16) | evidence | margin |  |
+//	| --- | --- | --- | --- | --- | --- |
+//	| ttft p95 | &lt; 200ms | 95ms | 95% CI \[91.3ms, 98.8ms\] | 52% headroom | met |
 func (v *view) summary(w io.Writer, again string) error {
 	s := &summary{view: v}
 	mark := map[recipes.Verdict]string{recipes.Met: "✅", recipes.Missed: "❌", recipes.Inconclusive: "⚠️"}[v.Verdict]
@@ -64,7 +70,7 @@ type summary struct {
 // line writes one line.
 func (s *summary) line(format string, args ...any) { fmt.Fprintf(s, format+"\n", args...) }
 
-// row writes one line of a table; the first is followed by the rule below it.
+// row writes one line of a table, its cells escaped; the first is followed by the rule below it.
 func (s *summary) row(head bool, cells ...string) {
 	for i, c := range cells {
 		cells[i] = md(c)
@@ -92,7 +98,8 @@ func (s *summary) limitRows() {
 	}
 }
 
-// folded is how many probes a table shows before it is folded away.
+// folded is how many probes a table shows before it is folded away: a job's page has
+// those of other jobs below it.
 const folded = 20
 
 // probeRows is the table of all probes.
@@ -125,7 +132,8 @@ func (s *summary) derivedBlock() {
 	}
 }
 
-// fenced writes a block that no text inside it can end.
+// fenced writes a block that no text inside it can end: its fence is longer than any
+// row of backquotes in the text.
 func (s *summary) fenced(language, text string) {
 	fence := "```"
 	for strings.Contains(text, fence) {
@@ -142,7 +150,8 @@ func (s *summary) runList() {
 	}
 }
 
-// again says how to reproduce the run.
+// again says how to reproduce the run: the server, the lengths, this library's version
+// and the command.
 func (s *summary) again(command string) {
 	server := s.Spec.Target.Redacted()
 	if s.Server.Model != "" {
@@ -157,6 +166,8 @@ func (s *summary) again(command string) {
 	s.fenced("sh", strings.Join(strings.Fields(s.redact(command)), " "))
 }
 
+// row and fenced are the only ways for others' text into the page, and both escape it.
+
 // md escapes a text for a line or a cell of Markdown: what came from a server or
 // a user makes no markup, no table cell, no line and no mention.
 func md(s string) string {
@@ -169,6 +180,7 @@ func md(s string) string {
 // mdEscapes are the characters that mean something in Markdown or HTML, or name
 // somebody on a code host.
 var mdEscapes = strings.NewReplacer(
-	"&", "&amp;", "<", "&lt;", ">", "&gt;", "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "\\", `\\`, "@", "@\u200b", "#", `\#`,
+	"&", "&amp;", "<", "&lt;", ">", "&gt;", "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "\\", `\\`, "@",
+	"@\u200b", "#", `\#`,
 	"~", `\~`, "!", `\!`,
 )

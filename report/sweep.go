@@ -24,13 +24,15 @@ type sweepFile struct {
 	names []string // of the parameters, in the order of the columns
 }
 
+// sweepRow is one point. Feasible is its verdict at the last visit, and Pareto says
+// that no other feasible point beats it.
 type sweepRow struct {
 	sweep.Point
 	Feasible bool `json:"feasible"`
 	Pareto   bool `json:"pareto_optimal"`
 }
 
-// best is the configuration that has most of one thing. Its keys are in the
+// best is an entry of best_configurations: the configuration that has most of one thing. Its keys are in the
 // alphabet's order, as AIPerf writes them.
 type best struct {
 	Metric float64      `json:"metric"`
@@ -42,6 +44,8 @@ type best struct {
 // requests per second, the one of least p99 (of TTFT, else of request latency),
 // and those that no other beats in both. Only points within the limits count; if
 // there is none, the two best are of all points, and the frontier is empty.
+//
+// The first of equals is the best, as in AIPerf; a frontier has all of them.
 //
 // AIPerf drops a result when any point lacks the metric; here such a point drops
 // out itself, since one that failed wholly says nothing of the others.
@@ -59,11 +63,13 @@ func (v *view) sweepFile() sweepFile {
 			latency = loadgen.TagTTFT
 		}
 	}
+	// The two axes of AIPerf's frontier.
 	rate := func(r *sweepRow) (float64, bool) { return r.Stat(loadgen.TagReqRate, "avg") }
 	p99 := func(r *sweepRow) (float64, bool) { return r.Stat(latency, "p99") }
 	f.find("best_throughput", "requests/sec", rate, func(a, b float64) bool { return a > b })
 	f.find("best_latency_p99", "ms", p99, func(a, b float64) bool { return a < b })
 
+	// Each against each: a sweep has tens of points.
 	for i := range f.Rows {
 		r := &f.Rows[i]
 		x, okX := rate(r)
@@ -97,7 +103,8 @@ func (f *sweepFile) sortParameters(sorted bool) {
 	}
 }
 
-// compare orders parameters by value.
+// compare orders parameters by value, the first column first, as slices.SortFunc
+// wants it.
 func (f *sweepFile) compare(a, b sweep.Params) int {
 	for _, name := range f.names {
 		x, _ := strconv.ParseFloat(parameter(a[name]), 64)
@@ -109,13 +116,15 @@ func (f *sweepFile) compare(a, b sweep.Params) int {
 	return 0
 }
 
-// parameter writes a swept value.
+// parameter writes a swept value as JSON has it: a whole number without a fraction.
 func parameter(v any) string {
 	b, _ := json.Marshal(v)
 	return string(b)
 }
 
-// find finds the configuration with the best value, the first of equals.
+// find finds the configuration with the best value, the first of equals, among the
+// feasible points or, if there is none, among all. A metric that no point has leaves
+// the key out.
 func (f *sweepFile) find(key, unit string, value func(*sweepRow) (float64, bool), better func(a, b float64) bool) {
 	for _, infeasible := range []bool{false, true} {
 		found, at := 0.0, -1
@@ -135,7 +144,7 @@ func (f *sweepFile) find(key, unit string, value func(*sweepRow) (float64, bool)
 func (v *view) sweepJSON(w io.Writer) error { return writeJSON(w, v.sweepFile()) }
 
 // sweepCSV writes the same as tables: a row a point, the best configurations,
-// the frontier, the metadata.
+// the frontier, the metadata. An empty line parts them.
 func (v *view) sweepCSV(w io.Writer) error {
 	f := v.sweepFile()
 	keys := map[string]bool{}
@@ -145,6 +154,7 @@ func (v *view) sweepCSV(w io.Writer) error {
 		}
 	}
 	sorted := slices.Sorted(maps.Keys(keys))
+	// A metric that one point lacks has empty cells there, and its columns all the same.
 	columns := []struct {
 		name     string
 		decimals int

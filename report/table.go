@@ -22,12 +22,14 @@ func numbers(n int) *table {
 	return t
 }
 
-// add adds a row.
+// add adds a row. Rows may differ in length.
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
 // lines returns the rows, columns three or more spaces apart, each line after the
 // given indent.
 func (t *table) lines(indent string) []string {
+	// Widths are counted in runes: what is aligned is text with ± and µ, and no cell
+	// has letters of double width.
 	var widths []int
 	for _, r := range t.rows {
 		for i, c := range r[:max(len(r)-1, 0)] {

@@ -19,7 +19,8 @@ const width = 92
 const caller = 16
 
 // text collects the lines of a message. The zero value is an empty one for a
-// terminal.
+// terminal. What adds to a message is a function of a *text, so that the finding, the
+// summary and the page are made of the same parts.
 type text struct {
 	// unwrapped keeps each paragraph on one line: a page breaks lines itself.
 	unwrapped bool
@@ -66,12 +67,13 @@ func (t *text) writeTo(w io.Writer) error {
 	return err
 }
 
-// wrap breaks a text at spaces into lines of at most width, later lines indented.
+// wrap breaks a text at its white space into lines of at most width, later lines indented.
 // A first line that is not indented opens a message.
 func wrap(text, first, later string) []string {
 	var out []string
 	line := first
 	fresh := true
+	// A word that is too long for a line gets one of its own, whole: it may be a path.
 	room := width
 	if first == "" {
 		room -= caller

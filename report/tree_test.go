@@ -38,7 +38,8 @@ func treeRuns(t *testing.T) map[string]func() (*recipes.Recipe, recipes.Spec) {
 			return recipe, recipes.Spec{Prober: &m, Inputs: r.inputs}
 		}
 	}
-	for _, style := range []recipes.Style{recipes.Monotonic, recipes.SmoothIsotonic, recipes.BO, recipes.Optuna, recipes.Sequential, recipes.Grid} {
+	for _, style := range []recipes.Style{recipes.Monotonic, recipes.SmoothIsotonic, recipes.BO, recipes.Optuna, recipes.Sequential,
+		recipes.Grid} {
 		all["style "+string(style)] = func() (*recipes.Recipe, recipes.Spec) {
 			recipe, err := recipes.Lookup("max-concurrency-under-sla")
 			require.NoError(t, err)

@@ -43,6 +43,9 @@ func viewOf(o *recipes.Outcome) *view {
 	return v
 }
 
+// The methods below answer for the run as a whole; those of probe answer for one of
+// its probes.
+
 // redact stars the secrets of the run's target in a text that others had a hand
 // in: a server's message, a user's note.
 func (v *view) redact(text string) string { return v.Spec.Target.Redact(text) }
@@ -67,6 +70,8 @@ func (v *view) shown() *probe {
 	}
 	best, least := 0, math.Inf(1)
 	for i := range v.probes {
+		// A margin is positive when its limit is missed: the probe is as good as its
+		// worst one.
 		worst := math.Inf(-1)
 		for _, l := range v.probes[i].Observed.Limits {
 			if !math.IsNaN(l.Value) {
@@ -90,7 +95,8 @@ func Shown(o *recipes.Outcome) *recipes.Probe {
 	return nil
 }
 
-// passing is how many probes meet all limits, likely ones included.
+// passing is how many probes meet all limits, likely ones included. A point counts as
+// often as it was visited.
 func (v *view) passing() int {
 	n := 0
 	for _, p := range v.probes {
@@ -115,7 +121,8 @@ func (v *view) requests() int {
 	return n
 }
 
-// ascending are the probes by concurrency, the last visit of each.
+// ascending are the probes by concurrency, the last visit of each: what a ramp is
+// shown in, whatever order it was measured in.
 func (v *view) ascending() []probe {
 	last := map[int]probe{}
 	for _, p := range v.probes {
@@ -129,8 +136,9 @@ func (v *view) ascending() []probe {
 	return out
 }
 
-// visits are the probes of the i-th probe's point up to it, and all of them:
-// a point that is visited again continues the trials of the first visit.
+// trialsAt returns the trials of the i-th probe's point, over all its visits, and how
+// many of them came before that probe: a point that is visited again continues the
+// numbers of its first visit.
 func (v *view) trialsAt(i int) (before int, all []*loadgen.Measurement) {
 	for k, p := range v.probes {
 		if !slices.Equal(p.Step.At, v.probes[i].Step.At) {
@@ -195,7 +203,7 @@ func (v *view) along() (k int, ok bool) {
 	return k, k >= 0
 }
 
-// contradicts reports whether a probe passes above an earlier failure, or fails at
+// contradicts is AIPerf's warning that a server is not monotone. It reports whether a probe passes above an earlier failure, or fails at
 // or below an earlier pass.
 func (v *view) contradicts(p probe) bool {
 	if len(p.Step.At) != 1 || len(v.Plan.Limits) == 0 {
@@ -220,7 +228,7 @@ func (v *view) place(p probe) string {
 	return strings.Join(at, ", ")
 }
 
-// values maps the varied paths to the probe's point.
+// values maps the varied paths to the probe's point, as AIPerf's files have it.
 func (v *view) values(p probe) map[string]whole {
 	at := map[string]whole{}
 	for i, path := range v.paths {
@@ -229,7 +237,8 @@ func (v *view) values(p probe) map[string]whole {
 	return at
 }
 
-// failures says what the requests of a probe failed of, each kind with how often.
+// failures says what the requests of a probe failed of, each kind with how often,
+// trial by trial. Servers put into such messages what they like: they are redacted.
 func (v *view) failures(p *probe) []string {
 	var out []string
 	for _, m := range p.Trials {
@@ -275,7 +284,8 @@ func (v *view) trialHealth(m *loadgen.Measurement) clientHealth {
 	return clientHealth{num(ms(h.SendLagP99)), num(ms(h.BeatLagP99)), num(h.CPU), num(ms(h.GCPause)), recipes.ClientBound(m, v.Plan.Limits)}
 }
 
-// health is the worst of a probe's trials, and the sum of their GC pauses.
+// health is the worst of a probe's trials, and the sum of their GC pauses. Its zero
+// value is that of a probe that was not measured.
 func (v *view) health(p probe) clientHealth {
 	var worst clientHealth
 	for _, m := range p.Trials {
