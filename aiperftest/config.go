@@ -105,7 +105,7 @@ func (c *config) seed() {
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		c.errs = append(c.errs, fmt.Errorf("read %s=%q: it must be a whole number from 0", envSeed, text))
+		c.errs = append(c.errs, fmt.Errorf("read %s=%q: it must be a non-negative integer", envSeed, text))
 	}
 	c.spec.Workload.Seed = n
 }

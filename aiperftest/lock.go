@@ -49,7 +49,8 @@ func waits(t T, holder string) {
 }
 
 func busy(endpoint string, err error) error {
-	return fmt.Errorf("wait for another run to leave endpoint %s: %w; give the test more time (go test -timeout) or run packages one by one (go test -p 1)", endpoint, err)
+	return fmt.Errorf("wait for another run to leave endpoint %s: %w; "+
+		"give the test more time (go test -timeout) or run packages one by one (go test -p 1)", endpoint, err)
 }
 
 // lockName names an endpoint by what it loads, its host and port: two paths of a

@@ -79,7 +79,7 @@ func (c *config) check(t T, r *recipes.Recipe) (ok bool) {
 		return false
 	}
 	if n, skip := short(r, c.spec.Inputs); skip {
-		leave(t, fmt.Sprintf("-short: recipe %s measures up to %d points; leave -short out", r.Name, n))
+		leave(t, fmt.Sprintf("-short: recipe %s measures up to %d points; run it without -short", r.Name, n))
 		return false
 	}
 	return true
@@ -89,7 +89,7 @@ func (c *config) check(t T, r *recipes.Recipe) (ok bool) {
 func leave(t T, why string) {
 	t.Helper()
 	if required() {
-		fatal(t, "%s (AIPERF_REQUIRE is set: a skipped gate would be a green gate)", why)
+		fatal(t, "%s (AIPERF_REQUIRE is set, so the test fails instead of being skipped)", why)
 		return
 	}
 	t.Skipf("%s", why)

@@ -25,7 +25,7 @@ func (v *view) comparedHeadline() string {
 	}
 	// Whoever measures a baseline wants to know it well enough to compare with.
 	if v.Spec.Precise > 0 && v.Verdict == recipes.Inconclusive && v.Best.Found && v.Reason != recipes.ReasonDeadline {
-		return "inconclusive: too vague for a baseline"
+		return "inconclusive: the boundary is too uncertain for a baseline"
 	}
 	c := v.comparison
 	if c == nil || v.Verdict == recipes.Missed && c.Verdict() != recipes.Missed {
@@ -44,7 +44,7 @@ func (v *view) comparedHeadline() string {
 	case len(c.Changes) == 0:
 		return "inconclusive: nothing to compare with " + c.Was
 	case c.Need > 0:
-		return fmt.Sprintf("inconclusive: n=%s is too few, %d+%d would do", sides(c.Changes[0]), c.Need, c.Need)
+		return fmt.Sprintf("inconclusive: n=%s is too few; %d+%d would be enough", sides(c.Changes[0]), c.Need, c.Need)
 	case v.Verdict == recipes.Met:
 		return fmt.Sprintf("no worse than %s (n=%s)", c.Was, sides(c.Changes[0]))
 	}
@@ -79,9 +79,9 @@ func (v *view) compared(t *text) {
 // floor says what a gate on a search asked, with the answer as a probability, and how
 // often such a gate is wrong:
 //
-//	gate: the boundary was 64.9 (95% CI [63.1, 67]) in testdata/capacity.json; with 5% to
-//	    lose, the limits must hold at 62: P = 37.3% after 12 probes there, neither yes nor
-//	    no; 7,750 requests a probe would do
+//	gate: the boundary was 64.9 (95% CI [63.1, 67]) in testdata/capacity.json; with a
+//	    tolerance of 5%, the limits must hold at 62: P = 37.3% after 12 probes there,
+//	    neither confirmed nor ruled out; 7,750 requests a probe would be enough
 func (v *view) floor(t *text, g *recipes.Gate) {
 	at := v.AtFloor()
 	was := digits(g.Was)
@@ -89,17 +89,17 @@ func (v *view) floor(t *text, g *recipes.Gate) {
 		was += fmt.Sprintf(" (95%% CI [%s, %s])", digits(g.Lo), digits(g.Hi))
 	}
 	text := fmt.Sprintf(
-		"gate: the boundary was %s in %s; with %s to lose, the limits must hold at %s: P %s after %s there",
+		"gate: the boundary was %s in %s; with a tolerance of %s, the limits must hold at %s: P %s after %s there",
 		was, g.With, part(g.Tolerance), digits(at.At), probability(at.Pass), plural(at.Visits, "probe"))
 	if v.Reason == recipes.ReasonTooNear {
-		text += ", neither yes nor no"
+		text += ", neither confirmed nor ruled out"
 		if at.Requests > 0 {
-			text += fmt.Sprintf("; %s a probe would do", plural(at.Requests, "request"))
+			text += fmt.Sprintf("; %s a probe would be enough", plural(at.Requests, "request"))
 		}
 	}
 	t.paragraph("%s", text)
-	t.paragraph("a verdict takes %d to %d probes and is certain to %s each way; "+
-		"a machine that changed since the baseline was measured looks like a server that did",
+	t.paragraph("a verdict takes %d to %d probes and has a confidence of %s either way; "+
+		"a change of the machine since the baseline looks like a change of the server",
 		at.Least, at.Most, part(at.Certainty))
 }
 
@@ -121,8 +121,8 @@ func comparison(t *text, c *bench.Comparison) {
 	if hidden > 0 {
 		t.line("%s%s more without a change", indent, count(hidden))
 	}
-	t.paragraph("gate: compared with %s; what is worse by more than %s with p < %s fails, "+
-		"which two equal servers do 1%% of the time, all %s together",
+	t.paragraph("gate: compared with %s; a metric fails if it is worse by more than %s with p < %s; "+
+		"for two equal servers that happens 1%% of the time, over all %s",
 		c.With, part(c.Tolerance), digits(c.Alpha), plural(len(c.Changes), "metric"))
 	var chance []string
 	for _, ch := range c.Changes {
@@ -131,7 +131,7 @@ func comparison(t *text, c *bench.Comparison) {
 		}
 	}
 	if len(chance) > 0 {
-		t.paragraph("worse, and perhaps by chance: %s; more trials or longer ones would tell", strings.Join(chance, ", "))
+		t.paragraph("worse, but possibly by chance: %s; more or longer trials would tell", strings.Join(chance, ", "))
 	}
 }
 

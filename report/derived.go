@@ -148,8 +148,8 @@ func equation(fit sweep.TTFTFit) string {
 // fit is the curve against what it was fitted to, a row a probe: how far off each
 // point is tells more than r² does:
 //
-//	prefill of 20,000 prompt tokens/s beside a constant 12ms
-//	measured from 256 to 32,768 prompt tokens; beyond them the equation is a guess
+//	prefill at 20,000 prompt tokens/s plus a constant 12ms
+//	measured from 256 to 32,768 prompt tokens; beyond that, the equation extrapolates
 //	    isl   ttft avg   fitted   off by
 //	    256     24.8ms   24.8ms   0%
 //	    512     37.6ms   37.6ms   0%
@@ -159,10 +159,10 @@ func (v *view) fit(t *text, fit sweep.TTFTFit) {
 	case !fit.Confident:
 		t.paragraph("low confidence: r² %.3f is below %s; rely on the points below, not on the equation", fit.RSquared, digits(fit.Floor))
 	case len(fit.Coefficients) == 2 && fit.Coefficients[0] > 0: // a line: its slope is ms a token
-		t.paragraph("prefill of %s prompt tokens/s beside a constant %s",
+		t.paragraph("prefill at %s prompt tokens/s plus a constant %s",
 			count(int(rounded(1000/fit.Coefficients[0]))), value(fit.Coefficients[1], "ms"))
 	}
-	t.paragraph("measured from %s to %s prompt tokens; beyond them the equation is a guess", count(int(fit.From)), count(int(fit.To)))
+	t.paragraph("measured from %s to %s prompt tokens; beyond that, the equation extrapolates", count(int(fit.From)), count(int(fit.To)))
 	rows := numbers(4)
 	rows.add("isl", "ttft avg", "fitted", "off by")
 	for _, p := range v.probes {
@@ -261,7 +261,7 @@ func breachLines(t *text, b sweep.Breach) {
 	case math.IsNaN(b.MaxPassing):
 		t.paragraph("breach: at concurrency %s, the lowest of the grid, %s", digits(b.FirstFailing), breachText(b))
 	case !b.Monotone:
-		t.paragraph("breach: at concurrency %s, %s; yet %s passes above it: the boundary is not sharp, or the server not steady",
+		t.paragraph("breach: at concurrency %s, %s; %s passes above it: the boundary is not sharp, or the server is not steady",
 			digits(b.FirstFailing), breachText(b), digits(b.MaxPassing))
 	default:
 		t.paragraph("breach: between concurrency %s and %s, %s; nothing in between was measured",
@@ -281,8 +281,8 @@ func breachText(b sweep.Breach) string {
 // goodput says how many requests are good, and by what: the plan's limits on each
 // request, always in the same order:
 //
-//	goodput 52.6 req/s at concurrency 128: 97% of the requests meet ttft < 200ms, itl <
-//	    50ms, e2e < 9s each
+//	goodput 52.6 req/s at concurrency 128: 97% of the requests each meet ttft < 200ms,
+//	    itl < 50ms, e2e < 9s
 func (v *view) goodput(t *text) {
 	p := v.shown()
 	if len(v.Plan.SLO) == 0 || p == nil {
@@ -301,6 +301,6 @@ func (v *view) goodput(t *text) {
 			}
 		}
 	}
-	t.paragraph("goodput %s at concurrency %d: %s of the requests meet %s each",
+	t.paragraph("goodput %s at concurrency %d: %s of the requests each meet %s",
 		value(rate, "req/s"), p.Load.Concurrency, percent(share), strings.Join(slos, ", "))
 }

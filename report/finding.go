@@ -142,7 +142,7 @@ func (v *view) doubt() string {
 	case v.Reason == recipes.ReasonDeadline, v.Reason == recipes.ReasonCancelled, v.Reason == recipes.ReasonAborted:
 		return "no answer was certain" + v.because()
 	case v.Best.Found && v.Spec.AtLeast > 0:
-		return fmt.Sprintf("SLA met up to concurrency %d, and it is not certain that %d is too much", v.Best.Concurrency(), v.Spec.AtLeast)
+		return fmt.Sprintf("SLA met up to concurrency %d; %d was neither confirmed nor ruled out", v.Best.Concurrency(), v.Spec.AtLeast)
 	}
 	return "no verdict is certain at any concurrency"
 }
@@ -192,7 +192,7 @@ func (v *view) failed(t *text) {
 	const most = 3
 	parts := v.failures(p)
 	if len(parts) > most {
-		parts = append(parts[:most], fmt.Sprintf("%d more kinds", len(parts)-most))
+		parts = append(parts[:most], fmt.Sprintf("and %d more kinds", len(parts)-most))
 	}
 	if len(parts) > 0 {
 		t.paragraph("failed: %s", strings.Join(parts, "; "))
@@ -265,7 +265,7 @@ func (v *view) tiers(t *text) {
 			return
 		}
 		a := v.Tiers[i]
-		how := "no concurrency is certain to meet it"
+		how := "not met with certainty at any concurrency"
 		if !math.IsNaN(a.Safe) {
 			how = "met up to concurrency " + value(a.Safe, "")
 		}

@@ -228,7 +228,7 @@ func (p *page) config(v *view) {
 		for _, g := range s.Objectives {
 			add("objective", "%s %s %s", objectiveWay(g), g.Metric, g.Stat)
 		}
-		add("points at most", "%d", s.MaxProbes)
+		add("maximum points", "%d", s.MaxProbes)
 	}
 	for _, a := range v.Plan.Grid {
 		add("sweep", "%s over %s", a.Path, digitsOf(a.Values))
@@ -248,8 +248,8 @@ func (p *page) config(v *view) {
 	// What every run has comes last, the question before it.
 	w := v.Spec.Workload
 	add("tokens", "%d in, %d out", w.ISL, w.OSL)
-	add("a probe", "%s in at most %v, %s", plural(w.Requests, "request"), w.Window, plural(max(v.Spec.Trials, 1), "trial"))
-	add("certainty of a verdict", "%s%%", digits(100*v.Spec.Confidence))
+	add("probe", "%s in at most %v, %s", plural(w.Requests, "request"), w.Window, plural(max(v.Spec.Trials, 1), "trial"))
+	add("verdict confidence", "%s%%", digits(100*v.Spec.Confidence))
 	add("seed", "%d", w.Seed)
 }
 

@@ -90,11 +90,11 @@ func coefficient(c float64) string {
 // Counts and shares are written in one way everywhere: counts grouped by thousands,
 // shares of 1 in percent, with the sign right behind the number.
 
-// count writes a whole number with a space between thousands: 1 840.
+// count writes a whole number with a comma between thousands: 1,840.
 func count(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + " " + s[i:]
+		s = s[:i] + "," + s[i:]
 	}
 	return s
 }

@@ -57,7 +57,7 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 		return nil, &HistoryError{Problem: fmt.Sprintf(format, args...)}
 	}
 	if h.Schema != schema {
-		return bad("its schema is %q and this version reads %q; run the search anew", h.Schema, schema)
+		return bad("its schema is %q and this version reads %q; run the search again", h.Schema, schema)
 	}
 	o := &recipes.Outcome{Recipe: &recipes.Recipe{Name: h.Recipe}, Plan: &recipes.Plan{}}
 	c := h.Config

@@ -24,7 +24,8 @@ func (meetSLA) Match(actual any) (bool, error) {
 		return false, err
 	}
 	if len(o.Plan.Limits) == 0 {
-		return false, fmt.Errorf("MeetSLA has no limit to judge: recipe %s ran without an SLA; give one, as aiperftest.TTFT(…) or aiperftest.SLA(…)", o.Recipe.Name)
+		return false, fmt.Errorf("MeetSLA has no limit to judge: recipe %s ran without an SLA; "+
+			"give one, for example aiperftest.TTFT(…) or aiperftest.SLA(…)", o.Recipe.Name)
 	}
 	return o.Verdict == recipes.Met, nil
 }
@@ -32,5 +33,5 @@ func (meetSLA) Match(actual any) (bool, error) {
 func (meetSLA) FailureMessage(actual any) string { return finding(actual.(*recipes.Outcome)) }
 
 func (meetSLA) NegatedFailureMessage(actual any) string {
-	return finding(actual.(*recipes.Outcome)) + "\nand expected the SLA not to be met"
+	return finding(actual.(*recipes.Outcome)) + "\nexpected the SLA not to be met"
 }
