@@ -139,8 +139,8 @@ func (v *view) limitChart(limit int) (plot.Chart, bool) {
 	c.Caption = "One point a probe, its number of requests in flight beside it."
 	// One interval is a bar on its point already.
 	if len(band) > 1 {
-		c.Bands = []plot.Band{{Name: "95 % confidence", Color: plot.Quiet, Area: band}}
-		c.Caption += " Bars and band are 95 % confidence intervals."
+		c.Bands = []plot.Band{{Name: "95% confidence", Color: plot.Quiet, Area: band}}
+		c.Caption += " Bars and band are 95% confidence intervals."
 	}
 	c.Series = append([]plot.Series{curve}, points.series()...)
 	// A sweep may have a boundary too, but did not look for it.

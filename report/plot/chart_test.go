@@ -105,10 +105,10 @@ func TestSVG(t *testing.T) {
 	c := plot.Chart{
 		Title: "TTFT over concurrency", X: plot.Axis{Label: "concurrency", Log: true, Whole: true}, Y: plot.Axis{Label: "TTFT (ms)", Zero: true},
 		Series: []plot.Series{line(20, 40, 180, 900)}, Rules: []plot.Rule{{Name: "SLA < 200ms", At: 200}},
-		Bands: []plot.Band{{Name: "95 % confidence", Area: []plot.Range{{X: 1, Lo: 18, Hi: 22}, {X: 1000, Lo: 800, Hi: 1000}}}},
+		Bands: []plot.Band{{Name: "95% confidence", Area: []plot.Range{{X: 1, Lo: 18, Hi: 22}, {X: 1000, Lo: 800, Hi: 1000}}}},
 	}
 	p := look(t, svg(t, c))
-	for _, s := range []string{"TTFT over concurrency", "concurrency", "TTFT (ms)", "measured", "SLA < 200ms", "95 % confidence",
+	for _, s := range []string{"TTFT over concurrency", "concurrency", "TTFT (ms)", "measured", "SLA < 200ms", "95% confidence",
 		"1", "10", "100", "1000", "0", "200", "400", "600", "800"} {
 		assert.True(t, p.has(s), "text %q", s)
 	}
