@@ -15,14 +15,15 @@ import (
 	"github.com/aiperf-go/aiperf/report/bench"
 )
 
-// Gate runs the recipe of that name and holds it against a committed baseline,
-// the file at the path: it fails only on a loss that is both certain and larger
-// than the Tolerance, and is inconclusive when it cannot tell.
+// Gate runs the recipe of that name and compares it with a committed baseline, the
+// file at the path. It fails on a loss that is both certain and larger than the
+// Tolerance. An inconclusive result also fails the test, because a gate must not pass
+// when it cannot tell.
 //
 // A recipe that searches has a search_history.json for a baseline. The gate asks
-// the server at one load, the floor: the baseline's boundary less the tolerance,
-// and ends once it is certain whether the limits hold there. A search's bench.txt
-// will do, too, but does not say how well its answer is known.
+// the server at one load, the floor, which is the baseline's boundary less the
+// tolerance, and ends once it is certain whether the limits hold there. The bench.txt
+// of a search works, too, but does not say how well its answer is known.
 //
 // Any other recipe has benchmark lines for a baseline, a bench.txt or what go test
 // -bench printed, with several measurements of each point. The gate measures each
@@ -43,7 +44,7 @@ func Gate(t T, recipe, baseline string, opts ...Option) *recipes.Outcome {
 	return GateRun(t, r, baseline, opts...)
 }
 
-// GateRun is Gate for a recipe's value, as recipes.Fixed(16).
+// GateRun is Gate for the value of a recipe, for example recipes.Fixed(16).
 func GateRun(t T, r *recipes.Recipe, baseline string, opts ...Option) *recipes.Outcome {
 	t.Helper()
 	c := resolve(opts)
@@ -158,7 +159,8 @@ func (c *config) againstAnswers(r *recipes.Recipe, path string, tolerance float6
 		c.sequential()
 		return nil
 	}
-	return fmt.Errorf("compare with baseline %s: it has no answer of a search (unit concurrency or max-concurrency); write it again with %s=1", path, envUpdate)
+	return fmt.Errorf("compare with baseline %s: it has no answer of a search (unit concurrency or max-concurrency); "+
+		"write it again with %s=1", path, envUpdate)
 }
 
 // againstLines measures often enough to be compared with benchmark lines.

@@ -130,8 +130,8 @@ func (v *view) missedHeadline() string {
 	return "SLA missed at every concurrency probed"
 }
 
-// doubt says why there is no verdict: a gate that cannot tell must not say yes,
-// and must say why.
+// doubt says why there is no verdict. An inconclusive result fails a test, which has to
+// say why.
 func (v *view) doubt() string {
 	last := v.probes[len(v.probes)-1]
 	switch {

@@ -41,9 +41,10 @@ type best struct {
 }
 
 // sweepFile fills in what AIPerf computes of a sweep: the configuration of most
-// requests per second, the one of least p99 (of TTFT, else of request latency),
-// and those that no other beats in both. Only points within the limits count; if
-// there is none, the two best are of all points, and the frontier is empty.
+// requests per second, the one of least p99, and those that no other beats in both.
+// The p99 is that of TTFT, or of request latency if no point has a TTFT. Only points
+// within the limits count; if there is none, the two best are of all points, and the
+// frontier is empty.
 //
 // The first of equals is the best, as in AIPerf; a frontier has all of them.
 //

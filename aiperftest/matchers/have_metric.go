@@ -104,7 +104,7 @@ func (m *haveMetric) parse(words []string) (sla.Limit, error) {
 func (m *haveMetric) line(o *recipes.Outcome, v float64) string {
 	name := m.metric
 	l, err := m.parse(strings.Fields(m.metric))
-	if err == nil { // else a server's own, without a unit
+	if err == nil { // a metric of the server's own has no unit
 		name = l.Name()
 	}
 	short, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)

@@ -93,7 +93,8 @@ func TestMessages(t *testing.T) {
 		{"sustain_not", "the answer is higher than it should be", met, SustainConcurrency(BeNumerically(">", 60)), true},
 		{"metric", "the value at the best point", met, HaveMetric("ttft p95", BeNumerically("<", 150)), false},
 		{"metric_run", "one number a run, by its tag", met, HaveMetric("output_token_throughput", BeNumerically(">", 1e4)), false},
-		{"metric_shown", "no best point: the value that the finding shows", missed, HaveMetric("time_to_first_token p95", BeNumerically("<", 200)), false},
+		{"metric_shown", "no best point: the value that the finding shows", missed,
+			HaveMetric("time_to_first_token p95", BeNumerically("<", 200)), false},
 		{"metric_own", "a metric of the server's own", met, HaveMetric("queue_depth max", Equal(0.0)), false},
 		{"metric_not", "a value that should have been another", met, HaveMetric("ttft avg", BeNumerically("<", 180)), true},
 	} {
@@ -138,17 +139,28 @@ func TestErrors(t *testing.T) {
 		want    string
 	}{
 		{"another type", 64, MeetSLA(), "MeetSLA takes the *recipes.Outcome that aiperftest.Run or RunRecipe returns, but got:\n    <int>: 64"},
-		{"a plain nil", nil, SustainConcurrency(positive), "SustainConcurrency takes the *recipes.Outcome that aiperftest.Run or RunRecipe returns, but got:\n    <nil>: nil"},
-		{"a nil outcome", (*recipes.Outcome)(nil), HaveMetric("ttft p95", positive), "HaveMetric got a nil *recipes.Outcome; pass what aiperftest.Run or RunRecipe returns"},
-		{"the outcome of a run that was skipped", &recipes.Outcome{}, MeetSLA(), "MeetSLA has nothing to judge: the run measured nothing; its own message says why"},
-		{"no limits", free, MeetSLA(), "MeetSLA has no limit to judge: recipe max-concurrency-under-sla ran without an SLA; give one, for example aiperftest.TTFT(…) or aiperftest.SLA(…)"},
+		{"a plain nil", nil, SustainConcurrency(positive),
+			"SustainConcurrency takes the *recipes.Outcome that aiperftest.Run or RunRecipe returns, but got:\n    <nil>: nil"},
+		{"a nil outcome", (*recipes.Outcome)(nil), HaveMetric("ttft p95", positive),
+			"HaveMetric got a nil *recipes.Outcome; pass what aiperftest.Run or RunRecipe returns"},
+		{"the outcome of a run that was skipped", &recipes.Outcome{}, MeetSLA(),
+			"MeetSLA has nothing to judge: the run measured nothing; its own message says why"},
+		{"no limits", free, MeetSLA(), "MeetSLA has no limit to judge: recipe max-concurrency-under-sla ran without an SLA; " +
+			"give one, for example aiperftest.TTFT(…) or aiperftest.SLA(…)"},
 		{"a misspelt metric", met, HaveMetric("tftt p95", positive), `HaveMetric("tftt p95", …): metric "tftt" is unknown; did you mean "ttft"?`},
-		{"a misspelt statistic", met, HaveMetric("ttft p98", positive), `HaveMetric("ttft p98", …): statistic "p98" is unknown; use avg, min, max, p1, p5, p10, p25, p50, p75, p90, p95, p99; did you mean "p90"?`},
+		{"a misspelt statistic", met, HaveMetric("ttft p98", positive),
+			`HaveMetric("ttft p98", …): statistic "p98" is unknown; ` +
+				`use avg, min, max, p1, p5, p10, p25, p50, p75, p90, p95, p99; did you mean "p90"?`},
 		{"no statistic", met, HaveMetric("ttft", positive), `HaveMetric("ttft", …): the statistic is missing; for example, write "ttft p95"`},
-		{"too many words", met, HaveMetric("ttft p95 < 3", positive), `HaveMetric("ttft p95 < 3", …): expected a metric and a statistic, for example "ttft p95"`},
-		{"not measured", met, HaveMetric("itl p95", positive), `HaveMetric("itl p95", …): itl p95 was not measured at concurrency 64; TTFT and ITL need streamed answers, goodput needs per-request limits`},
-		{"no matcher", met, HaveMetric("ttft p95", nil), `HaveMetric("ttft p95", …) needs a matcher for the value, for example BeNumerically("<", 180)`},
-		{"no matcher", met, SustainConcurrency(nil), `SustainConcurrency needs a matcher for the concurrency, for example BeNumerically(">=", 64)`},
+		{"too many words", met, HaveMetric("ttft p95 < 3", positive),
+			`HaveMetric("ttft p95 < 3", …): expected a metric and a statistic, for example "ttft p95"`},
+		{"not measured", met, HaveMetric("itl p95", positive),
+			`HaveMetric("itl p95", …): itl p95 was not measured at concurrency 64; ` +
+				`TTFT and ITL need streamed answers, goodput needs per-request limits`},
+		{"no matcher", met, HaveMetric("ttft p95", nil),
+			`HaveMetric("ttft p95", …) needs a matcher for the value, for example BeNumerically("<", 180)`},
+		{"no matcher", met, SustainConcurrency(nil),
+			`SustainConcurrency needs a matcher for the concurrency, for example BeNumerically(">=", 64)`},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			_, err := tt.matcher.Match(tt.actual)

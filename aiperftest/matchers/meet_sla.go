@@ -9,8 +9,8 @@ import (
 )
 
 // MeetSLA succeeds when the run's verdict is met. Both missed and inconclusive
-// fail, each in its own words: a gate that cannot tell must not say yes. A run
-// without SLA limits is an error, since it would be met by being measured.
+// fail, because a gate must not pass when it cannot tell. A run without SLA limits is
+// an error, since it would be met by being measured.
 //
 // Note: Expect(out).NotTo(MeetSLA()) succeeds on an inconclusive run, too. To
 // assert that a limit is missed, compare out.Verdict with recipes.Missed.
