@@ -11,7 +11,7 @@ import (
 
 // Expansion writes what the recipe expanded to: where it searches, for what,
 // within which limits. It is what a reader wants to know before the first probe.
-// The outcome must have a plan.
+// The outcome must have a plan. The error is the writer's.
 //
 //	recipe max-goodput-under-slo: highest rate of requests that meet their TTFT,
 //	    ITL and latency limits, while enough of them do

@@ -49,7 +49,8 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 }
 
 // Headline returns the finding's first line without the recipe's name. It is
-// complete at every stage of a run, also before there is a plan.
+// complete at every stage of a run, even before there is a plan, and has no secrets in
+// it.
 func Headline(o *recipes.Outcome) string { return viewOf(o).headline() }
 
 // The first line says what was found out, in words that a reader of a CI page needs no

@@ -105,6 +105,24 @@ func runOutcome(t *testing.T, name string) *recipes.Outcome {
 	return ran.outs[name]
 }
 
+// revisited is the outcome of a standard run with n probes in place of its own, each
+// a copy of the run's first that change makes another. What a test of what is made of
+// an outcome needs is a few numbers, in an outcome that is otherwise real.
+func revisited(t *testing.T, name string, n int, change func(i int, p *recipes.Probe)) *recipes.Outcome {
+	t.Helper()
+	o := *runOutcome(t, name)
+	first := o.Probes[0]
+	require.NotEmpty(t, first.Readings)
+	o.Probes = nil
+	for i := range n {
+		p := first
+		p.Readings = slices.Clone(first.Readings)
+		change(i, &p)
+		o.Probes = append(o.Probes, p)
+	}
+	return &o
+}
+
 var shared string
 
 func TestMain(m *testing.M) {

@@ -18,7 +18,7 @@ const schema = "aiperf-go/1"
 // of our own (schema, verdict, environment; in each iteration observations,
 // requests, wall_seconds, verdict, certainty, client_health, and the observation
 // as the planner saw it, from which a search can be resumed). The outcome must have
-// a plan.
+// a plan, and may be that of a run that still goes on. The error is the writer's.
 func History(w io.Writer, o *recipes.Outcome) error {
 	return viewOf(o).history(w)
 }

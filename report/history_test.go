@@ -73,27 +73,22 @@ func TestHistoryIsQuick(t *testing.T) {
 // non-dominated set, of the feasible ones when there are any.
 func TestBestTrials(t *testing.T) {
 	search := func(goals [][]float64, feasible ...int) *recipes.Outcome {
-		o := *runOutcome(t, "mono")
+		o := revisited(t, "mono", len(goals), func(i int, p *recipes.Probe) {
+			estimate := p.Observed.Goals[0]
+			p.Observed.Goals = nil
+			for _, v := range goals[i] {
+				estimate.Value = v
+				p.Observed.Goals = append(p.Observed.Goals, estimate)
+			}
+			p.Readings[0].Holds = slices.Contains(feasible, i)
+		})
 		plan, s := *o.Plan, *o.Plan.Search
-		s.Objectives = []recipes.Objective{{Metric: "output_token_throughput", Stat: "avg", Maximize: true},
-			{Metric: "time_to_first_token", Stat: "p95"}}[:len(goals[0])]
+		s.Objectives = []recipes.Objective{
+			{Metric: "output_token_throughput", Stat: "avg", Maximize: true}, {Metric: "time_to_first_token", Stat: "p95"},
+		}[:len(goals[0])]
 		plan.Search, o.Plan = &s, &plan
 		o.Best = recipes.Best{}
-		template := o.Probes[0]
-		o.Probes = nil
-		for i, g := range goals {
-			p := template
-			p.Observed.Goals = slices.Clone(template.Observed.Goals[:0:0])
-			for _, v := range g {
-				e := template.Observed.Goals[0]
-				e.Value = v
-				p.Observed.Goals = append(p.Observed.Goals, e)
-			}
-			p.Readings = slices.Clone(template.Readings)
-			p.Readings[0].Holds = slices.Contains(feasible, i)
-			o.Probes = append(o.Probes, p)
-		}
-		return &o
+		return o
 	}
 	for _, c := range []struct {
 		why      string

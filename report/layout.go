@@ -13,8 +13,9 @@ import (
 // where a rule is read off real runs rather than documented.
 
 // Safe makes a path element of a user's text: letters, digits, dot, underscore
-// and dash stay, and all else becomes an underscore. The result is never empty,
-// and never dots alone.
+// and dash stay, and everything else becomes an underscore. The result is never empty
+// and never dots alone, so that no name leaves its folder. Different texts may become
+// the same name.
 func Safe(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {

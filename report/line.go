@@ -10,14 +10,15 @@ import (
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
-// Point names where the i-th probe (from 0) was: "concurrency 64",
-// "isl 512, osl 128".
+// Point names where the i-th probe (from 0) was: "concurrency 64", or of several
+// parameters "isl 512, osl 128". It panics if there is no such probe.
 func Point(o *recipes.Outcome, i int) string {
 	v := viewOf(o)
 	return v.place(v.probes[i])
 }
 
-// ProbeLine writes one line on the i-th probe (from 0), wrapped for a test's log.
+// ProbeLine writes one line on the i-th probe (from 0), wrapped for a test's log. It
+// panics if there is no such probe; the error is the writer's.
 func ProbeLine(w io.Writer, o *recipes.Outcome, i int) error {
 	v := viewOf(o)
 	t := &text{lines: wrap(v.probeLine(v.probes[i]), "", indent)}

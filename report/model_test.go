@@ -108,13 +108,30 @@ func described(vs []float64) loadgen.Metric {
 	return m
 }
 
-// runs is one run of every recipe, and of what changes what is drawn.
-var runs = []struct {
+// modelRun is a question that is put to a model. Without a recipe it is one fixed
+// load.
+type modelRun struct {
 	name   string
 	recipe string
 	inputs recipes.Inputs
 	model  model
-}{
+}
+
+// question returns what recipes.Run takes; each call has a model of its own.
+func (r modelRun) question(t testing.TB) (*recipes.Recipe, recipes.Spec) {
+	t.Helper()
+	recipe := recipes.Fixed(32)
+	if r.recipe != "" {
+		var err error
+		recipe, err = recipes.Lookup(r.recipe)
+		require.NoError(t, err)
+	}
+	return recipe, recipes.Spec{Prober: &r.model, Inputs: r.inputs, Workload: loadgen.Load{Seed: 7},
+		Note: "measured on a model, not on a machine"}
+}
+
+// runs is one run of every recipe, and of what changes what is drawn.
+var runs = []modelRun{
 	{"max-throughput-ttft-sla", "max-throughput-ttft-sla", recipes.Inputs{TTFT: new(200.0)}, model{}},
 	{"max-throughput-itl-sla", "max-throughput-itl-sla", recipes.Inputs{ITL: new(18.0)}, model{}},
 	{"max-concurrency-under-sla", "max-concurrency-under-sla", recipes.Inputs{TTFT: new(200.0), ErrorRate: new(0.01)}, model{}},
@@ -138,15 +155,8 @@ func outcome(t testing.TB, name string) *recipes.Outcome {
 		if r.name != name {
 			continue
 		}
-		recipe := recipes.Fixed(32)
-		if r.recipe != "" {
-			var err error
-			recipe, err = recipes.Lookup(r.recipe)
-			require.NoError(t, err)
-		}
-		m := r.model
-		o, err := recipes.Run(t.Context(), recipe, recipes.Spec{Prober: &m, Inputs: r.inputs, Workload: loadgen.Load{Seed: 7},
-			Note: "measured on a model, not on a machine"})
+		recipe, spec := r.question(t)
+		o, err := recipes.Run(t.Context(), recipe, spec)
 		require.NoError(t, err)
 		return o
 	}

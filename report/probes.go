@@ -18,8 +18,9 @@ import (
 //
 // The messages, the summary and the page print the same cells.
 
-// Probes writes the table of all probes, for a fixed font. It writes nothing when
-// there was none.
+// Probes writes the table of all probes, for a fixed font, a line a probe in the order
+// in which they were made. It writes nothing when there was none. The error is the
+// writer's.
 func Probes(w io.Writer, o *recipes.Outcome) error {
 	v := viewOf(o)
 	if len(v.probes) == 0 {

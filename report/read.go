@@ -47,7 +47,8 @@ func ReadHistoryFile(path string) (*recipes.Outcome, error) {
 
 // ReadHistory reads back what History wrote, as far as it is needed to go on
 // from a run or to compare with it: recipe, plan, workload, every probe as its
-// planner saw it, and the boundary. Errors are *HistoryError.
+// planner saw it, and the boundary. Requests and results are not in the file. Errors
+// are *HistoryError.
 func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	var h history
 	if err := json.NewDecoder(r).Decode(&h); err != nil {

@@ -36,7 +36,8 @@ func (v *view) summary(w io.Writer, again string) error {
 // StepSummary appends the summary to the page of the CI job that the process runs
 // in, the file that GITHUB_STEP_SUMMARY names. Without the variable, or while the
 // outcome has no plan, it does nothing. It writes once, at the end of the file:
-// tests that run side by side do not write into each other's.
+// tests that run side by side do not write into each other's. The error says that it
+// was the job's summary, and wraps the operating system's.
 func StepSummary(o *recipes.Outcome, again string) error {
 	path := os.Getenv("GITHUB_STEP_SUMMARY")
 	if path == "" || o.Plan == nil {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
-	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
@@ -101,14 +100,9 @@ type row struct {
 // swept is the outcome of a ramp with those numbers.
 func swept(t *testing.T, rows ...row) *recipes.Outcome {
 	t.Helper()
-	o := *runOutcome(t, "grid")
-	template := o.Probes[0]
-	require.NotEmpty(t, template.Readings)
-	o.Probes = nil
-	for _, r := range rows {
-		p := template
+	return revisited(t, "grid", len(rows), func(i int, p *recipes.Probe) {
+		r := rows[i]
 		p.Step.At = []float64{float64(r.c)}
-		p.Readings = append([]sla.Reading(nil), template.Readings...)
 		p.Readings[0].Holds = !r.missed
 		m := &loadgen.Measurement{Metrics: map[string]loadgen.Metric{}}
 		if !math.IsNaN(r.rate) {
@@ -118,9 +112,7 @@ func swept(t *testing.T, rows ...row) *recipes.Outcome {
 			m.Metrics[loadgen.TagTTFT] = loadgen.Metric{Unit: "ms", Stats: map[string]float64{"avg": r.p99, "p99": r.p99}}
 		}
 		p.Trials = []*loadgen.Measurement{m}
-		o.Probes = append(o.Probes, p)
-	}
-	return &o
+	})
 }
 
 // TestBestConfigurations and the frontier, row by row.
