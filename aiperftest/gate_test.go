@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/bench"
@@ -19,6 +20,7 @@ import (
 // TestGateRoundTrip writes a baseline and holds the same server, and one that
 // lost a third of its speed, against it: over HTTP, both kinds of baseline.
 func TestGateRoundTrip(t *testing.T) {
+	slow.Test(t, slow.RealTime)
 	// The fixed load has a wide limit: how late the client may send is a share of
 	// it, and the machine may be busy.
 	small := aiperftest.Options{aiperftest.Seed(7), aiperftest.Tokens(8, 4), aiperftest.Requests(60), aiperftest.Charts(false),

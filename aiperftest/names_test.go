@@ -39,19 +39,19 @@ func TestSpoken(t *testing.T) {
 				`must be positive and finite`},
 		{"max-throughput-ttft-sla", recipes.Spec{Inputs: recipes.Inputs{TTFT: &limit}, Trials: -1},
 			`recipe "max-throughput-ttft-sla" cannot use aiperftest.Trials(…) (AIPerf: --num-profile-runs): -1 ` +
-				`is not a number of trials`},
+				`is negative; give at least 1`},
 		{"max-throughput-ttft-sla", recipes.Spec{Inputs: recipes.Inputs{TTFT: &limit, Streaming: new(false)}},
 			`recipe "max-throughput-ttft-sla" requires streaming: "ttft p95" has no value when aiperftest.Streaming(…) (AIPerf: ` +
 				`--streaming) is off; turn it on or choose another recipe`},
 		{"max-throughput-ttft-sla", recipes.Spec{Inputs: recipes.Inputs{TTFT: &limit, Tiers: []recipes.Tier{tier, tier}}},
 			`recipe "max-throughput-ttft-sla" cannot use aiperftest.Tier(…) (AIPerf: --search-sla-tier): duplicate label "a"`},
 		{"prefill-ttft-curve", recipes.Spec{Target: loadgen.Target{Prompts: "x.jsonl"}},
-			`recipe "prefill-ttft-curve" sweeps prompt lengths and cannot send prompts of a file; leave out aiperftest.Prompts(…) ` +
-				`(AIPerf: --input-file)`},
+			`recipe "prefill-ttft-curve" sweeps prompt lengths and cannot send prompts from a file; leave out ` +
+				`aiperftest.Prompts(…) (AIPerf: --input-file)`},
 		{"prefill-ttft-curve", recipes.Spec{Inputs: recipes.Inputs{MaxProbes: new(4), Replicates: new(2)}},
 			`recipe "prefill-ttft-curve" cannot use aiperftest.MaxProbes(…) (AIPerf: --search-max-iterations), ` +
-				`aiperftest.Replicates(…): it measures every point of a sweep, and there is no search to tune; leave it out, or ask ` +
-				`for other points with aiperftest.Steps(…) (AIPerf: --concurrency-steps, --isl-steps)`},
+				`aiperftest.Replicates(…): the recipe measures every point of a sweep and has no search to tune; leave it ` +
+				`out, or ask for other points with aiperftest.Steps(…) (AIPerf: --concurrency-steps, --isl-steps)`},
 	} {
 		r, err := recipes.Lookup(tt.recipe)
 		require.NoError(t, err)
@@ -65,6 +65,12 @@ func TestSpoken(t *testing.T) {
 	}
 	assert.ErrorContains(t, spoken(&recipes.DeadlineError{Probes: 3}), "give the test more time (go test -timeout) or shorter probes")
 	assert.ErrorContains(t, spoken(fmt.Errorf("while: %w", &recipes.DeadlineError{Probes: 3})), "while: the deadline came after 3 probes")
+	unauthorized := &loadgen.UnauthorizedError{URL: "http://h", Status: 401}
+	assert.EqualError(t, spoken(unauthorized), "endpoint http://h answered 401: it requires an API key and none is set; "+
+		"set AIPERF_API_KEY or use aiperftest.APIKey")
+	unauthorized.HasKey = true
+	assert.EqualError(t, spoken(unauthorized), "endpoint http://h answered 401: it refuses the API key that is set; "+
+		"give another by AIPERF_API_KEY or aiperftest.APIKey")
 	assert.Nil(t, spoken(nil))
 	plain := errors.New("plain")
 	assert.Equal(t, plain, spoken(plain))

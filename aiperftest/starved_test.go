@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 )
@@ -66,6 +67,7 @@ func TestStarvedChild(t *testing.T) {
 // server in another process, measures itself and not the server. The run says
 // client_bound and is inconclusive, whatever the numbers say.
 func TestStarved(t *testing.T) {
+	slow.Test(t, slow.Processes)
 	srv := simserver.New(simserver.Model{Step: 10 * time.Millisecond})
 	defer srv.Close()
 	for name := range starvedRuns {

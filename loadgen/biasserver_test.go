@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aiperf-go/aiperf/internal/turn"
 	"go.uber.org/goleak"
 )
 
@@ -19,7 +20,7 @@ func TestMain(m *testing.M) {
 		serveStamped()
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(turn.M{M: m})
 }
 
 // serveStamped is a server in a process of its own: to each request it sends
@@ -81,7 +82,8 @@ func stamped(c net.Conn, every time.Duration, sent *atomic.Int64) {
 			event := fmt.Sprintf("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" %d\"}}]}\n\n", time.Now().UnixNano())
 			buf = fmt.Appendf(buf[:0], "%x\r\n%s\r\n", len(event), event)
 			if i == tokens-1 {
-				last := fmt.Sprintf("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":20,\"completion_tokens\":%d}}\n\ndata: [DONE]\n\n", tokens)
+				last := fmt.Sprintf("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":20,\"completion_tokens\":%d}}\n\ndata: [DONE]\n\n",
+					tokens)
 				buf = fmt.Appendf(buf, "%x\r\n%s\r\n0\r\n\r\n", len(last), last)
 			}
 			sent.Add(1)

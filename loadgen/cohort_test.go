@@ -47,14 +47,15 @@ func (m mixed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(code)
 		return
 	}
-	fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"content\":\" w\"},\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n")
+	fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"content\":\" w\"},\"finish_reason\":\"length\"}"+
+		"],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n")
 }
 
-// TestCohortUnbiased: requests that start in the window and are followed to
-// their end have exactly the server's distribution, however short the window is
-// against the longest of them (Wald's identity: that a request starts in the
-// window is settled before its own length is). Those that also end in it have
-// not: the test would see the difference.
+// TestCohortUnbiased checks that requests that start in the window and are followed
+// to their end have exactly the server's distribution, however short the window is
+// against the longest of them. This is Wald's identity: that a request starts in the
+// window is settled before its own length is. The requests that also end in the
+// window do not have that distribution, and the test would see the difference.
 func TestCohortUnbiased(t *testing.T) {
 	const c, probes = 40, 16
 	for _, tt := range []struct {
@@ -90,7 +91,8 @@ func TestCohortUnbiased(t *testing.T) {
 				for i := range probes {
 					// Every other probe at another level, so that none opens on a
 					// load that is already in its stride.
-					m, err := g.Probe(ctx, loadgen.Load{Concurrency: c - 10*(i%2), ISL: 9, OSL: 1, Requests: 1 << 20, Window: tt.window, Seed: uint64(i)}, nil)
+					m, err := g.Probe(ctx, loadgen.Load{Concurrency: c - 10*(i%2), ISL: 9, OSL: 1, Requests: 1 << 20, Window: tt.window,
+						Seed: uint64(i)}, nil)
 					require.NoError(t, err)
 					require.Equal(t, loadgen.EndedTime, m.Ended)
 					require.Empty(t, m.Failures)
@@ -115,7 +117,8 @@ func TestCohortUnbiased(t *testing.T) {
 				off := func(long, all float64) float64 {
 					return (long/all - tt.share) / math.Sqrt(tt.share*(1-tt.share)/all)
 				}
-				t.Logf("%.0f requests: %.4f are longer than %v, %.4f should be (%+.1f standard errors); of the %.0f that end in the window %.4f (%+.1f)",
+				t.Logf("%.0f requests: %.4f are longer than %v, %.4f should be (%+.1f standard errors); of the %.0f that end in the "+
+					"window %.4f (%+.1f)",
 					all, long/all, tt.at, tt.share, off(long, all), inside, insideLong/inside, off(insideLong, inside))
 				assert.InDelta(t, 0, off(long, all), 5)
 				assert.Less(t, off(insideLong, inside), -5.0, "the biased way is seen to be biased")
@@ -124,8 +127,9 @@ func TestCohortUnbiased(t *testing.T) {
 	}
 }
 
-// TestSheddingLooksNoFaster: a server that refuses what would take long has fine
-// latencies; counted as exceeding, its refusals show.
+// TestSheddingLooksNoFaster checks that a server which refuses slow requests does not
+// look faster: its plain percentiles are fine, but in the adjusted ones the refusals
+// count as exceeding.
 func TestSheddingLooksNoFaster(t *testing.T) {
 	h := mixed(func(u float64) (time.Duration, int) {
 		if u < 0.08 { // slow ones, refused at once
@@ -148,7 +152,8 @@ func TestSheddingLooksNoFaster(t *testing.T) {
 		}
 		slices.Sort(latencies)
 		assert.InDelta(t, 0.08, float64(failed)/4000, 0.02)
-		for stat, want := range map[string]float64{"p95": 100, "p99": 100, "max": 100, "adj_p50": 100, "adj_p90": 100, "adj_p95": math.Inf(1), "adj_p99": math.Inf(1)} {
+		for stat, want := range map[string]float64{"p95": 100, "p99": 100, "max": 100, "adj_p50": 100, "adj_p90": 100,
+			"adj_p95": math.Inf(1), "adj_p99": math.Inf(1)} {
 			v, ok := m.Stat(loadgen.TagLatency, stat)
 			assert.True(t, ok && v == want, "%s is %v, not %v", stat, v, want)
 		}
@@ -178,8 +183,8 @@ func nicelyReady(h http.Handler) http.Handler {
 	})
 }
 
-// TestUnsaturated: when connections take as long as requests, c requests are not
-// in flight, and the measurement says so.
+// TestUnsaturated checks that the measurement says so if connections take as long as
+// requests, and therefore fewer than c requests are in flight.
 func TestUnsaturated(t *testing.T) {
 	for _, tt := range []struct {
 		why   string
@@ -203,13 +208,14 @@ func TestUnsaturated(t *testing.T) {
 				})}
 				served := make(chan struct{})
 				go func() { defer close(served); s.serve(l) }()
-				g, err := loadgen.New(loadgen.Target{URL: "http://raw.test", Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-					select {
-					case <-time.After(tt.dial):
-					case <-ctx.Done():
-					}
-					return l.Dial(ctx, network, addr)
-				}})
+				g, err := loadgen.New(loadgen.Target{URL: "http://raw.test",
+					Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+						select {
+						case <-time.After(tt.dial):
+						case <-ctx.Done():
+						}
+						return l.Dial(ctx, network, addr)
+					}})
 				require.NoError(t, err)
 				require.NoError(t, g.Ready(t.Context()))
 				m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: 8, ISL: 9, OSL: 2, Requests: 400}, nil)
@@ -233,8 +239,9 @@ func TestUnsaturated(t *testing.T) {
 	}
 }
 
-// TestFewRequests: fewer requests than two turnovers of the slots are raised to
-// that, the level is held all the same, and the measurement says so.
+// TestFewRequests checks that fewer requests than two turnovers of the slots are
+// raised to that, that the level is held all the same, and that the measurement says
+// so.
 func TestFewRequests(t *testing.T) {
 	for _, tt := range []struct{ c, asked, measured int }{
 		{64, 24, 128}, {64, 127, 128}, {64, 128, 128}, {64, 129, 129}, {1, 1, 2}, {1, 2, 2}, {200, 0, 400},
@@ -256,7 +263,8 @@ func TestFewRequests(t *testing.T) {
 				}
 				require.Len(t, m.Warnings, 1)
 				assert.ErrorIs(t, m.Warnings[0], loadgen.ErrRaised)
-				assert.ErrorContains(t, m.Warnings[0], fmt.Sprintf("%d were asked for; two turnovers of %d slots need %d", tt.asked, tt.c, tt.measured))
+				assert.ErrorContains(t, m.Warnings[0], fmt.Sprintf("%d were asked for; two turnovers of %d slots need %d", tt.asked, tt.c,
+					tt.measured))
 			})
 		})
 	}

@@ -7,73 +7,40 @@ import (
 	"time"
 )
 
-// Ways in which a probe ends, as Measurement.Ended says them.
-const (
-	EndedRequests = "requests" // the window had all its requests
-	EndedTime     = "time"     // the window reached its length
-	EndedDecided  = "decided"  // the Decider had seen enough
-	EndedFailures = "failures" // too many failures in a row, and nothing but failures
-)
-
 // probe is one measurement under way.
 type probe struct {
-	load   Load
-	work   *workload
-	raised int // the request count asked for, when it was too small for the load; else 0
-	window window
-	ended  string // set when the window closes; under Generator.mu
-	timer  *time.Timer
-	done   chan struct{} // closed when the window is finished
-	err    error         // why it could not be measured
-
-	queue   queue
+	// What does not change.
+	load    Load
+	work    *workload
+	raised  int // the request count asked for if it was too small, 0 otherwise
 	decider Decider
-	pacer   *pacer          // nil: closed loop
-	running []time.Duration // starts of the requests that a cut left in flight; under Generator.mu
-	skipped int             // requests of an open loop that were not sent; under Generator.mu
+	pacer   *pacer // nil in a closed loop
 	stream  bool
 
-	// What follows belongs to the collector.
+	// What the books own.
+	stage
+
+	// queue leads from the slots to the collector.
+	queue queue
+
+	// What the collector owns. others are the requests outside of the cohort, which
+	// rates need; fed is how many of the cohort the decider has seen, stopped whether
+	// the probe has been told to stop, and failures how many failed in a row.
 	cohort   map[int]Request
-	others   []Request // ended inside the window or after, started before it
-	fed      int       // cohort requests the decider has seen
-	stopped  bool      // it has said stop
-	failures int       // in a row
+	others   []Request
+	fed      int
+	stopped  bool
+	failures int
 	valid    int
 }
 
-// changed reacts to a change of the window's phase; Generator.mu is held.
-func (p *probe) changed(was phase) {
-	now := p.window.phase
-	if was < measuring && now == measuring {
-		p.timer.Reset(p.window.most)
-	}
-	if was < draining && now >= draining && p.ended == "" {
-		p.ended = EndedRequests
-		if p.window.cohort < p.window.requests {
-			p.ended = EndedTime
-		}
-	}
-	if was != finished && now == finished {
-		close(p.done)
-	}
-}
-
-// fail ends the probe without a measurement; Generator.mu is held.
-func (p *probe) fail(err error) {
-	if was := p.window.phase; was != finished {
-		p.err = err
-		p.window.phase = finished
-		p.changed(was)
-	}
-}
-
-// Probe brings the target to the load, measures one window of it and returns
-// what was measured. The load goes on at this level until the next Probe, the
-// end of ctx, or Close. A nil Decider never stops a probe early.
+// Probe brings the target to the load l, measures one window of it, and returns what
+// was measured. The load goes on at this level until the next Probe, Rest, Close, or
+// the end of ctx. d may end the probe early; if it is nil, nothing does.
 //
-// Failed requests are measurements. Errors are: *TargetError for a load that
-// makes no sense; *UnreachableError when connections are refused; ctx's own.
+// Failed requests are part of a measurement and not errors. Errors are *TargetError
+// for a load that makes no sense, *UnreachableError if connections are refused, and
+// the cause of ctx if it ends first; they are wrapped with the level.
 func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement, error) {
 	asked := l.Requests
 	l, err := l.withDefaults()
@@ -91,14 +58,13 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 		return nil, err
 	}
 	w.tokenizer, w.prompts = g.tokenizer, g.prompts
-	if g.closed {
+	if g.books.isClosed() {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())
 	}
 	p := &probe{
 		load:    l,
 		work:    w,
-		window:  window{requests: l.Requests, most: l.Window},
-		done:    make(chan struct{}),
+		stage:   stage{window: window{requests: l.Requests, most: l.Window}, done: make(chan struct{})},
 		queue:   queue{ready: make(chan struct{}, 1)},
 		decider: d,
 		pacer:   pace,
@@ -110,12 +76,13 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	}
 	begun := g.now()
 	health := watchHealth()
-	// Armed by the opening of the window; until then it bounds the transition,
-	// so that a server which never answers does not hold a probe for ever.
-	p.timer = time.AfterFunc(transitionLimit(l, g.target), func() { g.expire(p) })
+	// The opening of the window arms the timer again. Until then it bounds the
+	// transition, so that a server which never answers does not hold a probe
+	// forever.
+	p.timer = time.AfterFunc(transitionLimit(l, g.target), func() { g.books.expire(p) })
 	defer p.timer.Stop()
 
-	g.raise(ctx, p, w)
+	g.raise(ctx, p)
 	collected := make(chan struct{})
 	go func() {
 		defer close(collected)
@@ -125,53 +92,34 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	case <-p.done:
 	case <-ctx.Done():
 	}
-	g.mu.Lock()
-	g.probe = nil // from here on no record reaches p
-	ended, err, skipped := p.ended, p.err, p.skipped
-	whole := p.window.phase == finished
-	g.mu.Unlock()
+	reached := g.books.release(p)
 	p.queue.shut()
 	<-collected
 	seen := health.end()
 	switch {
-	case err != nil:
-		g.stop()
-		return nil, fmt.Errorf("probe %s: %w", l.level(), err)
-	case !whole:
+	case reached.err != nil:
+		g.books.stop()
+		return nil, fmt.Errorf("probe %s: %w", l.level(), &UnreachableError{URL: g.target.Redacted(), Err: reached.err})
+	case reached.window.phase != finished:
 		return nil, fmt.Errorf("probe %s: %w", l.level(), context.Cause(ctx))
 	}
-	m := p.measure(ended, g.epoch, begun, g.now(), seen)
-	if skipped > 0 {
-		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d requests were due and not sent, since %d were in flight", ErrUnsaturated, skipped, mostInFlight))
+	m := p.measure(reached.ended, g.epoch, begun, g.now(), seen)
+	if reached.skipped > 0 {
+		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d requests were due and not sent, because %d were in flight",
+			ErrUnsaturated, reached.skipped, mostInFlight))
 	}
 	return m, nil
 }
 
-// transitionLimit bounds ramp and settling: the window's own length, but long
-// enough for two requests that only just stay within their timeout.
+// transitionLimit returns how long ramp and settling may take: as long as the window,
+// but at least as long as two requests that only just stay within their timeout.
 func transitionLimit(l Load, t Target) time.Duration {
 	return max(l.Window, 2*t.Timeout)
 }
 
-// expire ends the phase that has lasted too long: it closes a window at its
-// length, and opens one whose transition does not end.
-func (g *Generator) expire(p *probe) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.probe != p {
-		return
-	}
-	was := p.window.phase
-	if was < measuring {
-		p.window.phase, p.window.open = measuring, g.now()
-	} else {
-		p.window.shut(g.now(), g.serial)
-	}
-	p.changed(was)
-}
-
 // collect parses records as they end, keeps what the window wants, and feeds the
-// decider. It is the only goroutine that does so.
+// decider, until the queue is shut. It runs on a goroutine of its own: parsing costs
+// more than reading, and a slot that parsed would send its next request late.
 func (g *Generator) collect(p *probe) {
 	for {
 		recs, open := p.queue.take()
@@ -180,11 +128,10 @@ func (g *Generator) collect(p *probe) {
 				g.inspect(rec)
 			}
 			p.keep(rec.parse(p.stream), rec.ticket.probe == p)
-			rec.reset()
-			g.records.Put(rec)
+			g.recycle(rec)
 		}
 		if why := p.enough(); why != "" {
-			g.cut(p, why)
+			g.books.cut(p, why)
 		}
 		if !open {
 			return
@@ -192,6 +139,8 @@ func (g *Generator) collect(p *probe) {
 	}
 }
 
+// keep takes in a request that has ended. own says that it started for this probe and
+// not for an earlier one.
 func (p *probe) keep(q Request, own bool) {
 	q.Good = len(p.load.SLO) > 0 && q.meets(p.load.SLO)
 	if q.Failure != nil {
@@ -208,9 +157,10 @@ func (p *probe) keep(q Request, own bool) {
 	p.others = append(p.others, q)
 }
 
-// enough says why the probe may end before its window is over; empty: it may
-// not.
-func (p *probe) enough() (why string) {
+// enough says why the probe may end before its window is over. It is empty if the
+// probe must go on. The decider sees the cohort in the order of starts: in the order
+// of ends, short requests would come first and look like the whole.
+func (p *probe) enough() (why Ended) {
 	if p.stopped {
 		return ""
 	}
@@ -232,33 +182,17 @@ func (p *probe) enough() (why string) {
 	return ""
 }
 
-// cut ends the probe where it stands.
-func (g *Generator) cut(p *probe, why string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	was := p.window.phase
-	if was == finished {
-		return
-	}
-	if was == measuring {
-		p.window.close = g.now()
-	}
-	for _, start := range g.flying {
-		p.running = append(p.running, start)
-	}
-	p.window.phase, p.ended = finished, why
-	p.changed(was)
-}
-
-// queue hands records from slots to the collector without ever blocking a slot:
-// a full channel would hold up the load it measures.
+// queue hands records from the slots to the collector, and never blocks a slot. A
+// buffered channel would be simpler, but a slot that finds it full waits, and the
+// load that is measured waits with it.
 type queue struct {
 	mu    sync.Mutex
 	recs  []*record
 	shutd bool
-	ready chan struct{}
+	ready chan struct{} // has a capacity of 1
 }
 
+// put appends a record.
 func (q *queue) put(rec *record) {
 	q.mu.Lock()
 	q.recs = append(q.recs, rec)
@@ -266,6 +200,7 @@ func (q *queue) put(rec *record) {
 	q.wake()
 }
 
+// shut says that no record will follow.
 func (q *queue) shut() {
 	q.mu.Lock()
 	q.shutd = true
@@ -273,6 +208,8 @@ func (q *queue) shut() {
 	q.wake()
 }
 
+// wake lets take look again. One pending wake-up is enough, however many records
+// there are.
 func (q *queue) wake() {
 	select {
 	case q.ready <- struct{}{}:
@@ -280,8 +217,8 @@ func (q *queue) wake() {
 	}
 }
 
-// take waits for records and returns all there are; open is false when these
-// were the last.
+// take waits for records and returns all there are. open is false if these were the
+// last.
 func (q *queue) take() (recs []*record, open bool) {
 	<-q.ready
 	q.mu.Lock()

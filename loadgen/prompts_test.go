@@ -14,7 +14,7 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 )
 
-// TestReadPrompts: every accepted form, and what each refusal says.
+// TestReadPrompts checks every accepted form of a prompt, and what each refusal says.
 func TestReadPrompts(t *testing.T) {
 	for _, tt := range []struct {
 		why, file string
@@ -25,16 +25,19 @@ func TestReadPrompts(t *testing.T) {
 		{why: "a string", file: `"one two"`, bodies: []string{`"one two"`}, words: 2},
 		{why: "AIPerf's single turns", file: "{\"text\":\"a\"}\n{\"text\":\"b c\"}\n", bodies: []string{`"a"`, `"b c"`}, words: 3},
 		{why: "a prompt by its OpenAI name", file: `{"prompt":"a\nb"}`, bodies: []string{`"a\nb"`}, words: 2},
-		{why: "blank lines, CRLF and a byte order mark", file: "\xef\xbb\xbf\r\n\"a\"\r\n\n\"b\"", bodies: []string{`"a"`, `"b"`}, words: 2},
-		{why: "messages go as they are", file: `{"messages":[{"role":"system","content":"be brief"},{"role":"user","content":[{"type":"text","text":"hi you"}],"name":"x"}]}`,
-			bodies: []string{`[{"role":"system","content":"be brief"},{"role":"user","content":[{"type":"text","text":"hi you"}],"name":"x"}]`}, words: 4},
+		{why: "blank lines, CRLF and a byte order mark", file: "\xef\xbb\xbf\r\n\"a\"\r\n\n\"b\"", bodies: []string{`"a"`, `"b"`},
+			words: 2},
+		{why: "messages go as they are", file: `{"messages":[{"role":"system","content":"be brief"},{"role":"user",` +
+			`"content":[{"type":"text","text":"hi you"}],"name":"x"}]}`,
+			bodies: []string{`[{"role":"system","content":"be brief"},{"role":"user","content":[{"type":"text","text":"hi you"}],` +
+				`"name":"x"}]`}, words: 4},
 		{why: "no prompt", file: "\n\n", says: "no prompt"},
 		{why: "an empty prompt", file: "\"a\"\n{\"text\":\"\"}", says: "line 2: the prompt is empty"},
 		{why: "broken JSON", file: `{"text":`, says: "line 1"},
 		{why: "a field that would change what is measured", file: `{"text":"a","delay":5}`, says: `unknown field "delay"`},
-		{why: "two prompts in one", file: `{"text":"a","prompt":"b"}`, says: "wants one of"},
-		{why: "neither", file: `{}`, says: "wants one of"},
-		{why: "two values in a line", file: `{"text":"a"}{"text":"b"}`, says: "more than one value"},
+		{why: "two prompts in one", file: `{"text":"a","prompt":"b"}`, says: "must have exactly one of"},
+		{why: "neither", file: `{}`, says: "must have exactly one of"},
+		{why: "two values in a line", file: `{"text":"a"}{"text":"b"}`, says: "more than one JSON value"},
 		{why: "a message without a role", file: `{"messages":[{"content":"a"}]}`, says: "message 0 is not an object with a role"},
 		{why: "a content of another kind", file: `{"messages":[{"role":"user","content":5}]}`, says: "neither text nor"},
 		{why: "a number", file: "5", says: "write a prompt as"},
@@ -56,11 +59,12 @@ func TestReadPrompts(t *testing.T) {
 	}
 }
 
-// TestPromptBodies: a file's prompts stand where made-up ones do, in the file's
-// order, over and over, whatever the protocol.
+// TestPromptBodies checks that a file's prompts take the place of made-up ones, in
+// the file's order, over and over, with either protocol.
 func TestPromptBodies(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "prompts.jsonl")
-	require.NoError(t, os.WriteFile(path, []byte("\"say \\\"hi\\\"\"\n{\"messages\":[{\"role\":\"system\",\"content\":\"x\"},{\"role\":\"user\",\"content\":\"y\"}]}\n"), 0o666))
+	require.NoError(t, os.WriteFile(path, []byte("\"say \\\"hi\\\"\"\n{\"messages\":[{\"role\":\"system\",\"content\":\"x\"},"+
+		"{\"role\":\"user\",\"content\":\"y\"}]}\n"), 0o666))
 	target := Target{URL: "http://127.0.0.1:1", Model: "m", Prompts: path}
 	g, err := New(target)
 	require.NoError(t, err)
@@ -93,7 +97,7 @@ func TestPromptBodies(t *testing.T) {
 	assert.ErrorContains(t, err, path+"x")
 }
 
-// TestPromptsSent: a probe sends the file's prompts, and counts them.
+// TestPromptsSent checks that a probe sends the file's prompts and counts them.
 func TestPromptsSent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "prompts.jsonl")
 	require.NoError(t, os.WriteFile(path, []byte(`"a b c"`), 0o666))
@@ -109,10 +113,11 @@ func TestPromptsSent(t *testing.T) {
 	assert.EqualValues(t, 3, v, "what the server counted: the file's words, and not 500")
 }
 
-// FuzzPrompts: a file is refused or read, and each of its prompts is sound JSON
-// that counts for something.
+// FuzzPrompts checks that a file is either refused or read, and that each of its
+// prompts is then sound JSON with at least one token.
 func FuzzPrompts(f *testing.F) {
-	for _, s := range []string{"\"a\"\n{\"text\":\"b\"}", `{"messages":[{"role":"user","content":[{"text":"x"}]}]}`, `{"messages":[{"role":"user"}]}`, "{}", "\"\\ud800\"", "\xef\xbb\xbf\n", `{"TEXT":"a","Text":"b"}`} {
+	for _, s := range []string{"\"a\"\n{\"text\":\"b\"}", `{"messages":[{"role":"user","content":[{"text":"x"}]}]}`,
+		`{"messages":[{"role":"user"}]}`, "{}", "\"\\ud800\"", "\xef\xbb\xbf\n", `{"TEXT":"a","Text":"b"}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {

@@ -16,8 +16,8 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
-// TestReady: what waiting may mend is waited for, and what it cannot ends at
-// once with an error of its own type.
+// TestReady checks that Ready waits for what waiting may mend, and that anything else
+// ends it at once with an error of its own type.
 func TestReady(t *testing.T) {
 	const patience = 30 * time.Second
 	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
@@ -26,23 +26,26 @@ func TestReady(t *testing.T) {
 	for _, tt := range []struct {
 		why    string
 		dial   error  // of every dial
-		answer answer // to every POST; nil: sound
+		answer answer // to every POST; a sound one if nil
 		tls    *tls.Config
 		target loadgen.Target
-		err    any // nil: ready
+		err    any // nil if it becomes ready
 		says   string
 		waits  bool // it is tried until the time is up
 	}{
 		{why: "a sound server"},
 		{why: "refused", dial: refused, err: unreachable, says: "not ready after 30s", waits: true},
 		{why: "a dial that gets no answer", dial: errStalls, err: unreachable, says: "not ready after 30s", waits: true},
-		{why: "a name that cannot be resolved for now", dial: &net.DNSError{Err: "try again", Name: "x", IsTemporary: true}, err: unreachable, waits: true},
-		{why: "no such host", dial: &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, err: unreachable, says: "no such host"},
+		{why: "a name that cannot be resolved for now", dial: &net.DNSError{Err: "try again", Name: "x", IsTemporary: true},
+			err: unreachable, waits: true},
+		{why: "no such host", dial: &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, err: unreachable,
+			says: "no such host"},
 		{why: "a certificate nobody knows", tls: &tls.Config{}, err: unreachable, says: "certificate"},
 		{why: "503", answer: status(503, "", "loading"), err: unreachable, says: "loading", waits: true},
 		{why: "429", answer: status(429, "", ""), err: unreachable, waits: true},
 		{why: "401 without a key", answer: status(401, "", ""), err: unauthorized, says: "none is set"},
-		{why: "403 with a key", answer: status(403, "", ""), target: loadgen.Target{APIKey: "k"}, err: unauthorized, says: "refuses the API key"},
+		{why: "403 with a key", answer: status(403, "", ""), target: loadgen.Target{APIKey: "k"}, err: unauthorized,
+			says: "refuses the API key"},
 		{why: "a model that is not listed", target: loadgen.Target{Model: "other"}, err: model, says: "it serves m"},
 		{why: "a model that it does not know after all", answer: status(404, "", `{"error":{"message":"no such model"}}`), err: model},
 		{why: "no such path", answer: status(404, "", "404 page not found"), err: protocol},

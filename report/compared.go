@@ -85,8 +85,8 @@ func (v *view) compared(t *text) {
 func (v *view) floor(t *text, g *recipes.Gate) {
 	at := v.AtFloor()
 	was := digits(g.Was)
-	if finite(g.Lo) && finite(g.Hi) {
-		was += fmt.Sprintf(" (95%% CI [%s, %s])", digits(g.Lo), digits(g.Hi))
+	if g.Level > 0 && finite(g.Lo) && finite(g.Hi) {
+		was += fmt.Sprintf(" (%s CI [%s, %s])", part(g.Level), digits(g.Lo), digits(g.Hi))
 	}
 	text := fmt.Sprintf(
 		"gate: the boundary was %s in %s; with a tolerance of %s, the limits must hold at %s: P %s after %s there",

@@ -110,7 +110,7 @@ func fitHeadline(fit sweep.TTFTFit) string {
 	}
 	s := fmt.Sprintf("%s (r² %.3f", equation(fit), fit.RSquared)
 	if !fit.Confident {
-		s += " < " + digits(fit.Floor)
+		s += " < " + digits(fit.LeastR2)
 	}
 	return s + ")"
 }
@@ -157,7 +157,7 @@ func (v *view) fit(t *text, fit sweep.TTFTFit) {
 	switch {
 	case len(fit.Coefficients) == 0:
 	case !fit.Confident:
-		t.paragraph("low confidence: r² %.3f is below %s; rely on the points below, not on the equation", fit.RSquared, digits(fit.Floor))
+		t.paragraph("low confidence: r² %.3f is below %s; rely on the points below, not on the equation", fit.RSquared, digits(fit.LeastR2))
 	case len(fit.Coefficients) == 2 && fit.Coefficients[0] > 0: // a line: its slope is ms a token
 		t.paragraph("prefill at %s prompt tokens/s plus a constant %s",
 			count(int(rounded(1000/fit.Coefficients[0]))), value(fit.Coefficients[1], "ms"))

@@ -228,12 +228,13 @@ func (v *view) best(t *text) {
 // next names the smallest concurrency above the answer that was tried and missed;
 // empty where there is none.
 func (v *view) next() string {
-	if v.Plan.Search == nil || math.IsNaN(v.Boundary.Hi) {
+	_, hi := v.Boundary.Ends()
+	if v.Plan.Search == nil || math.IsNaN(hi) {
 		return ""
 	}
 	for i := len(v.probes) - 1; i >= 0; i-- {
 		p := v.probes[i]
-		if p.Step.At[0] != v.Boundary.Hi {
+		if p.Step.At[0] != hi {
 			continue
 		}
 		if broken := p.missedLimits(true); broken != "" {
@@ -270,8 +271,8 @@ func (v *view) tiers(t *text) {
 		if !math.IsNaN(a.Safe) {
 			how = "met up to concurrency " + value(a.Safe, "")
 		}
-		if !math.IsNaN(a.Hi) {
-			how += ", missed at " + value(a.Hi, "")
+		if _, hi := a.Ends(); !math.IsNaN(hi) {
+			how += ", missed at " + value(hi, "")
 		}
 		var limits []string
 		for _, k := range tier.Limits {

@@ -57,7 +57,8 @@ func (v *view) history(w io.Writer) error {
 // tier is the answer of the i-th tier.
 func (v *view) tier(i int) tierResult {
 	t, a := v.Plan.Tiers[i], v.Tiers[i]
-	r := tierResult{Label: t.Label, Safe: num(a.Safe), Estimate: num(a.Estimate), CI: loHi{num(a.Lo), num(a.Hi)}, Reason: a.Reason}
+	lo, hi := a.Ends()
+	r := tierResult{Label: t.Label, Safe: num(a.Safe), Estimate: num(a.Estimate), CI: loHi{num(lo), num(hi)}, Reason: a.Reason}
 	for _, k := range t.Limits {
 		r.Filters = append(r.Filters, filterOf(v.Plan.Limits[k]))
 	}
@@ -124,7 +125,7 @@ func (v *view) iteration(p probe) iteration {
 		it.Objectives = append(it.Objectives, num(g.Value))
 	}
 	for k, r := range p.Readings {
-		margin := p.Observed.Limits[k].Value
+		margin := p.Observed.Margins[k].Value
 		it.Observations = append(it.Observations,
 			reading{filterOf(r.Limit), num(r.Value), num(r.Adjusted), num(margin), r.Exceeded, r.Of, r.Holds, num(r.Pass)})
 	}
@@ -153,7 +154,7 @@ func observationOf(p probe) observation {
 	for _, x := range s.At {
 		o.At = append(o.At, num(x))
 	}
-	for _, l := range s.Limits {
+	for _, l := range s.Margins {
 		o.Limits = append(o.Limits, marginSeen{estimate{num(l.Value), num(l.SE)}, num(l.Pass)})
 	}
 	for _, g := range s.Goals {
@@ -167,7 +168,7 @@ func observationOf(p probe) observation {
 // list is empty rather than null.
 func (v *view) bestTrials() []bestTrial {
 	out := []bestTrial{}
-	best, feasible := v.BestTrials()
+	best, feasible := v.BestProbes()
 	for _, i := range best {
 		it := v.iteration(v.probes[i])
 		// The answer is feasible even where this one visit looks like a miss:
@@ -186,7 +187,8 @@ func (v *view) boundary() *boundary {
 	}
 	a := v.Boundary
 	b := &boundary{Path: v.Plan.Search.Space[0].Path, Safe: num(a.Safe), Estimate: num(a.Estimate)}
-	b.CI.Lo, b.CI.Hi = num(a.Lo), num(a.Hi)
+	lo, hi := a.Ends()
+	b.CI = loHi{num(lo), num(hi)}
 	for _, p := range v.probes {
 		x := p.Step.At[0]
 		if x == a.Safe {

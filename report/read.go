@@ -86,10 +86,10 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 		}
 		o.Probes = append(o.Probes, p)
 	}
-	o.Boundary.Safe, o.Boundary.Estimate = math.NaN(), math.NaN()
+	nan := math.NaN()
+	o.RestoreBoundary(nan, nan, nan, nan)
 	if b := h.Boundary; b != nil {
-		o.Boundary.Safe, o.Boundary.Estimate = float64(b.Safe), float64(b.Estimate)
-		o.Boundary.Lo, o.Boundary.Hi = float64(b.CI.Lo), float64(b.CI.Hi)
+		o.RestoreBoundary(float64(b.Safe), float64(b.Estimate), float64(b.CI.Lo), float64(b.CI.Hi))
 	}
 	return o, nil
 }
@@ -152,14 +152,14 @@ func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 		return p, fmt.Errorf("has the unknown state %q", seen.State)
 	}
 	o := &p.Observed
-	o.At, o.Requests = at, seen.Requests
+	o.At, o.Asked, o.Requests = at, p.Step, seen.Requests
 	for k, r := range it.Observations {
 		p.Readings = append(p.Readings, sla.Reading{
 			Limit: r.limit(), Value: float64(r.Observed), Adjusted: float64(r.Adjusted), Lo: math.NaN(), Hi: math.NaN(),
 			Exceeded: r.Exceeded, Of: r.Of, Holds: r.Holds, Pass: float64(r.Pass),
 		})
 		m := seen.Limits[k]
-		o.Limits = append(o.Limits, plan.Limit{Estimate: m.estimate.plan(), Pass: float64(m.Pass)})
+		o.Margins = append(o.Margins, plan.Margin{Estimate: m.estimate.plan(), Pass: float64(m.Pass)})
 	}
 	for _, g := range seen.Goals {
 		o.Goals = append(o.Goals, g.plan())

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -53,40 +55,66 @@ func spec(p recipes.Prober, style recipes.Style) recipes.Spec {
 func TestResume(t *testing.T) {
 	for _, style := range []recipes.Style{recipes.Monotonic, recipes.SmoothIsotonic, recipes.BO, recipes.Optuna} {
 		t.Run(string(style), func(t *testing.T) {
-			r, err := recipes.Lookup("max-throughput-ttft-sla")
-			require.NoError(t, err)
-			whole, err := recipes.Run(t.Context(), r, spec(&noisy{visits: map[int]int{}}, style))
-			require.NoError(t, err)
-			n := len(whole.Probes)
-			for _, at := range []int{1, 2, n / 2, n - 1} {
-				lost := errors.New("lost")
-				first := &noisy{visits: map[int]int{}, stop: func(probe int) error {
-					if probe == at {
-						return lost
-					}
-					return nil
-				}}
-				broken, err := recipes.Run(t.Context(), r, spec(first, style))
-				require.ErrorIs(t, err, lost)
-				var file bytes.Buffer
-				require.NoError(t, report.History(&file, broken))
-				earlier, err := report.ReadHistory(&file)
+			synctest.Test(t, func(t *testing.T) { // a failed probe is tried again, some time later
+				r, err := recipes.Lookup("max-throughput-ttft-sla")
 				require.NoError(t, err)
+				whole, err := recipes.Run(t.Context(), r, spec(&noisy{visits: map[int]int{}}, style))
+				require.NoError(t, err)
+				n := len(whole.Probes)
+				for _, at := range []int{1, 2, n / 2, n - 1} {
+					lost := errors.New("lost")
+					first := &noisy{visits: map[int]int{}, stop: func(probe int) error {
+						if probe == at {
+							return lost
+						}
+						return nil
+					}}
+					broken, err := recipes.Run(t.Context(), r, spec(first, style))
+					require.ErrorIs(t, err, lost)
+					var file bytes.Buffer
+					require.NoError(t, report.History(&file, broken))
+					earlier, err := report.ReadHistory(&file)
+					require.NoError(t, err)
 
-				s := spec(&noisy{visits: first.visits}, style)
-				s.Workload.Seed = 99 // the earlier run's wins
-				s.Resume = earlier
-				out, err := recipes.Run(t.Context(), r, s)
-				require.NoError(t, err)
-				assert.Equal(t, at, out.Resumed)
-				require.Len(t, out.Probes, len(whole.Probes), "after %d probes", at)
-				for i := range whole.Probes {
-					assert.Equal(t, whole.Probes[i].Step, out.Probes[i].Step)
+					s := spec(&noisy{visits: first.visits}, style)
+					s.Workload.Seed = 99 // the earlier run's wins
+					s.Resume = earlier
+					out, err := recipes.Run(t.Context(), r, s)
+					require.NoError(t, err)
+					assert.Equal(t, at, out.Resumed)
+					require.Len(t, out.Probes, len(whole.Probes), "after %d probes", at)
+					for i := range whole.Probes {
+						assert.Equal(t, whole.Probes[i].Step, out.Probes[i].Step)
+					}
+					assert.Equal(t, whole.Best.Concurrency(), out.Best.Concurrency())
+					assert.Equal(t, whole.Boundary.Safe, out.Boundary.Safe)
+					assert.Equal(t, whole.Reason, out.Reason)
+					assert.Equal(t, whole.Verdict, out.Verdict)
 				}
-				assert.Equal(t, whole.Best.Concurrency(), out.Best.Concurrency())
-				assert.Equal(t, whole.Boundary.Safe, out.Boundary.Safe)
-				assert.Equal(t, whole.Reason, out.Reason)
-				assert.Equal(t, whole.Verdict, out.Verdict)
+			})
+		})
+	}
+}
+
+// A file has the ends of an interval and those of a bracket in one place; reading it back
+// tells them apart.
+func TestReadBoundary(t *testing.T) {
+	r, err := recipes.Lookup("max-throughput-ttft-sla")
+	require.NoError(t, err)
+	for style, level := range map[recipes.Style]float64{
+		recipes.Monotonic: 0, recipes.SmoothIsotonic: 0.95, recipes.Sequential: 0.95, recipes.BO: 0.90, recipes.Optuna: 0.90,
+	} {
+		t.Run(string(style), func(t *testing.T) {
+			out, err := recipes.Run(t.Context(), r, spec(&noisy{visits: map[int]int{}}, style))
+			require.NoError(t, err)
+			assert.Equal(t, level, out.Boundary.Level)
+			var file bytes.Buffer
+			require.NoError(t, report.History(&file, out))
+			back, err := report.ReadHistory(&file)
+			require.NoError(t, err)
+			assert.Equal(t, fmt.Sprint(out.Boundary.Interval, out.Boundary.Bracket), fmt.Sprint(back.Boundary.Interval, back.Boundary.Bracket))
+			for i, p := range back.Probes {
+				assert.Equal(t, out.Probes[i].Step, p.Observed.Asked, "the step is read back, too")
 			}
 		})
 	}
@@ -108,9 +136,9 @@ func TestResumeRefused(t *testing.T) {
 		says   string
 	}{
 		{"recipe", func(*recipes.Spec) {}, "max-throughput-ttft-sla", "its recipe was max-concurrency-under-sla"},
-		{"style", func(s *recipes.Spec) { s.Inputs.Style = recipes.BO }, r.Name, "its style was monotonic and is bo"},
-		{"limit", func(s *recipes.Spec) { s.Inputs.TTFT = new(100.0) }, r.Name, "its SLA was [ttft p95 < 200ms] and is [ttft p95 < 100ms]"},
-		{"workload", func(s *recipes.Spec) { s.Workload.ISL = 7 }, r.Name, "its workload was 550/128 tokens and is 7/128 tokens"},
+		{"style", func(s *recipes.Spec) { s.Inputs.Style = recipes.BO }, r.Name, "its style was monotonic and is now bo"},
+		{"limit", func(s *recipes.Spec) { s.Inputs.TTFT = new(100.0) }, r.Name, "its SLA was [ttft p95 < 200ms] and is now [ttft p95 < 100ms]"},
+		{"workload", func(s *recipes.Spec) { s.Workload.ISL = 7 }, r.Name, "its workload was 550/128 tokens and is now 7/128 tokens"},
 		{"probe", func(s *recipes.Spec) { s.Workload.Requests = 7 }, r.Name, "its probe was 1 × 300 requests"},
 		{"space", func(s *recipes.Spec) { s.Inputs.Concurrency = recipes.Bounds{Max: new(7)} }, r.Name, "its search space was"},
 	} {

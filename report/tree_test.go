@@ -19,7 +19,10 @@ import (
 	"github.com/aiperf-go/aiperf/report"
 )
 
-var updateTree = flag.Bool("update-tree", false, "rewrite testdata/house/trees.txt")
+var (
+	updateTree = flag.Bool("update-tree", false, "rewrite testdata/house/trees.txt")
+	keepTree   = flag.String("tree", "", "keep the files of TestArtifactTree in this folder")
+)
 
 // treeRuns are the runs whose artifacts are held byte for byte: every recipe
 // and every style, what changes a page, tiers and a search over two dimensions.
@@ -37,13 +40,12 @@ func treeRuns() []modelRun {
 
 // TestArtifactTree holds every file of those runs against testdata/house/trees.txt,
 // which has the sum of each. In virtual time the same run writes the same bytes,
-// times included. A change on purpose is written by -update-tree; AIPERF_TREE
-// names a folder to keep the files in, so that two versions can be compared by
-// diff -r.
+// times included. A change on purpose is written by -update-tree; -tree names a
+// folder to keep the files in, so that two versions can be compared by diff -r.
 func TestArtifactTree(t *testing.T) {
 	const file = "../testdata/house/trees.txt"
 	var lines []string
-	root := os.Getenv("AIPERF_TREE")
+	root := *keepTree
 	if root == "" {
 		root = t.TempDir()
 	}

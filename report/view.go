@@ -73,7 +73,7 @@ func (v *view) shown() *probe {
 		// A margin is positive when its limit is missed: the probe is as good as its
 		// worst one.
 		worst := math.Inf(-1)
-		for _, l := range v.probes[i].Observed.Limits {
+		for _, l := range v.probes[i].Observed.Margins {
 			if !math.IsNaN(l.Value) {
 				worst = max(worst, l.Value)
 			}

@@ -10,14 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzRead: whatever the file, reading it ends in a typed error or in a tokenizer
+// FuzzRead checks that reading any file ends in a typed error, or in a tokenizer
 // whose tokens spell the text.
 func FuzzRead(f *testing.F) {
 	for _, family := range families {
 		f.Add(string(vocabulary(family)), "the dog's <|eot_id|> 123")
 	}
 	f.Add(`{"model":{"vocab":{"a":0},"merges":["a b",["a","b"]]},"pre_tokenizer":{"type":"ByteLevel"}}`, "a")
-	f.Add(`{"added_tokens":[{"id":-1,"content":""}],"normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"Sequence","pretokenizers":[]}}`, "")
+	f.Add(`{"added_tokens":[{"id":-1,"content":""}],"normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"Sequence","pretokenizers":[]}}`,
+		"")
 	f.Fuzz(func(t *testing.T, file, text string) {
 		tok, err := Read(strings.NewReader(file))
 		if err != nil {
@@ -29,7 +30,8 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// FuzzEncode: any text comes back, byte for byte, and counting is encoding.
+// FuzzEncode checks that any text comes back, byte for byte, and that counting agrees
+// with encoding.
 func FuzzEncode(f *testing.F) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range 20 {
