@@ -22,13 +22,13 @@ func RunRecipe(t T, name string, opts ...Option) *recipes.Outcome {
 	return Run(t, r, opts...)
 }
 
-// Run runs a recipe and asserts its answer: a verdict of met passes, missed and
-// inconclusive fail the test (not with ReportOnly), and what could not be
-// measured ends it. The outcome is never nil, and complete also after a failed
-// assertion.
+// Run runs a recipe and asserts its answer: a verdict of met passes, and missed and
+// inconclusive fail the test unless ReportOnly is given. A run that could not be
+// measured ends the test. The outcome is never nil, and it is complete even after a
+// failed assertion.
 //
 // Without an endpoint (no Endpoint, no AIPERF_URL, not Simulated) the test is
-// skipped, or fails when AIPERF_REQUIRE is set. So it is with -short, when the
+// skipped, or fails if AIPERF_REQUIRE is set. The same holds with -short if the
 // recipe measures more than one point.
 //
 // In a benchmark the run's metrics become those of the benchmark's line, the mean
@@ -79,7 +79,7 @@ func (c *config) check(t T, r *recipes.Recipe) (ok bool) {
 		return false
 	}
 	if n, skip := short(r, c.spec.Inputs); skip {
-		leave(t, fmt.Sprintf("-short: recipe %s measures up to %d points; leave -short out", r.Name, n))
+		leave(t, fmt.Sprintf("-short: recipe %s measures up to %d points; run it without -short", r.Name, n))
 		return false
 	}
 	return true
@@ -89,7 +89,7 @@ func (c *config) check(t T, r *recipes.Recipe) (ok bool) {
 func leave(t T, why string) {
 	t.Helper()
 	if required() {
-		fatal(t, "%s (AIPERF_REQUIRE is set: a skipped gate would be a green gate)", why)
+		fatal(t, "%s (AIPERF_REQUIRE is set, so the test fails instead of being skipped)", why)
 		return
 	}
 	t.Skipf("%s", why)
@@ -243,6 +243,8 @@ type engine struct {
 	err   error
 }
 
+// start runs work on its own goroutine. It closes lines when the work is done, and
+// turns a panic into an error.
 func start(r *recipes.Recipe, lines chan string, work func() error) *engine {
 	e := &engine{lines: lines, done: make(chan struct{})}
 	go func() {
@@ -258,12 +260,13 @@ func start(r *recipes.Recipe, lines chan string, work func() error) *engine {
 	return e
 }
 
+// result waits for the run and returns its error.
 func (e *engine) result() error {
 	<-e.done
 	return e.err
 }
 
-// wait ends a run that the test has left, and leaves nothing of it behind.
+// wait cancels a run that the test has left, and waits for its goroutines.
 func (e *engine) wait(cancel context.CancelFunc) {
 	cancel()
 	for range e.lines { // whoever wants to log is not to wait for a test that is gone
