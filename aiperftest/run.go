@@ -106,6 +106,12 @@ func (c *config) hold(t T, r *recipes.Recipe) (_ context.Context, release func()
 			held[i]()
 		}
 	}
+	holding := false
+	defer func() { // also when t leaves by runtime.Goexit on the way
+		if !holding {
+			release()
+		}
+	}()
 	if c.simulated != nil {
 		c.simulate(t)
 	}
@@ -114,7 +120,6 @@ func (c *config) hold(t T, r *recipes.Recipe) (_ context.Context, release func()
 	if c.spec.Prober == nil { // one that runs in a synctest bubble must not meet signals
 		heeding, stop, err := untilSignal(ctx)
 		if err != nil {
-			release()
 			return nil, nil, fmt.Errorf("recipe %q: %w", r.Name, err)
 		}
 		held = append(held, stop)
@@ -125,12 +130,12 @@ func (c *config) hold(t T, r *recipes.Recipe) (_ context.Context, release func()
 		for _, endpoint := range c.endpoints() {
 			free, err := hold(ctx, t, endpoint)
 			if err != nil {
-				release()
 				return nil, nil, err
 			}
 			held = append(held, free)
 		}
 	}
+	holding = true
 	return ctx, release, nil
 }
 
