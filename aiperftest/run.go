@@ -101,7 +101,7 @@ func leave(t T, why string) {
 func (c *config) hold(t T, r *recipes.Recipe) (_ context.Context, release func(), err error) {
 	t.Helper()
 	var held []func()
-	release = func() {
+	giveBack := func() {
 		for i := len(held) - 1; i >= 0; i-- {
 			held[i]()
 		}
@@ -109,7 +109,7 @@ func (c *config) hold(t T, r *recipes.Recipe) (_ context.Context, release func()
 	holding := false
 	defer func() { // also when t leaves by runtime.Goexit on the way
 		if !holding {
-			release()
+			giveBack()
 		}
 	}()
 	if c.simulated != nil {
@@ -136,7 +136,7 @@ func (c *config) hold(t T, r *recipes.Recipe) (_ context.Context, release func()
 		}
 	}
 	holding = true
-	return ctx, release, nil
+	return ctx, giveBack, nil
 }
 
 // simulate starts the embedded server for the test.
