@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
@@ -46,12 +47,13 @@ func run(t T, r *recipes.Recipe, c *config) *recipes.Outcome {
 	if !c.check(t, r) {
 		return &recipes.Outcome{}
 	}
-	ctx, release, err := c.hold(t, r)
+	var held holdings
+	defer held.release()
+	ctx, err := c.hold(t, r, &held)
 	if err != nil {
 		fatal(t, "%v", err)
 		return &recipes.Outcome{}
 	}
-	defer release()
 	m, err := c.measure(ctx, t, r)
 	if m.out == nil {
 		fatal(t, "%v", spoken(err))
@@ -95,34 +97,32 @@ func leave(t T, why string) {
 	t.Skipf("%s", why)
 }
 
-// hold takes what a run needs for itself: a context that ends in time and on
-// signals, and the endpoints, in turn with other tests. release gives all of it
-// back, whichever way the test is left.
-func (c *config) hold(t T, r *recipes.Recipe) (_ context.Context, release func(), err error) {
-	t.Helper()
-	var held []func()
-	giveBack := func() {
-		for i := len(held) - 1; i >= 0; i-- {
-			held[i]()
-		}
+// holdings gives back what a run holds, the last thing first. Release is deferred before
+// anything is taken, so that nothing stays held when t panics or leaves by
+// runtime.Goexit while more is being taken.
+type holdings []func()
+
+func (h *holdings) release() {
+	for _, giveBack := range slices.Backward(*h) {
+		giveBack()
 	}
-	holding := false
-	defer func() { // also when t leaves by runtime.Goexit on the way
-		if !holding {
-			giveBack()
-		}
-	}()
+}
+
+// hold takes what a run needs for itself, into held: a context that ends in time and on
+// signals, and the endpoints, in turn with other tests.
+func (c *config) hold(t T, r *recipes.Recipe, held *holdings) (context.Context, error) {
+	t.Helper()
 	if c.simulated != nil {
 		c.simulate(t)
 	}
 	ctx, cancel := contextOf(t, c.ctx)
-	held = append(held, cancel)
+	*held = append(*held, cancel)
 	if c.spec.Prober == nil { // one that runs in a synctest bubble must not meet signals
 		heeding, stop, err := untilSignal(ctx)
 		if err != nil {
-			return nil, nil, fmt.Errorf("recipe %q: %w", r.Name, err)
+			return nil, fmt.Errorf("recipe %q: %w", r.Name, err)
 		}
-		held = append(held, stop)
+		*held = append(*held, stop)
 		ctx = heeding
 	}
 	if c.live() {
@@ -130,13 +130,12 @@ func (c *config) hold(t T, r *recipes.Recipe) (_ context.Context, release func()
 		for _, endpoint := range c.endpoints() {
 			free, err := hold(ctx, t, endpoint)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			held = append(held, free)
+			*held = append(*held, free)
 		}
 	}
-	holding = true
-	return ctx, giveBack, nil
+	return ctx, nil
 }
 
 // simulate starts the embedded server for the test.
