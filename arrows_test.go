@@ -24,7 +24,7 @@ var arrows = map[string][]string{
 	"internal/turn":       {},
 	"internal/surfaces":   {"recipes", "recipes/sla", "recipes/plan", "loadgen", "report/bench"},
 	"internal/boundaries": {"recipes", "loadgen", "loadgen/simserver"},
-	"internal/scenes":     {"loadgen"},
+	"internal/scenes":     {"internal/surfaces", "loadgen"},
 
 	"internal/experiments/accuracy":   {"internal/surfaces", "report/plot"},
 	"internal/experiments/boundaries": {"internal/boundaries"},

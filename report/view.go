@@ -203,8 +203,8 @@ func (v *view) along() (k int, ok bool) {
 	return k, k >= 0
 }
 
-// contradicts is AIPerf's warning that a server is not monotone. It reports whether a probe passes above an earlier failure, or fails at
-// or below an earlier pass.
+// contradicts is AIPerf's warning that a server is not monotone. It reports whether a
+// probe passes above an earlier failure, or fails at or below an earlier pass.
 func (v *view) contradicts(p probe) bool {
 	if len(p.Step.At) != 1 || len(v.Plan.Limits) == 0 {
 		return false
