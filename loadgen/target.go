@@ -143,6 +143,11 @@ func (t Target) headers() http.Header {
 		h[http.CanonicalHeaderKey(k)] = v
 	}
 	h.Set("Content-Type", "application/json")
+	if h["Accept-Encoding"] == nil {
+		// Without the header any encoding may come (RFC 9110, 12.5.3), and a compressor
+		// holds events back.
+		h.Set("Accept-Encoding", "identity")
+	}
 	if t.NoStream {
 		h.Set("Accept", "application/json")
 	} else {
