@@ -80,12 +80,26 @@ func (s *slot) run() {
 		s.perform(rec, tk.work.body(tk.serial))
 		scheduled = rec.eof
 		if pause := s.finish(rec); pause > 0 {
-			if !sleep(s.ctx, pause) {
+			if !s.pause(pause) {
 				return
 			}
 			scheduled = s.g.now()
 		}
 	}
+}
+
+// pause waits for d, or until the load has moved to another level, and reports whether the
+// load still runs. At another level, the slot waits as all slots do there.
+func (s *slot) pause(d time.Duration) bool {
+	for probes := s.g.books.begun(); d > 0; d -= pauseStep {
+		if !sleep(s.ctx, min(d, pauseStep)) {
+			return false
+		}
+		if s.g.books.moved(s, probes) {
+			return sleep(s.ctx, s.g.books.hold(s))
+		}
+	}
+	return true
 }
 
 // finish hands a record to the books, or drops it when no probe wants it, and

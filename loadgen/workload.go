@@ -124,6 +124,14 @@ func newWorkload(t Target, model string, l Load, cal calibration, f fields) (*wo
 // has reports whether bodies have a field.
 func (w *workload) has(field string) bool { _, ok := w.fields[field]; return ok }
 
+// shortening says why answers may be shorter than asked for.
+func (w *workload) shortening() string {
+	if w != nil && w.fields != nil && !w.has("ignore_eos") {
+		return "requests are sent without ignore_eos"
+	}
+	return "the server may not support ignore_eos"
+}
+
 // body returns the i-th request body. It is called on the hot path.
 func (w *workload) body(i uint64) []byte {
 	if w.prompts != nil {

@@ -117,7 +117,7 @@ func TestServerDies(t *testing.T) {
 	defer cancel()
 	var shown atomic.Int32
 	out, err := recipes.Run(ctx, maxConcurrency(t), recipes.Spec{
-		Target:   loadgen.Target{URL: srv.URL},
+		Target:   loadgen.Target{URL: srv.URL, ReadyTimeout: time.Second},
 		Workload: loadgen.Load{ISL: 8, OSL: 4, Requests: 100},
 		Inputs:   recipes.Inputs{TTFT: new(10_000.0)}, // so loose that a late client is not at stake
 		Observe:  func(o *recipes.Outcome) error { shown.Store(int32(len(o.Probes))); return nil },
