@@ -61,6 +61,9 @@ func Run(ctx context.Context, recipe *Recipe, s Spec) (*Outcome, error) {
 	if err := cmp.Or(otherServer(s.Resume, out, false), otherServer(s.Baseline, out, true)); err != nil {
 		return out, r.fail(err)
 	}
+	if err := r.fits(); err != nil {
+		return out, r.fail(named(recipe, err))
+	}
 	r.observe()
 	for {
 		step := r.planner.Next(r.problem, r.history)

@@ -61,6 +61,9 @@ func (r *run) notes(p *Probe) (notes []error) {
 			}
 		}
 	}
+	if e := r.misfit(p); e != nil && !slices.ContainsFunc(o.Warnings, func(w error) bool { return errors.As(w, new(*misfitError)) }) {
+		notes = append(notes, e)
+	}
 	return notes
 }
 
