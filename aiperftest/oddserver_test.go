@@ -38,6 +38,7 @@ type oddServer struct {
 	Refuses []string // fields of the body
 	Status  int      // of the refusal, and its Words
 	Words   string
+	Body    string // in place of an object with Words
 
 	OK      int    // the status of an answer
 	Type    string // its content type
@@ -277,7 +278,12 @@ func (s *oddServer) chat(w http.ResponseWriter, r *http.Request) {
 	}
 	if bad != nil {
 		w.WriteHeader(s.Status)
-		fmt.Fprintf(w, `{"error":{"message":%q}}`, strings.ReplaceAll(s.Words, "$fields", strings.Join(bad, ", ")))
+		var details []string
+		for _, f := range bad {
+			details = append(details, fmt.Sprintf(`{"loc":["body",%q],"msg":"not permitted"}`, f))
+		}
+		io.WriteString(w, first(strings.ReplaceAll(s.Body, "$details", strings.Join(details, ",")),
+			fmt.Sprintf(`{"error":{"message":%q}}`, s.Words)))
 		return
 	}
 	n, isl := max(q.MaxTokens, q.MaxCompletion), 10+len(strings.Fields(q.Messages[0].Content))
