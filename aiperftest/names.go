@@ -57,7 +57,8 @@ var targets = strings.NewReplacer(
 	"set another in Target.APIKey", "give another by AIPERF_API_KEY or aiperftest.APIKey",
 	"name the model in Target.Model", "name the model with AIPERF_MODEL or aiperftest.Model",
 	"with Target.Body", "with aiperftest.Body",
-	"set Target.SamePrompts", "use aiperftest.SamePrompts",
+	`set Target.Protocol to "completions"`, `use aiperftest.EndpointType("completions")`,
+	`set Target.Protocol to "chat"`, `use aiperftest.EndpointType("chat")`,
 )
 
 // spokenError is an error of the engine in the words of a test's author.

@@ -123,6 +123,10 @@ func (g *Generator) greet(ctx context.Context) error {
 	if n := len(b.Chunks); n > 1 {
 		g.pace = pace{first: b.Chunks[0] - b.Start, token: (b.End - b.Chunks[0]) / time.Duration(n-1)}
 	}
+	if !g.identified && !g.target.NoStream && !b.Streamed {
+		g.server.Notes = append(g.server.Notes, errors.New("the server answers in one piece although event streams are asked for; "+
+			"time to first token and inter-token latency have no values"))
+	}
 	g.identify(ctx)
 	return nil
 }
@@ -262,9 +266,7 @@ func (g *Generator) try(ctx context.Context, words, outputs int) (q Request, rec
 
 // refusal returns what the failure of a readiness inference means, nil if it did not fail.
 func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error {
-	u := *g.base
-	u.Path += g.target.path()
-	asked := "POST " + redactURL(u.String())
+	asked := "POST " + g.postURL(g.target)
 	f := q.Failure
 	if f == nil {
 		return nil
@@ -274,6 +276,12 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 		said = answered(asked, f.Status, f.Message)
 	}
 	protocol := &ProtocolError{URL: g.target.Redacted(), Problem: said}
+	if other := g.other(); rec.status == http.StatusNotFound || rec.status == http.StatusMethodNotAllowed {
+		if g.answers(ctx, other) {
+			protocol.Remedy = fmt.Sprintf("the server answers POST %s; set Target.Protocol to %q", g.postURL(other), other.Protocol)
+			return protocol
+		}
+	}
 	switch {
 	case rec.status == 0:
 		return g.unreachable(asked, rec.err)
@@ -297,6 +305,9 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 		return &notYetError{protocol}
 	case refused(rec.status):
 		protocol.Remedy = "change the request's fields with Target.Body, or the workload"
+		if strings.Contains(strings.ToLower(f.Message), "chat template") {
+			protocol.Remedy = fmt.Sprintf("the model is none for chats; set Target.Protocol to %q", Completions)
+		}
 		return protocol
 	case passing(rec.status), accepted(rec.status) && slices.Contains(fleeting, f.Kind):
 		return &notYetError{errors.New(said)}
@@ -304,6 +315,40 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 		protocol.Remedy = "look into the server's log, and for a gateway that cuts streams"
 	}
 	return protocol
+}
+
+// postURL returns where inferences of t are posted, for people.
+func (g *Generator) postURL(t Target) string {
+	u := *g.base
+	u.Path += t.path()
+	return redactURL(u.String())
+}
+
+// other returns the target with the other protocol.
+func (g *Generator) other() Target {
+	t := g.target
+	if t.Protocol = Chat; g.target.Protocol == Chat {
+		t.Protocol = Completions
+	}
+	return t
+}
+
+// answers reports whether the server answers an inference by t's protocol.
+func (g *Generator) answers(ctx context.Context, t Target) bool {
+	w, err := newWorkload(t, g.server.Model, Load{ISL: 8, OSL: 1}, calibration{slope: 1}, g.fields)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, modelsPatience)
+	defer cancel()
+	req := g.request(ctx, w.body(0))
+	req.URL.Path = strings.TrimSuffix(req.URL.Path, g.target.path()) + t.path()
+	resp, err := g.transport.RoundTrip(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	return accepted(resp.StatusCode)
 }
 
 // fleeting lists the failures of an answer that has begun which may be another one soon: the

@@ -106,7 +106,6 @@ func (r *record) parse(streaming bool) Request {
 		r.parseWhole(&q)
 	default:
 		r.parseStream(&q)
-		q.Streamed = streaming
 	}
 	return q
 }
