@@ -53,11 +53,11 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 			return nil, err
 		}
 	}
-	w, err := newWorkload(g.target, g.server.Model, l, g.cal, g.extra)
+	w, err := newWorkload(g.target, g.server.Model, l, g.cal, g.fields)
 	if err != nil {
 		return nil, err
 	}
-	w.tokenizer, w.prompts = g.tokenizer, g.prompts
+	w.tokenizer, w.prompts, w.salt = g.tokenizer, g.prompts, g.salt
 	if g.books.isClosed() {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())
 	}

@@ -71,7 +71,7 @@ func TestPromptBodies(t *testing.T) {
 	defer g.Close()
 	l, err := Load{Concurrency: 1}.withDefaults()
 	require.NoError(t, err)
-	w, err := newWorkload(g.target, "m", l, g.cal, nil)
+	w, err := newWorkload(g.target, "m", l, g.cal, fields{})
 	require.NoError(t, err)
 	w.prompts = g.prompts
 	for i, want := range []string{

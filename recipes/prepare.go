@@ -88,6 +88,7 @@ func (r *run) open(ctx context.Context) (io.Closer, error) {
 	}
 	if p, ok := r.prober.(interface{ Server() loadgen.Server }); ok {
 		o.Server = p.Server()
+		o.Warnings = append(o.Warnings, o.Server.Notes...)
 	}
 	return closer, nil
 }
