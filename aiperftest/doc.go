@@ -45,7 +45,7 @@
 //	          AtLeast          concurrency that the answer must reach
 //	          Tier             a set of limits with an answer of its own
 //	workload  Tokens           prompt and answer lengths; default 550, 128
-//	          Prompts          a JSONL file of prompts
+//	          Prompts          a file of prompts, JSON, CSV or text
 //	          Requests         requests a probe; default 300
 //	          ProbeTime        longest measured window of a probe; default 1m
 //	          ISL, OSL, Pairs  lengths that a recipe sweeps

@@ -146,10 +146,11 @@ func Tokens(isl, osl int) Option {
 	return option(func(c *config) { c.spec.Workload.ISL, c.spec.Workload.OSL = isl, osl })
 }
 
-// Prompts sends the prompts of a JSONL file, in its order and as they are, in
-// place of made-up ones: a line is a JSON string, {"text": "…"} or
-// {"messages": […]} in OpenAI's form. Recipes that sweep prompt lengths refuse it.
-// AIPerf: --input-file.
+// Prompts sends the requests of a file, in its order and as they are, in place of
+// made-up ones: texts, conversations, request bodies and traces in the forms of other
+// load generators, which docs/inputs.md lists. A length of the answer that the file has
+// replaces that of Tokens. Recipes that sweep prompt lengths refuse it. AIPerf:
+// --input-file.
 func Prompts(path string) Option { return option(func(c *config) { c.spec.Target.Prompts = path }) }
 
 // Requests sets how many requests a probe measures. Default: 300. A probe with more

@@ -59,7 +59,7 @@ func New(t Target) (*Generator, error) {
 			return nil, &TargetError{Field: "Tokenizer", Problem: fmt.Sprintf("cannot be used: %v", err)}
 		}
 	}
-	prompts, err := t.prompts()
+	prompts, note, err := t.prompts(tokenizer)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +77,7 @@ func New(t Target) (*Generator, error) {
 		cal:       calibration{slope: 1},
 		records:   sync.Pool{New: func() any { return new(record) }},
 	}
+	g.note(note)
 	g.books = books{
 		now:   g.now,
 		slot:  func(ctx context.Context, id int) *slot { return newSlot(ctx, g, id) },
@@ -84,6 +85,13 @@ func New(t Target) (*Generator, error) {
 		level: level{alive: make(map[int]*slot), flying: make(map[*slot]time.Duration)},
 	}
 	return g, nil
+}
+
+// note adds to what is known of the server, unless err is nil.
+func (g *Generator) note(err error) {
+	if err != nil {
+		g.server.Notes = append(g.server.Notes, err)
+	}
 }
 
 // now is the only clock of the package: the monotonic time since the epoch. A step of

@@ -279,14 +279,17 @@ func (m *Measurement) warn(raised int) {
 		valid++
 		if q.Estimated {
 			estimated++
-		} else if q.OSL != m.Load.OSL {
+		} else if q.OSL != cmp.Or(q.outputs, m.Load.OSL) {
 			off++
 		}
 	}
 	if estimated > 0 {
 		warn(ErrEstimated, "%d of %d answers came without usage, so their tokens were counted from events and words", estimated, valid)
 	}
-	if off > 0 {
+	if off > 0 && slices.ContainsFunc(m.Requests, func(q Request) bool { return q.outputs > 0 }) {
+		warn(ErrLengths, "%d of %d answers do not have the output tokens that the file of prompts asks for; "+
+			"the server may not support ignore_eos", off, valid)
+	} else if off > 0 {
 		warn(ErrLengths, "%d of %d answers do not have %d output tokens; the server may not support ignore_eos", off, valid, m.Load.OSL)
 	}
 }

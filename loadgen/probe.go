@@ -57,7 +57,8 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	if err != nil {
 		return nil, err
 	}
-	w.tokenizer, w.prompts = g.tokenizer, g.prompts
+	w.tokenizer = g.tokenizer
+	w.send(g.prompts)
 	if g.books.isClosed() {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())
 	}

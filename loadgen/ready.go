@@ -25,6 +25,9 @@ type Server struct {
 	Version string
 	// Cold is how long the first inference took that succeeded.
 	Cold time.Duration
+	// Notes says what of the target's settings was not used, or was used in another way
+	// than it was given. It may be empty.
+	Notes []error
 }
 
 // Ready waits until the target answers a real, short inference. An open port proves

@@ -156,6 +156,7 @@ func (r *record) parse(streaming bool) Request {
 	q := Request{
 		Index:     r.ticket.index,
 		serial:    r.ticket.serial,
+		outputs:   r.ticket.work.outputs(r.ticket.serial),
 		Scheduled: r.scheduled,
 		Start:     r.start,
 		EOF:       r.eof,

@@ -54,7 +54,8 @@ type Request struct {
 	// have no values.
 	Streamed bool
 
-	serial uint64 // the number of the request's body in the workload
+	serial  uint64 // the number of the request's body in the workload
+	outputs int    // the output tokens that the file of prompts asks for, 0 if they are the load's
 }
 
 // Failure says how a request failed. It is comparable, so that equal failures can

@@ -46,11 +46,11 @@ type Target struct {
 	// server's prompt cache takes effect.
 	SamePrompts bool
 
-	// Prompts is the path of a JSONL file of prompts. They are sent as they are, in
-	// the order of the file, over and over; the ISL of a load is then not used, and
-	// no unique words open a prompt. A line is a JSON string, {"text": "…"},
-	// {"prompt": "…"} or {"messages": […]} in OpenAI's form. If Prompts is empty,
-	// prompts are made up from common words.
+	// Prompts is the path of a file of prompts. They are sent as they are, in the
+	// order of the file, over and over; the ISL of a load is then not used, and no
+	// unique words open a prompt. What the file says of the answer's length and of
+	// other fields of the body replaces what the load and Body say. docs/inputs.md
+	// lists the forms. If Prompts is empty, prompts are made up from common words.
 	Prompts string
 	// Tokenizer is the path of the model's tokenizer.json (byte-level BPE: GPT-2,
 	// Llama 3, Qwen 2 and their kin). It counts the tokens of prompts and answers

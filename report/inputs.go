@@ -77,6 +77,11 @@ func (v *view) starPayload(body []byte) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encode %q of the request body (Target.Body): %w", k, err)
 		}
+		// A field without secrets is left as it was sent: a file of prompts may have
+		// another value for it.
+		if given, err := json.Marshal(v.Spec.Target.Body[k]); err == nil && bytes.Equal(given, raw) {
+			continue
+		}
 		fields[k] = raw
 	}
 	return json.Marshal(fields)
