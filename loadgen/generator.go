@@ -19,6 +19,7 @@ import (
 type Generator struct {
 	// What New makes of the target. It does not change.
 	target    Target
+	censor    censor
 	base      *url.URL
 	header    http.Header
 	dialer    *dialer
@@ -66,6 +67,7 @@ func New(t Target) (*Generator, error) {
 	d := newDialer(t, base)
 	g := &Generator{
 		target:    t,
+		censor:    newCensor(t),
 		base:      base,
 		header:    t.headers(),
 		dialer:    d,

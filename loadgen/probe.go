@@ -42,6 +42,12 @@ type probe struct {
 // for a load that makes no sense, *UnreachableError if connections are refused, and
 // the cause of ctx if it ends first; they are wrapped with the level.
 func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement, error) {
+	m, err := g.measure(ctx, l, d)
+	return m, g.censor.failure(err)
+}
+
+// measure is Probe with errors that may hold what a server said in full.
+func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measurement, error) {
 	asked := l.Requests
 	l, err := l.withDefaults()
 	if err != nil {

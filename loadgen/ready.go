@@ -39,7 +39,10 @@ type Server struct {
 // then an *UnreachableError. What waiting cannot mend ends it at once: an
 // *UnreachableError (for example no such host), *UnauthorizedError,
 // *UnknownModelError or *ProtocolError. If ctx ends, its cause is wrapped.
-func (g *Generator) Ready(ctx context.Context) error {
+func (g *Generator) Ready(ctx context.Context) error { return g.censor.failure(g.ready(ctx)) }
+
+// ready is Ready with errors that may hold what a server said in full.
+func (g *Generator) ready(ctx context.Context) error {
 	wait, cancel := context.WithTimeout(ctx, g.target.ReadyTimeout)
 	defer cancel()
 	// last is what was wrong before the time was up. What is wrong then is only that
@@ -58,7 +61,8 @@ func (g *Generator) Ready(ctx context.Context) error {
 			last = again.err
 		}
 		if first && g.target.Waiting != nil {
-			g.target.Waiting(fmt.Errorf("waiting up to %v for endpoint %s: %w", g.target.ReadyTimeout, g.target.Redacted(), again.err))
+			g.target.Waiting(g.censor.failure(
+				fmt.Errorf("waiting up to %v for endpoint %s: %w", g.target.ReadyTimeout, g.target.Redacted(), again.err)))
 		}
 		if !sleep(wait, readyPause) {
 			if ctx.Err() != nil {
@@ -120,7 +124,7 @@ func (g *Generator) identify(ctx context.Context) error {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return &UnauthorizedError{URL: g.target.Redacted(), Status: status, HasKey: g.target.APIKey != ""}
 	case status == http.StatusServiceUnavailable:
-		return &notYetError{fmt.Errorf("it answered 503: %s", shorten(errorText(body)))}
+		return &notYetError{fmt.Errorf("it answered 503: %s", g.censor.said(errorText(body)))}
 	}
 	var list struct {
 		Data []struct {
@@ -130,7 +134,7 @@ func (g *Generator) identify(ctx context.Context) error {
 	g.server.Models = nil
 	if status == http.StatusOK && json.Unmarshal(body, &list) == nil {
 		for _, m := range list.Data {
-			g.server.Models = append(g.server.Models, m.ID)
+			g.server.Models = append(g.server.Models, modelName(m.ID))
 		}
 	}
 	switch {
@@ -151,10 +155,20 @@ func (g *Generator) identify(ctx context.Context) error {
 			Version string `json:"version"`
 		}
 		if json.Unmarshal(body, &v) == nil {
-			g.server.Version = shorten(v.Version)
+			g.server.Version = g.censor.said(v.Version)
 		}
 	}
 	return nil
+}
+
+// longestName is the most bytes of a model's name that are kept.
+const longestName = 256
+
+// modelName returns a name that the server lists as it is, unless it is no name but a text
+// that is too long or would spoil the log.
+func modelName(id string) string {
+	id = unmarked(strings.Join(strings.Fields(visible(id[:min(len(id), mostRead)])), " "))
+	return strings.ToValidUTF8(id[:min(len(id), longestName)], "")
 }
 
 // infer runs one inference with the given numbers of prompt words and output tokens. If

@@ -167,17 +167,17 @@ func (r *record) parse(streaming bool) Request {
 	}
 	switch {
 	case r.status == 0:
-		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: reason(r.err)}
+		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: r.said(reason(r.err))}
 	case r.status != http.StatusOK:
-		q.Failure = &Failure{Kind: FailedStatus, Status: r.status, Message: shorten(errorText(r.body))}
+		q.Failure = &Failure{Kind: FailedStatus, Status: r.status, Message: r.said(errorText(r.body))}
 		if r.status == http.StatusTooManyRequests {
 			q.Failure.Kind = FailedShed
 			if r.retry != "" {
-				q.Failure.Message = shorten("Retry-After " + r.retry + ": " + errorText(r.body))
+				q.Failure.Message = r.said("Retry-After " + r.retry + ": " + errorText(r.body))
 			}
 		}
 	case r.encoding != "" && r.encoding != "identity":
-		q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf(
+		q.Failure = &Failure{Kind: FailedMalformed, Message: r.said(fmt.Sprintf(
 			"the answer is compressed (%s) although no compression was requested; compression delays events", r.encoding))}
 	case streaming && !strings.HasPrefix(r.ctype, "application/json"):
 		r.parseStream(&q)
@@ -209,7 +209,7 @@ func (r *record) parseStream(q *Request) {
 			break
 		}
 		if ev.Name == "error" {
-			q.Failure = &Failure{Kind: FailedError, Message: shorten(errorText(ev.Data))}
+			q.Failure = &Failure{Kind: FailedError, Message: r.said(errorText(ev.Data))}
 			return
 		}
 		if like.fits(ev.Data) {
@@ -218,11 +218,11 @@ func (r *record) parseStream(q *Request) {
 		}
 		var c chunk
 		if err := json.Unmarshal(ev.Data, &c); err != nil {
-			q.Failure = malformed(err, "event", ev.Data)
+			q.Failure = r.malformed(err, "event", ev.Data)
 			return
 		}
 		if c.failed() {
-			q.Failure = &Failure{Kind: FailedError, Message: shorten(errorText(ev.Data))}
+			q.Failure = &Failure{Kind: FailedError, Message: r.said(errorText(ev.Data))}
 			return
 		}
 		if c.Usage != nil {
@@ -243,10 +243,10 @@ func (r *record) parseStream(q *Request) {
 	}
 	switch {
 	case r.err != nil:
-		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: reason(r.err)}
+		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: r.said(reason(r.err))}
 	case !done && !finished && len(q.Chunks) == 0 && r.foreign() != "":
-		q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf(
-			"the answer is %s, not an event stream: %q", r.foreign(), r.body[:min(len(r.body), 100)]))}
+		q.Failure = &Failure{Kind: FailedMalformed, Message: r.said(fmt.Sprintf(
+			"the answer is %s, not an event stream: %q", r.foreign(), r.said(string(r.body[:min(len(r.body), mostRead)]))))}
 	case !done && !finished:
 		q.Failure = &Failure{Kind: FailedTruncated, Message: fmt.Sprintf(
 			"the stream ended after %d content events with neither [DONE] nor a finish reason", len(q.Chunks))}
@@ -266,7 +266,7 @@ func isDone(data []byte) bool { return bytes.Equal(bytes.TrimSpace(data), []byte
 // foreign returns the content type if it cannot be that of an event stream, and ""
 // otherwise. Some servers send events as text/plain or without a type.
 func (r *record) foreign() string {
-	kind, _, _ := mime.ParseMediaType(r.ctype)
+	kind, _, _ := mime.ParseMediaType(r.censor().star(r.ctype)) // before a secret with a semicolon is cut
 	switch kind {
 	case "", "text/event-stream", "text/plain", "application/octet-stream":
 		return ""
@@ -280,17 +280,17 @@ func (r *record) parseWhole(q *Request) {
 	q.Streamed = false
 	q.End = r.eof
 	if r.err != nil {
-		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: reason(r.err)}
+		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: r.said(reason(r.err))}
 		return
 	}
 	var c chunk
 	if err := json.Unmarshal(r.body, &c); err != nil {
-		q.Failure = malformed(err, "answer", r.body)
+		q.Failure = r.malformed(err, "answer", r.body)
 		return
 	}
 	switch {
 	case c.failed():
-		q.Failure = &Failure{Kind: FailedError, Message: shorten(errorText(r.body))}
+		q.Failure = &Failure{Kind: FailedError, Message: r.said(errorText(r.body))}
 	case !c.hasContent():
 		q.Failure = &Failure{Kind: FailedEmpty, Message: "the answer has no content"}
 	}
@@ -338,9 +338,9 @@ func reason(err error) string {
 	var op *net.OpError
 	var dial *dialError
 	if errors.As(err, &op) && !errors.As(err, &dial) {
-		return shorten(op.Op + ": " + op.Err.Error())
+		return op.Op + ": " + op.Err.Error()
 	}
-	return shorten(err.Error())
+	return err.Error()
 }
 
 // errorText returns the message of an error object as OpenAI, vLLM or FastAPI writes it,
@@ -373,22 +373,23 @@ func errorText(body []byte) string {
 
 // malformed describes data that is not a chunk. what is "event" or "answer". The words
 // of encoding/json would name the types of this package, which nobody knows.
-func malformed(err error, what string, data []byte) *Failure {
+func (r *record) malformed(err error, what string, data []byte) *Failure {
 	text := err.Error()
 	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
 		text = fmt.Sprintf("%s must not be a %s", kind.Field, kind.Value)
 	}
-	text = fmt.Sprintf("%s in %s %s", text, what, data[:min(len(data), 200)])
-	return &Failure{Kind: FailedMalformed, Message: shorten(text)}
+	text = fmt.Sprintf("%s in %s %s", text, what, data[:min(len(data), mostRead)])
+	return &Failure{Kind: FailedMalformed, Message: r.said(text)}
 }
 
-// shorten cuts a server's text to the 200 bytes that fit a report, puts it on one line,
-// and replaces what is not UTF-8.
-func shorten(s string) string {
-	const most = 200
-	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "\uFFFD")
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
+// said returns what a server or a network said as it may be reported: without the target's
+// secrets, on one line, and short.
+func (r *record) said(text string) string { return r.censor().said(text) }
+
+// censor returns that of the target.
+func (r *record) censor() censor {
+	if r.ticket.work == nil {
+		return censor{}
 	}
-	return s
+	return r.ticket.work.censor
 }

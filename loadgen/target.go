@@ -118,24 +118,6 @@ func (t Target) normalize() (Target, *url.URL, error) {
 // and files.
 func (t Target) Redacted() string { return redactURL(t.URL) }
 
-// redactURL stars the credentials of a URL and cuts off its query.
-func redactURL(s string) string {
-	u, err := url.Parse(s)
-	if err != nil {
-		// The parts of what cannot be parsed are not known, so everything up to
-		// an @ might be a credential.
-		if i := strings.LastIndexByte(s, '@'); i >= 0 {
-			return "***" + s[i:]
-		}
-		return s
-	}
-	if u.User != nil {
-		u.User = url.User("***")
-	}
-	u.RawQuery = ""
-	return strings.ReplaceAll(u.String(), "%2A%2A%2A", "***")
-}
-
 // headers returns the headers of every inference request.
 func (t Target) headers() http.Header {
 	h := make(http.Header, len(t.Header)+4)

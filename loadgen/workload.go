@@ -45,13 +45,15 @@ type workload struct {
 	// each of its words, and its end.
 	corpus  []byte
 	offsets []int
-	// prompts are those of a file, nil if prompts are made up. fields are the body's, in
-	// the order of their names, promptField is the one that holds the prompt, and cal
+	// prompts are those of a file, nil if prompts are made up. parts are the fields of a
+	// body, in the order of their names, promptField is the one that holds the prompt, and cal
 	// says how many words make up a prompt that the file only has the length of.
 	prompts     []prompt
-	fields      []bodyField
+	parts       []bodyField
 	promptField string
 	cal         calibration
+	// censor stars the secrets of the target in what a server says.
+	censor censor
 	// tokenizer counts what the server does not. It is nil if there is none.
 	tokenizer *bpe.Tokenizer
 }
@@ -71,7 +73,7 @@ func (c calibration) words(isl int) int {
 // known to accept; the target's own fields replace them. The error is a *TargetError if
 // Target.Body replaces the prompt.
 func newWorkload(t Target, model string, l Load, cal calibration, extra map[string]any) (*workload, error) {
-	w := &workload{words: cal.words(l.ISL), seed: l.Seed, cal: cal}
+	w := &workload{words: cal.words(l.ISL), seed: l.Seed, cal: cal, censor: newCensor(t)}
 	if !t.SamePrompts {
 		w.unique = min(uniqueWords, w.words)
 	}
@@ -109,7 +111,7 @@ func newWorkload(t Target, model string, l Load, cal calibration, extra map[stri
 		if err != nil {
 			return nil, fmt.Errorf("encode the request body (Target.Body): %w", err)
 		}
-		w.fields = append(w.fields, newBodyField(name, value))
+		w.parts = append(w.parts, newBodyField(name, value))
 	}
 	w.fill(w.words)
 	return w, nil
@@ -170,7 +172,7 @@ func (w *workload) filed(i uint64) []byte {
 		b = append(append(append(b, f.key...), ':'), value...)
 	}
 	own := p.fields
-	for _, f := range w.fields {
+	for _, f := range w.parts {
 		for len(own) > 0 && own[0].name < f.name {
 			add(own[0], own[0].value)
 			own = own[1:]

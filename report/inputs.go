@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // largestInputs bounds the payloads in one inputs.json, in bytes. A file of
@@ -65,7 +66,8 @@ func (v *view) inputsUpTo(w io.Writer, i, trial, most int) error {
 // starPayload is a request body with the secrets in the user's part of it
 // starred; the rest of it is the bytes that were sent.
 func (v *view) starPayload(body []byte) ([]byte, error) {
-	if len(v.Spec.Target.Body) == 0 {
+	named := !strings.Contains(v.Server.Model, "***") // the server's own name for the model has no secrets
+	if len(v.Spec.Target.Body) == 0 && named {
 		return bytes.TrimSpace(body), nil
 	}
 	var fields map[string]json.RawMessage
@@ -83,6 +85,13 @@ func (v *view) starPayload(body []byte) ([]byte, error) {
 			continue
 		}
 		fields[k] = raw
+	}
+	if !named {
+		name, err := json.Marshal(v.Server.Model)
+		if err != nil {
+			return nil, fmt.Errorf("encode the name of the model: %w", err)
+		}
+		fields["model"] = name
 	}
 	return json.Marshal(fields)
 }
