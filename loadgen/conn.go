@@ -159,7 +159,9 @@ func (d *dialer) transport() *http.Transport {
 		MaxIdleConnsPerHost: 1 << 20,
 		DisableCompression:  true, // a gzip reader would hold events back
 		ReadBufferSize:      16 << 10,
-		ForceAttemptHTTP2:   true,
+		// The default is 10 MiB, which slots without number could fill.
+		MaxResponseHeaderBytes: 256 << 10,
+		ForceAttemptHTTP2:      true,
 	}
 	if d.tls != nil {
 		t.DialTLSContext = d.take

@@ -204,7 +204,7 @@ func faults() []fault {
 					return false
 				}
 			}
-		}, kind: loadgen.FailedBroken, says: "larger than 64 MiB"},
+		}, kind: loadgen.FailedLarge, says: "larger than 64 MiB"},
 		{why: "silence", answer: silent, kind: loadgen.FailedIdle, says: "idle timeout", check: func(t *testing.T, q loadgen.Request) {
 			assert.Equal(t, 2*time.Minute, q.EOF-q.Start)
 		}},

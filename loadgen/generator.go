@@ -43,6 +43,8 @@ type Generator struct {
 	// records holds empty records. Their arenas are as large as an answer, and a
 	// new one for every request would keep the garbage collector busy.
 	records sync.Pool
+	// budget bounds what the records hold.
+	budget budget
 
 	books books
 }
@@ -80,6 +82,7 @@ func New(t Target) (*Generator, error) {
 		records:   sync.Pool{New: func() any { return new(record) }},
 	}
 	g.note(note)
+	g.budget.most.Store(leastBudget)
 	g.books = books{
 		now:   g.now,
 		slot:  func(ctx context.Context, id int) *slot { return newSlot(ctx, g, id) },
@@ -136,6 +139,7 @@ func (g *Generator) raise(ctx context.Context, p *probe) {
 
 // recycle empties a record that nobody needs any more and keeps its storage.
 func (g *Generator) recycle(rec *record) {
+	g.budget.refund(rec)
 	rec.reset()
 	g.records.Put(rec)
 }

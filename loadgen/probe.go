@@ -81,6 +81,7 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	if 0 < asked && asked < l.Requests {
 		p.raised = asked
 	}
+	g.budget.most.Store(budgetOf(l, w))
 	begun := g.now()
 	health := watchHealth()
 	// The opening of the window arms the timer again. Until then it bounds the

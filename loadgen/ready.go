@@ -187,6 +187,7 @@ func (g *Generator) infer(ctx context.Context, words, outputs int) (Request, err
 	s := newSlot(ctx, g, 0)
 	rec := &record{ticket: ticket{work: w, index: -1}, scheduled: g.now()}
 	s.perform(rec, w.body(0))
+	defer g.budget.refund(rec)
 	q := rec.parse(!g.target.NoStream)
 	if q.Failure == nil {
 		return q, nil

@@ -40,6 +40,8 @@ type record struct {
 	// err is what ended the request early. It is nil at a clean end of the body.
 	err error
 	eof time.Duration
+	// charged is what the record has of the generator's budget, in bytes.
+	charged int64
 }
 
 // read is one return of Body.Read: at the time at, the body had end bytes.
@@ -48,8 +50,13 @@ type read struct {
 	at  time.Duration
 }
 
-// reset empties the record for the next request and keeps its arena.
+// reset empties the record for the next request and keeps its arena, unless that is
+// unusually large.
 func (r *record) reset() {
+	if r.size() > largestKept {
+		*r = record{}
+		return
+	}
 	*r = record{body: r.body[:0], reads: r.reads[:0]}
 }
 
@@ -166,6 +173,8 @@ func (r *record) parse(streaming bool) Request {
 		Streamed:  streaming,
 	}
 	switch {
+	case errors.Is(r.err, errLarge), errors.Is(r.err, errBudget):
+		q.Failure = &Failure{Kind: FailedLarge, Message: r.said(reason(r.err))}
 	case r.status == 0:
 		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: r.said(reason(r.err))}
 	case r.status != http.StatusOK:

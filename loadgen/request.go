@@ -91,6 +91,7 @@ const (
 	FailedError     FailureKind = "error"     // there is an error object inside the answer
 	FailedEmpty     FailureKind = "empty"     // the answer has no content
 	FailedIdle      FailureKind = "idle"      // nothing was received for Target.IdleTimeout
+	FailedLarge     FailureKind = "large"     // the answer is larger than the client keeps, alone or with the others in flight
 	FailedTimeout   FailureKind = "timeout"   // the answer was not complete within Target.Timeout
 	FailedCancelled FailureKind = "cancelled" // the caller ended the request; such a request is never counted
 )

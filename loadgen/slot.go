@@ -99,11 +99,6 @@ func (s *slot) finish(rec *record) (pause time.Duration) {
 	return pause
 }
 
-// largestAnswer is the greatest number of bytes that are kept of one answer.
-const largestAnswer = 64 << 20
-
-var errLarge = errors.New("the answer is larger than 64 MiB")
-
 // perform sends one request and fills in rec. It is the hot path: after the send, each
 // event costs a read, one clock reading and a copy. Nothing is parsed here, and the
 // arena of rec grows only while a slot has not yet seen an answer as long.
@@ -140,7 +135,10 @@ func (s *slot) perform(rec *record, body []byte) {
 			rec.reads = append(rec.reads, read{len(rec.body), now})
 			s.guard.seen(now)
 		}
-		if err == nil && len(rec.body) > largestAnswer {
+		switch {
+		case rec.size() > rec.charged && !g.budget.charge(rec):
+			err = errBudget
+		case err == nil && len(rec.body) > largestAnswer:
 			err = errLarge
 		}
 		if err != nil {
