@@ -32,6 +32,7 @@
 //	          Model            served model; default AIPERF_MODEL, then the only one
 //	          APIKey           bearer token; default AIPERF_API_KEY
 //	          Header           a further request header
+//	          Body             further fields of the request body
 //	          EndpointType     protocol, chat (default) or completions
 //	          Streaming        event streams (default) or whole answers
 //	          Tokenizer        tokenizer.json, if the server reports no usage
@@ -46,6 +47,7 @@
 //	          Tier             a set of limits with an answer of its own
 //	workload  Tokens           prompt and answer lengths; default 550, 128
 //	          Prompts          a file of prompts, JSON, CSV or text
+//	          SamePrompts      prompts that a prefix cache may hold
 //	          Requests         requests a probe; default 300
 //	          ProbeTime        longest measured window of a probe; default 1m
 //	          ISL, OSL, Pairs  lengths that a recipe sweeps

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
@@ -52,6 +51,15 @@ func optionOf(in recipes.Input) string {
 	return s
 }
 
+// targets puts the ways out that loadgen's errors name into options and variables.
+var targets = strings.NewReplacer(
+	"set Target.APIKey", "set AIPERF_API_KEY or use aiperftest.APIKey",
+	"set another in Target.APIKey", "give another by AIPERF_API_KEY or aiperftest.APIKey",
+	"name the model in Target.Model", "name the model with AIPERF_MODEL or aiperftest.Model",
+	"with Target.Body", "with aiperftest.Body",
+	"set Target.SamePrompts", "use aiperftest.SamePrompts",
+)
+
 // spokenError is an error of the engine in the words of a test's author.
 type spokenError struct {
 	error
@@ -75,10 +83,7 @@ func spoken(err error) error {
 	if in := (*recipes.InputError)(nil); errors.As(err, &in) {
 		text = strings.Replace(text, in.Error(), in.Text(optionOf), 1)
 	}
-	if key := (*loadgen.UnauthorizedError)(nil); errors.As(err, &key) {
-		text = strings.NewReplacer("set Target.APIKey", "set AIPERF_API_KEY or use aiperftest.APIKey",
-			"set another in Target.APIKey", "give another by AIPERF_API_KEY or aiperftest.APIKey").Replace(text)
-	}
+	text = targets.Replace(text)
 	if late := (*recipes.DeadlineError)(nil); errors.As(err, &late) {
 		text = strings.Replace(text, late.Error(), late.Text("the test more time (go test -timeout)"), 1)
 	}

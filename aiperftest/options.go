@@ -2,6 +2,7 @@ package aiperftest
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // Option sets one thing of a run. The order of options does not matter, except that
-// the later of two options which set the same thing wins. Header, SLA and Tier add
+// the later of two options which set the same thing wins. Header, Body, SLA and Tier add
 // instead. The package comment lists all options by group.
 type Option interface{ apply(*config) }
 
@@ -53,6 +54,22 @@ func Header(key, value string) Option {
 	})
 }
 
+// Body adds fields to the body of each request, or overrides the run's own, for example
+// temperature, chat_template_kwargs, or another model name (a LoRA adapter). A nil value
+// leaves a field out. Only the prompt cannot be overridden. AIPerf: --extra-inputs.
+func Body(fields map[string]any) Option {
+	return option(func(c *config) {
+		if c.spec.Target.Body == nil {
+			c.spec.Target.Body = map[string]any{}
+		}
+		maps.Copy(c.spec.Target.Body, fields)
+	})
+}
+
+// SamePrompts sends the same prompts in every run and at every request, so that a
+// server's prefix cache takes effect. Without it, each prompt begins with words of its own.
+func SamePrompts() Option { return option(func(c *config) { c.spec.Target.SamePrompts = true }) }
+
 // EndpointType chooses the protocol: "chat" (the default) or "completions".
 func EndpointType(protocol string) Option {
 	return option(func(c *config) { c.spec.Target.Protocol = protocol })
@@ -69,8 +86,8 @@ func Tokenizer(path string) Option {
 	return option(func(c *config) { c.spec.Target.Tokenizer = path })
 }
 
-// Ready sets how long to wait for an endpoint that refuses connections or
-// answers 503. Default: 2 minutes.
+// Ready sets how long to wait for an endpoint that is not ready, before the first probe
+// and when it is lost in mid-run. Default: 2 minutes.
 func Ready(d time.Duration) Option {
 	return option(func(c *config) { c.spec.Target.ReadyTimeout = d })
 }

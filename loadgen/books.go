@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"net/http"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -71,6 +73,8 @@ type level struct {
 type entry struct {
 	fresh bool          // the slot has started a request of the current probe
 	delay time.Duration // how long it must wait before its next request
+	// refused counts the requests in a row that the server did not take.
+	refused int
 }
 
 // ticket is a slot's permission to send one request.
@@ -85,11 +89,17 @@ type ticket struct {
 }
 
 const (
-	// dialsRefused is the number of failed dials in a row, with no answered
+	// dialsRefused is the least number of failed dials in a row, with no answered
 	// request between them, after which the server counts as gone.
 	dialsRefused = 3
-	// dialPause keeps a slot without a server from spinning.
-	dialPause = 100 * time.Millisecond
+	// leastPause keeps a slot that the server refuses from spinning. It doubles with each
+	// refusal in a row, up to mostPause. A server's own Retry-After is heeded up to
+	// mostRetry.
+	leastPause = 100 * time.Millisecond
+	mostPause  = time.Second
+	mostRetry  = 10 * time.Second
+	// pauseStep is how often a slot that pauses looks whether the load has moved on.
+	pauseStep = 100 * time.Millisecond
 )
 
 // absent reports how many of the slots 0 … n−1 are not alive.
@@ -237,10 +247,10 @@ func (b *books) end(s *slot, rec *record) (pause time.Duration, wanted bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.flying, s)
-	pause = s.entry.take()
+	rec.paused = s.entry.rest(rec)
+	pause = max(s.entry.take(), rec.paused)
 	if rec.status == 0 && failureOf(rec.err, FailedBroken) == FailedDial {
 		b.refused++
-		pause = max(pause, dialPause)
 	} else {
 		b.refused = 0
 	}
@@ -249,11 +259,28 @@ func (b *books) end(s *slot, rec *record) (pause time.Duration, wanted bool) {
 		return pause, false
 	}
 	p.stage.end(rec.ticket.serial)
-	if b.refused >= dialsRefused {
+	// A server with a limit on connections refuses some and serves others. One that is
+	// gone refuses every slot.
+	if b.refused >= max(dialsRefused, len(b.alive)) {
 		p.stage.fail(rec.err)
 	}
 	p.queue.put(rec)
 	return pause, true
+}
+
+// moved reports whether a slot that pauses must stop to do so: the level is now another
+// one, or below the slot. probes is the number of probes when the pause began.
+func (b *books) moved(s *slot, probes int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.probes != probes || s.id >= b.size
+}
+
+// begun returns the number of probes so far.
+func (b *books) begun() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.probes
 }
 
 // vacant returns a slot for a request of an open loop that is now due. It returns
@@ -336,6 +363,35 @@ func (l *level) reached() bool {
 		}
 	}
 	return true
+}
+
+// rest returns how long a slot must pause behind a request that the server did not take:
+// a 429 or 503, or a connection that was closed or refused before there was an answer. A
+// slot that sends at once again would only measure how fast the server refuses. It is 0
+// behind any other request.
+func (e *entry) rest(rec *record) time.Duration {
+	switch {
+	case rec.status == http.StatusTooManyRequests, rec.status == http.StatusServiceUnavailable:
+	case rec.status == 0 && failureOf(rec.err, FailedBroken) != FailedCancelled:
+	default:
+		e.refused = 0
+		return 0
+	}
+	e.refused++
+	if d, ok := retryAfter(rec.retry, time.Now()); ok && rec.status != 0 {
+		return min(max(d, leastPause), mostRetry)
+	}
+	return min(leastPause<<min(e.refused-1, 10), mostPause)
+}
+
+// retryAfter reads the header Retry-After, which is a number of seconds or a date (RFC
+// 9110, 10.2.3). ok is false if it is neither.
+func retryAfter(header string, now time.Time) (d time.Duration, ok bool) {
+	if s, err := strconv.ParseFloat(header, 64); err == nil && s >= 0 && s < 1e6 {
+		return time.Duration(s * float64(time.Second)), true
+	}
+	at, err := http.ParseTime(header)
+	return at.Sub(now), err == nil
 }
 
 // take returns the delay and resets it.

@@ -218,7 +218,7 @@ func TestUnsaturated(t *testing.T) {
 					}})
 				require.NoError(t, err)
 				require.NoError(t, g.Ready(t.Context()))
-				m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: 8, ISL: 9, OSL: 2, Requests: 400}, nil)
+				m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: 8, ISL: 20, OSL: 2, Requests: 400}, nil)
 				require.NoError(t, err)
 				v, _ := m.Stat(loadgen.TagInFlight, "avg")
 				assert.InDelta(t, 8*tt.share, v, 0.05)

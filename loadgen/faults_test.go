@@ -76,6 +76,19 @@ func drip(b string, pause time.Duration) answer {
 	}
 }
 
+// paced is a streamed answer of the given events, with a pause before each.
+func paced(pause time.Duration, data ...string) answer {
+	return func(c net.Conn) bool {
+		io.WriteString(c, streamHead)
+		for _, d := range data {
+			time.Sleep(pause)
+			io.WriteString(c, event(d))
+		}
+		_, err := io.WriteString(c, "0\r\n\r\n")
+		return err == nil
+	}
+}
+
 func gzipped(s string) string {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
@@ -122,8 +135,12 @@ func faults() []fault {
 		{why: "100 and 103 before the answer", answer: then(text("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: "+
 			"</x>\r\n\r\n"), body(usual)), osl: 2, counts: true},
 		{why: "keep-alive that lies", answer: closing(events(word, word, finish, used, "[DONE]")), osl: 2, counts: true},
-		{why: "[DONE] and no end of the body", answer: then(text(streamHead, chunked(usual)), closing(text())), kind: loadgen.FailedBroken,
-			says: "closed in the middle of the answer"},
+		{why: "[DONE] and no end of the body: what follows does not count", answer: then(text(streamHead, chunked(usual)), closing(text())),
+			osl: 2, counts: true},
+		{why: "[DONE] and silence: the slot goes on", answer: then(text(streamHead, chunked(usual)), silent), osl: 2, counts: true,
+			check: func(t *testing.T, q loadgen.Request) {
+				assert.LessOrEqual(t, q.EOF-q.End, 5*time.Millisecond)
+			}},
 		{why: "a missing [DONE] behind a finish reason", answer: events(word, word, finish), osl: 2},
 		{why: "no usage: events are counted", answer: events(word, word, word, "[DONE]"), osl: 3},
 		{why: "usage null", answer: events(word, `{"choices":[],"usage":null}`, "[DONE]"), osl: 1},
@@ -143,7 +160,7 @@ func faults() []fault {
 				assert.Equal(t, 20, q.ISL, "not zero: the words that were sent")
 				assert.True(t, q.Estimated)
 			}},
-		{why: "usage in every event: the last counts", answer: events(
+		{why: "usage in every event: the last counts", answer: paced(10*time.Millisecond,
 			`{"choices":[{"delta":{"content":"a b"}}],"usage":{"prompt_tokens":20,"completion_tokens":2}}`,
 			`{"choices":[{"delta":{"content":" c"}}],"usage":{"prompt_tokens":20,"completion_tokens":3}}`, "[DONE]"), osl: 3, counts: true,
 			check: func(t *testing.T, q loadgen.Request) {
@@ -191,7 +208,7 @@ func faults() []fault {
 		{why: "closed in mid-event", answer: closing(text(streamHead, event(word), "20\r\ndata: {\"ch")), kind: loadgen.FailedBroken,
 			says: "closed in the middle of the answer"},
 		{why: "shorter than its Content-Length", answer: closing(text("HTTP/1.1 200 OK\r\nContent-Type: "+
-			"text/event-stream\r\nContent-Length: 9999\r\n\r\n", usual)), kind: loadgen.FailedBroken,
+			"text/event-stream\r\nContent-Length: 9999\r\n\r\n", lines("\n", word, word, finish, used))), kind: loadgen.FailedBroken,
 			says: "closed in the middle of the answer"},
 		{why: "a broken chunk size", answer: closing(text(streamHead, "zz\r\n")), kind: loadgen.FailedBroken, says: "chunk"},
 		{why: "no HTTP at all", answer: closing(text("hello\r\n\r\n")), kind: loadgen.FailedBroken, says: "malformed HTTP"},
@@ -237,8 +254,13 @@ func faults() []fault {
 		{why: "nothing but a role", answer: events(`{"choices":[{"delta":{"role":"assistant","content":""}}]}`, finish, "[DONE]"),
 			kind: loadgen.FailedEmpty, says: "no content"},
 		{why: "gzip that nobody asked for", answer: text("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: "+
-			"gzip\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(gzipped(usual)), "0\r\n\r\n"), kind: loadgen.FailedMalformed,
-			says: "gzip"},
+			"gzip\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(gzipped(usual)), "0\r\n\r\n"), osl: 2, counts: true},
+		{why: "an encoding that nobody knows", answer: text("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: "+
+			"br\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(usual), "0\r\n\r\n"), kind: loadgen.FailedMalformed,
+			says: "compressed (br)"},
+		{why: "gzip that is broken", answer: text("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: "+
+			"gzip\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(usual), "0\r\n\r\n"), kind: loadgen.FailedMalformed,
+			says: "compressed (gzip)"},
 		{why: "a web page", answer: status(200, "Content-Type: text/html; charset=utf-8\r\n", "<html>data: 1</html>"),
 			kind: loadgen.FailedMalformed, says: "text/html"},
 		{why: "an error with status 200", answer: status(200, json, `{"error":"overloaded"}`), kind: loadgen.FailedError,

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"sync"
@@ -30,12 +31,16 @@ type Generator struct {
 	// epoch is the time that all times count from.
 	epoch time.Time
 
-	// What Ready learns of the server. extra holds body fields that the server has
-	// proved to accept.
-	server Server
-	extra  map[string]any
-	cal    calibration
-	pace   pace
+	// What Ready learns of the server. identified says that it was asked for what is of
+	// use and not needed.
+	server     Server
+	identified bool
+	fields     fields
+	cal        calibration
+	pace       pace
+	// salt makes the prompts of this run differ from those of any other, 0 for a target
+	// whose prompts are the same.
+	salt uint64
 
 	// inspect sees each record before it is parsed, and dropped each record that no
 	// probe wants. Both are nil except in tests and benchmarks.
@@ -80,6 +85,9 @@ func New(t Target) (*Generator, error) {
 		server:    Server{Model: t.Model},
 		cal:       calibration{slope: 1},
 		records:   sync.Pool{New: func() any { return new(record) }},
+	}
+	if !t.SamePrompts {
+		g.salt = rand.Uint64()
 	}
 	g.note(note)
 	g.budget.most.Store(leastBudget)

@@ -131,7 +131,9 @@ func TestExact(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, loadgen.EndedRequests, m.Ended)
 		assert.Len(t, m.Requests, 100)
-		assert.Empty(t, m.Warnings)
+		require.Len(t, m.Warnings, 1)
+		assert.ErrorIs(t, m.Warnings[0], loadgen.ErrLate)
+		assert.ErrorContains(t, m.Warnings[0], "100 of 100 ended late, 30ms after")
 		for tag, want := range map[string]float64{
 			loadgen.TagTTFT:    50,
 			loadgen.TagTTST:    10,

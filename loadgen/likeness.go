@@ -33,16 +33,17 @@ func likenessOf(data []byte) (l likeness, ok bool) {
 	return l, false
 }
 
-// fits reports whether data is such an event, with a text that is not empty.
-func (l likeness) fits(data []byte) bool {
+// fits returns the length of the text if data is such an event, and 0 if it is not or its
+// text is empty.
+func (l likeness) fits(data []byte) (size int) {
 	if l.head == nil || len(data) <= len(l.head)+len(l.tail) ||
 		!bytes.HasPrefix(data, l.head) || !bytes.HasSuffix(data, l.tail) {
-		return false
+		return 0
 	}
 	for _, c := range data[len(l.head) : len(data)-len(l.tail)] {
 		if c == '"' || c == '\\' || c < ' ' {
-			return false
+			return 0
 		}
 	}
-	return true
+	return len(data) - len(l.head) - len(l.tail)
 }

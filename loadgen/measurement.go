@@ -2,7 +2,6 @@ package loadgen
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -31,8 +30,7 @@ type Measurement struct {
 	Failures []FailureCount
 	// Health is how the client itself fared.
 	Health Health
-	// Warnings are what a reader of the numbers should know. Each wraps one of
-	// ErrUnsaturated, ErrEstimated, ErrLengths, ErrShort and ErrRaised.
+	// Warnings are what a reader of the numbers should know. Each wraps a Warning.
 	Warnings []error
 
 	// Window is the length of the measured window. Ramp is the time before it,
@@ -41,6 +39,9 @@ type Measurement struct {
 	Window, Ramp, Wall time.Duration
 	// Epoch is the time that the times of Requests count from.
 	Epoch time.Time
+
+	// pausing is the mean number of slots that paused because the server had refused them.
+	pausing float64
 }
 
 // FailureCount is how often requests failed in one way.
@@ -49,22 +50,41 @@ type FailureCount struct {
 	Count int // at least 1
 }
 
-// The warnings that a Measurement can carry. They are wrapped, so ask for them with
-// errors.Is.
-var (
+// Warning is a kind of what a reader of a measurement should know. The warnings of a
+// Measurement wrap one each, so ask for them with errors.Is.
+type Warning string
+
+// Error is the kind in a few words.
+func (w Warning) Error() string { return string(w) }
+
+// The warnings that a Measurement can carry.
+const (
 	// ErrUnsaturated reports that clearly fewer requests were in flight than the
 	// load asks for, or that an open loop could not send all that were due.
-	ErrUnsaturated = errors.New("the load was not reached")
+	ErrUnsaturated Warning = "the load was not reached"
+	// ErrShed reports that clearly fewer requests were in flight than the load asks for,
+	// because the server refuses more: slots pause behind a 429, a 503, or a connection
+	// that is closed or refused. The server does not take the load.
+	ErrShed Warning = "the server sheds load"
 	// ErrEstimated reports answers whose tokens neither the server nor a tokenizer
 	// counted.
-	ErrEstimated = errors.New("token counts are estimates")
-	// ErrLengths reports answers that are longer or shorter than Load.OSL.
-	ErrLengths = errors.New("answers do not have the requested length")
+	ErrEstimated Warning = "token counts are estimates"
+	// ErrLengths reports answers that are longer or shorter than Load.OSL, and prompts
+	// that are longer or shorter than Load.ISL by more than 2%.
+	ErrLengths Warning = "answers do not have the requested length"
+	ErrPrompts Warning = "prompts do not have the requested length"
 	// ErrShort reports a window that time closed before two turnovers of the slots.
-	ErrShort = errors.New("the window held fewer requests than asked for")
+	ErrShort Warning = "the window held fewer requests than asked for"
 	// ErrRaised reports that Load.Requests was less than two turnovers of the slots
 	// and was raised to that.
-	ErrRaised = errors.New("more requests were measured than asked for")
+	ErrRaised Warning = "more requests were measured than asked for"
+	// ErrBuffered reports answers of several tokens that came all at once.
+	ErrBuffered Warning = "something buffers the stream"
+	// ErrLate reports answers whose body ended long after their last content.
+	ErrLate Warning = "answers end late"
+	// ErrCached reports that more than 5% of the prompts' tokens came from the server's
+	// prefix cache.
+	ErrCached Warning = "prompts came from the server's cache"
 )
 
 // saturated is the share of the requested concurrency below which a probe is
@@ -92,6 +112,7 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 	m.rates(open, shut, append(p.others, m.Requests...), p.running)
 	m.Health.lag(m.Requests)
 	m.warn(p.raised)
+	m.warnAnswers(p.work)
 	return m
 }
 
@@ -106,7 +127,8 @@ func (m *Measurement) set(tag Tag, v, se float64) {
 // shares of the cohort.
 func (m *Measurement) perRequest(stream bool) {
 	var valid, failed, good int
-	var isl, osl int
+	var isl, osl, cached int
+	told := false // the server tells how much of a prompt it had cached
 	values := map[Tag][]float64{}
 	first, last := time.Duration(math.MaxInt64), time.Duration(0)
 	for i := range m.Requests {
@@ -125,12 +147,13 @@ func (m *Measurement) perRequest(stream bool) {
 			continue
 		}
 		valid++
-		isl, osl = isl+q.ISL, osl+q.OSL
+		isl, osl, cached = isl+q.ISL, osl+q.OSL, cached+q.Cached
+		told = told || q.cacheKnown
 		if q.Good {
 			good++
 		}
 		// A request has many of these, and so no Value.
-		for k := 1; stream && k < len(q.Chunks); k++ {
+		for k := 1; stream && k < len(q.Chunks) && !q.OneRead(); k++ {
 			values[TagICL] = append(values[TagICL], millis(q.Chunks[k]-q.Chunks[k-1]))
 		}
 	}
@@ -152,6 +175,9 @@ func (m *Measurement) perRequest(stream bool) {
 	m.set(TagCompleted, n, 0)
 	m.set(TagTotalISL, float64(isl), 0)
 	m.set(TagTotalOSL, float64(osl), 0)
+	if told && isl > 0 {
+		m.set(TagCached, float64(cached)/float64(isl), 0)
+	}
 	// The standard error of a share e of n requests is √(e·(1−e)/n), that of the
 	// binomial distribution.
 	if n > 0 {
@@ -183,7 +209,7 @@ func (m *Measurement) rates(open, shut time.Duration, all []Request, running []t
 	if length <= 0 {
 		return
 	}
-	var done, good, in, out, busy [rateBlocks]float64
+	var done, good, in, out, busy, paused [rateBlocks]float64
 	block := func(at time.Duration) (int, bool) {
 		if at < open || at >= shut {
 			return 0, false
@@ -197,6 +223,9 @@ func (m *Measurement) rates(open, shut time.Duration, all []Request, running []t
 		q := &all[i]
 		if overlap := min(q.EOF, shut) - max(q.Start, open); overlap > 0 {
 			busy[0] += overlap.Seconds()
+		}
+		if overlap := min(q.EOF+q.paused, shut) - max(q.EOF, open); overlap > 0 {
+			paused[0] += overlap.Seconds()
 		}
 		if q.Failure != nil {
 			continue
@@ -249,6 +278,7 @@ func (m *Measurement) rates(open, shut time.Duration, all []Request, running []t
 		rate(TagGoodput, good)
 	}
 	m.set(TagInFlight, busy[0]/length, 0)
+	m.pausing = paused[0] / length
 }
 
 // warn adds the warnings. raised is the number of requests that was asked for if it
@@ -258,8 +288,13 @@ func (m *Measurement) warn(raised int) {
 		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %s", err, fmt.Sprintf(format, args...)))
 	}
 	if c := m.Load.Concurrency; c > 0 && m.Ended != EndedFailures {
-		if mean, ok := m.Metrics[TagInFlight]; ok && mean.Stats["avg"] < saturated*float64(c) {
-			warn(ErrUnsaturated, "%.1f requests were in flight on average, not %d", mean.Stats["avg"], c)
+		mean, ok := m.Metrics[TagInFlight]
+		switch n := mean.Stats["avg"]; {
+		case !ok || n >= saturated*float64(c):
+		case n+m.pausing >= saturated*float64(c):
+			warn(ErrShed, "it kept %.1f requests in flight on average, not %d, and refused the others", n, c)
+		default:
+			warn(ErrUnsaturated, "%.1f requests were in flight on average, not %d", n, c)
 		}
 	}
 	if raised > 0 {
@@ -270,27 +305,103 @@ func (m *Measurement) warn(raised int) {
 		warn(ErrShort, "%d started within %v; two turnovers of %d slots need %d",
 			len(m.Requests), m.Load.Window, m.Load.Concurrency, 2*m.Load.Concurrency)
 	}
-	estimated, off, valid := 0, 0, 0
+}
+
+// What a probe's answers may show before they are worth a warning.
+const (
+	prompts   = 0.02                  // how far prompts may be from the requested length, as a share
+	cacheable = 0.05                  // the share of the prompts' tokens that may come from a cache
+	lateShare = 0.05                  // the share of its latency that the end of an answer may come late, and
+	lateLeast = 10 * time.Millisecond // the least time that is late
+)
+
+// warnAnswers adds the warnings about the valid answers of the cohort. w made their
+// requests; it may be nil.
+func (m *Measurement) warnAnswers(w *workload) {
+	warn := func(kind Warning, format string, args ...any) {
+		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %s", kind, fmt.Sprintf(format, args...)))
+	}
+	var valid, isl, osl, both, off, several, whole, late, open, tokens, counted, cached int
+	var tails []time.Duration
 	for i := range m.Requests {
 		q := &m.Requests[i]
 		if q.Failure != nil {
 			continue
 		}
 		valid++
-		if q.Estimated {
-			estimated++
-		} else if q.OSL != cmp.Or(q.outputs, m.Load.OSL) {
+		switch g := q.guessed; {
+		case g.isl && g.osl:
+			both++
+		case g.isl:
+			isl++
+		case g.osl:
+			osl++
+		}
+		if !q.guessed.osl && q.OSL != cmp.Or(q.outputs, m.Load.OSL) {
 			off++
 		}
+		if !q.guessed.isl {
+			tokens, counted, cached = tokens+q.ISL, counted+1, cached+q.Cached
+		}
+		if q.Streamed && q.OSL > 1 {
+			several++
+		}
+		if q.OneRead() {
+			whole++
+		}
+		tail := q.EOF - q.End
+		switch {
+		case q.late:
+			open++
+		case tail > max(lateLeast, time.Duration(lateShare*float64(q.End-q.Start))):
+			late++
+			tails = append(tails, tail)
+		}
 	}
-	if estimated > 0 {
-		warn(ErrEstimated, "%d of %d answers came without usage, so their tokens were counted from events and words", estimated, valid)
+	if n := both + isl + osl; n > 0 {
+		what, from := "usage", "their tokens were counted from events and words"
+		switch n {
+		case isl:
+			what, from = "prompt_tokens in usage", "the tokens of prompts were counted from words"
+		case osl:
+			what, from = "completion_tokens in usage", "the tokens of answers were counted from events"
+		}
+		warn(ErrEstimated, "%d of %d answers came without %s, so %s", n, valid, what, from)
 	}
 	if off > 0 && slices.ContainsFunc(m.Requests, func(q Request) bool { return q.outputs > 0 }) {
-		warn(ErrLengths, "%d of %d answers do not have the output tokens that the file of prompts asks for; "+
-			"the server may not support ignore_eos", off, valid)
+		warn(ErrLengths, "%d of %d answers do not have the output tokens that the file of prompts asks for; %s", off, valid, w.shortening())
 	} else if off > 0 {
-		warn(ErrLengths, "%d of %d answers do not have %d output tokens; the server may not support ignore_eos", off, valid, m.Load.OSL)
+		warn(ErrLengths, "%d of %d answers do not have %d output tokens; %s", off, valid, m.Load.OSL, w.shortening())
+	}
+	if counted > 0 && w != nil && w.prompts == nil {
+		mean, want := float64(tokens)/float64(counted), float64(m.Load.ISL)
+		switch {
+		case math.Abs(mean-want) <= prompts*want:
+		case w.words == 1 && mean > want:
+			warn(ErrPrompts, "they have %.1f tokens on average, not %d, with a single word in them: the server's chat template is "+
+				"longer than that", mean, m.Load.ISL)
+		default:
+			warn(ErrPrompts, "they have %.1f tokens on average, not %d", mean, m.Load.ISL)
+		}
+	}
+	if 2*whole > several {
+		warn(ErrBuffered, "%d of %d answers of several tokens came in one piece, so inter-token latency has no value and "+
+			"time to first token is their latency; look for a proxy that buffers between client and server", whole, several)
+	}
+	switch {
+	case 2*open > valid:
+		warn(ErrLate, "the body of %d of %d answers had not ended %v after [DONE]; the next request was sent meanwhile", open, valid, lingerNext)
+	case 2*late > valid:
+		slices.Sort(tails)
+		warn(ErrLate, "%d of %d ended late, %v after their last content (median), and held their slots for that time, "+
+			"so throughput is less than latency allows", late, valid, tails[len(tails)/2].Round(time.Millisecond))
+	}
+	if share := float64(cached) / float64(max(tokens, 1)); share > cacheable {
+		text := "%.0f%% of the prompts' tokens were not computed"
+		if w != nil && w.unique > 0 {
+			text += ", although each prompt begins with words of its own"
+		}
+		warn(ErrCached, text, 100*share)
 	}
 }
 

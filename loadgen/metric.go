@@ -36,6 +36,7 @@ const (
 	TagInFlight  Tag = "effective_concurrency"
 	TagTotalISL  Tag = "total_isl"
 	TagTotalOSL  Tag = "total_osl"
+	TagCached    Tag = "prompt_cached_fraction"
 )
 
 // MetricInfo is what is known of a metric before anything is measured.
@@ -126,6 +127,7 @@ var metrics = []MetricInfo{
 	{Tag: TagInFlight, FileUnit: "requests"},
 	{Tag: TagTotalISL, FileUnit: "tokens", Title: "Total Input Sequence Length"},
 	{Tag: TagTotalOSL, FileUnit: "tokens", Title: "Total Output Sequence Length"},
+	{Tag: TagCached, FileUnit: "ratio"},
 }
 
 // Metrics returns the table of all metrics, first those that can be limited. The slice

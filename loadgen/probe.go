@@ -59,11 +59,11 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 			return nil, err
 		}
 	}
-	w, err := newWorkload(g.target, g.server.Model, l, g.cal, g.extra)
+	w, err := newWorkload(g.target, g.server.Model, l, g.cal, g.fields)
 	if err != nil {
 		return nil, err
 	}
-	w.tokenizer = g.tokenizer
+	w.tokenizer, w.salt = g.tokenizer, g.salt
 	w.send(g.prompts)
 	if g.books.isClosed() {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())

@@ -77,7 +77,7 @@ func filedBodies(t *testing.T, target Target, l Load, n int) (bodies []string, w
 	g, err := New(target)
 	require.NoError(t, err)
 	defer g.Close()
-	w, err = newWorkload(g.target, "m", l, calibration{base: 10, slope: 2}, map[string]any{"ignore_eos": true})
+	w, err = newWorkload(g.target, "m", l, calibration{base: 10, slope: 2}, fields{})
 	require.NoError(t, err)
 	w.send(g.prompts)
 	for i := range n {
@@ -104,6 +104,11 @@ func TestPromptFields(t *testing.T) {
 		`{"ignore_eos":true,"max_tokens":3,"messages":[{"content":"c","role":"user"}],` + tail + `1,"top_p":0.5}`,
 	}, bodies)
 	assert.Equal(t, []int{7, 9, 0}, []int{w.outputs(0), w.outputs(1), w.outputs(2)})
+	w, err := newWorkload(target, "m", Load{OSL: 3}, calibration{}, fields{without: []string{"temperature"}})
+	require.NoError(t, err)
+	w.send([]prompt{{body: []byte(`"a"`), fields: []bodyField{newBodyField("temperature", []byte("0")), newBodyField("x", []byte("1"))}}})
+	assert.NotContains(t, string(w.body(0)), "temperature", "the server refuses it")
+	assert.Contains(t, string(w.body(0)), `"x":1`)
 
 	// A server may want the length under its other name.
 	target.Body = map[string]any{"max_completion_tokens": 5}
@@ -184,7 +189,7 @@ func TestPromptBodies(t *testing.T) {
 	defer g.Close()
 	l, err := Load{Concurrency: 1}.withDefaults()
 	require.NoError(t, err)
-	w, err := newWorkload(g.target, "m", l, g.cal, nil)
+	w, err := newWorkload(g.target, "m", l, g.cal, fields{})
 	require.NoError(t, err)
 	w.send(g.prompts)
 	for i, want := range []string{

@@ -15,29 +15,37 @@ import (
 	"time"
 )
 
-// Server is what an endpoint says of itself.
+// Server is what an endpoint says of itself, and what Ready found out about it.
 type Server struct {
 	// Model is the model that is measured.
 	Model string
 	// Models is what /v1/models lists. It may be empty.
 	Models []string
+	// Context is the greatest number of tokens that a prompt and its answer may have
+	// together, as /v1/models says. It is 0 if it does not say so.
+	Context int
 	// Version is what /version says, empty if it says nothing.
 	Version string
 	// Cold is how long the first inference took that succeeded.
 	Cold time.Duration
-	// Notes says what of the target's settings was not used, or was used in another way
-	// than it was given. It may be empty.
+	// Notes are what a reader of the numbers should know of the server, for example
+	// which fields of the request body it refused.
 	Notes []error
 }
 
 // Ready waits until the target answers a real, short inference. An open port proves
 // nothing, and a fresh worker's first inference can take most of a minute. Ready then
-// learns the model, how words map to prompt tokens, whether the server supports
-// ignore_eos, and about how long a request takes.
+// learns the model, how words map to prompt tokens, which fields of a request the server
+// refuses, and about how long a request takes.
 //
-// Refused connections and 503 are retried until Target.ReadyTimeout, and the error is
-// then an *UnreachableError. What waiting cannot mend ends it at once: an
-// *UnreachableError (for example no such host), *UnauthorizedError,
+// Only the inference decides. If Target.Model names the model, nothing that /v1/models or
+// /version answer matters. Otherwise the list is needed to choose the only model, and is
+// waited for as the inference is.
+//
+// What may pass is retried until Target.ReadyTimeout: refused and reset connections, and
+// the statuses 404, 429 and nearly all from 500 on. The error is then an
+// *UnreachableError, a *ProtocolError or an *UnknownModelError. What waiting cannot mend
+// ends it at once: an *UnreachableError (for example no such host), *UnauthorizedError,
 // *UnknownModelError or *ProtocolError. If ctx ends, its cause is wrapped.
 func (g *Generator) Ready(ctx context.Context) error { return g.censor.failure(g.ready(ctx)) }
 
@@ -68,13 +76,21 @@ func (g *Generator) ready(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return fmt.Errorf("wait for endpoint %s: %w", g.target.Redacted(), context.Cause(ctx))
 			}
-			return &UnreachableError{URL: g.target.Redacted(), Err: fmt.Errorf("not ready after %v: %w", g.target.ReadyTimeout, last)}
+			return g.late(last)
 		}
 	}
 }
 
 // readyPause is the time between two attempts.
 const readyPause = 500 * time.Millisecond
+
+// late is the error of an endpoint that was not ready in time, and last what was wrong.
+func (g *Generator) late(last error) error {
+	if typed := (interface{ remedy() string })(nil); errors.As(last, &typed) {
+		return fmt.Errorf("not ready after %v: %w", g.target.ReadyTimeout, last) // it has its own advice
+	}
+	return &UnreachableError{URL: g.target.Redacted(), Err: fmt.Errorf("not ready after %v: %w", g.target.ReadyTimeout, last)}
+}
 
 // notYetError marks an error that waiting may mend.
 type notYetError struct{ err error }
@@ -84,23 +100,24 @@ func (e *notYetError) Unwrap() error { return e.err }
 
 // greet is one attempt of Ready. An error that waiting may mend is a *notYetError.
 func (g *Generator) greet(ctx context.Context) error {
-	if err := g.identify(ctx); err != nil {
-		return err
+	if g.target.Model == "" {
+		if err := g.choose(ctx); err != nil {
+			return err
+		}
 	}
 	// Two prompts of different lengths give the slope and the offset of tokens against
 	// words. One would not do, since a chat template adds tokens of its own.
 	const short, long, outputs = 8, 72, 8
-	began := g.now()
 	a, err := g.infer(ctx, short, outputs)
 	if err != nil {
 		return err
 	}
-	g.server.Cold = g.now() - began
+	g.server.Cold = a.EOF - a.Scheduled
 	b, err := g.infer(ctx, long, outputs)
 	if err != nil {
 		return err
 	}
-	if !a.Estimated && !b.Estimated && b.ISL > a.ISL {
+	if !a.guessed.isl && !b.guessed.isl && b.ISL > a.ISL {
 		g.cal.slope = float64(b.ISL-a.ISL) / (long - short)
 		g.cal.base = float64(a.ISL) - g.cal.slope*short
 	}
@@ -110,140 +127,239 @@ func (g *Generator) greet(ctx context.Context) error {
 	if n := len(b.Chunks); n > 1 {
 		g.pace = pace{first: b.Chunks[0] - b.Start, token: (b.End - b.Chunks[0]) / time.Duration(n-1)}
 	}
+	g.identify(ctx)
 	return nil
 }
 
-// identify reads /v1/models and /version. A server need not have either, but if
-// /v1/models lists models, the target's must be among them.
-func (g *Generator) identify(ctx context.Context) error {
-	status, body, err := g.get(ctx, g.base.JoinPath("models").String())
-	if err != nil {
-		return g.unreachable(err)
+// The times that routes may take which are of use and not needed. They are short, since
+// some gateways never answer a path that they do not know.
+const (
+	modelsPatience  = 2 * time.Second
+	versionPatience = time.Second
+)
+
+// identify asks what the server says of itself, once. Whatever it answers is no error.
+func (g *Generator) identify(ctx context.Context) {
+	if g.identified {
+		return
 	}
-	switch {
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return &UnauthorizedError{URL: g.target.Redacted(), Status: status, HasKey: g.target.APIKey != ""}
-	case status == http.StatusServiceUnavailable:
-		return &notYetError{fmt.Errorf("it answered 503: %s", g.censor.said(errorText(body)))}
-	}
-	var list struct {
-		Data []struct {
-			ID string `json:"id"`
-		} `json:"data"`
-	}
-	g.server.Models = nil
-	if status == http.StatusOK && json.Unmarshal(body, &list) == nil {
-		for _, m := range list.Data {
-			g.server.Models = append(g.server.Models, modelName(m.ID))
-		}
-	}
-	switch {
-	case g.target.Model == "" && len(g.server.Models) == 1:
-		g.server.Model = g.server.Models[0]
-	case g.target.Model == "" && len(g.server.Models) == 0 && status != http.StatusOK:
-		return &ProtocolError{URL: g.target.Redacted(),
-			Problem: fmt.Sprintf("GET /v1/models answered %d, and no model is named", status)}
-	case g.target.Model == "":
-		return &UnknownModelError{URL: g.target.Redacted(), Served: g.server.Models}
-	case len(g.server.Models) > 0 && !slices.Contains(g.server.Models, g.target.Model):
-		return &UnknownModelError{URL: g.target.Redacted(), Model: g.target.Model, Served: g.server.Models}
+	g.identified = true
+	if g.target.Model != "" {
+		g.list(ctx)
 	}
 	root := *g.base
 	root.Path = strings.TrimSuffix(root.Path, "/v1") + "/version"
-	if status, body, err := g.get(ctx, root.String()); err == nil && status == http.StatusOK {
+	ctx, cancel := context.WithTimeout(ctx, versionPatience)
+	defer cancel()
+	if a, err := g.get(ctx, root.String()); err == nil && a.status == http.StatusOK {
 		var v struct {
 			Version string `json:"version"`
 		}
-		if json.Unmarshal(body, &v) == nil {
+		if json.Unmarshal(a.body, &v) == nil {
 			g.server.Version = g.censor.said(v.Version)
 		}
 	}
-	return nil
 }
 
-// longestName is the most bytes of a model's name that are kept.
-const longestName = 256
-
-// modelName returns a name that the server lists as it is, unless it is no name but a text
-// that is too long or would spoil the log.
-func modelName(id string) string {
-	id = unmarked(strings.Join(strings.Fields(visible(id[:min(len(id), mostRead)])), " "))
-	return strings.ToValidUTF8(id[:min(len(id), longestName)], "")
-}
-
-// infer runs one inference with the given numbers of prompt words and output tokens. If
-// the server refuses ignore_eos, it does without from then on.
-func (g *Generator) infer(ctx context.Context, words, outputs int) (Request, error) {
-	if g.extra == nil {
-		// With ignore_eos every answer has the requested length.
-		g.extra = map[string]any{"ignore_eos": true}
+// list reads /v1/models for what it says of the model that is named.
+func (g *Generator) list(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, modelsPatience)
+	defer cancel()
+	a, err := g.get(ctx, g.base.JoinPath("models").String())
+	if err != nil || !accepted(a.status) {
+		return
 	}
-	l := Load{ISL: words, OSL: outputs, Seed: uint64(words)}
-	w, err := newWorkload(g.target, g.server.Model, l, calibration{slope: 1}, g.extra)
+	if models, ok := readModels(a.body); ok {
+		g.server.fill(models)
+	}
+}
+
+// choose takes the only model that /v1/models lists. An error that waiting may mend is a
+// *notYetError.
+func (g *Generator) choose(ctx context.Context) error {
+	u := g.base.JoinPath("models").String()
+	asked := "GET " + redactURL(u)
+	a, err := g.get(ctx, u)
 	if err != nil {
-		return Request{}, err
+		return g.unreachable(asked, err)
 	}
-	w.tokenizer = g.tokenizer
+	none := &UnknownModelError{URL: g.target.Redacted(), Problem: a.said(asked, g.censor)}
+	switch {
+	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+		return &UnauthorizedError{URL: g.target.Redacted(), Status: a.status, HasKey: g.target.APIKey != "",
+			Asked: asked, Said: g.censor.said(errorText(a.body)), List: true}
+	case passing(a.status):
+		return &notYetError{none}
+	case !accepted(a.status):
+		return none
+	}
+	models, ok := readModels(a.body)
+	if !ok {
+		return none
+	}
+	if len(models) == 1 {
+		g.server.Model = models[0].id
+	}
+	g.server.fill(models)
+	none.Served = g.server.Models
+	switch len(models) {
+	case 0: // a frontend that runs before its workers
+		none.Problem = asked + " lists no models"
+		return &notYetError{none}
+	case 1:
+		return nil
+	}
+	return none
+}
+
+// infer runs one inference with the given numbers of prompt words and output tokens. What
+// the server refuses of the body is given up, from then on.
+func (g *Generator) infer(ctx context.Context, words, outputs int) (Request, error) {
+	before := g.fields
+	var why []string // what the server said of each body that it refused
+	var first error
+	for {
+		q, rec, w, err := g.try(ctx, words, outputs)
+		switch {
+		case err == nil && q.Failure == nil:
+			if note := g.fields.given(before, strings.Join(why, "; ")); note != nil {
+				g.server.Notes = append(g.server.Notes, note)
+			}
+			return q, nil
+		case err != nil && q.Failure == nil: // nothing was sent
+			return q, err
+		case first == nil:
+			first = err
+		}
+		next, ok := g.fields.concede(string(rec.body), w.has)
+		if !refused(rec.status) || !ok {
+			if why != nil { // nothing that was given up was to blame
+				g.fields = before
+			}
+			return q, first
+		}
+		if text := q.Failure.Message; len(why) == 0 || why[len(why)-1] != text {
+			why = append(why, text)
+		}
+		g.fields = next
+	}
+}
+
+// try sends one inference and classifies what came of it.
+func (g *Generator) try(ctx context.Context, words, outputs int) (q Request, rec *record, w *workload, err error) {
+	l := Load{ISL: words, OSL: outputs, Seed: uint64(words)}
+	w, err = newWorkload(g.target, g.server.Model, l, calibration{slope: 1}, g.fields)
+	if err != nil {
+		return q, nil, nil, err
+	}
+	w.tokenizer, w.salt = g.tokenizer, g.salt
 	s := newSlot(ctx, g, 0)
-	rec := &record{ticket: ticket{work: w, index: -1}, scheduled: g.now()}
+	rec = &record{ticket: ticket{work: w, index: -1}, scheduled: g.now()}
 	s.perform(rec, w.body(0))
 	defer g.budget.refund(rec)
-	q := rec.parse(!g.target.NoStream)
-	if q.Failure == nil {
-		return q, nil
+	q = rec.parse(!g.target.NoStream)
+	if f := q.Failure; f != nil && f.Kind == FailedEmpty && (q.finished || q.OSL > 0 && !q.guessed.osl) {
+		// The model thought where nobody sees it, or had nothing to say: it is there.
+		q.Failure = nil
 	}
-	switch rec.status {
-	case 0:
-		return q, g.unreachable(rec.err)
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return q, &UnauthorizedError{URL: g.target.Redacted(), Status: rec.status, HasKey: g.target.APIKey != ""}
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusGatewayTimeout:
-		return q, &notYetError{q.Failure}
-	case http.StatusBadRequest, http.StatusUnprocessableEntity:
-		// OpenAI's own API refuses fields that it does not know.
-		if len(g.extra) > 0 && strings.Contains(string(rec.body), "ignore_eos") {
-			g.extra = map[string]any{}
-			return g.infer(ctx, words, outputs)
-		}
-	case http.StatusNotFound:
-		if strings.Contains(strings.ToLower(string(rec.body)), "model") {
-			return q, &UnknownModelError{URL: g.target.Redacted(), Model: g.server.Model, Served: g.server.Models}
-		}
-	}
-	return q, &ProtocolError{URL: g.target.Redacted(), Problem: fmt.Sprintf("the readiness inference failed (%v)", q.Failure)}
+	return q, rec, w, g.refusal(ctx, &q, rec)
 }
 
-// get fetches a document of at most 1 MiB. A web page with status 200 is a
-// *ProtocolError, since many servers answer every path with their front page.
-func (g *Generator) get(ctx context.Context, url string) (status int, body []byte, err error) {
+// refusal returns what the failure of a readiness inference means, nil if it did not fail.
+func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error {
+	u := *g.base
+	u.Path += g.target.path()
+	asked := "POST " + redactURL(u.String())
+	f := q.Failure
+	if f == nil {
+		return nil
+	}
+	said := asked + ": " + f.Error()
+	if f.Status != 0 {
+		said = answered(asked, f.Status, f.Message)
+	}
+	protocol := &ProtocolError{URL: g.target.Redacted(), Problem: said}
+	switch {
+	case rec.status == 0:
+		return g.unreachable(asked, rec.err)
+	case rec.status == http.StatusUnauthorized || rec.status == http.StatusForbidden:
+		return &UnauthorizedError{URL: g.target.Redacted(), Status: rec.status, HasKey: g.target.APIKey != "",
+			Asked: asked, Said: f.Message}
+	case rec.status == http.StatusNotFound:
+		// A model that is not there yet and one that does not exist look alike, and so
+		// do a path that is wrong and one whose worker has not registered. Only a list
+		// that has other models tells.
+		if g.target.Model != "" {
+			g.list(ctx)
+		}
+		unknown := &UnknownModelError{URL: g.target.Redacted(), Model: g.server.Model, Served: g.server.Models, Problem: said}
+		if n := len(g.server.Models); n > 0 && g.target.Model != "" && !slices.Contains(g.server.Models, g.target.Model) {
+			return unknown
+		}
+		if strings.Contains(strings.ToLower(string(rec.body)), "model") {
+			return &notYetError{unknown}
+		}
+		return &notYetError{protocol}
+	case refused(rec.status):
+		protocol.Remedy = "change the request's fields with Target.Body, or the workload"
+		return protocol
+	case passing(rec.status), accepted(rec.status) && (f.Kind == FailedError || f.Kind == FailedAborted || f.Kind == FailedBroken):
+		return &notYetError{errors.New(said)}
+	case f.Kind == FailedTruncated || f.Kind == FailedEmpty:
+		protocol.Remedy = "look into the server's log, and for a gateway that cuts streams"
+	}
+	return protocol
+}
+
+// reply is the answer to a GET.
+type reply struct {
+	status int
+	page   bool // it is a web page
+	body   []byte
+}
+
+// said says in one line what was asked and what came back.
+func (a reply) said(asked string, c censor) string {
+	text := errorText(a.body)
+	if a.page && accepted(a.status) {
+		text = "a web page: " + text
+	}
+	return answered(asked, a.status, c.said(text))
+}
+
+// answered says in one line what was asked and what came back.
+func answered(asked string, status int, text string) string {
+	if text == "" {
+		return fmt.Sprintf("%s answered %d", asked, status)
+	}
+	return fmt.Sprintf("%s answered %d: %s", asked, status, text)
+}
+
+// get fetches a document of at most 1 MiB.
+func (g *Generator) get(ctx context.Context, url string) (a reply, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return 0, nil, err
+		return a, err
 	}
 	req.Header = g.header.Clone()
 	req.Header.Set("Accept", "application/json")
 	resp, err := g.transport.RoundTrip(req)
 	if err != nil {
-		return 0, nil, err
+		return a, err
 	}
 	defer resp.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return 0, nil, err
+	if a.body, err = io.ReadAll(io.LimitReader(resp.Body, 1<<20)); err != nil {
+		return a, err
 	}
-	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind == "text/html" && resp.StatusCode == http.StatusOK {
-		return 0, nil, &ProtocolError{URL: g.target.Redacted(), Problem: "it answers with a web page"}
-	}
-	return resp.StatusCode, body, nil
+	a.status = resp.StatusCode
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	a.page = kind == "text/html"
+	return a, nil
 }
 
 // unreachable classifies a transport error. It is a *notYetError unless waiting cannot
-// mend it.
-func (g *Generator) unreachable(err error) error {
-	var proto *ProtocolError
-	if errors.As(err, &proto) {
-		return proto
-	}
+// mend it. asked is the method and the URL.
+func (g *Generator) unreachable(asked string, err error) error {
 	var (
 		dns    *net.DNSError
 		cert   *tls.CertificateVerificationError
@@ -254,7 +370,9 @@ func (g *Generator) unreachable(err error) error {
 		errors.As(err, &cert), errors.As(err, &record):
 		return &UnreachableError{URL: g.target.Redacted(), Err: err}
 	case strings.Contains(err.Error(), "malformed HTTP"): // net/http has no type for it
-		return &ProtocolError{URL: g.target.Redacted(), Problem: err.Error()}
+		return &ProtocolError{URL: g.target.Redacted(), Problem: asked + ": " + g.censor.said(err.Error())}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, errIdle), errors.Is(err, errTimeout):
+		return &notYetError{fmt.Errorf("%s got no answer", asked)}
 	}
 	return &notYetError{err}
 }

@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"mime"
 	"net"
 	"net/http"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
 
@@ -40,6 +38,10 @@ type record struct {
 	// err is what ended the request early. It is nil at a clean end of the body.
 	err error
 	eof time.Duration
+	// late says that the body had not ended yet when the slot went on behind [DONE], and
+	// paused how long the slot then waits because of a failure.
+	late   bool
+	paused time.Duration
 	// charged is what the record has of the generator's budget, in bytes.
 	charged int64
 }
@@ -71,94 +73,10 @@ func (r *record) timeOf(end int) time.Duration {
 	return r.reads[i].at
 }
 
-// chunk is the part of a completion chunk, or of a whole completion, that matters to a
-// measurement.
-type chunk struct {
-	Choices []struct {
-		Delta        message `json:"delta"`
-		Message      message `json:"message"`
-		Text         string  `json:"text"`
-		FinishReason string  `json:"finish_reason"`
-	} `json:"choices"`
-	Usage *usage          `json:"usage"`
-	Error json.RawMessage `json:"error"`
-}
-
-// message is a delta of a stream or the message of a whole answer. Servers send
-// reasoning under two names.
-type message struct {
-	Content          string            `json:"content"`
-	ReasoningContent string            `json:"reasoning_content"`
-	Reasoning        string            `json:"reasoning"`
-	ToolCalls        []json.RawMessage `json:"tool_calls"`
-}
-
-// usage is the server's own count of tokens.
-type usage struct {
-	PromptTokens     tokens `json:"prompt_tokens"`
-	CompletionTokens tokens `json:"completion_tokens"`
-}
-
-// UnmarshalJSON never fails. Usage that cannot be read does not spoil an answer; its
-// tokens are then counted in another way.
-func (u *usage) UnmarshalJSON(b []byte) error {
-	type plain usage
-	var p plain
-	if json.Unmarshal(b, &p) != nil {
-		p = plain{}
-	}
-	*u = usage(p)
-	return nil
-}
-
-// tokens is a count in usage, 0 if it is not known. Integers in any notation are read,
-// for example 7.0 and 2e1. A count that is negative, fractional, larger than mostTokens
-// or not a number is not known.
-type tokens int
-
-// mostTokens is more than any answer has, and exact in a float64.
-const mostTokens = 1 << 40
-
-// UnmarshalJSON never fails.
-func (n *tokens) UnmarshalJSON(b []byte) error {
-	*n = 0
-	if v, err := strconv.ParseFloat(string(b), 64); err == nil && v > 0 && v <= mostTokens && v == math.Trunc(v) {
-		*n = tokens(v)
-	}
-	return nil
-}
-
-// hasContent reports whether the message has text, reasoning or a tool call. A role
-// alone is no content: servers send it before the first token is there.
-func (m message) hasContent() bool {
-	return m.Content != "" || m.ReasoningContent != "" || m.Reasoning != "" || len(m.ToolCalls) > 0
-}
-
-// hasContent reports whether any choice has content.
-func (c *chunk) hasContent() bool {
-	for _, ch := range c.Choices {
-		if ch.Text != "" || ch.Delta.hasContent() || ch.Message.hasContent() {
-			return true
-		}
-	}
-	return false
-}
-
-// finished reports whether any choice has a finish reason.
-func (c *chunk) finished() bool {
-	for _, ch := range c.Choices {
-		if ch.FinishReason != "" {
-			return true
-		}
-	}
-	return false
-}
-
-// failed reports whether the chunk carries an error object. null is not one.
-func (c *chunk) failed() bool { return len(c.Error) > 0 && !bytes.Equal(c.Error, []byte("null")) }
-
 // parse makes a Request of what was received. streaming says that an event stream was
-// asked for; a server may answer with a whole object all the same.
+// asked for; a server may answer with a whole object all the same, or with a stream where
+// none was asked for. What the body looks like decides, since some gateways label every
+// answer as JSON.
 func (r *record) parse(streaming bool) Request {
 	q := Request{
 		Index:     r.ticket.index,
@@ -171,13 +89,19 @@ func (r *record) parse(streaming bool) Request {
 		Replays:   r.replays,
 		Bytes:     len(r.body),
 		Streamed:  streaming,
+		late:      r.late,
+		paused:    r.paused,
+	}
+	var undecoded error
+	if r.status != 0 {
+		undecoded = r.decode()
 	}
 	switch {
 	case errors.Is(r.err, errLarge), errors.Is(r.err, errBudget):
 		q.Failure = &Failure{Kind: FailedLarge, Message: r.said(reason(r.err))}
 	case r.status == 0:
 		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: r.said(reason(r.err))}
-	case r.status != http.StatusOK:
+	case !accepted(r.status):
 		q.Failure = &Failure{Kind: FailedStatus, Status: r.status, Message: r.said(errorText(r.body))}
 		if r.status == http.StatusTooManyRequests {
 			q.Failure.Kind = FailedShed
@@ -185,88 +109,122 @@ func (r *record) parse(streaming bool) Request {
 				q.Failure.Message = r.said("Retry-After " + r.retry + ": " + errorText(r.body))
 			}
 		}
-	case r.encoding != "" && r.encoding != "identity":
+	case undecoded != nil:
 		q.Failure = &Failure{Kind: FailedMalformed, Message: r.said(fmt.Sprintf(
-			"the answer is compressed (%s) although no compression was requested; compression delays events", r.encoding))}
-	case streaming && !strings.HasPrefix(r.ctype, "application/json"):
-		r.parseStream(&q)
-	default:
+			"the answer is compressed (%s) although Accept-Encoding: identity was sent, and cannot be read: %v", r.encoding, undecoded))}
+	case looksWhole(r.body), !streaming && !looksStreamed(r.body):
 		r.parseWhole(&q)
+	default:
+		r.parseStream(&q)
+		q.Streamed = streaming
 	}
 	return q
+}
+
+// looksWhole reports whether a body is one JSON value and not a stream of events or of
+// JSON objects. A body that cannot be told, such as an empty one, is not.
+func looksWhole(body []byte) bool {
+	body = bytes.TrimLeft(body, " \t\r\n\ufeff")
+	return len(body) > 0 && (body[0] == '{' || body[0] == '[') && !sse.HasEvents(body) &&
+		(!bytes.Contains(body, []byte("}\n{")) || json.Valid(body))
+}
+
+// looksStreamed reports whether a body begins as an event stream does.
+func looksStreamed(body []byte) bool {
+	body = bytes.TrimLeft(body, " \t\r\n\ufeff")
+	for _, field := range []string{"data:", "event:", "id:", "retry:", ":"} {
+		if bytes.HasPrefix(body, []byte(field)) {
+			return true
+		}
+	}
+	return false
 }
 
 // parseStream reads the events of a streamed answer. The first event with content ends
 // TTFT. What follows [DONE] does not count.
 func (r *record) parseStream(q *Request) {
 	var (
-		use        *usage
-		done       bool
-		finished   bool
-		like       likeness
-		firstUsage int
+		use  usage
+		done bool
+		like likeness
+		seen content
+		end  string // the finish reason, if it is that of a failure
 	)
+	fail := func(kind FailureKind, text string) {
+		if q.Failure == nil {
+			q.Failure = &Failure{Kind: kind, Message: r.said(text)}
+		}
+	}
 	pos := 0
-	for {
+	for q.Failure == nil {
 		ev, next, ok := sse.Next(r.body, pos)
 		if !ok {
 			break
 		}
 		pos = next
-		if isDone(ev.Data) {
-			done = true
+		if done = isDone(ev.Data); done {
 			break
 		}
 		if ev.Name == "error" {
-			q.Failure = &Failure{Kind: FailedError, Message: r.said(errorText(ev.Data))}
-			return
+			fail(FailedError, errorText(ev.Data))
+			break
 		}
-		if like.fits(ev.Data) {
-			q.Chunks = append(q.Chunks, r.timeOf(ev.End))
+		if size := like.fits(ev.Data); size > 0 {
+			at := r.timeOf(ev.End)
+			q.Chunks = append(q.Chunks, at)
+			seen.add(at, size, 0)
+			continue
+		}
+		if isPing(ev) {
 			continue
 		}
 		var c chunk
 		if err := json.Unmarshal(ev.Data, &c); err != nil {
 			q.Failure = r.malformed(err, "event", ev.Data)
-			return
+			break
 		}
 		if c.failed() {
-			q.Failure = &Failure{Kind: FailedError, Message: r.said(errorText(ev.Data))}
-			return
+			fail(FailedError, errorText(ev.Data))
+			break
 		}
-		if c.Usage != nil {
-			use = c.Usage
+		u := c.used()
+		use.merge(u)
+		size := c.size()
+		if size > 0 {
+			at := r.timeOf(ev.End)
+			q.Chunks = append(q.Chunks, at)
+			// If the server reports usage in every chunk, that of this one is the number
+			// of tokens so far.
+			seen.add(at, size, int(u.CompletionTokens))
+			seen.reasoning = seen.reasoning || c.reasons()
 		}
-		if c.hasContent() {
-			q.Chunks = append(q.Chunks, r.timeOf(ev.End))
-			if len(q.Chunks) == 1 && c.Usage != nil {
-				// The server reports usage in every chunk, and this one is the
-				// number of tokens in the first event.
-				firstUsage = int(c.Usage.CompletionTokens)
-			}
+		reason := c.finish()
+		q.finished = q.finished || reason != ""
+		if failing(reason) {
+			end = reason
 		}
-		finished = finished || c.finished()
-		if c.hasContent() && c.Usage == nil && !c.finished() {
+		if size > 0 && u == (usage{}) && reason == "" {
 			like, _ = likenessOf(ev.Data)
 		}
 	}
 	switch {
-	case r.err != nil:
+	case q.Failure != nil:
+	case r.err != nil && !done:
 		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: r.said(reason(r.err))}
-	case !done && !finished && len(q.Chunks) == 0 && r.foreign() != "":
-		q.Failure = &Failure{Kind: FailedMalformed, Message: r.said(fmt.Sprintf(
-			"the answer is %s, not an event stream: %q", r.foreign(), r.said(string(r.body[:min(len(r.body), mostRead)]))))}
-	case !done && !finished:
-		q.Failure = &Failure{Kind: FailedTruncated, Message: fmt.Sprintf(
-			"the stream ended after %d content events with neither [DONE] nor a finish reason", len(q.Chunks))}
+	case end != "":
+		fail(FailedAborted, fmt.Sprintf("the server ended the answer with finish_reason %q", end))
+	case !done && !q.finished && len(q.Chunks) == 0 && r.foreign() != "":
+		fail(FailedMalformed, fmt.Sprintf("the answer is %s, not an event stream: %q", r.foreign(), r.said(plain(r.body))))
+	case !done && !q.finished:
+		fail(FailedTruncated, fmt.Sprintf("the stream ended after %d content events with neither [DONE] nor a finish reason", len(q.Chunks)))
 	case len(q.Chunks) == 0:
-		q.Failure = &Failure{Kind: FailedEmpty, Message: "the answer has no content"}
+		fail(FailedEmpty, "the answer has no content")
 	}
 	if len(q.Chunks) > 0 {
 		q.End = q.Chunks[len(q.Chunks)-1]
 	}
-	q.FirstTokens = firstUsage
 	r.count(q, use, len(q.Chunks))
+	q.FirstTokens = seen.first(q.OSL, q.guessed.osl, int(use.Details.Reasoning))
 }
 
 // isDone reports whether data is that of the event behind which nothing counts.
@@ -300,14 +258,17 @@ func (r *record) parseWhole(q *Request) {
 	switch {
 	case c.failed():
 		q.Failure = &Failure{Kind: FailedError, Message: r.said(errorText(r.body))}
-	case !c.hasContent():
+	case failing(c.finish()):
+		q.Failure = &Failure{Kind: FailedAborted, Message: r.said(fmt.Sprintf("the server ended the answer with finish_reason %q", c.finish()))}
+	case c.size() == 0:
 		q.Failure = &Failure{Kind: FailedEmpty, Message: "the answer has no content"}
 	}
-	text := ""
+	q.finished = c.finish() != ""
+	words := 0
 	for _, ch := range c.Choices {
-		text += ch.Text + ch.Message.Content + ch.Message.ReasoningContent + ch.Message.Reasoning
+		words += len(strings.Fields(string(ch.Text + ch.Message.Content + ch.Message.reasoning() + ch.Message.Refusal)))
 	}
-	r.count(q, c.Usage, len(strings.Fields(text)))
+	r.count(q, c.used(), words)
 }
 
 // Causes with which a slot cancels its own request.
@@ -352,32 +313,39 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// errorText returns the message of an error object as OpenAI, vLLM or FastAPI writes it,
-// or the text itself if it is none.
+// errorText returns the message of an error object as OpenAI, vLLM, FastAPI or a gateway
+// writes it, or the text itself, without markup, if it is none.
 func errorText(body []byte) string {
 	var e struct {
-		Error   json.RawMessage `json:"error"`
-		Message string          `json:"message"`
-		Detail  json.RawMessage `json:"detail"`
+		Error, Message, Detail, Errors, Msg json.RawMessage
 	}
 	if json.Unmarshal(body, &e) != nil {
-		return string(body)
+		return plain(body)
 	}
-	var inner struct {
-		Message string `json:"message"`
-	}
-	var text string
-	switch {
-	case json.Unmarshal(e.Error, &inner) == nil && inner.Message != "":
-		return inner.Message
-	case json.Unmarshal(e.Error, &text) == nil && text != "":
-		return text
-	case e.Message != "":
-		return e.Message
-	case len(e.Detail) > 0:
-		return string(e.Detail)
+	for _, raw := range []json.RawMessage{e.Error, e.Message, e.Detail, e.Errors, e.Msg} {
+		if said := said(raw); said != "" {
+			return said
+		}
 	}
 	return string(body)
+}
+
+// said returns what a part of an error object says: a string, or the message inside of an
+// object, or the JSON itself. It is empty for a value that says nothing.
+func said(raw json.RawMessage) string {
+	var text string
+	var inner struct{ Message, Msg string }
+	switch {
+	case empty(raw):
+		return ""
+	case json.Unmarshal(raw, &text) == nil:
+		return text
+	case json.Unmarshal(raw, &inner) == nil && inner.Message != "":
+		return inner.Message
+	case inner.Msg != "":
+		return inner.Msg
+	}
+	return string(raw)
 }
 
 // malformed describes data that is not a chunk. what is "event" or "answer". The words

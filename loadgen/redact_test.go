@@ -34,7 +34,7 @@ func leak(text string) string {
 // that quotes a server, and however the server writes the key.
 func TestCuts(t *testing.T) {
 	target := Target{URL: "http://h", APIKey: plantedKey}
-	work, err := newWorkload(target, "m", Load{OSL: 1}, calibration{}, nil)
+	work, err := newWorkload(target, "m", Load{OSL: 1}, calibration{}, fields{})
 	require.NoError(t, err)
 	quotes := map[string]func(string) string{
 		"as it is":   func(s string) string { return s },

@@ -33,9 +33,13 @@ type Request struct {
 	// Estimated says that ISL or OSL was estimated from words or events, since
 	// neither the server's usage nor a tokenizer gave it.
 	Estimated bool
-	// FirstTokens is the number of tokens in the first content event, as far as
-	// the server reports it. 0 stands for 1.
+	// FirstTokens is the number of tokens that had come with the first read that
+	// brought content: those of the first event, and of the events that came in one
+	// piece with it. 0 stands for 1.
 	FirstTokens int
+	// Cached is the number of prompt tokens that came from the server's prefix cache,
+	// as far as the server reports it.
+	Cached int
 
 	// Dial is the time before Start that was spent on a connection of the
 	// request's own. It is never part of TTFT, and 0 on a pooled connection.
@@ -56,6 +60,21 @@ type Request struct {
 
 	serial  uint64 // the number of the request's body in the workload
 	outputs int    // the output tokens that the file of prompts asks for, 0 if they are the load's
+	// guessed says which of the counts behind Estimated are estimates, cacheKnown that
+	// the server reports cached tokens, and finished that there was a finish reason.
+	guessed    struct{ isl, osl bool }
+	cacheKnown bool
+	finished   bool
+	// late and paused are as in record.
+	late   bool
+	paused time.Duration
+}
+
+// OneRead reports whether a streamed answer of several tokens came all at once. Something
+// between server and client then holds the stream back: the answer has no ITL, and its
+// TTFT is its latency.
+func (r *Request) OneRead() bool {
+	return r.Streamed && r.Failure == nil && r.OSL > 1 && len(r.Chunks) > 0 && r.Chunks[0] == r.End
 }
 
 // Failure says how a request failed. It is comparable, so that equal failures can
@@ -82,13 +101,14 @@ type FailureKind string
 
 // The kinds of failure.
 const (
-	FailedStatus    FailureKind = "status"    // an HTTP status other than 200 and 429
+	FailedStatus    FailureKind = "status"    // an HTTP status other than 2xx and 429
 	FailedShed      FailureKind = "shed"      // 429: the server sheds load, and says so
 	FailedDial      FailureKind = "dial"      // no connection could be made
 	FailedBroken    FailureKind = "broken"    // the connection broke before the end of the answer
 	FailedTruncated FailureKind = "truncated" // the stream ended without [DONE] and without a finish reason
 	FailedMalformed FailureKind = "malformed" // an event or a body is not the protocol's JSON
 	FailedError     FailureKind = "error"     // there is an error object inside the answer
+	FailedAborted   FailureKind = "aborted"   // the server gave the answer up, and says so in its finish reason
 	FailedEmpty     FailureKind = "empty"     // the answer has no content
 	FailedIdle      FailureKind = "idle"      // nothing was received for Target.IdleTimeout
 	FailedLarge     FailureKind = "large"     // the answer is larger than the client keeps, alone or with the others in flight
@@ -104,9 +124,9 @@ func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisec
 // fewer than two tokens no ITL, an answer that was not streamed neither TTFT nor
 // ITL, and no request has a value of a metric that is one number a run.
 //
-// The formulas are AIPerf's: ITL is (latency − TTFT) / (OSL − 1), where the 1 is the
-// first event's tokens if the server reports more of them, and the throughput per
-// user is 1/ITL.
+// The formulas are AIPerf's: ITL is (latency − TTFT) / (OSL − 1), and the throughput per
+// user is 1/ITL. In place of 1 stands FirstTokens, so that events of several tokens, and
+// events that came in one piece, do not make ITL shorter than it is.
 func (r *Request) Value(tag Tag) (v float64, ok bool) {
 	if tag == TagLag {
 		return millis(r.Start - r.Scheduled), true
@@ -130,7 +150,7 @@ func (r *Request) Value(tag Tag) (v float64, ok bool) {
 	case TagTTFT:
 		return millis(ttft), true
 	case TagTTST:
-		if len(r.Chunks) < 2 {
+		if len(r.Chunks) < 2 || r.OneRead() {
 			return 0, false
 		}
 		return millis(r.Chunks[1] - r.Chunks[0]), true
@@ -152,13 +172,18 @@ func (r *Request) Value(tag Tag) (v float64, ok bool) {
 }
 
 // meets reports whether the request is within every limit of slo. A request without
-// a value of a metric is not within its limit.
+// a value of a metric is not within its limit, except that an answer of one token has
+// nothing between tokens that could be slow.
 func (r *Request) meets(slo map[Tag]float64) bool {
 	if r.Failure != nil {
 		return false
 	}
 	for tag, limit := range slo {
-		if v, ok := r.Value(tag); !ok || v > limit {
+		v, ok := r.Value(tag)
+		switch {
+		case ok && v <= limit:
+		case !ok && r.OSL == 1 && (tag == TagITL || tag == TagPerUser || tag == TagTTST || tag == TagICL):
+		default:
 			return false
 		}
 	}

@@ -23,6 +23,8 @@ type slot struct {
 	guard guard
 	trace trace
 	entry entry
+	// lingers says that the last answer's body had not ended in time behind [DONE].
+	lingers bool
 }
 
 // trace is what the hooks of net/http saw of the current request. They run on the
@@ -78,12 +80,26 @@ func (s *slot) run() {
 		s.perform(rec, tk.work.body(tk.serial))
 		scheduled = rec.eof
 		if pause := s.finish(rec); pause > 0 {
-			if !sleep(s.ctx, pause) {
+			if !s.pause(pause) {
 				return
 			}
 			scheduled = s.g.now()
 		}
 	}
+}
+
+// pause waits for d, or until the load has moved to another level, and reports whether the
+// load still runs. At another level, the slot waits as all slots do there.
+func (s *slot) pause(d time.Duration) bool {
+	for probes := s.g.books.begun(); d > 0; d -= pauseStep {
+		if !sleep(s.ctx, min(d, pauseStep)) {
+			return false
+		}
+		if s.g.books.moved(s, probes) {
+			return sleep(s.ctx, s.g.books.hold(s))
+		}
+	}
+	return true
 }
 
 // finish hands a record to the books, or drops it when no probe wants it, and
@@ -105,14 +121,14 @@ func (s *slot) finish(rec *record) (pause time.Duration) {
 func (s *slot) perform(rec *record, body []byte) {
 	g := s.g
 	ctx, cancel := context.WithCancelCause(s.ctx)
-	defer cancel(nil)
 	s.trace = trace{start: g.now()} // remains if no connection is had
 	s.guard.begin(g, cancel)
-	defer s.guard.end()
 
 	resp, err := g.transport.RoundTrip(g.request(ctx, body))
 	rec.start, rec.dial, rec.replays = s.trace.start, s.trace.dial, max(s.trace.conns-1, 0)
 	if err != nil {
+		defer cancel(nil)
+		defer s.guard.end()
 		rec.eof, rec.err = g.now(), cause(ctx, err)
 		if !s.trace.connected && s.ctx.Err() == nil {
 			// Whatever the error says: a dial that gets no answer is ended by the
@@ -121,7 +137,6 @@ func (s *slot) perform(rec *record, body []byte) {
 		}
 		return
 	}
-	defer resp.Body.Close()
 	rec.status = resp.StatusCode
 	rec.ctype = resp.Header.Get("Content-Type")
 	rec.encoding = resp.Header.Get("Content-Encoding")
@@ -141,14 +156,77 @@ func (s *slot) perform(rec *record, body []byte) {
 		case err == nil && len(rec.body) > largestAnswer:
 			err = errLarge
 		}
+		if err == nil && atDone(rec.body) {
+			s.guard.end()
+			s.leave(rec, resp.Body, cancel)
+			return
+		}
 		if err != nil {
 			rec.eof = now
 			if err != io.EOF {
 				rec.err = cause(ctx, err)
 			}
+			s.guard.end()
+			resp.Body.Close()
+			cancel(nil)
 			return
 		}
 	}
+}
+
+// atDone reports whether body ends in the event [DONE]. It is asked after each read, and
+// looks at the last bytes alone.
+func atDone(body []byte) bool {
+	i := len(body)
+	for i > 0 && (body[i-1] == '\n' || body[i-1] == '\r') {
+		i--
+	}
+	if i == 0 || i == len(body) || body[i-1] != ']' {
+		return false
+	}
+	body, ok := bytes.CutSuffix(body[:i], []byte("[DONE]"))
+	if !ok {
+		return false
+	}
+	body, ok = bytes.CutSuffix(bytes.TrimRight(body, " "), []byte("data:"))
+	return ok && (len(body) == 0 || body[len(body)-1] == '\n' || body[len(body)-1] == '\r')
+}
+
+// How long a slot waits behind [DONE] for the end of the body, which normally comes with it
+// and gives the connection back: first, and after an answer whose end was late. Beyond
+// lingerMost, the connection is given up.
+const (
+	lingerFirst = 5 * time.Millisecond
+	lingerNext  = 500 * time.Microsecond
+	lingerMost  = 2 * time.Second
+)
+
+// leave ends a request at [DONE]. Some servers and gateways end the body much later, and
+// a client of OpenAI's goes on meanwhile; so does the slot, while the rest of the body is
+// read beside it.
+func (s *slot) leave(rec *record, body io.ReadCloser, cancel context.CancelCauseFunc) {
+	ended := make(chan struct{})
+	s.g.books.running.Go(func() {
+		defer close(ended)
+		limit := time.AfterFunc(lingerMost, func() { cancel(nil) })
+		_, _ = io.Copy(io.Discard, body) // what follows [DONE] does not count
+		limit.Stop()
+		body.Close()
+		cancel(nil)
+	})
+	wait := lingerFirst
+	if s.lingers {
+		wait = lingerNext
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ended:
+	case <-t.C:
+		rec.late = true
+	}
+	s.lingers = rec.late
+	rec.eof = s.g.now()
 }
 
 // request makes the HTTP request for a body. http.NewRequest would parse the URL again

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -59,8 +60,8 @@ type Target struct {
 	// and events.
 	Tokenizer string
 
-	// ReadyTimeout is how long Ready waits for a server that refuses connections
-	// or answers 503. 0 means 2 minutes.
+	// ReadyTimeout is how long Ready waits for a server that is not ready yet. 0 means
+	// 2 minutes.
 	ReadyTimeout time.Duration
 	// Waiting, if not nil, is called once when Ready begins to wait, with the
 	// reason.
@@ -102,9 +103,7 @@ func (t Target) normalize() (Target, *url.URL, error) {
 	default:
 		return t, nil, &TargetError{Field: "Protocol", Problem: fmt.Sprintf("%q is unknown; use %q or %q", t.Protocol, Chat, Completions)}
 	}
-	if t.ReadyTimeout == 0 {
-		t.ReadyTimeout = 2 * time.Minute
-	}
+	t.ReadyTimeout = t.Patience()
 	if t.Timeout == 0 {
 		t.Timeout = 10 * time.Minute
 	}
@@ -113,6 +112,9 @@ func (t Target) normalize() (Target, *url.URL, error) {
 	}
 	return t, u, nil
 }
+
+// Patience returns ReadyTimeout, or its default if that is 0.
+func (t Target) Patience() time.Duration { return cmp.Or(t.ReadyTimeout, 2*time.Minute) }
 
 // Redacted returns the base URL without its credentials and its query, for people
 // and files.
@@ -125,6 +127,11 @@ func (t Target) headers() http.Header {
 		h[http.CanonicalHeaderKey(k)] = v
 	}
 	h.Set("Content-Type", "application/json")
+	if h["Accept-Encoding"] == nil {
+		// Without the header any encoding may come (RFC 9110, 12.5.3), and a compressor
+		// holds events back.
+		h.Set("Accept-Encoding", "identity")
+	}
 	if t.NoStream {
 		h.Set("Accept", "application/json")
 	} else {

@@ -10,22 +10,19 @@ import (
 
 // count fills in ISL and OSL, each from the best source there is: the server's usage,
 // otherwise the tokenizer, otherwise the words sent and the outputs received. The last
-// are estimates. use is nil if the server reported none, and outputs is the number of
+// are estimates. use is zero if the server reported none, and outputs is the number of
 // content events, or of words if the answer was not streamed.
 //
 // Note: AIPerf tokenizes answers again by default. That can differ from the server by a
 // factor of two, since a server streams tokens that the text does not show.
-func (r *record) count(q *Request, use *usage, outputs int) {
-	if use == nil {
-		use = &usage{}
-	}
-	q.ISL, q.OSL = int(use.PromptTokens), int(use.CompletionTokens)
-	if q.ISL > 0 && q.OSL > 0 {
-		return
+func (r *record) count(q *Request, use usage, outputs int) {
+	q.ISL, q.OSL = use.prompt(), use.completion(outputs)
+	if n, known := use.cached(); known {
+		q.Cached, q.cacheKnown = min(n, q.ISL), true
 	}
 	tokenizer := r.ticket.work.tokenizer
 	if q.ISL == 0 {
-		q.ISL, q.Estimated = r.ticket.work.promptTokens(r.ticket.serial), tokenizer == nil
+		q.ISL, q.guessed.isl = r.ticket.work.promptTokens(r.ticket.serial), tokenizer == nil
 	}
 	if q.OSL == 0 {
 		exact := false
@@ -33,9 +30,10 @@ func (r *record) count(q *Request, use *usage, outputs int) {
 			q.OSL, exact = r.answerTokens(tokenizer, q.Streamed)
 		}
 		if !exact {
-			q.OSL, q.Estimated = max(q.OSL, outputs), true
+			q.OSL, q.guessed.osl = max(q.OSL, outputs), true
 		}
 	}
+	q.Estimated = q.guessed.isl || q.guessed.osl
 }
 
 // answerTokens counts the tokens of the answer's text and reasoning, for each choice by
@@ -51,14 +49,14 @@ func (r *record) answerTokens(t *bpe.Tokenizer, streamed bool) (n int, exact boo
 	}
 	texts := map[voice]*strings.Builder{}
 	exact = true
-	add := func(v voice, s string) {
+	add := func(v voice, s text) {
 		if s == "" {
 			return
 		}
 		if texts[v] == nil {
 			texts[v] = &strings.Builder{}
 		}
-		texts[v].WriteString(s)
+		texts[v].WriteString(string(s))
 	}
 	read := func(data []byte) {
 		var c struct {
@@ -66,7 +64,7 @@ func (r *record) answerTokens(t *bpe.Tokenizer, streamed bool) (n int, exact boo
 				Index   json.RawMessage `json:"index"`
 				Delta   message         `json:"delta"`
 				Message message         `json:"message"`
-				Text    string          `json:"text"`
+				Text    text            `json:"text"`
 			} `json:"choices"`
 		}
 		if json.Unmarshal(data, &c) != nil {
@@ -76,12 +74,9 @@ func (r *record) answerTokens(t *bpe.Tokenizer, streamed bool) (n int, exact boo
 			id := string(ch.Index)
 			add(voice{id, false}, ch.Text)
 			for _, m := range []message{ch.Delta, ch.Message} {
-				add(voice{id, false}, m.Content)
-				if m.ReasoningContent == "" { // some servers send it under both names
-					m.ReasoningContent = m.Reasoning
-				}
-				add(voice{id, true}, m.ReasoningContent)
-				exact = exact && len(m.ToolCalls) == 0
+				add(voice{id, false}, m.Content+m.Refusal)
+				add(voice{id, true}, m.reasoning())
+				exact = exact && len(m.ToolCalls) == 0 && empty(m.FunctionCall)
 			}
 		}
 	}

@@ -28,10 +28,11 @@ phone data picture practice piece land product doctor wall patient worker news t
 
 // uniqueWords is the number of random words that open every prompt, so that no two
 // prompts of a run share a prefix that a server has cached: 8 of 191 words are 60 bits.
+// They also differ from those of any other run with the same seed, see Generator.salt.
 const uniqueWords = 8
 
-// workload makes the request bodies of one Load. Body i is a function of (seed, i)
-// alone, so that a run can be replayed. Making one is two copies: the text behind the
+// workload makes the request bodies of one Load. Body i is a function of (seed, salt, i)
+// alone, so that a body can be made again. Making one is two copies: the text behind the
 // unique words is cut from a corpus that exists before the probe starts.
 type workload struct {
 	// head and tail are the JSON around the prompt, and room is a size into which
@@ -40,7 +41,9 @@ type workload struct {
 	room       int
 	// words is the length of a prompt, and unique how many of its words are unique.
 	words, unique int
-	seed          uint64
+	seed, salt    uint64
+	// fields are those of a body.
+	fields map[string]any
 	// corpus is " word" repeated, longer than one prompt; offsets holds the start of
 	// each of its words, and its end.
 	corpus  []byte
@@ -50,6 +53,7 @@ type workload struct {
 	// says how many words make up a prompt that the file only has the length of.
 	prompts     []prompt
 	parts       []bodyField
+	without     []string // fields that the server refuses
 	promptField string
 	cal         calibration
 	// censor stars the secrets of the target in what a server says.
@@ -69,16 +73,16 @@ func (c calibration) words(isl int) int {
 	return max(int((float64(isl)-c.base)/c.slope+0.5), 1)
 }
 
-// newWorkload returns the workload of l. extra holds body fields that the server is
-// known to accept; the target's own fields replace them. The error is a *TargetError if
-// Target.Body replaces the prompt.
-func newWorkload(t Target, model string, l Load, cal calibration, extra map[string]any) (*workload, error) {
-	w := &workload{words: cal.words(l.ISL), seed: l.Seed, cal: cal, censor: newCensor(t)}
+// newWorkload returns the workload of l. The target's own fields of the body replace the
+// generator's, and what the server is known to refuse is left out. The error is a
+// *TargetError if Target.Body replaces the prompt.
+func newWorkload(t Target, model string, l Load, cal calibration, f fields) (*workload, error) {
+	w := &workload{words: cal.words(l.ISL), seed: l.Seed, cal: cal, without: f.without, censor: newCensor(t)}
 	if !t.SamePrompts {
 		w.unique = min(uniqueWords, w.words)
 	}
 	const hole = "\u0001prompt\u0001"
-	body := map[string]any{"model": model, "max_tokens": l.OSL, "stream": !t.NoStream}
+	body := map[string]any{"model": model, "stream": !t.NoStream}
 	w.promptField = "messages"
 	if t.Protocol == Completions {
 		w.promptField = "prompt"
@@ -89,12 +93,20 @@ func newWorkload(t Target, model string, l Load, cal calibration, extra map[stri
 	if !t.NoStream {
 		body["stream_options"] = map[string]any{"include_usage": true}
 	}
-	for k, v := range extra {
-		body[k] = v
+	// With ignore_eos every answer has the requested length.
+	body["ignore_eos"] = true
+	if t.Body[maxTokens] == nil && t.Body[maxCompletion] == nil {
+		body[f.limit()] = l.OSL
 	}
 	for k, v := range t.Body {
-		body[k] = v
+		if body[k] = v; v == nil {
+			delete(body, k)
+		}
 	}
+	for _, k := range f.without {
+		delete(body, k)
+	}
+	w.fields = body
 	b, err := json.Marshal(body)
 	if err != nil {
 		return nil, fmt.Errorf("encode the request body (Target.Body): %w", err)
@@ -144,6 +156,17 @@ func (w *workload) send(prompts []prompt) {
 	}
 }
 
+// has reports whether bodies have a field.
+func (w *workload) has(field string) bool { _, ok := w.fields[field]; return ok }
+
+// shortening says why answers may be shorter than asked for.
+func (w *workload) shortening() string {
+	if w != nil && w.fields != nil && !w.has("ignore_eos") {
+		return "requests are sent without ignore_eos"
+	}
+	return "the server may not support ignore_eos"
+}
+
 // body returns the i-th request body. It is called on the hot path.
 func (w *workload) body(i uint64) []byte {
 	if w.prompts != nil {
@@ -172,6 +195,9 @@ func (w *workload) filed(i uint64) []byte {
 		b = append(append(append(b, f.key...), ':'), value...)
 	}
 	own := p.fields
+	if len(w.without) > 0 { // the server refuses them
+		own = slices.DeleteFunc(slices.Clone(own), func(f bodyField) bool { return slices.Contains(w.without, f.name) })
+	}
 	for _, f := range w.parts {
 		for len(own) > 0 && own[0].name < f.name {
 			add(own[0], own[0].value)
@@ -183,7 +209,7 @@ func (w *workload) filed(i uint64) []byte {
 			own = own[1:]
 		case f.name == w.promptField:
 			add(f, w.promptJSON(p, i, f.name == "messages"))
-		case p.outputs > 0 && (f.name == "max_tokens" || f.name == "max_completion_tokens"):
+		case p.outputs > 0 && (f.name == maxTokens || f.name == maxCompletion):
 			add(f, strconv.AppendInt(nil, int64(p.outputs), 10))
 		default:
 			add(f, f.value)
@@ -235,7 +261,7 @@ func (w *workload) madeUp(b []byte, p prompt, i uint64) []byte {
 	for _, id := range p.blocks {
 		k := min(size, n)
 		n -= k
-		rng := rand.NewPCG(w.seed, id)
+		rng := rand.NewPCG(w.seed^w.salt, id)
 		from := int(rng.Uint64() % uint64(len(w.offsets)-k))
 		b = append(b, w.corpus[w.offsets[from]:w.offsets[from+k]]...)
 	}
@@ -291,6 +317,9 @@ func (w *workload) prompt(b []byte, i uint64, n int) []byte {
 	text := w.corpus[w.offsets[from]:w.offsets[from+rest]]
 	if unique == 0 && len(text) > 0 {
 		text = text[1:]
+	}
+	if w.salt != 0 {
+		rng = rand.NewPCG(w.seed^w.salt, i)
 	}
 	for k := range unique {
 		if k > 0 {

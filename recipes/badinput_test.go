@@ -53,8 +53,10 @@ func TestBadInput(t *testing.T) {
 			[]string{"401", "refuses the API key"}},
 		{"a model that is not served", with(func(s *recipes.Spec) { s.Target.Model = "better" }), new(*loadgen.UnknownModelError),
 			[]string{`"better"`, "it serves good"}},
-		{"a server of something else", with(func(s *recipes.Spec) { s.Target.URL = notOpenAI.URL }), new(*loadgen.ProtocolError),
-			[]string{notOpenAI.URL, "/v1/models", "404"}},
+		{"a server of something else", with(func(s *recipes.Spec) { s.Target.URL = notOpenAI.URL }), new(*loadgen.UnknownModelError),
+			[]string{notOpenAI.URL, "/v1/models", "404", "name the model", "base URL"}},
+		{"a server of something else, and a model", with(func(s *recipes.Spec) { s.Target.URL, s.Target.Model = notOpenAI.URL, "m" }),
+			new(*loadgen.ProtocolError), []string{"POST " + notOpenAI.URL + "/v1/chat/completions answered 40", "base URL"}},
 		{"a file of prompts that is not there", with(func(s *recipes.Spec) { s.Target.Prompts = "none.jsonl" }),
 			new(*recipes.InputError), []string{"none.jsonl"}},
 		{"no SLA", with(func(s *recipes.Spec) { s.Inputs.TTFT = nil }), new(*recipes.InputError), []string{"requires", "TTFT"}},
@@ -115,7 +117,7 @@ func TestServerDies(t *testing.T) {
 	defer cancel()
 	var shown atomic.Int32
 	out, err := recipes.Run(ctx, maxConcurrency(t), recipes.Spec{
-		Target:   loadgen.Target{URL: srv.URL},
+		Target:   loadgen.Target{URL: srv.URL, ReadyTimeout: time.Second},
 		Workload: loadgen.Load{ISL: 8, OSL: 4, Requests: 100},
 		Inputs:   recipes.Inputs{TTFT: new(10_000.0)}, // so loose that a late client is not at stake
 		Observe:  func(o *recipes.Outcome) error { shown.Store(int32(len(o.Probes))); return nil },

@@ -1,7 +1,9 @@
 package recipes
 
 import (
+	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
@@ -33,7 +35,7 @@ type Probe struct {
 // warnings.
 func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 	o := plan.Observation{At: p.Step.At, Asked: p.Step, State: plan.Full}
-	failed := 0
+	failed, shed := 0, false
 	for _, m := range p.Trials {
 		n, _ := m.Stat(loadgen.TagCompleted, "avg")
 		bad, _ := m.Stat(loadgen.TagErrors, "avg")
@@ -42,6 +44,7 @@ func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 		if m.Ended == loadgen.EndedDecided {
 			o.State = plan.Cut
 		}
+		shed = shed || slices.ContainsFunc(m.Warnings, func(w error) bool { return errors.Is(w, loadgen.ErrShed) })
 	}
 	var deciders []*sla.Decider
 	if o.State == plan.Cut {
@@ -59,7 +62,7 @@ func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 	switch {
 	case len(doubts) > 0:
 		o.State = plan.Untrusted
-	case o.Requests > 0 && failed == o.Requests:
+	case o.Requests > 0 && failed == o.Requests, shed:
 		o.State = plan.Failed
 	}
 	p.Observed = o
@@ -80,7 +83,8 @@ func (p *Probe) goal(g Objective) float64 {
 
 // Passes reports whether every limit is believed to hold at the probe, and whether
 // that is certain at the given level, a probability between 0.5 and 1. A probe of
-// which every request failed certainly does not pass.
+// which every request failed certainly does not pass, and neither does one whose load
+// the server did not take.
 func (p *Probe) Passes(confidence float64) (pass, certain bool) {
 	return p.passes(p.Readings, confidence)
 }
@@ -130,7 +134,7 @@ func (p *Probe) ofTier(tiers []PlanTier, i int) []sla.Reading {
 }
 
 // State says how far the probe can be trusted: full, cut (it ended once its verdict was
-// certain), failed (every request failed), unmeasured, or untrusted (the client was the
+// certain), failed (every request failed, or the server shed the load), unmeasured, or untrusted (the client was the
 // bottleneck, or the load was not reached).
 func (p *Probe) State() string {
 	return [...]string{"full", "cut", "failed", "unmeasured", "untrusted"}[p.Observed.State]

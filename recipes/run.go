@@ -61,6 +61,9 @@ func Run(ctx context.Context, recipe *Recipe, s Spec) (*Outcome, error) {
 	if err := cmp.Or(otherServer(s.Resume, out, false), otherServer(s.Baseline, out, true)); err != nil {
 		return out, r.fail(err)
 	}
+	if err := r.fits(); err != nil {
+		return out, r.fail(named(recipe, err))
+	}
 	r.observe()
 	for {
 		step := r.planner.Next(r.problem, r.history)
@@ -114,22 +117,36 @@ func (r *run) probe(ctx context.Context, step plan.Step) (Probe, error) {
 	return p, nil
 }
 
-// retryPause is the wait before a probe that could not be measured is repeated. It is
-// repeated once; a second failure ends the run.
+// retryPause is the wait before a probe that could not be measured is repeated.
 const retryPause = time.Second
 
-// measure runs one trial, and runs it once more if it could not be measured. watch
-// returns a new Decider for each attempt, or nil.
+// measure runs one trial, and repeats it if it could not be measured: once, or, if the
+// endpoint was lost, as often as it comes back within the time that the target allows for
+// getting ready. A restart of the server spoils one probe and not the run. watch returns a
+// new Decider for each attempt, or nil.
 func (r *run) measure(ctx context.Context, l loadgen.Load, watch func() loadgen.Decider) (*loadgen.Measurement, error) {
 	m, err := r.prober.Probe(ctx, l, watch())
 	if err == nil || ctx.Err() != nil {
 		return m, err
 	}
 	r.out.Warnings = append(r.out.Warnings, fmt.Errorf("repeated a probe that could not be measured: %w", err))
-	if !pause(ctx, retryPause) {
-		return nil, err
+	for began := time.Now(); ; {
+		if !pause(ctx, retryPause) {
+			return nil, err
+		}
+		back, ok := r.prober.(interface{ Ready(context.Context) error })
+		lost := ok && errors.As(err, new(*loadgen.UnreachableError))
+		if lost {
+			if err := back.Ready(ctx); err != nil {
+				return nil, err
+			}
+		}
+		m, err = r.prober.Probe(ctx, l, watch())
+		patient := lost && time.Since(began) < r.out.Spec.Target.Patience()
+		if err == nil || ctx.Err() != nil || !patient {
+			return m, err
+		}
 	}
-	return r.prober.Probe(ctx, l, watch())
 }
 
 // observe calls Spec.Observe. Its error is a warning, because a report that cannot be

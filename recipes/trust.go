@@ -47,19 +47,22 @@ func (r *run) notes(p *Probe) (notes []error) {
 	o := r.out
 	for _, m := range p.Trials {
 		for _, w := range m.Warnings {
-			for _, kind := range []error{loadgen.ErrEstimated, loadgen.ErrLengths, loadgen.ErrShort, loadgen.ErrRaised} {
-				told := func(e error) bool { return errors.Is(e, kind) }
-				switch {
-				case !errors.Is(w, kind), slices.ContainsFunc(o.Warnings, told), slices.ContainsFunc(notes, told):
-				case kind == loadgen.ErrRaised && (o.Plan.Search != nil || o.Spec.Workload.Requests == loadgen.DefaultRequests):
-					// The number of requests was raised because there are more slots. That
-					// is no news in a search, which goes from few slots to many, or to a
-					// user who did not choose the number.
-				default:
-					notes = append(notes, w)
-				}
+			var kind loadgen.Warning
+			told := func(e error) bool { return errors.Is(e, kind) }
+			switch {
+			case !errors.As(w, &kind), kind == loadgen.ErrUnsaturated: // one that is a doubt is told as such
+			case slices.ContainsFunc(o.Warnings, told), slices.ContainsFunc(notes, told):
+			case kind == loadgen.ErrRaised && (o.Plan.Search != nil || o.Spec.Workload.Requests == loadgen.DefaultRequests):
+				// The number of requests was raised because there are more slots. That
+				// is no news in a search, which goes from few slots to many, or to a
+				// user who did not choose the number.
+			default:
+				notes = append(notes, w)
 			}
 		}
+	}
+	if e := r.misfit(p); e != nil && !slices.ContainsFunc(o.Warnings, func(w error) bool { return errors.As(w, new(*misfitError)) }) {
+		notes = append(notes, e)
 	}
 	return notes
 }

@@ -30,6 +30,9 @@ func ProbeLine(w io.Writer, o *recipes.Outcome, i int) error {
 //
 //	probe 4, concurrency 62: open (likely met); ttft p95 199ms, 5516 tok/s (the floor of
 //	    the gate, 7s)
+//
+// Of what its requests failed of it says the most frequent cause, since a sweep shows no
+// failures at its end but those of one point.
 func (v *view) probeLine(p probe) string {
 	var got []string
 	// Without limits the line has a latency, and always a throughput, once.
@@ -43,6 +46,9 @@ func (v *view) probeLine(p probe) string {
 	}
 	if x, ok := p.Stat("throughput", "avg"); ok && throughput {
 		got = append(got, value(x, "tok/s"))
+	}
+	if why := v.failures(&p); len(why) > 0 {
+		got = append(got, "failed: "+why[0])
 	}
 	return fmt.Sprintf("probe %d, %s: %s; %s (%s, %s)",
 		p.index+1, v.place(p), p.word(), strings.Join(got, ", "), p.Step.Reason, elapsed(p.Wall))

@@ -121,7 +121,8 @@ const (
 	Full State = iota
 	// Cut is a probe that ended early, once its verdict was certain: values are rough.
 	Cut
-	// Failed is a failing point: the server was reachable and every request failed.
+	// Failed is a failing point: the server was reachable, and every request failed or
+	// the server did not take the load.
 	Failed
 	// Unmeasured is a probe that could not be had. It says nothing.
 	Unmeasured

@@ -5,7 +5,10 @@
 // that offset, looked up in the list of reads, gives the event its time.
 package sse
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // Event is one dispatched event of a stream.
 type Event struct {
@@ -25,18 +28,41 @@ var bom = []byte("\xef\xbb\xbf")
 // ok is false if no complete event is left. An event without data is passed over, and so
 // is one that the body's end cuts off, as the HTML standard (section 9.2.6, "Interpreting
 // an event stream") requires. Lines end in LF, CRLF or CR.
+//
+// Next reads more than the standard allows, where servers are known to send it:
+//
+//   - A data line behind a complete JSON object ends the event of that object, since some
+//     servers leave the blank lines out.
+//   - At the end of the body, an event without its blank line counts if its data is a
+//     complete JSON object or [DONE].
+//   - A line that is itself the start of a JSON object is the data of an event. Gateways
+//     write their errors so into a stream.
+//   - A field named error, as llama.cpp sent it, is the data of an event of that name.
 func Next(body []byte, pos int) (ev Event, next int, ok bool) {
 	if pos == 0 && bytes.HasPrefix(body, bom) {
 		pos = len(bom)
 	}
-	lines := 0
+	lines, last := 0, 0 // the data lines, and where the last of them ends
 	for pos < len(body) {
 		line, after, complete := cutLine(body, pos)
+		if len(line) > 0 && line[0] == '{' && lines == 0 {
+			// The object may span lines. What follows it on its last line is dropped.
+			d := json.NewDecoder(bytes.NewReader(body[pos:]))
+			var data json.RawMessage
+			if d.Decode(&data) == nil {
+				end := pos + int(d.InputOffset())
+				_, after, _ = cutLine(body, end)
+				return Event{Data: body[pos:end], Name: ev.Name, End: after}, after, true
+			}
+		}
 		if !complete {
+			if name, value := cutField(body[pos:]); lines == 0 && string(name) == "data" && whole(value) {
+				return Event{Data: value, Name: ev.Name, End: len(body)}, len(body), true
+			}
 			break
 		}
-		pos = after
 		if len(line) == 0 {
+			pos = after
 			if lines > 0 {
 				ev.End = pos
 				return ev, pos, true
@@ -47,20 +73,54 @@ func Next(body []byte, pos int) (ev Event, next int, ok bool) {
 		field, value := cutField(line)
 		switch string(field) { // makes no copy
 		case "data":
-			switch lines {
-			case 0:
+			switch {
+			case lines == 0:
 				ev.Data = value
-			case 1: // from the second line on, the event owns its bytes
+			case whole(ev.Data):
+				ev.End = last
+				return ev, pos, true
+			case lines == 1: // from the second line on, the event owns its bytes
 				ev.Data = append(append(append([]byte(nil), ev.Data...), '\n'), value...)
 			default:
 				ev.Data = append(append(ev.Data, '\n'), value...)
 			}
 			lines++
+			last = after
+		case "error":
+			if lines == 0 {
+				ev.Data, ev.Name = value, "error"
+				lines, last = 1, after
+			}
 		case "event":
+			if lines > 0 && whole(ev.Data) { // it begins the next event
+				ev.End = last
+				return ev, pos, true
+			}
 			ev.Name = string(value)
 		}
+		pos = after
+	}
+	if lines > 0 && whole(ev.Data) {
+		ev.End = len(body)
+		return ev, len(body), true
 	}
 	return Event{}, len(body), false
+}
+
+// whole reports whether data needs no further line: a complete JSON object, or [DONE].
+func whole(data []byte) bool {
+	data = bytes.TrimSpace(data)
+	return bytes.Equal(data, []byte("[DONE]")) || len(data) > 1 && data[0] == '{' && data[len(data)-1] == '}' && json.Valid(data)
+}
+
+// HasEvents reports whether a body that begins with a JSON object has events behind it.
+func HasEvents(body []byte) bool {
+	for _, field := range []string{"\ndata:", "\rdata:", "\nevent:", "\revent:"} {
+		if bytes.Contains(body, []byte(field)) {
+			return true
+		}
+	}
+	return false
 }
 
 // Rest reports whether body holds an unfinished event behind pos, that is, field text that

@@ -1,0 +1,53 @@
+package loadgen
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"io"
+	"strings"
+)
+
+// decode replaces a compressed body by what it holds, and gives each part of it the time
+// at which the compressed bytes came that it needs. It runs after the request has ended,
+// so that no decompressor holds events back. Errors are those of encodings that are not
+// known and of broken data.
+func (r *record) decode() error {
+	open := func(in io.Reader) (io.Reader, error) { return gzip.NewReader(in) }
+	switch encoding := strings.ToLower(strings.TrimSpace(r.encoding)); encoding {
+	case "", "identity":
+		return nil
+	case "gzip", "x-gzip":
+	case "deflate":
+		open = func(in io.Reader) (io.Reader, error) { return zlib.NewReader(in) }
+	default:
+		return errors.New("only gzip and deflate are known")
+	}
+	// A decompressor that is given a byte reader takes no byte before it needs it.
+	in := bytes.NewReader(r.body)
+	z, err := open(in)
+	if err != nil {
+		return err
+	}
+	var body []byte
+	var reads []read
+	for {
+		body = append(body, make([]byte, 4096)...)
+		n, err := z.Read(body[len(body)-4096:])
+		if body = body[:len(body)-4096+n]; n > 0 {
+			reads = append(reads, read{len(body), r.timeOf(len(r.body) - in.Len())})
+		}
+		if err == nil && len(body) > largestAnswer {
+			err = errLarge
+		}
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) && r.err != nil {
+			break // of a stream that broke, what came is kept
+		}
+		if err != nil {
+			return err
+		}
+	}
+	r.body, r.reads = body, reads
+	return nil
+}

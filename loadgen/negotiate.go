@@ -1,0 +1,98 @@
+package loadgen
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// fields says which fields of a request's body the server accepts. The zero fields leaves
+// nothing out.
+type fields struct {
+	// without lists the fields that the server refused.
+	without []string
+	// completion says that the length of answers is asked for as max_completion_tokens,
+	// as OpenAI's own API wants it for reasoning models, and not as max_tokens.
+	completion bool
+}
+
+// The two names of the field that bounds an answer's length.
+const (
+	maxTokens     = "max_tokens"
+	maxCompletion = "max_completion_tokens"
+)
+
+// optional lists what a measurement can do without, in the order in which it is given up.
+// The last two are sent only if Target.Body has them.
+var optional = []string{"ignore_eos", "stream_options", "min_tokens", "seed"}
+
+// limit returns the name of the field that bounds an answer's length.
+func (f fields) limit() string {
+	if f.completion {
+		return maxCompletion
+	}
+	return maxTokens
+}
+
+// drop returns f without one more field.
+func (f fields) drop(name string) fields {
+	f.without = append(slices.Clip(f.without), name)
+	return f
+}
+
+// concede returns what to send to a server that refused a body with the given words:
+// one field fewer, if the words name a field that can be given up, or the other name of the
+// length's field. If they name none, the fields are given up all the same, one after the
+// other, since some servers do not say what they refuse. ok is false if nothing is left to
+// give up. sent reports whether the refused body has a field.
+func (f fields) concede(words string, sent func(name string) bool) (next fields, ok bool) {
+	swap := !f.completion && sent(maxTokens)
+	for _, name := range optional {
+		if sent(name) && names(words, name) {
+			return f.drop(name), true
+		}
+	}
+	if swap && (names(words, maxTokens) || names(words, maxCompletion)) {
+		f.completion = true
+		return f, true
+	}
+	for _, name := range optional[:2] {
+		if sent(name) {
+			return f.drop(name), true
+		}
+	}
+	f.completion = f.completion || swap
+	return f, swap
+}
+
+// names reports whether words have name as a word of its own.
+func names(words, name string) bool {
+	return regexp.MustCompile(`(^|[^A-Za-z0-9_])` + name + `($|[^A-Za-z0-9_])`).MatchString(words)
+}
+
+// refused reports whether a status says that the server does not accept the body.
+func refused(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusUnprocessableEntity
+}
+
+// given says what f leaves out in comparison with before, with the server's words. It is
+// nil if that is nothing.
+func (f fields) given(before fields, words string) error {
+	var parts []string
+	if out := f.without[len(before.without):]; len(out) > 0 {
+		parts = append(parts, "requests leave out "+strings.Join(out, " and "))
+	}
+	if f.completion != before.completion {
+		parts = append(parts, "requests say "+maxCompletion+" in place of "+maxTokens)
+	}
+	if parts == nil {
+		return nil
+	}
+	text := "the server refused a field of the request body: " + words + "; " + strings.Join(parts, ", and ")
+	if slices.Contains(f.without, "ignore_eos") {
+		text += ", so answers may end early"
+	}
+	return fmt.Errorf("%s", text)
+}
