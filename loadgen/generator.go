@@ -1,11 +1,10 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -20,16 +19,17 @@ import (
 type Generator struct {
 	// What New makes of the target. It does not change.
 	target    Target
+	run       uint64 // part of the names of requests
 	censor    censor
-	base      *url.URL
-	header    http.Header
-	dialer    *dialer
-	transport *http.Transport
+	ends      []*endpoint    // at least one
 	tokenizer *bpe.Tokenizer // nil if there is none
 	prompts   []prompt       // nil if prompts are made up
 
 	// epoch is the time that all times count from.
 	epoch time.Time
+
+	// endpoint is the one that Ready is talking to.
+	*endpoint
 
 	// What Ready learns of the server. identified says that it was asked for what is of
 	// use and not needed.
@@ -57,10 +57,21 @@ type Generator struct {
 // New returns a generator for t. It reads the files that t names, and sends nothing.
 // Errors are *TargetError. The caller must call Close when it is done.
 func New(t Target) (*Generator, error) {
-	t, base, err := t.normalize()
+	t, trimmed, err := t.normalize()
 	if err != nil {
 		return nil, err
 	}
+	notes := []error{trimmed}
+	var ends []*endpoint
+	for _, raw := range append([]string{t.URL}, t.Others...) {
+		e, note, err := newEndpoint(t, raw)
+		if err != nil {
+			return nil, err
+		}
+		t.Protocol = cmp.Or(t.Protocol, e.protocol)
+		ends, notes = append(ends, e), append(notes, note)
+	}
+	t.Protocol = cmp.Or(t.Protocol, Chat)
 	var tokenizer *bpe.Tokenizer
 	if t.Tokenizer != "" {
 		if tokenizer, err = bpe.ReadFile(t.Tokenizer); err != nil {
@@ -71,14 +82,12 @@ func New(t Target) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := newDialer(t, base)
 	g := &Generator{
 		target:    t,
 		censor:    newCensor(t),
-		base:      base,
-		header:    t.headers(),
-		dialer:    d,
-		transport: d.transport(),
+		run:       rand.Uint64(),
+		ends:      ends,
+		endpoint:  ends[0],
 		epoch:     time.Now(),
 		tokenizer: tokenizer,
 		prompts:   prompts,
@@ -89,7 +98,9 @@ func New(t Target) (*Generator, error) {
 	if !t.SamePrompts {
 		g.salt = rand.Uint64()
 	}
-	g.note(note)
+	for _, note := range append(notes, note) {
+		g.note(note)
+	}
 	g.budget.most.Store(leastBudget)
 	g.books = books{
 		now:   g.now,
@@ -120,8 +131,9 @@ func (g *Generator) Server() Server { return g.server }
 func (g *Generator) Close() error {
 	g.books.close()
 	g.books.running.Wait()
-	g.dialer.drop(true)
-	g.transport.CloseIdleConnections()
+	for _, e := range g.ends {
+		e.close()
+	}
 	return nil
 }
 
@@ -141,7 +153,9 @@ func (g *Generator) raise(ctx context.Context, p *probe) {
 		// Twice what is in flight on average: arrivals come in bursts.
 		ahead = min(int(2*p.load.Rate*request.Seconds()), 1000)
 	}
-	g.dialer.ahead(ctx, ahead)
+	for _, e := range g.ends { // requests go to them in turn
+		e.dialer.ahead(ctx, (ahead+len(g.ends)-1)/len(g.ends))
+	}
 	g.books.raise(ctx, p, request)
 }
 

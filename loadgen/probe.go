@@ -63,7 +63,7 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	if err != nil {
 		return nil, err
 	}
-	w.tokenizer, w.salt = g.tokenizer, g.salt
+	w.tokenizer, w.salt, w.run = g.tokenizer, g.salt, g.run
 	w.send(g.prompts)
 	if g.books.isClosed() {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())
@@ -107,7 +107,7 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	switch {
 	case reached.err != nil:
 		g.books.stop()
-		return nil, fmt.Errorf("probe %s: %w", l.level(), &UnreachableError{URL: g.target.Redacted(), Err: reached.err})
+		return nil, fmt.Errorf("probe %s: %w", l.level(), &UnreachableError{URL: g.name, Err: reached.err})
 	case reached.window.phase != finished:
 		return nil, fmt.Errorf("probe %s: %w", l.level(), context.Cause(ctx))
 	}
@@ -122,7 +122,7 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 // transitionLimit returns how long ramp and settling may take: as long as the window,
 // but at least as long as two requests that only just stay within their timeout.
 func transitionLimit(l Load, t Target) time.Duration {
-	return max(l.Window, 2*t.Timeout)
+	return max(l.Window, 2*min(t.idle(l), t.Timeout))
 }
 
 // collect parses records as they end, keeps what the window wants, and feeds the

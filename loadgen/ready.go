@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -51,15 +52,31 @@ func (g *Generator) Ready(ctx context.Context) error { return g.censor.failure(g
 
 // ready is Ready with errors that may hold what a server said in full.
 func (g *Generator) ready(ctx context.Context) error {
+	defer func() { g.endpoint = g.ends[0] }()
+	for _, e := range g.ends {
+		g.endpoint = e
+		if err := g.await(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// await waits for the endpoint that Ready is talking to.
+func (g *Generator) await(ctx context.Context) error {
 	wait, cancel := context.WithTimeout(ctx, g.target.ReadyTimeout)
 	defer cancel()
 	// last is what was wrong before the time was up. What is wrong then is only that
 	// the time is up.
 	var last error
+	moves := 0
 	for first := true; ; first = false {
-		err := g.greet(wait)
+		err := g.mixedUp(wait, g.greet)
 		if err == nil {
 			return nil
+		}
+		if moves++; errors.Is(err, errMoved) && moves <= mostMoves {
+			continue
 		}
 		var again *notYetError
 		if !errors.As(err, &again) {
@@ -70,11 +87,11 @@ func (g *Generator) ready(ctx context.Context) error {
 		}
 		if first && g.target.Waiting != nil {
 			g.target.Waiting(g.censor.failure(
-				fmt.Errorf("waiting up to %v for endpoint %s: %w", g.target.ReadyTimeout, g.target.Redacted(), again.err)))
+				fmt.Errorf("waiting up to %v for endpoint %s: %w", g.target.ReadyTimeout, g.name, again.err)))
 		}
 		if !sleep(wait, readyPause) {
 			if ctx.Err() != nil {
-				return fmt.Errorf("wait for endpoint %s: %w", g.target.Redacted(), context.Cause(ctx))
+				return fmt.Errorf("wait for endpoint %s: %w", g.name, context.Cause(ctx))
 			}
 			return g.late(last)
 		}
@@ -89,7 +106,7 @@ func (g *Generator) late(last error) error {
 	if typed := (interface{ remedy() string })(nil); errors.As(last, &typed) {
 		return fmt.Errorf("not ready after %v: %w", g.target.ReadyTimeout, last) // it has its own advice
 	}
-	return &UnreachableError{URL: g.target.Redacted(), Err: fmt.Errorf("not ready after %v: %w", g.target.ReadyTimeout, last)}
+	return &UnreachableError{URL: g.name, Err: fmt.Errorf("not ready after %v: %w", g.target.ReadyTimeout, last)}
 }
 
 // notYetError marks an error that waiting may mend.
@@ -148,7 +165,10 @@ func (g *Generator) identify(ctx context.Context) {
 		g.list(ctx)
 	}
 	root := *g.base
-	root.Path = strings.TrimSuffix(root.Path, "/v1") + "/version"
+	if up, last := path.Split(root.Path); version.MatchString(last) {
+		root.Path = strings.TrimSuffix(up, "/")
+	}
+	root.Path += "/version"
 	ctx, cancel := context.WithTimeout(ctx, versionPatience)
 	defer cancel()
 	if a, err := g.get(ctx, root.String()); err == nil && a.status == http.StatusOK {
@@ -165,7 +185,7 @@ func (g *Generator) identify(ctx context.Context) {
 func (g *Generator) list(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, modelsPatience)
 	defer cancel()
-	a, err := g.get(ctx, g.base.JoinPath("models").String())
+	a, err := g.get(ctx, g.route("models").String())
 	if err != nil || !accepted(a.status) {
 		return
 	}
@@ -177,16 +197,19 @@ func (g *Generator) list(ctx context.Context) {
 // choose takes the only model that /v1/models lists. An error that waiting may mend is a
 // *notYetError.
 func (g *Generator) choose(ctx context.Context) error {
-	u := g.base.JoinPath("models").String()
-	asked := "GET " + redactURL(u)
-	a, err := g.get(ctx, u)
+	u := g.route("models")
+	asked := "GET " + redactURL(u.String())
+	a, err := g.get(ctx, u.String())
 	if err != nil {
 		return g.unreachable(asked, err)
 	}
-	none := &UnknownModelError{URL: g.target.Redacted(), Problem: a.said(asked, g.censor)}
+	if a.status >= 300 && a.status < 400 && a.location != "" {
+		return g.redirected(asked, u, a.status, a.location, "models")
+	}
+	none := &UnknownModelError{URL: g.name, Problem: a.said(asked, g.censor)}
 	switch {
 	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		return &UnauthorizedError{URL: g.target.Redacted(), Status: a.status, HasKey: g.target.APIKey != "",
+		return &UnauthorizedError{URL: g.name, Status: a.status, HasKey: g.target.APIKey != "",
 			Asked: asked, Said: g.censor.said(errorText(a.body)), List: true}
 	case passing(a.status):
 		return &notYetError{none}
@@ -254,6 +277,7 @@ func (g *Generator) try(ctx context.Context, words, outputs int) (q Request, rec
 	}
 	w.tokenizer, w.salt = g.tokenizer, g.salt
 	s := newSlot(ctx, g, 0)
+	s.to = g.endpoint
 	rec = &record{ticket: ticket{work: w, index: -1}, scheduled: g.now()}
 	s.perform(rec, w.body(0))
 	defer g.budget.refund(rec)
@@ -267,8 +291,7 @@ func (g *Generator) try(ctx context.Context, words, outputs int) (q Request, rec
 
 // refusal returns what the failure of a readiness inference means, nil if it did not fail.
 func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error {
-	u := *g.base
-	u.Path += g.target.path()
+	u := g.route(g.target.path())
 	asked := "POST " + redactURL(u.String())
 	f := q.Failure
 	if f == nil {
@@ -278,12 +301,14 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 	if f.Status != 0 {
 		said = answered(asked, f.Status, f.Message)
 	}
-	protocol := &ProtocolError{URL: g.target.Redacted(), Problem: said}
+	protocol := &ProtocolError{URL: g.name, Problem: said}
 	switch {
 	case rec.status == 0:
 		return g.unreachable(asked, rec.err)
+	case rec.location != "":
+		return g.redirected(asked, u, rec.status, rec.location, g.target.path())
 	case rec.status == http.StatusUnauthorized || rec.status == http.StatusForbidden:
-		return &UnauthorizedError{URL: g.target.Redacted(), Status: rec.status, HasKey: g.target.APIKey != "",
+		return &UnauthorizedError{URL: g.name, Status: rec.status, HasKey: g.target.APIKey != "",
 			Asked: asked, Said: f.Message}
 	case rec.status == http.StatusNotFound:
 		// A model that is not there yet and one that does not exist look alike, and so
@@ -292,7 +317,7 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 		if g.target.Model != "" {
 			g.list(ctx)
 		}
-		unknown := &UnknownModelError{URL: g.target.Redacted(), Model: g.server.Model, Served: g.server.Models, Problem: said}
+		unknown := &UnknownModelError{URL: g.name, Model: g.server.Model, Served: g.server.Models, Problem: said}
 		if n := len(g.server.Models); n > 0 && g.target.Model != "" && !slices.Contains(g.server.Models, g.target.Model) {
 			return unknown
 		}
@@ -313,9 +338,10 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 
 // reply is the answer to a GET.
 type reply struct {
-	status int
-	page   bool // it is a web page
-	body   []byte
+	status   int
+	location string
+	page     bool // it is a web page
+	body     []byte
 }
 
 // said says in one line what was asked and what came back.
@@ -341,6 +367,7 @@ func (g *Generator) get(ctx context.Context, url string) (a reply, err error) {
 	if err != nil {
 		return a, err
 	}
+	req.Host = g.host
 	req.Header = g.header.Clone()
 	req.Header.Set("Accept", "application/json")
 	resp, err := g.transport.RoundTrip(req)
@@ -352,6 +379,7 @@ func (g *Generator) get(ctx context.Context, url string) (a reply, err error) {
 		return a, err
 	}
 	a.status = resp.StatusCode
+	a.location = resp.Header.Get("Location")
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	a.page = kind == "text/html"
 	return a, nil
@@ -365,12 +393,13 @@ func (g *Generator) unreachable(asked string, err error) error {
 		cert   *tls.CertificateVerificationError
 		record tls.RecordHeaderError
 	)
+	remedy := distrusted(err)
 	switch {
 	case errors.As(err, &dns) && !dns.IsTemporary && !dns.IsTimeout,
-		errors.As(err, &cert), errors.As(err, &record):
-		return &UnreachableError{URL: g.target.Redacted(), Err: err}
+		errors.As(err, &cert), errors.As(err, &record), remedy != "":
+		return &UnreachableError{URL: g.name, Err: err, Remedy: remedy}
 	case strings.Contains(err.Error(), "malformed HTTP"): // net/http has no type for it
-		return &ProtocolError{URL: g.target.Redacted(), Problem: asked + ": " + g.censor.said(err.Error())}
+		return &ProtocolError{URL: g.name, Problem: asked + ": " + g.censor.said(err.Error())}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, errIdle), errors.Is(err, errTimeout):
 		return &notYetError{fmt.Errorf("%s got no answer", asked)}
 	}

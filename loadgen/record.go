@@ -28,6 +28,10 @@ type record struct {
 	replays   int
 	// status is the HTTP status, 0 if there was no answer.
 	status int
+	// to is the number of the endpoint that was asked, and location where a redirect
+	// leads.
+	to       int
+	location string
 	// retry, ctype and encoding are the headers Retry-After, Content-Type and
 	// Content-Encoding.
 	retry, ctype, encoding string
@@ -81,6 +85,8 @@ func (r *record) parse(streaming bool) Request {
 	q := Request{
 		Index:     r.ticket.index,
 		serial:    r.ticket.serial,
+		run:       r.ticket.work.runID(),
+		Endpoint:  r.to,
 		outputs:   r.ticket.work.outputs(r.ticket.serial),
 		Scheduled: r.scheduled,
 		Start:     r.start,

@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Protocol is an OpenAI API that a target may speak.
@@ -23,8 +24,13 @@ const (
 
 // Target is an endpoint and how to talk to it. Only URL is required.
 type Target struct {
-	// URL is the base URL, with or without /v1.
+	// URL is the base URL, with or without /v1 or another version (/api/v3), or that of
+	// the whole route. Its query is sent with every request, and its user and password
+	// as basic auth. A server on a Unix socket is unix:///run/server.sock.
 	URL string
+	// Others are further endpoints that serve the same model. Requests go to all of them
+	// in turn.
+	Others []string
 	// Model is the served model to ask for. If it is empty, the only entry of
 	// /v1/models is used.
 	Model string
@@ -66,51 +72,74 @@ type Target struct {
 	// Waiting, if not nil, is called once when Ready begins to wait, with the
 	// reason.
 	Waiting func(error)
-	// Timeout is how long a request may last before it has failed. 0 means
-	// 10 minutes.
+	// Timeout is how long a request may last before it has failed. 0 means 6 hours, as
+	// in AIPerf.
 	Timeout time.Duration
 	// IdleTimeout is how long a request may go without receiving anything before
-	// it has failed. 0 means 2 minutes.
+	// it has failed. 0 means 5 minutes, or twice the load's Window if that is longer.
 	IdleTimeout time.Duration
 
-	// TLS configures https. If it is nil, the system's roots are trusted.
+	// CAFile is the path of a PEM file of authorities that are trusted beside the
+	// system's. Insecure trusts every certificate.
+	CAFile   string
+	Insecure bool
+	// CertFile and KeyFile are the paths of the client's certificate and its key, in PEM.
+	// KeyFile may be empty if CertFile holds both.
+	CertFile, KeyFile string
+	// TLS configures https further. If it is nil, the system's roots are trusted.
 	TLS *tls.Config
 	// Dial opens connections. If it is nil, a net.Dialer does; tests set it to
 	// reach in-memory servers.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// normalize returns t with defaults filled in and its base URL in the form
-// scheme://host[/prefix]/v1. Errors are *TargetError.
-func (t Target) normalize() (Target, *url.URL, error) {
-	if t.URL == "" {
-		return t, nil, &TargetError{Field: "URL", Problem: "is empty; set it to the endpoint's base URL, for example http://127.0.0.1:8000"}
-	}
-	u, err := url.Parse(t.URL)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return t, nil, &TargetError{Field: "URL",
-			Problem: fmt.Sprintf("%q is not an http or https base URL, for example http://127.0.0.1:8000", redactURL(t.URL))}
-	}
-	path := strings.TrimRight(u.Path, "/")
-	if !strings.HasSuffix(path, "/v1") {
-		path += "/v1"
-	}
-	u.Path, u.RawPath, u.RawQuery, u.Fragment = path, "", "", ""
+// normalize returns t with its files read and its defaults filled in, except for
+// IdleTimeout, whose default depends on the load. note says what was changed. Errors are
+// *TargetError.
+func (t Target) normalize() (n Target, note error, err error) {
 	switch t.Protocol {
-	case "":
-		t.Protocol = Chat
-	case Chat, Completions:
+	case "", Chat, Completions:
 	default:
 		return t, nil, &TargetError{Field: "Protocol", Problem: fmt.Sprintf("%q is unknown; use %q or %q", t.Protocol, Chat, Completions)}
 	}
+	if key := strings.TrimSpace(t.APIKey); key != t.APIKey {
+		t.APIKey, note = key, errors.New("the API key was sent without the white space around it; secrets of CI systems often end in a line break")
+	}
+	if strings.ContainsFunc(t.APIKey, unicode.IsControl) {
+		return t, nil, &TargetError{Field: "APIKey", Problem: "has a line break or another control character in it; give the key alone"}
+	}
+	for k, values := range t.Header {
+		for _, v := range values {
+			if strings.ContainsFunc(strings.TrimSpace(v), unicode.IsControl) {
+				return t, nil, &TargetError{Field: "Header", Problem: fmt.Sprintf("%s has a line break or another control character in it", k)}
+			}
+		}
+	}
 	t.ReadyTimeout = t.Patience()
 	if t.Timeout == 0 {
-		t.Timeout = 10 * time.Minute
+		t.Timeout = 6 * time.Hour
 	}
-	if t.IdleTimeout == 0 {
-		t.IdleTimeout = 2 * time.Minute
+	t.TLS, err = t.tlsConfig()
+	return t, note, err
+}
+
+// idle is how long a request of a load may go without receiving anything.
+func (t Target) idle(l Load) time.Duration {
+	if t.IdleTimeout != 0 {
+		return t.IdleTimeout
 	}
-	return t, u, nil
+	return max(5*time.Minute, 2*l.Window)
+}
+
+// API returns Protocol or, if it is empty, that of the route that URL names.
+func (t Target) API() Protocol {
+	if t.Protocol != "" {
+		return t.Protocol
+	}
+	if u, err := new(endpoint).parse(t.URL); err == nil {
+		return cmp.Or(strip(u), Chat)
+	}
+	return Chat
 }
 
 // Patience returns ReadyTimeout, or its default if that is 0.
@@ -151,7 +180,7 @@ func (t Target) headers() http.Header {
 // path is where inferences are posted, below the base URL.
 func (t Target) path() string {
 	if t.Protocol == Completions {
-		return "/completions"
+		return "completions"
 	}
-	return "/chat/completions"
+	return "chat/completions"
 }

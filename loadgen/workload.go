@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
 )
@@ -42,6 +43,7 @@ type workload struct {
 	// words is the length of a prompt, and unique how many of its words are unique.
 	words, unique int
 	seed, salt    uint64
+	run           uint64 // part of the names of requests
 	// fields are those of a body.
 	fields map[string]any
 	// corpus is " word" repeated, longer than one prompt; offsets holds the start of
@@ -56,6 +58,8 @@ type workload struct {
 	without     []string // fields that the server refuses
 	promptField string
 	cal         calibration
+	// idle is how long a request may go without receiving anything.
+	idle time.Duration
 	// censor stars the secrets of the target in what a server says.
 	censor censor
 	// tokenizer counts what the server does not. It is nil if there is none.
@@ -77,7 +81,7 @@ func (c calibration) words(isl int) int {
 // generator's, and what the server is known to refuse is left out. The error is a
 // *TargetError if Target.Body replaces the prompt.
 func newWorkload(t Target, model string, l Load, cal calibration, f fields) (*workload, error) {
-	w := &workload{words: cal.words(l.ISL), seed: l.Seed, cal: cal, without: f.without, censor: newCensor(t)}
+	w := &workload{words: cal.words(l.ISL), seed: l.Seed, cal: cal, without: f.without, censor: newCensor(t), idle: t.idle(l)}
 	if !t.SamePrompts {
 		w.unique = min(uniqueWords, w.words)
 	}
@@ -292,6 +296,14 @@ func (w *workload) promptTokens(i uint64) int {
 		return w.tokenizer.Count(string(w.prompt(nil, i, w.words)))
 	}
 	return w.words
+}
+
+// runID is part of the names of requests, 0 if they have none.
+func (w *workload) runID() uint64 {
+	if w == nil {
+		return 0
+	}
+	return w.run
 }
 
 // outputs is the number of output tokens that the file has for the i-th prompt, 0 if it is
