@@ -35,6 +35,8 @@ type endpoint struct {
 
 	dialer    *dialer
 	transport *http.Transport
+	// moves counts the redirects that were followed.
+	moves int
 	// shook says that a TLS handshake has succeeded.
 	shook bool
 }

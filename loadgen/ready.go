@@ -69,13 +69,12 @@ func (g *Generator) await(ctx context.Context) error {
 	// last is what was wrong before the time was up. What is wrong then is only that
 	// the time is up.
 	var last error
-	moves := 0
 	for first := true; ; first = false {
 		err := g.mixedUp(wait, g.greet)
 		if err == nil {
 			return nil
 		}
-		if moves++; errors.Is(err, errMoved) && moves <= mostMoves {
+		if errors.Is(err, errMoved) {
 			continue
 		}
 		var again *notYetError

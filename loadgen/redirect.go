@@ -33,6 +33,9 @@ func (g *Generator) redirected(asked string, from *url.URL, status int, location
 		return &ProtocolError{URL: g.name, Problem: said,
 			Remedy: "redirects are followed within the host alone, since requests carry keys; use the URL " + g.censor.said(there.String())}
 	}
+	if g.moves++; g.moves > mostMoves {
+		return &ProtocolError{URL: g.name, Problem: said, Remedy: "use the URL of the API itself: its redirects do not end"}
+	}
 	moved := *g.base
 	moved.Scheme, moved.Host, moved.Path = to.Scheme, to.Host, base
 	if to.RawQuery != "" {
@@ -52,7 +55,7 @@ func (g *Generator) redirected(asked string, from *url.URL, status int, location
 		}
 		e.open(g.target)
 	}
-	moved.RawQuery = ""
-	g.note(fmt.Errorf("%s is redirected (%d) to %s, where requests are sent; use that URL", e.name, status, g.censor.said(moved.String())))
+	g.note(fmt.Errorf("%s is redirected (%d) to %s, where requests are sent; use that URL",
+		e.name, status, g.censor.said(redactURL(moved.String()))))
 	return errMoved
 }
