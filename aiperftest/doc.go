@@ -28,11 +28,16 @@
 //
 // Their order does not matter, and options in a variable of type Options can be shared.
 //
-//	endpoint  Endpoint         base URL; default AIPERF_URL
+//	endpoint  Endpoint         base URL, or several in turn; default AIPERF_URL
 //	          Model            served model; default AIPERF_MODEL, then the only one
 //	          APIKey           bearer token; default AIPERF_API_KEY
 //	          Header           a further request header
 //	          Body             further fields of the request body
+//	          CAFile           authorities to trust beside the system's
+//	          Insecure         trust every certificate
+//	          ClientCert       the client's own certificate
+//	          Timeout          longest request; default 6h
+//	          IdleTimeout      longest silence of a request; default 5m
 //	          EndpointType     protocol, chat (default) or completions
 //	          Streaming        event streams (default) or whole answers
 //	          Tokenizer        tokenizer.json, if the server reports no usage

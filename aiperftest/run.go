@@ -142,7 +142,7 @@ func (c *config) hold(t T, r *recipes.Recipe, held *holdings) (context.Context, 
 func (c *config) simulate(t T) {
 	srv := simserver.New(*c.simulated)
 	t.Cleanup(srv.Close)
-	c.spec.Target.URL = srv.URL
+	c.spec.Target.URL, c.spec.Target.Others = srv.URL, nil
 	c.spec.Target.APIKey = or(c.spec.Target.APIKey, c.simulated.APIKey)
 	c.spec.Note = "the server is simulated (loadgen/simserver): the numbers are a model's, not a machine's"
 }

@@ -183,6 +183,12 @@ func TestEndpointsInTurn(t *testing.T) {
 		counts[q.Endpoint]++
 	}
 	assert.Equal(t, map[int]int{0: 4, 1: 4}, counts)
+	require.Len(t, m.Endpoints, 2)
+	for _, metrics := range m.Endpoints {
+		assert.EqualValues(t, 4, metrics[TagCount].Stats["avg"])
+		assert.Contains(t, metrics, TagTTFT)
+		assert.NotContains(t, metrics, TagTokenRate, "rates are the load's")
+	}
 	assert.InDelta(t, len(a.requests()), len(b.requests()), 2)
 
 	two.Close()

@@ -16,6 +16,7 @@ type probe struct {
 	decider Decider
 	pacer   *pacer // nil in a closed loop
 	stream  bool
+	ends    int // the number of endpoints
 
 	// What the books own.
 	stage
@@ -76,6 +77,7 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 		decider: d,
 		pacer:   pace,
 		stream:  !g.target.NoStream,
+		ends:    len(g.ends),
 		cohort:  make(map[int]Request, l.Requests),
 	}
 	if 0 < asked && asked < l.Requests {

@@ -185,16 +185,28 @@ func (t Target) secrets() []string {
 			}
 		}
 	}
-	user, query := urlSecrets(t.URL)
-	if p, ok := user.Password(); ok {
-		add(p)
-		add(user.Username() + ":" + p)
-	} else if user != nil {
-		add(user.Username())
+	inURL := func(raw string, queries bool) {
+		user, query := urlSecrets(raw)
+		if p, ok := user.Password(); ok {
+			add(p)
+			add(user.Username() + ":" + p)
+		} else if user != nil {
+			add(user.Username())
+		}
+		for _, values := range query {
+			for _, v := range values {
+				if queries {
+					add(v)
+				}
+			}
+		}
 	}
-	for _, values := range query {
-		for _, v := range values {
-			add(v)
+	for _, raw := range append([]string{t.URL}, t.Others...) {
+		inURL(raw, true)
+		if u, err := new(endpoint).parse(raw); err == nil {
+			if proxy, err := proxyOf(u); err == nil && proxy != nil {
+				inURL(proxy.String(), false)
+			}
 		}
 	}
 	var inBody func(name string, v any)

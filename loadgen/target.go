@@ -145,6 +145,16 @@ func (t Target) API() Protocol {
 // Patience returns ReadyTimeout, or its default if that is 0.
 func (t Target) Patience() time.Duration { return cmp.Or(t.ReadyTimeout, 2*time.Minute) }
 
+// Endpoints returns URL and Others without their credentials and queries, for people and
+// files.
+func (t Target) Endpoints() []string {
+	out := []string{redactURL(t.URL)}
+	for _, u := range t.Others {
+		out = append(out, redactURL(u))
+	}
+	return out
+}
+
 // Redacted returns the base URL without its credentials and its query, for people
 // and files.
 func (t Target) Redacted() string { return redactURL(t.URL) }
