@@ -33,8 +33,7 @@
 //	          APIKey           bearer token; default AIPERF_API_KEY
 //	          Header           a further request header
 //	          Body             further fields of the request body
-//	          CAFile           authorities to trust beside the system's
-//	          Insecure         trust every certificate
+//	          CAFile, Insecure trusted authorities, or trust in every certificate
 //	          ClientCert       the client's own certificate
 //	          Timeout          longest request; default 6h
 //	          IdleTimeout      longest silence of a request; default 5m
@@ -56,7 +55,7 @@
 //	          Requests         requests a probe; default 300
 //	          ProbeTime        longest measured window of a probe; default 1m
 //	          ISL, OSL, Pairs  lengths that a recipe sweeps
-//	search    Style            how a search proceeds; default the recipe's own
+//	search    Style, Sampler   how a search proceeds; default the recipe's own
 //	          Concurrency      range of the search or sweep; default 1 to 1000
 //	          ConcurrencyList  concurrencies of pareto-sweep
 //	          Steps, OSLSteps  grid steps
@@ -64,15 +63,12 @@
 //	          MaxProbes        distinct points at most; default 30
 //	          InitialPoints    points before bo and optuna model; default 5
 //	          Replicates       probes of smooth_isotonic at its answer
-//	          Sampler          of style optuna, tpe or gp
-//	          Trials           measurements a probe; default 1
-//	          Converge         trials until a metric is precise enough
+//	          Trials, Converge measurements a probe, or until one is precise enough
 //	          Confidence       certainty of a verdict; default 0.98
 //	          Seed             of all that is random; default AIPERF_SEED
 //	test      ReportOnly       report, but do not fail the test
-//	          Baseline         an earlier answer to start from
+//	          Baseline, Resume an earlier answer to start from, or run to continue
 //	          Tolerance        loss that Gate and Compare accept; default 0.05
-//	          Resume           an interrupted run to continue
 //	          Artifacts        directory of the run's files
 //	          Charts           draw charts (default) or not
 //	          Context          a context instead of the test's own

@@ -251,8 +251,8 @@ func TestRedirects(t *testing.T) {
 		{to: "/real{path}", posts: "/real/v1/chat/completions"},
 		{to: "http://{host}/real{path}?tenant=1", posts: "/real/v1/chat/completions?tenant=1"},
 		{to: "{path}/", posts: "/v1/chat/completions/"},
-		{to: "https://user:planted@other.test{path}?key=planted", says: "Location: https://***@other.test/v1/chat/completions; redirects are followed " +
-			"within the host alone, since requests carry keys; use the URL https://other.test/v1"},
+		{to: "https://user:planted@other.test{path}?key=planted", says: "Location: https://***@other.test/v1/chat/completions; " +
+			"redirects are followed within the host alone, since requests carry keys; use the URL https://other.test/v1"},
 		{to: "/login", says: "answered 308: Location: /login; use the URL of the API itself: it redirects to something else"},
 		{to: "{path}", says: "its redirects do not end"},
 	} {
@@ -410,7 +410,8 @@ func TestClientCertificate(t *testing.T) {
 	defer srv.Close()
 	cert := srv.TLS.Certificates[0]
 	file := filepath.Join(t.TempDir(), "client.pem")
-	require.NoError(t, os.WriteFile(file, append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}), keyPEM(t, cert)...), 0o600))
+	both := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}), keyPEM(t, cert)...)
+	require.NoError(t, os.WriteFile(file, both, 0o600))
 	measured(t, Target{URL: srv.URL, Insecure: true, CertFile: file})
 	g, err := New(Target{URL: srv.URL, Insecure: true, ReadyTimeout: time.Second})
 	require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 
 var (
 	// unseen finds the parts of a page that nobody reads, and tag its tags.
-	unseen = regexp.MustCompile(`(?is)<!--.*?-->|<!doctype[^>]*>|<(script|style|head)\b.*?</(script|style|head)\s*>`)
+	unseen = regexp.MustCompile(`(?is)<!--.*?-->|<!doctype[^>]*>|<head\b.*?</head\s*>|<script\b.*?</script\s*>|<style\b.*?</style\s*>`)
 	title  = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
 	tag    = regexp.MustCompile(`(?s)<[/a-zA-Z!?][^>]*>`)
 )

@@ -32,7 +32,8 @@ func (g *Generator) mixedUp(ctx context.Context, greet func(context.Context) err
 	}
 	err := greet(ctx)
 	if err != nil && suspicious(err) && g.speaksTLS(ctx) {
-		return &UnreachableError{URL: g.name, Err: fmt.Errorf("the server speaks https and not http (%v)", err), Remedy: "write the URL with https://"}
+		return &UnreachableError{URL: g.name, Err: fmt.Errorf("the server speaks https and not http (%v)", err),
+			Remedy: "write the URL with https://"}
 	}
 	return err
 }

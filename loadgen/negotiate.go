@@ -82,17 +82,17 @@ func refused(status int) bool {
 func (f fields) given(before fields, words string) error {
 	var parts []string
 	if out := f.without[len(before.without):]; len(out) > 0 {
-		parts = append(parts, "requests leave out "+strings.Join(out, " and "))
+		part := "requests leave out " + strings.Join(out, " and ")
+		if slices.Contains(out, "ignore_eos") {
+			part += ", so answers may end early"
+		}
+		parts = append(parts, part)
 	}
 	if f.completion != before.completion {
-		parts = append(parts, "requests say "+maxCompletion+" in place of "+maxTokens)
+		parts = append(parts, "requests have "+maxCompletion+" in place of "+maxTokens)
 	}
 	if parts == nil {
 		return nil
 	}
-	text := "the server refused a field of the request body: " + words + "; " + strings.Join(parts, ", and ")
-	if slices.Contains(f.without, "ignore_eos") {
-		text += ", so answers may end early"
-	}
-	return fmt.Errorf("%s", text)
+	return fmt.Errorf("the server refuses fields of the request body: %s (it said: %s)", strings.Join(parts, ", and "), words)
 }

@@ -327,13 +327,17 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 	case refused(rec.status):
 		protocol.Remedy = "change the request's fields with Target.Body, or the workload"
 		return protocol
-	case passing(rec.status), accepted(rec.status) && (f.Kind == FailedError || f.Kind == FailedAborted || f.Kind == FailedBroken):
+	case passing(rec.status), accepted(rec.status) && slices.Contains(fleeting, f.Kind):
 		return &notYetError{errors.New(said)}
 	case f.Kind == FailedTruncated || f.Kind == FailedEmpty:
 		protocol.Remedy = "look into the server's log, and for a gateway that cuts streams"
 	}
 	return protocol
 }
+
+// fleeting lists the failures of an answer that has begun which may be another one soon: the
+// server gave it up or fell silent, or the connection broke.
+var fleeting = []FailureKind{FailedError, FailedAborted, FailedBroken, FailedIdle, FailedTimeout, FailedCancelled}
 
 // reply is the answer to a GET.
 type reply struct {

@@ -336,20 +336,36 @@ func errorText(body []byte) string {
 	return string(body)
 }
 
-// said returns what a part of an error object says: a string, or the message inside of an
-// object, or the JSON itself. It is empty for a value that says nothing.
+// said returns what a part of an error object says: a string, the message inside of an
+// object, what the entries of a list say, or the JSON itself. It is empty for a value that
+// says nothing.
 func said(raw json.RawMessage) string {
 	var text string
-	var inner struct{ Message, Msg string }
+	var list []json.RawMessage
+	var inner struct {
+		Message, Msg, Detail, Error json.RawMessage
+		Loc                         []any
+	}
 	switch {
 	case empty(raw):
 		return ""
 	case json.Unmarshal(raw, &text) == nil:
 		return text
-	case json.Unmarshal(raw, &inner) == nil && inner.Message != "":
-		return inner.Message
-	case inner.Msg != "":
-		return inner.Msg
+	case json.Unmarshal(raw, &list) == nil:
+		var texts []string
+		for _, entry := range list {
+			texts = append(texts, said(entry))
+		}
+		return strings.Join(texts, ", ")
+	case json.Unmarshal(raw, &inner) == nil:
+		for _, part := range []json.RawMessage{inner.Message, inner.Msg, inner.Detail, inner.Error} {
+			if text = said(part); text != "" {
+				if n := len(inner.Loc); n > 0 { // FastAPI's place of what it speaks of
+					text = fmt.Sprint(inner.Loc[n-1], ": ", text)
+				}
+				return text
+			}
+		}
 	}
 	return string(raw)
 }

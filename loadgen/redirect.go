@@ -26,7 +26,8 @@ func (g *Generator) redirected(asked string, from *url.URL, status int, location
 	path := strings.TrimRight(to.Path, "/")
 	base, ok := strings.CutSuffix(path, "/"+route)
 	if !ok {
-		return &ProtocolError{URL: g.name, Problem: said, Remedy: "use the URL of the API itself: it redirects to something else, such as a login"}
+		return &ProtocolError{URL: g.name, Problem: said,
+			Remedy: "use the URL of the API itself: it redirects to something else, such as a login"}
 	}
 	if !strings.EqualFold(to.Hostname(), from.Hostname()) || from.Scheme == "https" && to.Scheme == "http" {
 		there := url.URL{Scheme: to.Scheme, Host: to.Host, Path: base}

@@ -103,7 +103,8 @@ func (t Target) normalize() (n Target, note error, err error) {
 		return t, nil, &TargetError{Field: "Protocol", Problem: fmt.Sprintf("%q is unknown; use %q or %q", t.Protocol, Chat, Completions)}
 	}
 	if key := strings.TrimSpace(t.APIKey); key != t.APIKey {
-		t.APIKey, note = key, errors.New("the API key was sent without the white space around it; secrets of CI systems often end in a line break")
+		t.APIKey = key
+		note = errors.New("the API key was sent without the white space around it; secrets of CI systems often end in a line break")
 	}
 	if strings.ContainsFunc(t.APIKey, unicode.IsControl) {
 		return t, nil, &TargetError{Field: "APIKey", Problem: "has a line break or another control character in it; give the key alone"}

@@ -31,8 +31,9 @@ func (r *run) fits() error {
 		}
 		if isl+l.OSL > o.Server.Context {
 			inputs := r.lengths()
-			return inputError(inputs, "cannot send prompts of %d tokens with answers of %d: the context of model %s holds %d tokens in all, "+
-				"as the server's list of models says; give shorter lengths with %s", isl, l.OSL, o.Server.Model, o.Server.Context, inputs)
+			return inputError(inputs, "cannot send prompts of %d tokens with answers of %d: "+
+				"the context of model %s holds %d tokens in all, as the server's list of models says; give shorter lengths with %s",
+				isl, l.OSL, o.Server.Model, o.Server.Context, inputs)
 		}
 	}
 	return nil
@@ -56,7 +57,8 @@ func (r *run) lengths() (inputs []Input) {
 }
 
 // tooLong finds what servers say of a request that does not fit into the model's context.
-var tooLong = regexp.MustCompile(`(?i)context (length|size|window)|maximum .*(length|tokens)|too (long|large|many tokens)|max_model_len|exceed`)
+var tooLong = regexp.MustCompile(
+	`(?i)context (length|size|window)|maximum .*(length|tokens)|too (long|large|many tokens)|max_model_len|exceed`)
 
 // misfit returns the warning of a probe of which every request was refused because of its
 // length, in the server's words. It is nil if that is not so.
@@ -70,9 +72,9 @@ func (r *run) misfit(p *Probe) error {
 			if !refused || f.Count < p.Requests() || !tooLong.MatchString(f.Message) {
 				continue
 			}
-			return &misfitError{inputError(r.lengths(), "no request with a prompt of %d tokens and an answer of %d was accepted: the server says %q; "+
-				"give shorter lengths with %s", cmp.Or(p.Load.ISL, loadgen.DefaultISL), cmp.Or(p.Load.OSL, loadgen.DefaultOSL), f.Message,
-				r.lengths())}
+			return &misfitError{inputError(r.lengths(), "no request with a prompt of %d tokens and an answer of %d was accepted: "+
+				"the server says %q; give shorter lengths with %s",
+				cmp.Or(p.Load.ISL, loadgen.DefaultISL), cmp.Or(p.Load.OSL, loadgen.DefaultOSL), f.Message, r.lengths())}
 		}
 	}
 	return nil

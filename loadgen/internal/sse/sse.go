@@ -46,13 +46,9 @@ func Next(body []byte, pos int) (ev Event, next int, ok bool) {
 	for pos < len(body) {
 		line, after, complete := cutLine(body, pos)
 		if len(line) > 0 && line[0] == '{' && lines == 0 {
-			// The object may span lines. What follows it on its last line is dropped.
-			d := json.NewDecoder(bytes.NewReader(body[pos:]))
-			var data json.RawMessage
-			if d.Decode(&data) == nil {
-				end := pos + int(d.InputOffset())
-				_, after, _ = cutLine(body, end)
-				return Event{Data: body[pos:end], Name: ev.Name, End: after}, after, true
+			if data, end := bare(body[pos:], line); end > 0 {
+				_, after, _ = cutLine(body, pos+end) // what follows it on its last line is dropped
+				return Event{Data: data, Name: ev.Name, End: after}, after, true
 			}
 		}
 		if !complete {
@@ -105,6 +101,26 @@ func Next(body []byte, pos int) (ev Event, next int, ok bool) {
 		return ev, len(body), true
 	}
 	return Event{}, len(body), false
+}
+
+// widest is the length of the longest bare object that may span lines. Without a bound, a
+// body of nested objects that never end would be read once for each of its lines.
+const widest = 1 << 10
+
+// bare returns the JSON object at the start of text, without line ends, and where it ends;
+// end is 0 if there is none. line is the first line.
+func bare(text, line []byte) (data []byte, end int) {
+	if json.Valid(line) {
+		return line, len(line)
+	}
+	var object json.RawMessage
+	d := json.NewDecoder(bytes.NewReader(text[:min(len(text), widest)]))
+	if len(bytes.TrimSpace(line)) > 1 || d.Decode(&object) != nil {
+		return nil, 0
+	}
+	var compact bytes.Buffer
+	_ = json.Compact(&compact, object) // it is valid
+	return compact.Bytes(), int(d.InputOffset())
 }
 
 // whole reports whether data needs no further line: a complete JSON object, or [DONE].

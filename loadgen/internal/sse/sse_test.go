@@ -39,6 +39,16 @@ func TestNext(t *testing.T) {
 		{"empty data", "data\n\ndata:\n\n", []string{"", ""}, []int{6, 13}},
 		{"many blank lines", "\n\n\ndata: a\n\n\n\n", []string{"a"}, []int{12}},
 		{"empty body", "", nil, nil},
+
+		// What servers send against the standard.
+		{"no blank lines", "data: {}\ndata: {\"a\":1}\ndata: [DONE]\n", []string{"{}", `{"a":1}`, "[DONE]"}, []int{9, 23, 36}},
+		{"an object over several data lines is one event", "data: {\ndata: \"a\":{}\ndata: }\n\n", []string{"{\n\"a\":{}\n}"}, []int{30}},
+		{"the body ends behind [DONE]", "data: a\n\ndata: [DONE]", []string{"a", "[DONE]"}, []int{9, 21}},
+		{"the body ends behind an object", "data: {\"a\":1}", []string{`{"a":1}`}, []int{13}},
+		{"cut inside of an object", "data: {\"a\":1", nil, nil},
+		{"a bare object between events", "data: a\n\n{\"error\":1}\n\ndata: b\n\n", []string{"a", `{"error":1}`, "b"}, []int{9, 21, 31}},
+		{"a bare object over lines", "{\n \"error\": {\n }\n}\ndata: b\n\n", []string{`{"error":{}}`, "b"}, []int{19, 28}},
+		{"a brace that opens no object", "{ not JSON\ndata: a\n\n", []string{"a"}, []int{20}},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			data, ends := events(tt.body)
@@ -52,6 +62,10 @@ func TestNextName(t *testing.T) {
 	ev, _, ok := Next([]byte("event: error\ndata: {}\n\n"), 0)
 	assert.True(t, ok)
 	assert.Equal(t, "error", ev.Name)
+	ev, _, ok = Next([]byte("error: {\"code\":400}\n\ndata: [DONE]\n\n"), 0)
+	assert.True(t, ok)
+	assert.Equal(t, "error", ev.Name, "llama.cpp's field")
+	assert.Equal(t, `{"code":400}`, string(ev.Data))
 }
 
 func TestRest(t *testing.T) {
