@@ -238,7 +238,8 @@ func TestPlain(t *testing.T) {
 		"plain < text": "plain < text",
 		"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n<center><h1>413 Request Entity Too Large</h1></center>" +
 			"\r\n<hr><center>nginx/1.22.1</center></body></html>": "413 Request Entity Too Large nginx/1.22.1",
-		"<html><body><h1>503 Service Unavailable</h1>\nNo server &amp; no luck.\n</body></html>":                                     "503 Service Unavailable No server & no luck.",
+		"<html><body><h1>503 Service Unavailable</h1>\n" +
+			"No server &amp; no luck.\n</body></html>": "503 Service Unavailable No server & no luck.",
 		"<!DOCTYPE html><html><head><style>p{}</style><title>UI</title></head><body><script>x()</script><div>Hi</div></body></html>": "UI: Hi",
 		`{"detail":"<b>"}`: `{"detail":"<b>"}`,
 	} {
