@@ -41,10 +41,10 @@ type endpoint struct {
 	shook bool
 }
 
-// newEndpoint returns the endpoint at a URL of t, whose other fields are normalized. note
-// says which part of the URL is not used, or that there is a proxy. The error is a
+// newEndpoint returns the endpoint at a URL of t, whose other fields are normalized. notes
+// say which part of the URL is not used, and that there is a proxy. The error is a
 // *TargetError.
-func newEndpoint(t Target, raw string) (e *endpoint, note error, err error) {
+func newEndpoint(t Target, raw string) (e *endpoint, notes []error, err error) {
 	e = &endpoint{name: redactURL(raw)}
 	u, err := e.parse(raw)
 	if err != nil {
@@ -64,9 +64,9 @@ func newEndpoint(t Target, raw string) (e *endpoint, note error, err error) {
 		u.User = nil
 		switch {
 		case t.APIKey != "":
-			note = errors.New("the user and the password in the URL are not sent, since there is an API key")
+			notes = append(notes, errors.New("the user and the password in the URL are not sent, since there is an API key"))
 		case e.header.Get("Authorization") != "":
-			note = errors.New("the user and the password in the URL are not sent, since there is a header Authorization")
+			notes = append(notes, errors.New("the user and the password in the URL are not sent, since there is a header Authorization"))
 		default:
 			password, _ := user.Password()
 			e.header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password)))
@@ -78,11 +78,11 @@ func newEndpoint(t Target, raw string) (e *endpoint, note error, err error) {
 		}
 	}
 	if e.proxy != nil {
-		note = errors.Join(note, fmt.Errorf("requests to %s go through the proxy %s (HTTP_PROXY, HTTPS_PROXY; NO_PROXY excepts hosts), "+
+		notes = append(notes, fmt.Errorf("requests to %s go through the proxy %s (HTTP_PROXY, HTTPS_PROXY; NO_PROXY excepts hosts), "+
 			"and what it adds is part of the times", e.name, redactURL(e.proxy.String())))
 	}
 	e.open(t)
-	return e, note, nil
+	return e, notes, nil
 }
 
 // open makes what connects to the endpoint. Nothing is dialed.

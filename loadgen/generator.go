@@ -64,12 +64,12 @@ func New(t Target) (*Generator, error) {
 	notes := []error{trimmed}
 	var ends []*endpoint
 	for _, raw := range append([]string{t.URL}, t.Others...) {
-		e, note, err := newEndpoint(t, raw)
+		e, said, err := newEndpoint(t, raw)
 		if err != nil {
 			return nil, err
 		}
 		t.Protocol = cmp.Or(t.Protocol, e.protocol)
-		ends, notes = append(ends, e), append(notes, note)
+		ends, notes = append(ends, e), append(notes, said...)
 	}
 	t.Protocol = cmp.Or(t.Protocol, Chat)
 	var tokenizer *bpe.Tokenizer
