@@ -40,6 +40,8 @@ type oddServer struct {
 	Words   string
 	Body    string // in place of an object with Words
 
+	Needs map[string]string // fields of the body, as JSON
+
 	OK      int    // the status of an answer
 	Type    string // its content type
 	Role    string
@@ -285,6 +287,12 @@ func (s *oddServer) chat(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, first(strings.ReplaceAll(s.Body, "$details", strings.Join(details, ",")),
 			fmt.Sprintf(`{"error":{"message":%q}}`, s.Words)))
 		return
+	}
+	for f, v := range s.Needs {
+		if string(fields[f]) != v {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
 	}
 	n, isl := max(q.MaxTokens, q.MaxCompletion), 10+len(strings.Fields(q.Messages[0].Content))
 	number, live, fresh := s.enter()

@@ -1,6 +1,7 @@
 package aiperftest_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type oddCase struct {
 		Stream                               *bool
 		Seed                                 uint64
 		Twice, Strict                        bool
+		Body                                 map[string]any
 	}
 	Want struct {
 		Quiet             bool     // there is no warning
@@ -111,6 +113,7 @@ func (c *oddCase) options(t *testing.T, base string) aiperftest.Options {
 	}
 	add(!r.Strict, aiperftest.ReportOnly())
 	add(r.Model != "", aiperftest.Model(r.Model))
+	add(r.Body != nil, aiperftest.Body(r.Body))
 	add(r.TTFT > 0, aiperftest.TTFT(time.Duration(r.TTFT)))
 	add(r.ITL > 0, aiperftest.ITL(time.Duration(r.ITL)))
 	add(r.SLA != "", aiperftest.SLA(r.SLA))
@@ -224,7 +227,7 @@ func (c *oddCase) numbers(t *testing.T, p *recipes.Probe, times bool) {
 	if failed == n {
 		return
 	}
-	assert.Equal(t, float64(c.Run.ISL), stat("isl", "avg"), "ISL")
+	assert.Equal(t, cmp.Or(c.Want.ISL, float64(c.Run.ISL)), stat("isl", "avg"), "ISL")
 	switch osl := c.Want.OSL; {
 	case len(c.Server.Lengths) > 0:
 		assert.InDelta(t, osl, stat("osl", "avg"), 1, "OSL")

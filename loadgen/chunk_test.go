@@ -207,7 +207,7 @@ func TestDecode(t *testing.T) {
 	z.Close()
 	r = arrivals(bomb.String())
 	r.encoding = "gzip"
-	assert.Contains(t, r.parse(true).Failure.Message, "larger than 64 MiB")
+	assert.Contains(t, r.parse(true).Failure.Message, "blow up")
 }
 
 // TestReadModels checks the forms of lists of models.

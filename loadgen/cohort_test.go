@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -265,6 +266,60 @@ func TestFewRequests(t *testing.T) {
 				assert.ErrorIs(t, m.Warnings[0], loadgen.ErrRaised)
 				assert.ErrorContains(t, m.Warnings[0], fmt.Sprintf("%d were asked for; two turnovers of %d slots need %d", tt.asked, tt.c,
 					tt.measured))
+			})
+		})
+	}
+}
+
+// TestShed checks that a server which takes part of the load only is said to shed it: slots
+// that it refuses pause, as it asks for or longer each time, and the rates and latencies are
+// those of the requests that it takes.
+func TestShed(t *testing.T) {
+	for _, tt := range []struct {
+		why    string
+		header string // of a 429; empty for connections that are closed
+		pause  time.Duration
+	}{
+		{"429 with Retry-After", "Retry-After: 1\r\n", time.Second},
+		{"429 without", "X: y\r\n", 0},
+		{"connections that are closed", "", 0},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newPipes()
+				var live atomic.Int32
+				s := &rawServer{always: func(c net.Conn) bool {
+					defer live.Add(-1)
+					switch n := live.Add(1); {
+					case n > 4 && tt.header == "":
+						return false
+					case n > 4:
+						return status(429, tt.header, "slow down")(c)
+					}
+					return sound(c)
+				}}
+				served := make(chan struct{})
+				go func() { defer close(served); s.serve(l) }()
+				g, err := loadgen.New(loadgen.Target{URL: "http://raw.test", Dial: l.Dial})
+				require.NoError(t, err)
+				require.NoError(t, g.Ready(t.Context()))
+				m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: 8, ISL: 20, OSL: 2, Requests: 400}, nil)
+				require.NoError(t, err)
+				require.Len(t, m.Warnings, 1)
+				assert.ErrorIs(t, m.Warnings[0], loadgen.ErrShed)
+				rate, _ := m.Stat(loadgen.TagReqRate, "avg")
+				assert.InDelta(t, 4/0.060, rate, 2, "four at a time, 60 ms each")
+				ttft, _ := m.Stat(loadgen.TagTTFT, "max")
+				assert.EqualValues(t, 50, ttft)
+				errors, _ := m.Stat(loadgen.TagErrorRate, "avg")
+				assert.Less(t, errors, 15.0, "refusals do not fill the window")
+				if tt.pause > 0 {
+					assert.InDelta(t, 100*4/(4+4/0.060), errors, 1, "four slots ask once a second")
+				}
+				require.NoError(t, g.Close())
+				l.Close()
+				<-served
+				s.wait()
 			})
 		})
 	}

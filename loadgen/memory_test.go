@@ -64,6 +64,8 @@ func TestHostileMemory(t *testing.T) {
 			return err == nil
 		},
 			[]loadgen.FailureKind{loadgen.FailedLarge, loadgen.FailedTimeout, ""}},
+		{"bodies that blow up", text(streamHead[:len(streamHead)-2]+"Content-Encoding: gzip\r\n\r\n",
+			chunked(gzipped(strings.Repeat(" ", 64<<20))), "0\r\n\r\n"), []loadgen.FailureKind{loadgen.FailedLarge}},
 		{"slow bytes", forever(chunked("x"), time.Millisecond), []loadgen.FailureKind{loadgen.FailedTimeout}},
 		{"endless headers", headers("HTTP/1.1 200 OK\r\n", "X-More: "+strings.Repeat("x", 4000)+"\r\n"),
 			[]loadgen.FailureKind{loadgen.FailedBroken}},

@@ -122,14 +122,17 @@ func unusedInput(f *dataset.File) error {
 	}
 	var parts []string
 	for _, part := range []struct {
-		n    int
-		what string
+		n         int
+		one, many string
 	}{
-		{later, "later turns of conversations"}, {timed, "timestamps"}, {delayed, "delays"},
-		{f.Skipped, "conversations without a question"},
+		{later, "later turn of a conversation", "later turns of conversations"}, {timed, "timestamp", "timestamps"},
+		{delayed, "delay", "delays"}, {f.Skipped, "conversation without a question", "conversations without a question"},
 	} {
-		if part.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
+		switch {
+		case part.n == 1:
+			parts = append(parts, "1 "+part.one)
+		case part.n > 1:
+			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.many))
 		}
 	}
 	if parts == nil {

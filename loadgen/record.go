@@ -99,12 +99,15 @@ func (r *record) parse(streaming bool) Request {
 		paused:    r.paused,
 	}
 	var undecoded error
-	if r.status != 0 {
+	large := errors.Is(r.err, errLarge) || errors.Is(r.err, errBudget)
+	if r.status != 0 && !large {
 		undecoded = r.decode()
 	}
 	switch {
-	case errors.Is(r.err, errLarge), errors.Is(r.err, errBudget):
+	case large:
 		q.Failure = &Failure{Kind: FailedLarge, Message: r.said(reason(r.err))}
+	case errors.Is(undecoded, errLarge):
+		q.Failure = &Failure{Kind: FailedLarge, Message: "the answer is too large: its compressed body is made to blow up"}
 	case r.status == 0:
 		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: r.said(reason(r.err))}
 	case !accepted(r.status):

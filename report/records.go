@@ -123,9 +123,10 @@ func (v *view) record(m *loadgen.Measurement, benchmark string, q *loadgen.Reque
 		}
 		return r
 	}
-	// The gaps between chunks are the one metric that is a list.
+	// The gaps between chunks are the one metric that is a list. An answer that came in one
+	// piece has none.
 	gaps := []num{}
-	for k := 1; k < len(q.Chunks); k++ {
+	for k := 1; k < len(q.Chunks) && !q.OneRead(); k++ {
 		gaps = append(gaps, num(ms(q.Chunks[k]-q.Chunks[k-1])))
 	}
 	if len(gaps) > 0 {
