@@ -87,6 +87,20 @@ func TestURLs(t *testing.T) {
 	assert.ErrorContains(t, err, "Header X-A has a line break")
 }
 
+// TestTimeLimits checks the limits of a request that nobody has set: AIPerf's six hours, and
+// a silence that depends on the load's window.
+func TestTimeLimits(t *testing.T) {
+	n, _, err := Target{URL: "http://h"}.normalize()
+	require.NoError(t, err)
+	assert.Equal(t, 6*time.Hour, n.Timeout)
+	assert.Equal(t, 5*time.Minute, n.idle(Load{}))
+	assert.Equal(t, 5*time.Minute, n.idle(Load{Window: time.Minute}))
+	assert.Equal(t, 20*time.Minute, n.idle(Load{Window: 10 * time.Minute}))
+	n.IdleTimeout = time.Second
+	assert.Equal(t, time.Second, n.idle(Load{Window: time.Hour}))
+	assert.Equal(t, 10*time.Minute, transitionLimit(Load{Window: time.Minute}, Target{Timeout: 6 * time.Hour}))
+}
+
 // seenRequest is what a server saw of one inference.
 type seenRequest struct {
 	host, uri string
