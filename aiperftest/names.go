@@ -61,6 +61,8 @@ var targets = strings.NewReplacer(
 	"with Target.Insecure", "with aiperftest.Insecure",
 	"give one in Target.CertFile", "give one with aiperftest.ClientCert",
 	"set Target.SamePrompts", "use aiperftest.SamePrompts",
+	`set Target.Protocol to "completions"`, `use aiperftest.EndpointType("completions")`,
+	`set Target.Protocol to "chat"`, `use aiperftest.EndpointType("chat")`,
 )
 
 // spokenError is an error of the engine in the words of a test's author.

@@ -21,6 +21,7 @@ import (
 // The zero value is the usual server. Fields that are times are text, for example 5ms.
 type oddServer struct {
 	Path        string // of the API; /v1 if empty
+	Post        string // where inferences are posted; chat/completions if empty
 	Models      string // the answer to GET /v1/models
 	ModelsType  string `yaml:"models_type"`
 	ModelsState int    `yaml:"models_status"`
@@ -196,7 +197,7 @@ func (s *oddServer) handle(w http.ResponseWriter, r *http.Request) {
 	switch path := strings.TrimPrefix(r.URL.Path, "/api"); strings.TrimPrefix(path, strings.TrimPrefix(first(s.Path, "/v1"), "/api")) {
 	case "/models":
 		s.list(w, early)
-	case "/chat/completions":
+	case "/" + first(s.Post, "chat/completions"):
 		if early {
 			w.WriteHeader(s.Early.Status)
 			io.WriteString(w, s.Early.Body)
@@ -263,12 +264,13 @@ func (s *oddServer) chat(w http.ResponseWriter, r *http.Request) {
 		MaxTokens     int `json:"max_tokens"`
 		MaxCompletion int `json:"max_completion_tokens"`
 		Stream        bool
+		Prompt        string
 		Options       *struct{} `json:"stream_options"`
 		Messages      []struct{ Content string }
 	}
 	raw, _ := io.ReadAll(r.Body)
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &q) != nil || json.Unmarshal(raw, &fields) != nil || len(q.Messages) != 1 {
+	if json.Unmarshal(raw, &q) != nil || json.Unmarshal(raw, &fields) != nil || s.Post == "" && len(q.Messages) != 1 {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
@@ -293,6 +295,9 @@ func (s *oddServer) chat(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusTeapot)
 			return
 		}
+	}
+	if s.Post != "" {
+		q.Messages = append(q.Messages, struct{ Content string }{q.Prompt})
 	}
 	n, isl := max(q.MaxTokens, q.MaxCompletion), 10+len(strings.Fields(q.Messages[0].Content))
 	number, live, fresh := s.enter()

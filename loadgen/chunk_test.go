@@ -58,8 +58,8 @@ func TestCounts(t *testing.T) {
 		{"two tokens an event", []string{say("a b"), say("c d"), use(usual)}, 20, 4, 2, 5},
 		{"the first alone, then three: by the lengths of texts", []string{say(" a"), say(" b c d"), use(usual)}, 20, 4, 1, 10.0 / 3},
 		{"usage in every event", []string{
-			data(`{"choices":[{"delta":{"content":"a b"}}],"usage":{"prompt_tokens":20,"completion_tokens":2}}`), say("c"), use(usual)},
-			20, 4, 2, 5},
+			data(`{"choices":[{"delta":{"content":"a b"}}],"usage":{"prompt_tokens":20,"completion_tokens":2}}`),
+			say("c"), use(usual)}, 20, 4, 2, 5},
 		{"no usage: events", []string{say("a") + say("b"), say("c"), data("[DONE]")}, 20, 3, 2, 10},
 		{"usage of the prompt alone", []string{say("a"), say("b"), use(`"prompt_tokens":33`)}, 33, 2, 1, 10},
 		{"usage of the answer alone", []string{say("a"), say("b"), use(`"completion_tokens":2`)}, 20, 2, 1, 10},
@@ -236,11 +236,13 @@ func TestReadModels(t *testing.T) {
 func TestPlain(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain < text": "plain < text",
-		"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n<center><h1>413 Request Entity Too Large</h1></center>" +
+		"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n" +
+			"<body>\r\n<center><h1>413 Request Entity Too Large</h1></center>" +
 			"\r\n<hr><center>nginx/1.22.1</center></body></html>": "413 Request Entity Too Large nginx/1.22.1",
 		"<html><body><h1>503 Service Unavailable</h1>\n" +
 			"No server &amp; no luck.\n</body></html>": "503 Service Unavailable No server & no luck.",
-		"<!DOCTYPE html><html><head><style>p{}</style><title>UI</title></head><body><script>x()</script><div>Hi</div></body></html>": "UI: Hi",
+		"<!DOCTYPE html><html><head><style>p{}</style><title>UI</title></head>" +
+			"<body><script>x()</script><div>Hi</div></body></html>": "UI: Hi",
 		`{"detail":"<b>"}`: `{"detail":"<b>"}`,
 	} {
 		assert.Equal(t, want, plain([]byte(in)))

@@ -148,7 +148,7 @@ func (s *rawServer) connection(c net.Conn) {
 		switch {
 		case req.URL.Path == "/v1/models":
 			a = status(200, "Content-Type: application/json\r\n", `{"data":[{"id":"m"}]}`)
-		case req.Method != http.MethodPost:
+		case req.Method != http.MethodPost, req.URL.Path != "/v1/chat/completions":
 			a = status(404, "", "")
 		default:
 			s.mu.Lock()

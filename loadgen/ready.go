@@ -143,6 +143,10 @@ func (g *Generator) greet(ctx context.Context) error {
 	if n := len(b.Chunks); n > 1 {
 		g.pace = pace{first: b.Chunks[0] - b.Start, token: (b.End - b.Chunks[0]) / time.Duration(n-1)}
 	}
+	if !g.identified && !g.target.NoStream && !b.Streamed {
+		g.server.Notes = append(g.server.Notes, errors.New("the server answers in one piece although event streams are asked for; "+
+			"time to first token and inter-token latency have no values"))
+	}
 	g.identify(ctx)
 	return nil
 }
@@ -290,8 +294,7 @@ func (g *Generator) try(ctx context.Context, words, outputs int) (q Request, rec
 
 // refusal returns what the failure of a readiness inference means, nil if it did not fail.
 func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error {
-	u := g.route(g.target.path())
-	asked := "POST " + redactURL(u.String())
+	asked := "POST " + g.postURL(g.target)
 	f := q.Failure
 	if f == nil {
 		return nil
@@ -301,11 +304,17 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 		said = answered(asked, f.Status, f.Message)
 	}
 	protocol := &ProtocolError{URL: g.name, Problem: said}
+	if other := g.other(); rec.status == http.StatusNotFound || rec.status == http.StatusMethodNotAllowed {
+		if g.answers(ctx, other) {
+			protocol.Remedy = fmt.Sprintf("the server answers POST %s; set Target.Protocol to %q", g.postURL(other), other.Protocol)
+			return protocol
+		}
+	}
 	switch {
 	case rec.status == 0:
 		return g.unreachable(asked, rec.err)
 	case rec.location != "":
-		return g.redirected(asked, u, rec.status, rec.location, g.target.path())
+		return g.redirected(asked, g.route(g.target.path()), rec.status, rec.location, g.target.path())
 	case rec.status == http.StatusUnauthorized || rec.status == http.StatusForbidden:
 		return &UnauthorizedError{URL: g.name, Status: rec.status, HasKey: g.target.APIKey != "",
 			Asked: asked, Said: f.Message}
@@ -326,6 +335,9 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 		return &notYetError{protocol}
 	case refused(rec.status):
 		protocol.Remedy = "change the request's fields with Target.Body, or the workload"
+		if strings.Contains(strings.ToLower(f.Message), "chat template") {
+			protocol.Remedy = fmt.Sprintf("the model is none for chats; set Target.Protocol to %q", Completions)
+		}
 		return protocol
 	case passing(rec.status), accepted(rec.status) && slices.Contains(fleeting, f.Kind):
 		return &notYetError{errors.New(said)}
@@ -333,6 +345,36 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 		protocol.Remedy = "look into the server's log, and for a gateway that cuts streams"
 	}
 	return protocol
+}
+
+// postURL returns where inferences of t are posted, for people.
+func (g *Generator) postURL(t Target) string { return redactURL(g.route(t.path()).String()) }
+
+// other returns the target with the other protocol.
+func (g *Generator) other() Target {
+	t := g.target
+	if t.Protocol = Chat; g.target.Protocol == Chat {
+		t.Protocol = Completions
+	}
+	return t
+}
+
+// answers reports whether the server answers an inference by t's protocol.
+func (g *Generator) answers(ctx context.Context, t Target) bool {
+	w, err := newWorkload(t, g.server.Model, Load{ISL: 8, OSL: 1}, calibration{slope: 1}, g.fields)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, modelsPatience)
+	defer cancel()
+	req := g.request(ctx, g.endpoint, 0, w.body(0))
+	req.URL = g.route(t.path())
+	resp, err := g.transport.RoundTrip(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	return accepted(resp.StatusCode)
 }
 
 // fleeting lists the failures of an answer that has begun which may be another one soon: the

@@ -125,7 +125,6 @@ func (r *record) parse(streaming bool) Request {
 		r.parseWhole(&q)
 	default:
 		r.parseStream(&q)
-		q.Streamed = streaming
 	}
 	return q
 }
