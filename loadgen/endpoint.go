@@ -165,6 +165,17 @@ func strip(u *url.URL) (p Protocol) {
 // which sets it has no effect. The package that it is made of does not.
 func proxyOf(u *url.URL) (*url.URL, error) { return httpproxy.FromEnvironment().ProxyFunc()(u) }
 
+// Route returns the URL of a route of the endpoint, for example models, without credentials
+// and query, for people.
+func (t Target) Route(name string) string {
+	u, err := new(endpoint).parse(t.URL)
+	if err != nil {
+		return t.Redacted()
+	}
+	strip(u)
+	return redactURL((&endpoint{base: u}).route(name).String())
+}
+
 // route is the URL of a route below the base, for example models. Its query is the base's.
 func (e *endpoint) route(name string) *url.URL {
 	u := *e.base

@@ -55,6 +55,7 @@ func TestURLs(t *testing.T) {
 		assert.Equal(t, tt.post, g.route(g.target.path()).String(), tt.url)
 		if tt.models != "" {
 			assert.Equal(t, tt.models, g.route("models").String(), tt.url)
+			assert.Equal(t, redactURL(tt.models), Target{URL: tt.url}.Route("models"))
 		}
 		assert.Equal(t, g.target.Protocol, Target{URL: tt.url}.API(), tt.url)
 		g.Close()
