@@ -361,3 +361,33 @@ func TestGoodOfOneToken(t *testing.T) {
 	piece := arrivals(say("a")+say("b"), use(`"prompt_tokens":20,"completion_tokens":2`)).parse(true)
 	assert.False(t, piece.meets(slo), "what came in one piece has no ITL, and nobody knows")
 }
+
+// TestHalves checks when a probe is said not to be steady.
+func TestHalves(t *testing.T) {
+	for _, tt := range []struct {
+		why    string
+		ttft   func(i int) int // of the i-th of 100 requests, one each 10 ms, in ms
+		apart  bool
+		halves [2]float64
+	}{
+		{"steady", func(int) int { return 20 }, false, [2]float64{20, 20}},
+		{"scattered", func(i int) int { return 20 + 997*i%300 }, false, [2]float64{}},
+		{"slower by a fifth", func(i int) int { return 20 + i/50*4 }, false, [2]float64{20, 24}},
+		{"a slow first half", func(i int) int { return 320 - i/50*300 }, true, [2]float64{320, 20}},
+		{"a slow first third", func(i int) int { return 320 - min(i/33, 1)*300 }, false, [2]float64{320, 20}},
+		{"a slow second half", func(i int) int { return 20 + i/55*300 }, true, [2]float64{20, 320}},
+		{"a single stall", func(i int) int { return 20 + i/90*500*(1-i/95) }, false, [2]float64{20, 20}},
+	} {
+		m := &Measurement{}
+		for i := range 100 {
+			start := time.Duration(i) * 10 * time.Millisecond
+			first := start + time.Duration(tt.ttft(i))*time.Millisecond
+			m.Requests = append(m.Requests, Request{Start: start, Chunks: []time.Duration{first}, End: first, OSL: 1, Streamed: true})
+		}
+		a, b, apart := m.halves()
+		assert.Equal(t, tt.apart, apart, tt.why)
+		if tt.halves[0] > 0 {
+			assert.Equal(t, tt.halves, [2]float64{a, b}, tt.why)
+		}
+	}
+}

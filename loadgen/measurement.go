@@ -84,6 +84,8 @@ const (
 	ErrRaised Warning = "more requests were measured than asked for"
 	// ErrBuffered reports answers of several tokens that came all at once.
 	ErrBuffered Warning = "something buffers the stream"
+	// ErrUnsteady reports that one half of the window was much slower than the other.
+	ErrUnsteady Warning = "the probe was not steady"
 	// ErrLate reports answers whose body ended long after their last content.
 	ErrLate Warning = "answers end late"
 	// ErrCached reports that more than 5% of the prompts' tokens came from the server's
@@ -402,6 +404,10 @@ func (m *Measurement) warnAnswers(w *workload) {
 		warn(ErrBuffered, "%d of %d answers of several tokens came in one piece, so inter-token latency has no value and "+
 			"time to first token is their latency; look for a proxy that buffers between client and server", whole, several)
 	}
+	if first, second, ok := m.halves(); ok {
+		warn(ErrUnsteady, "%s was %.0f ms in its first half and %.0f ms in its second (medians), so its percentiles mix two states "+
+			"of the server", m.leading(), first, second)
+	}
 	switch {
 	case 2*open > valid:
 		warn(ErrLate, "the body of %d of %d answers had not ended %v after [DONE]; the next request was sent meanwhile", open, valid, lingerNext)
@@ -417,6 +423,53 @@ func (m *Measurement) warnAnswers(w *workload) {
 		}
 		warn(ErrCached, text, 100*share)
 	}
+}
+
+// leading is the metric that shows best how busy a server was, in words.
+func (m *Measurement) leading() string {
+	if _, ok := m.Metrics[TagTTFT]; ok {
+		return "time to first token"
+	}
+	return "latency"
+}
+
+// halves compares the halves of the window by time to first token, or by latency if it was
+// not streamed, in ms. ok is true if the halves have next to nothing in common: the median
+// of one is half as large again as that of the other, and three quarters of one lie above
+// three quarters of the other. Halves of a steady probe, however much its requests scatter,
+// do not come apart like that.
+func (m *Measurement) halves() (first, second float64, ok bool) {
+	const fewest = 10 // in a half
+	if len(m.Requests) == 0 {
+		return 0, 0, false
+	}
+	middle := (m.Requests[0].Start + m.Requests[len(m.Requests)-1].Start) / 2
+	var values [2][]float64
+	for i := range m.Requests {
+		q := &m.Requests[i]
+		v, ok := q.Value(TagTTFT)
+		if !ok {
+			v, ok = q.Value(TagLatency)
+		}
+		half := 0
+		if q.Start > middle {
+			half = 1
+		}
+		if ok {
+			values[half] = append(values[half], v)
+		}
+	}
+	a, b := values[0], values[1]
+	if min(len(a), len(b)) < fewest {
+		return 0, 0, false
+	}
+	slices.Sort(a)
+	slices.Sort(b)
+	first, second = percentile(a, 50), percentile(b, 50)
+	if first > second {
+		a, b = b, a
+	}
+	return first, second, max(first, second) > 1.5*min(first, second) && percentile(b, 25) > percentile(a, 75)
 }
 
 // Stat returns a statistic of a metric, for example p95 of TagTTFT, in the metric's

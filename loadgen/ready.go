@@ -304,12 +304,6 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 		said = answered(asked, f.Status, f.Message)
 	}
 	protocol := &ProtocolError{URL: g.name, Problem: said}
-	if other := g.other(); rec.status == http.StatusNotFound || rec.status == http.StatusMethodNotAllowed {
-		if g.answers(ctx, other) {
-			protocol.Remedy = fmt.Sprintf("the server answers POST %s; set Target.Protocol to %q", g.postURL(other), other.Protocol)
-			return protocol
-		}
-	}
 	switch {
 	case rec.status == 0:
 		return g.unreachable(asked, rec.err)
@@ -329,10 +323,16 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 		if n := len(g.server.Models); n > 0 && g.target.Model != "" && !slices.Contains(g.server.Models, g.target.Model) {
 			return unknown
 		}
+		if g.otherAnswers(ctx, protocol) {
+			return protocol
+		}
 		if strings.Contains(strings.ToLower(string(rec.body)), "model") {
 			return &notYetError{unknown}
 		}
 		return &notYetError{protocol}
+	case rec.status == http.StatusMethodNotAllowed:
+		g.otherAnswers(ctx, protocol)
+		return protocol
 	case refused(rec.status):
 		protocol.Remedy = "change the request's fields with Target.Body, or the workload"
 		if strings.Contains(strings.ToLower(f.Message), "chat template") {
@@ -359,8 +359,10 @@ func (g *Generator) other() Target {
 	return t
 }
 
-// answers reports whether the server answers an inference by t's protocol.
-func (g *Generator) answers(ctx context.Context, t Target) bool {
+// otherAnswers reports whether the server answers an inference by the other protocol, and
+// if so, says it in the error.
+func (g *Generator) otherAnswers(ctx context.Context, e *ProtocolError) bool {
+	t := g.other()
 	w, err := newWorkload(t, g.server.Model, Load{ISL: 8, OSL: 1}, calibration{slope: 1}, g.fields)
 	if err != nil {
 		return false
@@ -374,7 +376,11 @@ func (g *Generator) answers(ctx context.Context, t Target) bool {
 		return false
 	}
 	defer resp.Body.Close()
-	return accepted(resp.StatusCode)
+	if !accepted(resp.StatusCode) {
+		return false
+	}
+	e.Remedy = fmt.Sprintf("the server answers POST %s; set Target.Protocol to %q", g.postURL(t), t.Protocol)
+	return true
 }
 
 // fleeting lists the failures of an answer that has begun which may be another one soon: the

@@ -62,7 +62,10 @@ func (p probe) word() string {
 	case likely:
 		return "open (likely met)"
 	case missed:
-		return "missed (" + p.missedLimits(false) + ")"
+		if limits := p.missedLimits(false); limits != "" {
+			return "missed (" + limits + ")"
+		}
+		return "missed (the server sheds load)" // of what it took, every limit holds
 	}
 	return "open (likely missed: " + p.missedLimits(false) + ")"
 }
