@@ -68,7 +68,11 @@ func TestCuts(t *testing.T) {
 	}
 	for how, quote := range quotes {
 		for where, answer := range answers {
-			for before := range 215 {
+			step := 1
+			if how != "as it is" {
+				step = 7
+			}
+			for before := 0; before < 215; before += step {
 				rec := answer(strings.Repeat("w", before) + " " + quote(plantedKey) + strings.Repeat(" w", 70))
 				rec.ticket.work = work
 				q := rec.parse(true)
