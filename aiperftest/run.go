@@ -167,7 +167,7 @@ func (c *config) measure(ctx context.Context, t T, r *recipes.Recipe) (measured,
 	defer n.live.end()
 	m := measured{tellers: []*narrator{n}, shown: shown}
 	c.spec.Observe = n.observe
-	c.spec.Target.Waiting = func(err error) { n.lines <- err.Error() }
+	c.spec.Target.Waiting = func(err error) { n.lines <- spoken(err).Error() }
 	work := func() (err error) { m.out, err = recipes.Run(ctx, r, c.spec); return err }
 	if c.old != nil {
 		old := n.split()
