@@ -22,6 +22,7 @@ import (
 func Compare(t T, r *recipes.Recipe, old, new string, opts ...Option) *recipes.Outcome {
 	t.Helper()
 	c := resolve(append(slices.Clone(opts), Endpoint(new)))
+	c.spec.Target.URL, c.spec.Target.Others = new, nil // whatever other endpoints the options name
 	tolerance := c.tolerated()
 	if !c.trials {
 		c.spec.Trials = compareTrials
@@ -45,9 +46,9 @@ const compareTrials = 8
 // endpoints are what the run loads, in an order that all runs take them in: two
 // that wait for each other would wait forever.
 func (c *config) endpoints() []string {
-	all := []string{c.spec.Target.Redacted()}
+	all := c.spec.Target.Endpoints()
 	if c.old != nil {
-		all = append(all, c.old.Target.Redacted())
+		all = append(all, c.old.Target.Endpoints()...)
 	}
 	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(lockName(a), lockName(b)) })
 	return slices.CompactFunc(all, func(a, b string) bool { return lockName(a) == lockName(b) })

@@ -28,11 +28,15 @@
 //
 // Their order does not matter, and options in a variable of type Options can be shared.
 //
-//	endpoint  Endpoint         base URL; default AIPERF_URL
+//	endpoint  Endpoint         base URL, or several in turn; default AIPERF_URL
 //	          Model            served model; default AIPERF_MODEL, then the only one
 //	          APIKey           bearer token; default AIPERF_API_KEY
 //	          Header           a further request header
 //	          Body             further fields of the request body
+//	          CAFile, Insecure trusted authorities, or trust in every certificate
+//	          ClientCert       the client's own certificate
+//	          Timeout          longest request; default 6h
+//	          IdleTimeout      longest silence of a request; default 5m
 //	          EndpointType     protocol, chat (default) or completions
 //	          Streaming        event streams (default) or whole answers
 //	          Tokenizer        tokenizer.json, if the server reports no usage
@@ -46,12 +50,12 @@
 //	          AtLeast          concurrency that the answer must reach
 //	          Tier             a set of limits with an answer of its own
 //	workload  Tokens           prompt and answer lengths; default 550, 128
-//	          Prompts          a JSONL file of prompts
+//	          Prompts          a file of prompts, JSON, CSV or text
 //	          SamePrompts      prompts that a prefix cache may hold
 //	          Requests         requests a probe; default 300
 //	          ProbeTime        longest measured window of a probe; default 1m
 //	          ISL, OSL, Pairs  lengths that a recipe sweeps
-//	search    Style            how a search proceeds; default the recipe's own
+//	search    Style, Sampler   how a search proceeds; default the recipe's own
 //	          Concurrency      range of the search or sweep; default 1 to 1000
 //	          ConcurrencyList  concurrencies of pareto-sweep
 //	          Steps, OSLSteps  grid steps
@@ -59,15 +63,12 @@
 //	          MaxProbes        distinct points at most; default 30
 //	          InitialPoints    points before bo and optuna model; default 5
 //	          Replicates       probes of smooth_isotonic at its answer
-//	          Sampler          of style optuna, tpe or gp
-//	          Trials           measurements a probe; default 1
-//	          Converge         trials until a metric is precise enough
+//	          Trials, Converge measurements a probe, or until one is precise enough
 //	          Confidence       certainty of a verdict; default 0.98
 //	          Seed             of all that is random; default AIPERF_SEED
 //	test      ReportOnly       report, but do not fail the test
-//	          Baseline         an earlier answer to start from
+//	          Baseline, Resume an earlier answer to start from, or run to continue
 //	          Tolerance        loss that Gate and Compare accept; default 0.05
-//	          Resume           an interrupted run to continue
 //	          Artifacts        directory of the run's files
 //	          Charts           draw charts (default) or not
 //	          Context          a context instead of the test's own

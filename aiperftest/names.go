@@ -57,6 +57,10 @@ var targets = strings.NewReplacer(
 	"set another in Target.APIKey", "give another by AIPERF_API_KEY or aiperftest.APIKey",
 	"name the model in Target.Model", "name the model with AIPERF_MODEL or aiperftest.Model",
 	"with Target.Body", "with aiperftest.Body",
+	"in Target.CAFile (or in SSL_CERT_FILE)", "with aiperftest.CAFile (or in SSL_CERT_FILE)",
+	"with Target.Insecure", "with aiperftest.Insecure",
+	"give one in Target.CertFile", "give one with aiperftest.ClientCert",
+	"set Target.SamePrompts", "use aiperftest.SamePrompts",
 	`set Target.Protocol to "completions"`, `use aiperftest.EndpointType("completions")`,
 	`set Target.Protocol to "chat"`, `use aiperftest.EndpointType("chat")`,
 )

@@ -12,8 +12,8 @@ import (
 )
 
 // Option sets one thing of a run. The order of options does not matter, except that
-// the later of two options which set the same thing wins. Header, Body, SLA and Tier add
-// instead. The package comment lists all options by group.
+// the later of two options which set the same thing wins. Endpoint, Header, Body, SLA and
+// Tier add instead. The package comment lists all options by group.
 type Option interface{ apply(*config) }
 
 // Options is a list of options, and an option itself, so that the tests of a package
@@ -32,9 +32,19 @@ type option func(*config)
 
 func (f option) apply(c *config) { f(c) }
 
-// Endpoint sets the base URL of the endpoint, with or without /v1. Default:
-// AIPERF_URL.
-func Endpoint(url string) Option { return option(func(c *config) { c.spec.Target.URL = url }) }
+// Endpoint sets the base URL of the endpoint, with or without /v1 or another version
+// (/api/v3), or the URL of the whole route. A user and a password in it are sent as basic
+// auth, and its query with every request; a Unix socket is unix:///run/server.sock. Given
+// several times, requests go to all endpoints in turn. Default: AIPERF_URL. AIPerf: --url.
+func Endpoint(url string) Option {
+	return option(func(c *config) {
+		if t := &c.spec.Target; t.URL == "" {
+			t.URL = url
+		} else {
+			t.Others = append(t.Others, url)
+		}
+	})
+}
 
 // Model names the served model. Default: AIPERF_MODEL, or the only entry of
 // /v1/models if that is not set.
@@ -44,7 +54,8 @@ func Model(name string) Option { return option(func(c *config) { c.spec.Target.M
 // AIPERF_API_KEY.
 func APIKey(key string) Option { return option(func(c *config) { c.spec.Target.APIKey = key }) }
 
-// Header adds a request header. Its value never reaches a file or a log.
+// Header adds a request header; Host is taken, too. Its value never reaches a file or a
+// log.
 func Header(key, value string) Option {
 	return option(func(c *config) {
 		if c.spec.Target.Header == nil {
@@ -69,6 +80,28 @@ func Body(fields map[string]any) Option {
 // SamePrompts sends the same prompts in every run and at every request, so that a
 // server's prefix cache takes effect. Without it, each prompt begins with words of its own.
 func SamePrompts() Option { return option(func(c *config) { c.spec.Target.SamePrompts = true }) }
+
+// CAFile names a PEM file of authorities that are trusted beside the system's.
+func CAFile(path string) Option { return option(func(c *config) { c.spec.Target.CAFile = path }) }
+
+// Insecure trusts every certificate of the endpoint.
+func Insecure() Option { return option(func(c *config) { c.spec.Target.Insecure = true }) }
+
+// ClientCert names the PEM files of the certificate that the client shows, and of
+// its key. keyFile may be empty if certFile holds both.
+func ClientCert(certFile, keyFile string) Option {
+	return option(func(c *config) { c.spec.Target.CertFile, c.spec.Target.KeyFile = certFile, keyFile })
+}
+
+// Timeout sets how long a request may last before it has failed. Default: 6 hours. AIPerf:
+// --request-timeout-seconds.
+func Timeout(d time.Duration) Option { return option(func(c *config) { c.spec.Target.Timeout = d }) }
+
+// IdleTimeout sets how long a request may go without receiving anything before it has
+// failed. Default: 5 minutes, or twice ProbeTime if that is longer.
+func IdleTimeout(d time.Duration) Option {
+	return option(func(c *config) { c.spec.Target.IdleTimeout = d })
+}
 
 // EndpointType chooses the protocol: "chat" (the default) or "completions".
 func EndpointType(protocol string) Option {
@@ -163,10 +196,11 @@ func Tokens(isl, osl int) Option {
 	return option(func(c *config) { c.spec.Workload.ISL, c.spec.Workload.OSL = isl, osl })
 }
 
-// Prompts sends the prompts of a JSONL file, in its order and as they are, in
-// place of made-up ones: a line is a JSON string, {"text": "…"} or
-// {"messages": […]} in OpenAI's form. Recipes that sweep prompt lengths refuse it.
-// AIPerf: --input-file.
+// Prompts sends the requests of a file, in its order and as they are, in place of
+// made-up ones: texts, conversations, request bodies and traces in the forms of other
+// load generators, which docs/inputs.md lists. A length of the answer that the file has
+// replaces that of Tokens. Recipes that sweep prompt lengths refuse it. AIPerf:
+// --input-file.
 func Prompts(path string) Option { return option(func(c *config) { c.spec.Target.Prompts = path }) }
 
 // Requests sets how many requests a probe measures. Default: 300. A probe with more

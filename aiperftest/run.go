@@ -51,12 +51,12 @@ func run(t T, r *recipes.Recipe, c *config) *recipes.Outcome {
 	defer held.release()
 	ctx, err := c.hold(t, r, &held)
 	if err != nil {
-		fatal(t, "%v", err)
+		fatal(t, "%s", c.hide(err.Error()))
 		return &recipes.Outcome{}
 	}
 	m, err := c.measure(ctx, t, r)
 	if m.out == nil {
-		fatal(t, "%v", spoken(err))
+		fatal(t, "%s", c.hide(spoken(err).Error()))
 		return &recipes.Outcome{}
 	}
 	c.write(t, m, err)
@@ -142,7 +142,7 @@ func (c *config) hold(t T, r *recipes.Recipe, held *holdings) (context.Context, 
 func (c *config) simulate(t T) {
 	srv := simserver.New(*c.simulated)
 	t.Cleanup(srv.Close)
-	c.spec.Target.URL = srv.URL
+	c.spec.Target.URL, c.spec.Target.Others = srv.URL, nil
 	c.spec.Target.APIKey = or(c.spec.Target.APIKey, c.simulated.APIKey)
 	c.spec.Note = "the server is simulated (loadgen/simserver): the numbers are a model's, not a machine's"
 }
@@ -180,7 +180,7 @@ func (c *config) measure(ctx context.Context, t T, r *recipes.Recipe) (measured,
 	for line := range n.lines {
 		if !quiet(t) {
 			n.live.pause()
-			t.Logf("%s", line)
+			t.Logf("%s", c.hide(line))
 			n.live.resume()
 		}
 	}
@@ -224,18 +224,28 @@ func (c *config) write(t T, m measured, err error) {
 func (c *config) assert(t T, m measured, err error) {
 	t.Helper()
 	o := m.out
-	text := closing(t, o, m.shown, c.kept)
+	text := c.hide(closing(t, o, m.shown, c.kept))
 	switch {
 	case err != nil && len(o.Probes) == 0:
-		fatal(t, "%s", o.Spec.Target.Redact(spoken(err).Error())) // servers quote keys
+		fatal(t, "%s", c.hide(spoken(err).Error()))
 	case err != nil:
-		fatal(t, "%s\n%s", o.Spec.Target.Redact(spoken(err).Error()), text)
+		fatal(t, "%s\n%s", c.hide(spoken(err).Error()), text)
 	case o.Verdict == recipes.Met && len(o.Warnings) == 0 && c.kept == "" && quiet(t):
 	case o.Verdict == recipes.Met || c.reportOnly:
 		t.Logf("%s", text)
 	default:
 		t.Errorf("%s", text)
 	}
+}
+
+// hide returns a text as it may be printed. Servers quote keys, and everything that a run
+// prints passes here, whatever has been hidden in it before.
+func (c *config) hide(text string) string {
+	text = c.spec.Target.Redact(text)
+	if c.old != nil {
+		text = c.old.Target.Redact(text)
+	}
+	return text
 }
 
 // engine is a run on a goroutine of its own. The test's goroutine logs what the

@@ -19,10 +19,13 @@ import (
 // requests that all dial first are not in flight together, and the level is reached
 // only when the slowest handshake is done.
 type dialer struct {
-	dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	tls  *tls.Config // nil for plain HTTP
-	addr string
-	most time.Duration // how long connections may take to open ahead
+	dial          func(ctx context.Context, network, addr string) (net.Conn, error)
+	tls           *tls.Config // nil for plain HTTP
+	network, addr string
+	most          time.Duration // how long connections may take to open ahead
+	// through says that net/http dials the proxy, asks it for the server, and does the
+	// handshake with the server itself. Nothing is opened ahead.
+	through bool
 
 	mu sync.Mutex
 	// open holds the connections that were opened ahead and not yet handed out.
@@ -39,12 +42,20 @@ type dialError struct{ err error }
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
-// newDialer returns a dialer for the host of u, with the port that the scheme implies
-// if u has none.
-func newDialer(t Target, u *url.URL) *dialer {
-	d := &dialer{dial: t.Dial, addr: u.Host, most: min(t.IdleTimeout, t.Timeout)}
+// dialMost is how long a connection may take to open. Linux gives up after 127 seconds.
+const dialMost = 128 * time.Second
+
+// newDialer returns a dialer for e: for its socket, or for the host of its URL, with the
+// port that the scheme implies if there is none.
+func newDialer(t Target, e *endpoint) *dialer {
+	u := e.base
+	d := &dialer{dial: t.Dial, network: "tcp", addr: u.Host, most: min(dialMost, t.idle(Load{}), t.Timeout), through: e.proxy != nil}
 	if d.dial == nil {
 		d.dial = (&net.Dialer{}).DialContext
+	}
+	if e.socket != "" {
+		d.network, d.addr = "unix", e.socket
+		return d
 	}
 	if u.Port() == "" {
 		port := "80"
@@ -70,7 +81,9 @@ func newDialer(t Target, u *url.URL) *dialer {
 
 // connect opens one connection and does its TLS handshake. Errors are *dialError.
 func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
-	c, err := d.dial(ctx, "tcp", d.addr)
+	ctx, cancel := context.WithTimeout(ctx, dialMost)
+	defer cancel()
+	c, err := d.dial(ctx, d.network, d.addr)
 	if err != nil {
 		return nil, &dialError{err}
 	}
@@ -115,7 +128,7 @@ func (d *dialer) ahead(ctx context.Context, n int) {
 	var wg sync.WaitGroup
 	for range n {
 		d.mu.Lock()
-		stop := d.h2 || d.closed
+		stop := d.h2 || d.closed || d.through
 		d.mu.Unlock()
 		if stop || ctx.Err() != nil {
 			break
@@ -150,18 +163,23 @@ func (d *dialer) drop(forever bool) {
 	d.open, d.closed = nil, d.closed || forever
 }
 
-// transport returns an HTTP transport on d. Its connections live as long as the
+// transport returns an HTTP transport on d, or one through the proxy if that is not nil. Its connections live as long as the
 // generator, and the probes of one search share them.
-func (d *dialer) transport() *http.Transport {
+func (d *dialer) transport(proxy *url.URL) *http.Transport {
 	t := &http.Transport{
 		DialContext:         d.take,
 		MaxIdleConns:        0, // no limit
 		MaxIdleConnsPerHost: 1 << 20,
 		DisableCompression:  true, // a gzip reader would hold events back
 		ReadBufferSize:      16 << 10,
-		ForceAttemptHTTP2:   true,
+		// The default is 10 MiB, which slots without number could fill.
+		MaxResponseHeaderBytes: 256 << 10,
+		ForceAttemptHTTP2:      true,
 	}
-	if d.tls != nil {
+	switch {
+	case proxy != nil:
+		t.Proxy, t.DialContext, t.TLSClientConfig = http.ProxyURL(proxy), d.dial, d.tls
+	case d.tls != nil:
 		t.DialTLSContext = d.take
 	}
 	return t

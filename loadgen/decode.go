@@ -9,6 +9,14 @@ import (
 	"strings"
 )
 
+// How much a compressed answer may hold: leastDecoded bytes in any case, and otherwise
+// mostRatio times what came. Events are alike, and compress to a thirtieth. An answer that
+// is made to blow up compresses to a thousandth, and would keep the collector busy.
+const (
+	leastDecoded = 4 << 20
+	mostRatio    = 64
+)
+
 // decode replaces a compressed body by what it holds, and gives each part of it the time
 // at which the compressed bytes came that it needs. It runs after the request has ended,
 // so that no decompressor holds events back. Errors are those of encodings that are not
@@ -30,6 +38,7 @@ func (r *record) decode() error {
 	if err != nil {
 		return err
 	}
+	most := min(largestAnswer, max(leastDecoded, mostRatio*len(r.body)))
 	var body []byte
 	var reads []read
 	for {
@@ -38,7 +47,7 @@ func (r *record) decode() error {
 		if body = body[:len(body)-4096+n]; n > 0 {
 			reads = append(reads, read{len(body), r.timeOf(len(r.body) - in.Len())})
 		}
-		if err == nil && len(body) > largestAnswer {
+		if err == nil && len(body) > most {
 			err = errLarge
 		}
 		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) && r.err != nil {

@@ -14,13 +14,14 @@
 // From the target to the measurement, a probe goes through nine stages, each in a
 // file of its own or two:
 //
-//  1. Target (target.go, prompts.go, redact.go). A [Target] says where the endpoint
-//     is and how to talk to it. [New] checks it and reads the files that it names,
-//     but sends nothing.
+//  1. Target (target.go, endpoint.go, tls.go, prompts.go). A [Target] says where the
+//     endpoint is and how to talk to it. [New] checks it and reads the files that it
+//     names, but sends nothing. Whatever a server says from then on passes redact.go
+//     and harmless.go before it is cut or printed.
 //  2. Ready (ready.go, models.go, negotiate.go). [Generator.Ready] waits until the
 //     endpoint answers a real inference. It learns the model, how words map to prompt
 //     tokens, which fields of a request the server refuses, and how fast an idle server
-//     answers.
+//     answers. It follows redirects (redirect.go), and tells http from https (mixup.go).
 //  3. Probe (load.go, probe.go). [Generator.Probe] measures one [Load]: a number of
 //     requests that are always in flight (a closed loop), or a rate at which they
 //     arrive (an open loop: pacer.go, open.go). workload.go makes the bodies.
@@ -29,12 +30,12 @@
 //     probes, so that the next level does not begin from an idle server.
 //  5. Slot (slot.go). Each slot sends a request, reads the answer to its end or to
 //     [DONE], and at once sends the next. This is the hot path: a read, one clock
-//     reading, a copy.
+//     reading, a copy. budget.go bounds what the answers of all slots hold.
 //  6. Record (record.go). What a slot keeps is the bytes of an answer and the times
 //     at which they came. A queue hands it to the probe's collector.
-//  7. Parse (record.go, decode.go, chunk.go, tokens.go, likeness.go). The collector, on a goroutine of its
-//     own, makes a [Request] of each record, and shows it to the [Decider], which
-//     may end the probe early.
+//  7. Parse (record.go, decode.go, chunk.go, tokens.go, likeness.go). The collector,
+//     on a goroutine of its own, makes a [Request] of each record, and shows it to the
+//     [Decider], which may end the probe early.
 //  8. Window (window.go, stage.go). When the level has settled, the window opens.
 //     The requests that start in it are the cohort, and each of them is followed to
 //     its end under the same load.

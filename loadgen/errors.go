@@ -24,11 +24,17 @@ type UnreachableError struct {
 	URL string
 	// Err is what the network said.
 	Err error
+	// Remedy is the way out. If it is empty, the server may not run.
+	Remedy string
 }
 
 // Error names the endpoint and what the network said.
 func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("reach endpoint %s: %v; check the URL and that the server runs", e.URL, e.Err)
+	remedy := e.Remedy
+	if remedy == "" {
+		remedy = "check the URL and that the server runs"
+	}
+	return fmt.Sprintf("reach endpoint %s: %v; %s", e.URL, e.Err, remedy)
 }
 
 // Unwrap returns Err.

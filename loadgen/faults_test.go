@@ -221,7 +221,7 @@ func faults() []fault {
 					return false
 				}
 			}
-		}, kind: loadgen.FailedBroken, says: "larger than 64 MiB"},
+		}, kind: loadgen.FailedLarge, says: "larger than 64 MiB"},
 		{why: "silence", answer: silent, kind: loadgen.FailedIdle, says: "idle timeout", check: func(t *testing.T, q loadgen.Request) {
 			assert.Equal(t, 2*time.Minute, q.EOF-q.Start)
 		}},
@@ -311,7 +311,7 @@ func TestFaults(t *testing.T) {
 func probeFault(t *testing.T, f fault, l net.Listener, dial dialFunc) {
 	const n = 6 // requests measured, every other one strange
 	s := &rawServer{strange: f.answer}
-	target := loadgen.Target{URL: "http://raw.test", Dial: dial}
+	target := loadgen.Target{URL: "http://raw.test", Dial: dial, Timeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute}
 	switch {
 	case f.dial != nil:
 		s.strange = nil

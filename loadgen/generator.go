@@ -1,11 +1,10 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -20,15 +19,17 @@ import (
 type Generator struct {
 	// What New makes of the target. It does not change.
 	target    Target
-	base      *url.URL
-	header    http.Header
-	dialer    *dialer
-	transport *http.Transport
+	run       uint64 // part of the names of requests
+	censor    censor
+	ends      []*endpoint    // at least one
 	tokenizer *bpe.Tokenizer // nil if there is none
 	prompts   []prompt       // nil if prompts are made up
 
 	// epoch is the time that all times count from.
 	epoch time.Time
+
+	// endpoint is the one that Ready is talking to.
+	*endpoint
 
 	// What Ready learns of the server. identified says that it was asked for what is of
 	// use and not needed.
@@ -47,6 +48,8 @@ type Generator struct {
 	// records holds empty records. Their arenas are as large as an answer, and a
 	// new one for every request would keep the garbage collector busy.
 	records sync.Pool
+	// budget bounds what the records hold.
+	budget budget
 
 	books books
 }
@@ -54,27 +57,37 @@ type Generator struct {
 // New returns a generator for t. It reads the files that t names, and sends nothing.
 // Errors are *TargetError. The caller must call Close when it is done.
 func New(t Target) (*Generator, error) {
-	t, base, err := t.normalize()
+	t, trimmed, err := t.normalize()
 	if err != nil {
 		return nil, err
 	}
+	notes := []error{trimmed}
+	var ends []*endpoint
+	for _, raw := range append([]string{t.URL}, t.Others...) {
+		e, said, err := newEndpoint(t, raw)
+		if err != nil {
+			return nil, err
+		}
+		t.Protocol = cmp.Or(t.Protocol, e.protocol)
+		ends, notes = append(ends, e), append(notes, said...)
+	}
+	t.Protocol = cmp.Or(t.Protocol, Chat)
 	var tokenizer *bpe.Tokenizer
 	if t.Tokenizer != "" {
 		if tokenizer, err = bpe.ReadFile(t.Tokenizer); err != nil {
 			return nil, &TargetError{Field: "Tokenizer", Problem: fmt.Sprintf("cannot be used: %v", err)}
 		}
 	}
-	prompts, err := t.prompts()
+	prompts, note, err := t.prompts(tokenizer)
 	if err != nil {
 		return nil, err
 	}
-	d := newDialer(t, base)
 	g := &Generator{
 		target:    t,
-		base:      base,
-		header:    t.headers(),
-		dialer:    d,
-		transport: d.transport(),
+		censor:    newCensor(t),
+		run:       rand.Uint64(),
+		ends:      ends,
+		endpoint:  ends[0],
 		epoch:     time.Now(),
 		tokenizer: tokenizer,
 		prompts:   prompts,
@@ -85,6 +98,10 @@ func New(t Target) (*Generator, error) {
 	if !t.SamePrompts {
 		g.salt = rand.Uint64()
 	}
+	for _, note := range append(notes, note) {
+		g.note(note)
+	}
+	g.budget.most.Store(leastBudget)
 	g.books = books{
 		now:   g.now,
 		slot:  func(ctx context.Context, id int) *slot { return newSlot(ctx, g, id) },
@@ -92,6 +109,13 @@ func New(t Target) (*Generator, error) {
 		level: level{alive: make(map[int]*slot), flying: make(map[*slot]time.Duration)},
 	}
 	return g, nil
+}
+
+// note adds to what is known of the server, unless err is nil.
+func (g *Generator) note(err error) {
+	if err != nil {
+		g.server.Notes = append(g.server.Notes, err)
+	}
 }
 
 // now is the only clock of the package: the monotonic time since the epoch. A step of
@@ -107,8 +131,9 @@ func (g *Generator) Server() Server { return g.server }
 func (g *Generator) Close() error {
 	g.books.close()
 	g.books.running.Wait()
-	g.dialer.drop(true)
-	g.transport.CloseIdleConnections()
+	for _, e := range g.ends {
+		e.close()
+	}
 	return nil
 }
 
@@ -128,12 +153,15 @@ func (g *Generator) raise(ctx context.Context, p *probe) {
 		// Twice what is in flight on average: arrivals come in bursts.
 		ahead = min(int(2*p.load.Rate*request.Seconds()), 1000)
 	}
-	g.dialer.ahead(ctx, ahead)
+	for _, e := range g.ends { // requests go to them in turn
+		e.dialer.ahead(ctx, (ahead+len(g.ends)-1)/len(g.ends))
+	}
 	g.books.raise(ctx, p, request)
 }
 
 // recycle empties a record that nobody needs any more and keeps its storage.
 func (g *Generator) recycle(rec *record) {
+	g.budget.refund(rec)
 	rec.reset()
 	g.records.Put(rec)
 }

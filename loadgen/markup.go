@@ -22,7 +22,12 @@ func plain(body []byte) string {
 	if !bytes.HasPrefix(head, []byte("<")) || !bytes.Contains(head, []byte("html")) && !bytes.Contains(head, []byte("<h1")) {
 		return string(body)
 	}
-	body = body[:min(len(body), 64<<10)]
+	if len(body) > mostRead {
+		body = body[:mostRead]
+		if i := bytes.LastIndexAny(body, " \t\r\n<>"); i >= 0 { // what is cut may be the beginning of a secret
+			body = body[:i]
+		}
+	}
 	words := func(b []byte) string {
 		return strings.Join(strings.Fields(html.UnescapeString(string(tag.ReplaceAll(b, []byte(" "))))), " ")
 	}

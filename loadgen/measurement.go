@@ -26,6 +26,10 @@ type Measurement struct {
 	// made again, since prompts are a function of the seed and are not kept. Body
 	// is nil whenever Requests was never filled in.
 	Body func(*Request) []byte
+	// Endpoints holds the metrics of which each request has a value, and the counts and
+	// shares, by endpoint, in the order of Target.URL and Target.Others. It is nil if
+	// there is only one.
+	Endpoints []map[Tag]Metric
 	// Failures counts the failures of the cohort, the most frequent first.
 	Failures []FailureCount
 	// Health is how the client itself fared.
@@ -111,6 +115,16 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 	m.Window = shut - open
 	m.Failures = countFailures(m.Requests)
 	m.perRequest(p.stream)
+	for k := 0; p.ends > 1 && k < p.ends; k++ {
+		part := &Measurement{Load: m.Load, Metrics: map[Tag]Metric{}}
+		for _, q := range m.Requests {
+			if q.Endpoint == k {
+				part.Requests = append(part.Requests, q)
+			}
+		}
+		part.perRequest(p.stream)
+		m.Endpoints = append(m.Endpoints, part.Metrics)
+	}
 	m.rates(open, shut, append(p.others, m.Requests...), p.running)
 	m.Health.lag(m.Requests)
 	m.warn(p.raised)
@@ -339,7 +353,7 @@ func (m *Measurement) warnAnswers(w *workload) {
 		case g.osl:
 			osl++
 		}
-		if !q.guessed.osl && q.OSL != m.Load.OSL {
+		if !q.guessed.osl && q.OSL != cmp.Or(q.outputs, m.Load.OSL) {
 			off++
 		}
 		if !q.guessed.isl {
@@ -370,7 +384,9 @@ func (m *Measurement) warnAnswers(w *workload) {
 		}
 		warn(ErrEstimated, "%d of %d answers came without %s, so %s", n, valid, what, from)
 	}
-	if off > 0 {
+	if off > 0 && slices.ContainsFunc(m.Requests, func(q Request) bool { return q.outputs > 0 }) {
+		warn(ErrLengths, "%d of %d answers do not have the output tokens that the file of prompts asks for; %s", off, valid, w.shortening())
+	} else if off > 0 {
 		warn(ErrLengths, "%d of %d answers do not have %d output tokens; %s", off, valid, m.Load.OSL, w.shortening())
 	}
 	if counted > 0 && w != nil && w.prompts == nil {

@@ -33,7 +33,9 @@ func readModels(body []byte) (models []served, ok bool) {
 	}
 	seen := map[string]bool{}
 	for _, raw := range entries {
-		if m, ok := readModel(raw); ok && !seen[m.id] { // llama.cpp lists each twice, in both forms
+		m, ok := readModel(raw)
+		m.id = modelName(m.id)
+		if ok && m.id != "" && !seen[m.id] { // llama.cpp lists each twice, in both forms
 			seen[m.id] = true
 			models = append(models, m)
 		}
@@ -74,6 +76,16 @@ func readModel(raw json.RawMessage) (m served, ok bool) {
 		}
 	}
 	return m, m.id != ""
+}
+
+// longestName is the most bytes of a model's name that are kept.
+const longestName = 256
+
+// modelName returns a name that the server lists as it is, unless it is no name but a text
+// that is too long or would spoil the log.
+func modelName(id string) string {
+	id = unmarked(strings.Join(strings.Fields(visible(id[:min(len(id), mostRead)])), " "))
+	return strings.ToValidUTF8(id[:min(len(id), longestName)], "")
 }
 
 // fill takes over what the list says of the models.

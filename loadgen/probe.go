@@ -16,6 +16,7 @@ type probe struct {
 	decider Decider
 	pacer   *pacer // nil in a closed loop
 	stream  bool
+	ends    int // the number of endpoints
 
 	// What the books own.
 	stage
@@ -42,6 +43,12 @@ type probe struct {
 // for a load that makes no sense, *UnreachableError if connections are refused, and
 // the cause of ctx if it ends first; they are wrapped with the level.
 func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement, error) {
+	m, err := g.measure(ctx, l, d)
+	return m, g.censor.failure(err)
+}
+
+// measure is Probe with errors that may hold what a server said in full.
+func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measurement, error) {
 	asked := l.Requests
 	l, err := l.withDefaults()
 	if err != nil {
@@ -57,7 +64,8 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	if err != nil {
 		return nil, err
 	}
-	w.tokenizer, w.prompts, w.salt = g.tokenizer, g.prompts, g.salt
+	w.tokenizer, w.salt, w.run = g.tokenizer, g.salt, g.run
+	w.send(g.prompts)
 	if g.books.isClosed() {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())
 	}
@@ -69,11 +77,13 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 		decider: d,
 		pacer:   pace,
 		stream:  !g.target.NoStream,
+		ends:    len(g.ends),
 		cohort:  make(map[int]Request, l.Requests),
 	}
 	if 0 < asked && asked < l.Requests {
 		p.raised = asked
 	}
+	g.budget.most.Store(budgetOf(l, w))
 	begun := g.now()
 	health := watchHealth()
 	// The opening of the window arms the timer again. Until then it bounds the
@@ -99,7 +109,7 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	switch {
 	case reached.err != nil:
 		g.books.stop()
-		return nil, fmt.Errorf("probe %s: %w", l.level(), &UnreachableError{URL: g.target.Redacted(), Err: reached.err})
+		return nil, fmt.Errorf("probe %s: %w", l.level(), &UnreachableError{URL: g.name, Err: reached.err})
 	case reached.window.phase != finished:
 		return nil, fmt.Errorf("probe %s: %w", l.level(), context.Cause(ctx))
 	}
@@ -114,7 +124,7 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 // transitionLimit returns how long ramp and settling may take: as long as the window,
 // but at least as long as two requests that only just stay within their timeout.
 func transitionLimit(l Load, t Target) time.Duration {
-	return max(l.Window, 2*t.Timeout)
+	return max(l.Window, 2*min(t.idle(l), t.Timeout))
 }
 
 // collect parses records as they end, keeps what the window wants, and feeds the

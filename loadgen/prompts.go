@@ -1,127 +1,67 @@
 package loadgen
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
+	"github.com/aiperf-go/aiperf/loadgen/internal/dataset"
 )
 
-// prompt is one line of a file of prompts.
+// prompt is one request of a file of prompts.
 type prompt struct {
-	// body is the prompt as JSON: a string or, if chat, a list of messages.
-	body []byte
-	chat bool
+	// body is the prompt as JSON: a string or, if chat, a list of messages. It is nil if
+	// the prompt is made up, with length tokens.
+	body   []byte
+	chat   bool
+	length int
+	// blocks names the parts of a prompt that is made up. Prompts that begin with the
+	// same blocks begin with the same text. It is nil if nothing is shared.
+	blocks []uint64
 	// said holds the texts whose tokens are counted.
 	said []string
+	// outputs is the number of output tokens, 0 for that of the load.
+	outputs int
+	// fields are further fields of the request's body, in the order of their names.
+	fields []bodyField
 }
 
-// readPrompts reads a JSONL file with one prompt a line: a JSON string, {"text": "…"},
-// {"prompt": "…"}, or {"messages": […]} in OpenAI's form. Blank lines are passed over.
-// Other fields are refused and not ignored, since they would change what is measured.
-// Errors name the line.
-func readPrompts(r io.Reader) ([]prompt, error) {
-	var prompts []prompt
-	lines := bufio.NewReader(r)
-	for n := 1; ; n++ {
-		line, err := lines.ReadBytes('\n')
-		if err != nil && err != io.EOF {
-			return nil, err
-		}
-		if n == 1 {
-			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
-		}
-		if line := bytes.TrimSpace(line); len(line) > 0 {
-			p, err := parsePrompt(line)
-			if err != nil {
-				return nil, fmt.Errorf("line %d: %w", n, err)
-			}
-			prompts = append(prompts, p)
-		}
-		if err == io.EOF {
-			break
-		}
-	}
-	if len(prompts) == 0 {
-		return nil, errors.New("it has no prompts")
-	}
-	return prompts, nil
+// bodyField is one field of a request's body, with its name and its value as JSON.
+type bodyField struct {
+	name       string
+	key, value []byte
 }
 
-// parsePrompt reads one line, which is not blank.
-func parsePrompt(line []byte) (p prompt, err error) {
-	var text *string
-	if line[0] == '"' {
-		text = new(string)
-		if err := json.Unmarshal(line, text); err != nil {
+// newBodyField returns the field with the name and the value.
+func newBodyField(name string, value []byte) bodyField {
+	key, _ := json.Marshal(name)
+	return bodyField{name: name, key: key, value: value}
+}
+
+// promptOf makes a prompt of an entry of a file. The recorded answer's length is counted by
+// the tokenizer; without one, it is not known.
+func promptOf(e dataset.Entry, t *bpe.Tokenizer) (p prompt, err error) {
+	p = prompt{length: e.Length, blocks: e.Blocks, outputs: e.Outputs}
+	switch {
+	case e.Messages != nil:
+		p.body, p.chat, p.said = e.Messages, true, e.Said
+	case e.Length == 0:
+		p.said = []string{e.Text}
+		if p.body, err = json.Marshal(e.Text); err != nil {
 			return p, err
 		}
-		return quoted(*text)
 	}
-	var l struct {
-		Text, Prompt *string
-		Messages     []json.RawMessage
+	if p.outputs == 0 && t != nil && e.Reply != "" {
+		p.outputs = t.Count(e.Reply)
 	}
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&l); err != nil {
-		return p, fmt.Errorf(`%w; write a prompt as {"text": "…"} or {"messages": […]}`, err)
+	for _, name := range slices.Sorted(maps.Keys(e.Fields)) {
+		p.fields = append(p.fields, newBodyField(name, e.Fields[name]))
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return p, errors.New("it has more than one JSON value")
-	}
-	switch {
-	case l.Text != nil && l.Prompt == nil && l.Messages == nil:
-		return quoted(*l.Text)
-	case l.Prompt != nil && l.Text == nil && l.Messages == nil:
-		return quoted(*l.Prompt)
-	case len(l.Messages) > 0 && l.Text == nil && l.Prompt == nil:
-		return conversation(l.Messages)
-	}
-	return p, errors.New(`it must have exactly one of "text", "prompt" and "messages"`)
-}
-
-// quoted returns the prompt with the given text.
-func quoted(text string) (prompt, error) {
-	if text == "" {
-		return prompt{}, errors.New("the prompt is empty")
-	}
-	b, err := json.Marshal(text)
-	return prompt{body: b, said: []string{text}}, err
-}
-
-// conversation returns a prompt of messages, which it leaves as they are.
-func conversation(messages []json.RawMessage) (p prompt, err error) {
-	p.chat = true
-	for i, raw := range messages {
-		var m struct {
-			Role    string          `json:"role"`
-			Content json.RawMessage `json:"content"`
-		}
-		if err := json.Unmarshal(raw, &m); err != nil || m.Role == "" {
-			return p, fmt.Errorf("message %d is not an object with a role", i)
-		}
-		var text string
-		var parts []struct{ Text string }
-		switch {
-		case len(m.Content) == 0 || json.Unmarshal(m.Content, &text) == nil:
-			p.said = append(p.said, text)
-		case json.Unmarshal(m.Content, &parts) == nil:
-			for _, part := range parts {
-				p.said = append(p.said, part.Text)
-			}
-		default:
-			return p, fmt.Errorf("the content of message %d is neither text nor a list of parts", i)
-		}
-	}
-	p.body, err = json.Marshal(messages)
-	return p, err
+	return p, nil
 }
 
 // count returns the number of the prompt's tokens, or of its words if t is nil. It is
@@ -137,27 +77,67 @@ func (p prompt) count(t *bpe.Tokenizer) (n int) {
 	return max(n, 1)
 }
 
-// prompts reads the target's file of prompts. It returns nil if the target has none.
-// Errors are *TargetError.
-func (t Target) prompts() ([]prompt, error) {
+// prompts reads the target's file of prompts. It returns nil if the target has none. note
+// says what of the file is not used, and is nil if everything is. Errors are *TargetError.
+func (t Target) prompts(tokenizer *bpe.Tokenizer) (prompts []prompt, note error, err error) {
 	if t.Prompts == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
-	f, err := os.Open(t.Prompts)
+	f, err := dataset.ReadFile(t.Prompts)
+	if form := (*dataset.FormError)(nil); errors.As(err, &form) {
+		return nil, nil, &TargetError{Field: "Prompts", Problem: fmt.Sprintf("of %s cannot be used: %v", t.Prompts, err)}
+	}
 	if err != nil {
-		return nil, &TargetError{Field: "Prompts", Problem: fmt.Sprintf("cannot be read: %v", err)}
+		return nil, nil, &TargetError{Field: "Prompts", Problem: fmt.Sprintf("cannot be read: %v", err)}
 	}
-	defer f.Close()
-	prompts, err := readPrompts(f)
-	if err != nil {
-		return nil, &TargetError{Field: "Prompts", Problem: fmt.Sprintf("of %s cannot be used: %v", t.Prompts, err)}
-	}
-	for i, p := range prompts {
+	for i, e := range f.Entries {
+		p, err := promptOf(e, tokenizer)
+		if err != nil {
+			return nil, nil, &TargetError{Field: "Prompts", Problem: fmt.Sprintf("of %s cannot be used: prompt %d: %v", t.Prompts, i+1, err)}
+		}
 		if p.chat && t.Protocol == Completions {
-			return nil, &TargetError{Field: "Prompts",
+			return nil, nil, &TargetError{Field: "Prompts",
 				Problem: fmt.Sprintf("of %s have messages (prompt %d), which the completions API does not accept; use the chat protocol",
 					t.Prompts, i+1)}
 		}
+		prompts = append(prompts, p)
 	}
-	return prompts, nil
+	return prompts, unusedInput(f), nil
+}
+
+// unusedInput says what of a file the load does not use, and returns nil if there is
+// nothing.
+func unusedInput(f *dataset.File) error {
+	var later, timed, delayed int
+	for _, e := range f.Entries {
+		later += len(e.Later)
+		for _, turn := range append([]dataset.Entry{e}, e.Later...) {
+			if turn.Timed {
+				timed++
+			}
+			if turn.Delay != 0 {
+				delayed++
+			}
+		}
+	}
+	var parts []string
+	for _, part := range []struct {
+		n         int
+		one, many string
+	}{
+		{later, "later turn of a conversation", "later turns of conversations"}, {timed, "timestamp", "timestamps"},
+		{delayed, "delay", "delays"}, {f.Skipped, "conversation without a question", "conversations without a question"},
+	} {
+		switch {
+		case part.n == 1:
+			parts = append(parts, "1 "+part.one)
+		case part.n > 1:
+			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.many))
+		}
+	}
+	if parts == nil {
+		return nil
+	}
+	return fmt.Errorf("parts of the file of prompts are not used: %s; each conversation's first turn is sent, "+
+		"as soon as the load has room for it", strings.Join(parts, ", "))
 }

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -47,16 +48,34 @@ type Server struct {
 // *UnreachableError, a *ProtocolError or an *UnknownModelError. What waiting cannot mend
 // ends it at once: an *UnreachableError (for example no such host), *UnauthorizedError,
 // *UnknownModelError or *ProtocolError. If ctx ends, its cause is wrapped.
-func (g *Generator) Ready(ctx context.Context) error {
+func (g *Generator) Ready(ctx context.Context) error { return g.censor.failure(g.ready(ctx)) }
+
+// ready is Ready with errors that may hold what a server said in full.
+func (g *Generator) ready(ctx context.Context) error {
+	defer func() { g.endpoint = g.ends[0] }()
+	for _, e := range g.ends {
+		g.endpoint = e
+		if err := g.await(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// await waits for the endpoint that Ready is talking to.
+func (g *Generator) await(ctx context.Context) error {
 	wait, cancel := context.WithTimeout(ctx, g.target.ReadyTimeout)
 	defer cancel()
 	// last is what was wrong before the time was up. What is wrong then is only that
 	// the time is up.
 	var last error
 	for first := true; ; first = false {
-		err := g.greet(wait)
+		err := g.mixedUp(wait, g.greet)
 		if err == nil {
 			return nil
+		}
+		if errors.Is(err, errMoved) {
+			continue
 		}
 		var again *notYetError
 		if !errors.As(err, &again) {
@@ -66,11 +85,12 @@ func (g *Generator) Ready(ctx context.Context) error {
 			last = again.err
 		}
 		if first && g.target.Waiting != nil {
-			g.target.Waiting(fmt.Errorf("waiting up to %v for endpoint %s: %w", g.target.ReadyTimeout, g.target.Redacted(), again.err))
+			g.target.Waiting(g.censor.failure(
+				fmt.Errorf("waiting up to %v for endpoint %s: %w", g.target.ReadyTimeout, g.name, again.err)))
 		}
 		if !sleep(wait, readyPause) {
 			if ctx.Err() != nil {
-				return fmt.Errorf("wait for endpoint %s: %w", g.target.Redacted(), context.Cause(ctx))
+				return fmt.Errorf("wait for endpoint %s: %w", g.name, context.Cause(ctx))
 			}
 			return g.late(last)
 		}
@@ -85,7 +105,7 @@ func (g *Generator) late(last error) error {
 	if typed := (interface{ remedy() string })(nil); errors.As(last, &typed) {
 		return fmt.Errorf("not ready after %v: %w", g.target.ReadyTimeout, last) // it has its own advice
 	}
-	return &UnreachableError{URL: g.target.Redacted(), Err: fmt.Errorf("not ready after %v: %w", g.target.ReadyTimeout, last)}
+	return &UnreachableError{URL: g.name, Err: fmt.Errorf("not ready after %v: %w", g.target.ReadyTimeout, last)}
 }
 
 // notYetError marks an error that waiting may mend.
@@ -148,7 +168,10 @@ func (g *Generator) identify(ctx context.Context) {
 		g.list(ctx)
 	}
 	root := *g.base
-	root.Path = strings.TrimSuffix(root.Path, "/v1") + "/version"
+	if up, last := path.Split(root.Path); version.MatchString(last) {
+		root.Path = strings.TrimSuffix(up, "/")
+	}
+	root.Path += "/version"
 	ctx, cancel := context.WithTimeout(ctx, versionPatience)
 	defer cancel()
 	if a, err := g.get(ctx, root.String()); err == nil && a.status == http.StatusOK {
@@ -156,7 +179,7 @@ func (g *Generator) identify(ctx context.Context) {
 			Version string `json:"version"`
 		}
 		if json.Unmarshal(a.body, &v) == nil {
-			g.server.Version = shorten(v.Version)
+			g.server.Version = g.censor.said(v.Version)
 		}
 	}
 }
@@ -165,7 +188,7 @@ func (g *Generator) identify(ctx context.Context) {
 func (g *Generator) list(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, modelsPatience)
 	defer cancel()
-	a, err := g.get(ctx, g.base.JoinPath("models").String())
+	a, err := g.get(ctx, g.route("models").String())
 	if err != nil || !accepted(a.status) {
 		return
 	}
@@ -177,17 +200,20 @@ func (g *Generator) list(ctx context.Context) {
 // choose takes the only model that /v1/models lists. An error that waiting may mend is a
 // *notYetError.
 func (g *Generator) choose(ctx context.Context) error {
-	u := g.base.JoinPath("models").String()
-	asked := "GET " + redactURL(u)
-	a, err := g.get(ctx, u)
+	u := g.route("models")
+	asked := "GET " + redactURL(u.String())
+	a, err := g.get(ctx, u.String())
 	if err != nil {
 		return g.unreachable(asked, err)
 	}
-	none := &UnknownModelError{URL: g.target.Redacted(), Problem: a.said(asked)}
+	if a.status >= 300 && a.status < 400 && a.location != "" {
+		return g.redirected(asked, u, a.status, a.location, "models")
+	}
+	none := &UnknownModelError{URL: g.name, Problem: a.said(asked, g.censor)}
 	switch {
 	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		return &UnauthorizedError{URL: g.target.Redacted(), Status: a.status, HasKey: g.target.APIKey != "",
-			Asked: asked, Said: shorten(errorText(a.body)), List: true}
+		return &UnauthorizedError{URL: g.name, Status: a.status, HasKey: g.target.APIKey != "",
+			Asked: asked, Said: g.censor.said(errorText(a.body)), List: true}
 	case passing(a.status):
 		return &notYetError{none}
 	case !accepted(a.status):
@@ -254,8 +280,10 @@ func (g *Generator) try(ctx context.Context, words, outputs int) (q Request, rec
 	}
 	w.tokenizer, w.salt = g.tokenizer, g.salt
 	s := newSlot(ctx, g, 0)
+	s.to = g.endpoint
 	rec = &record{ticket: ticket{work: w, index: -1}, scheduled: g.now()}
 	s.perform(rec, w.body(0))
+	defer g.budget.refund(rec)
 	q = rec.parse(!g.target.NoStream)
 	if f := q.Failure; f != nil && f.Kind == FailedEmpty && (q.finished || q.OSL > 0 && !q.guessed.osl) {
 		// The model thought where nobody sees it, or had nothing to say: it is there.
@@ -275,12 +303,14 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 	if f.Status != 0 {
 		said = answered(asked, f.Status, f.Message)
 	}
-	protocol := &ProtocolError{URL: g.target.Redacted(), Problem: said}
+	protocol := &ProtocolError{URL: g.name, Problem: said}
 	switch {
 	case rec.status == 0:
 		return g.unreachable(asked, rec.err)
+	case rec.location != "":
+		return g.redirected(asked, g.route(g.target.path()), rec.status, rec.location, g.target.path())
 	case rec.status == http.StatusUnauthorized || rec.status == http.StatusForbidden:
-		return &UnauthorizedError{URL: g.target.Redacted(), Status: rec.status, HasKey: g.target.APIKey != "",
+		return &UnauthorizedError{URL: g.name, Status: rec.status, HasKey: g.target.APIKey != "",
 			Asked: asked, Said: f.Message}
 	case rec.status == http.StatusNotFound:
 		// A model that is not there yet and one that does not exist look alike, and so
@@ -289,7 +319,7 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 		if g.target.Model != "" {
 			g.list(ctx)
 		}
-		unknown := &UnknownModelError{URL: g.target.Redacted(), Model: g.server.Model, Served: g.server.Models, Problem: said}
+		unknown := &UnknownModelError{URL: g.name, Model: g.server.Model, Served: g.server.Models, Problem: said}
 		if n := len(g.server.Models); n > 0 && g.target.Model != "" && !slices.Contains(g.server.Models, g.target.Model) {
 			return unknown
 		}
@@ -318,11 +348,7 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 }
 
 // postURL returns where inferences of t are posted, for people.
-func (g *Generator) postURL(t Target) string {
-	u := *g.base
-	u.Path += t.path()
-	return redactURL(u.String())
-}
+func (g *Generator) postURL(t Target) string { return redactURL(g.route(t.path()).String()) }
 
 // other returns the target with the other protocol.
 func (g *Generator) other() Target {
@@ -343,8 +369,8 @@ func (g *Generator) otherAnswers(ctx context.Context, e *ProtocolError) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, modelsPatience)
 	defer cancel()
-	req := g.request(ctx, w.body(0))
-	req.URL.Path = strings.TrimSuffix(req.URL.Path, g.target.path()) + t.path()
+	req := g.request(ctx, g.endpoint, 0, w.body(0))
+	req.URL = g.route(t.path())
 	resp, err := g.transport.RoundTrip(req)
 	if err != nil {
 		return false
@@ -363,18 +389,19 @@ var fleeting = []FailureKind{FailedError, FailedAborted, FailedBroken, FailedIdl
 
 // reply is the answer to a GET.
 type reply struct {
-	status int
-	page   bool // it is a web page
-	body   []byte
+	status   int
+	location string
+	page     bool // it is a web page
+	body     []byte
 }
 
 // said says in one line what was asked and what came back.
-func (a reply) said(asked string) string {
+func (a reply) said(asked string, c censor) string {
 	text := errorText(a.body)
 	if a.page && accepted(a.status) {
 		text = "a web page: " + text
 	}
-	return answered(asked, a.status, shorten(text))
+	return answered(asked, a.status, c.said(text))
 }
 
 // answered says in one line what was asked and what came back.
@@ -391,6 +418,7 @@ func (g *Generator) get(ctx context.Context, url string) (a reply, err error) {
 	if err != nil {
 		return a, err
 	}
+	req.Host = g.host
 	req.Header = g.header.Clone()
 	req.Header.Set("Accept", "application/json")
 	resp, err := g.transport.RoundTrip(req)
@@ -402,6 +430,7 @@ func (g *Generator) get(ctx context.Context, url string) (a reply, err error) {
 		return a, err
 	}
 	a.status = resp.StatusCode
+	a.location = resp.Header.Get("Location")
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	a.page = kind == "text/html"
 	return a, nil
@@ -415,12 +444,13 @@ func (g *Generator) unreachable(asked string, err error) error {
 		cert   *tls.CertificateVerificationError
 		record tls.RecordHeaderError
 	)
+	remedy := distrusted(err)
 	switch {
 	case errors.As(err, &dns) && !dns.IsTemporary && !dns.IsTimeout,
-		errors.As(err, &cert), errors.As(err, &record):
-		return &UnreachableError{URL: g.target.Redacted(), Err: err}
+		errors.As(err, &cert), errors.As(err, &record), remedy != "":
+		return &UnreachableError{URL: g.name, Err: err, Remedy: remedy}
 	case strings.Contains(err.Error(), "malformed HTTP"): // net/http has no type for it
-		return &ProtocolError{URL: g.target.Redacted(), Problem: asked + ": " + shorten(err.Error())}
+		return &ProtocolError{URL: g.name, Problem: asked + ": " + g.censor.said(err.Error())}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, errIdle), errors.Is(err, errTimeout):
 		return &notYetError{fmt.Errorf("%s got no answer", asked)}
 	}

@@ -28,6 +28,10 @@ type record struct {
 	replays   int
 	// status is the HTTP status, 0 if there was no answer.
 	status int
+	// to is the number of the endpoint that was asked, and location where a redirect
+	// leads.
+	to       int
+	location string
 	// retry, ctype and encoding are the headers Retry-After, Content-Type and
 	// Content-Encoding.
 	retry, ctype, encoding string
@@ -42,6 +46,8 @@ type record struct {
 	// paused how long the slot then waits because of a failure.
 	late   bool
 	paused time.Duration
+	// charged is what the record has of the generator's budget, in bytes.
+	charged int64
 }
 
 // read is one return of Body.Read: at the time at, the body had end bytes.
@@ -50,8 +56,13 @@ type read struct {
 	at  time.Duration
 }
 
-// reset empties the record for the next request and keeps its arena.
+// reset empties the record for the next request and keeps its arena, unless that is
+// unusually large.
 func (r *record) reset() {
+	if r.size() > largestKept {
+		*r = record{}
+		return
+	}
 	*r = record{body: r.body[:0], reads: r.reads[:0]}
 }
 
@@ -74,6 +85,9 @@ func (r *record) parse(streaming bool) Request {
 	q := Request{
 		Index:     r.ticket.index,
 		serial:    r.ticket.serial,
+		run:       r.ticket.work.runID(),
+		Endpoint:  r.to,
+		outputs:   r.ticket.work.outputs(r.ticket.serial),
 		Scheduled: r.scheduled,
 		Start:     r.start,
 		EOF:       r.eof,
@@ -85,22 +99,27 @@ func (r *record) parse(streaming bool) Request {
 		paused:    r.paused,
 	}
 	var undecoded error
-	if r.status != 0 {
+	large := errors.Is(r.err, errLarge) || errors.Is(r.err, errBudget)
+	if r.status != 0 && !large {
 		undecoded = r.decode()
 	}
 	switch {
+	case large:
+		q.Failure = &Failure{Kind: FailedLarge, Message: r.said(reason(r.err))}
+	case errors.Is(undecoded, errLarge):
+		q.Failure = &Failure{Kind: FailedLarge, Message: "the answer is too large: its compressed body is made to blow up"}
 	case r.status == 0:
-		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: reason(r.err)}
+		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: r.said(reason(r.err))}
 	case !accepted(r.status):
-		q.Failure = &Failure{Kind: FailedStatus, Status: r.status, Message: shorten(errorText(r.body))}
+		q.Failure = &Failure{Kind: FailedStatus, Status: r.status, Message: r.said(errorText(r.body))}
 		if r.status == http.StatusTooManyRequests {
 			q.Failure.Kind = FailedShed
 			if r.retry != "" {
-				q.Failure.Message = shorten("Retry-After " + r.retry + ": " + errorText(r.body))
+				q.Failure.Message = r.said("Retry-After " + r.retry + ": " + errorText(r.body))
 			}
 		}
 	case undecoded != nil:
-		q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf(
+		q.Failure = &Failure{Kind: FailedMalformed, Message: r.said(fmt.Sprintf(
 			"the answer is compressed (%s) although Accept-Encoding: identity was sent, and cannot be read: %v", r.encoding, undecoded))}
 	case looksWhole(r.body), !streaming && !looksStreamed(r.body):
 		r.parseWhole(&q)
@@ -141,7 +160,7 @@ func (r *record) parseStream(q *Request) {
 	)
 	fail := func(kind FailureKind, text string) {
 		if q.Failure == nil {
-			q.Failure = &Failure{Kind: kind, Message: shorten(text)}
+			q.Failure = &Failure{Kind: kind, Message: r.said(text)}
 		}
 	}
 	pos := 0
@@ -169,7 +188,7 @@ func (r *record) parseStream(q *Request) {
 		}
 		var c chunk
 		if err := json.Unmarshal(ev.Data, &c); err != nil {
-			q.Failure = malformed(err, "event", ev.Data)
+			q.Failure = r.malformed(err, "event", ev.Data)
 			break
 		}
 		if c.failed() {
@@ -199,11 +218,11 @@ func (r *record) parseStream(q *Request) {
 	switch {
 	case q.Failure != nil:
 	case r.err != nil && !done:
-		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: reason(r.err)}
+		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: r.said(reason(r.err))}
 	case end != "":
 		fail(FailedAborted, fmt.Sprintf("the server ended the answer with finish_reason %q", end))
 	case !done && !q.finished && len(q.Chunks) == 0 && r.foreign() != "":
-		fail(FailedMalformed, fmt.Sprintf("the answer is %s, not an event stream: %q", r.foreign(), plain(r.body[:min(len(r.body), 1000)])))
+		fail(FailedMalformed, fmt.Sprintf("the answer is %s, not an event stream: %q", r.foreign(), r.said(plain(r.body))))
 	case !done && !q.finished:
 		fail(FailedTruncated, fmt.Sprintf("the stream ended after %d content events with neither [DONE] nor a finish reason", len(q.Chunks)))
 	case len(q.Chunks) == 0:
@@ -222,7 +241,7 @@ func isDone(data []byte) bool { return bytes.Equal(bytes.TrimSpace(data), []byte
 // foreign returns the content type if it cannot be that of an event stream, and ""
 // otherwise. Some servers send events as text/plain or without a type.
 func (r *record) foreign() string {
-	kind, _, _ := mime.ParseMediaType(r.ctype)
+	kind, _, _ := mime.ParseMediaType(r.censor().star(r.ctype)) // before a secret with a semicolon is cut
 	switch kind {
 	case "", "text/event-stream", "text/plain", "application/octet-stream":
 		return ""
@@ -236,19 +255,19 @@ func (r *record) parseWhole(q *Request) {
 	q.Streamed = false
 	q.End = r.eof
 	if r.err != nil {
-		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: reason(r.err)}
+		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: r.said(reason(r.err))}
 		return
 	}
 	var c chunk
 	if err := json.Unmarshal(r.body, &c); err != nil {
-		q.Failure = malformed(err, "answer", r.body)
+		q.Failure = r.malformed(err, "answer", r.body)
 		return
 	}
 	switch {
 	case c.failed():
-		q.Failure = &Failure{Kind: FailedError, Message: shorten(errorText(r.body))}
+		q.Failure = &Failure{Kind: FailedError, Message: r.said(errorText(r.body))}
 	case failing(c.finish()):
-		q.Failure = &Failure{Kind: FailedAborted, Message: shorten(fmt.Sprintf("the server ended the answer with finish_reason %q", c.finish()))}
+		q.Failure = &Failure{Kind: FailedAborted, Message: r.said(fmt.Sprintf("the server ended the answer with finish_reason %q", c.finish()))}
 	case c.size() == 0:
 		q.Failure = &Failure{Kind: FailedEmpty, Message: "the answer has no content"}
 	}
@@ -297,9 +316,9 @@ func reason(err error) string {
 	var op *net.OpError
 	var dial *dialError
 	if errors.As(err, &op) && !errors.As(err, &dial) {
-		return shorten(op.Op + ": " + op.Err.Error())
+		return op.Op + ": " + op.Err.Error()
 	}
-	return shorten(err.Error())
+	return err.Error()
 }
 
 // errorText returns the message of an error object as OpenAI, vLLM, FastAPI or a gateway
@@ -355,22 +374,23 @@ func said(raw json.RawMessage) string {
 
 // malformed describes data that is not a chunk. what is "event" or "answer". The words
 // of encoding/json would name the types of this package, which nobody knows.
-func malformed(err error, what string, data []byte) *Failure {
+func (r *record) malformed(err error, what string, data []byte) *Failure {
 	text := err.Error()
 	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
 		text = fmt.Sprintf("%s must not be a %s", kind.Field, kind.Value)
 	}
-	text = fmt.Sprintf("%s in %s %s", text, what, data[:min(len(data), 200)])
-	return &Failure{Kind: FailedMalformed, Message: shorten(text)}
+	text = fmt.Sprintf("%s in %s %s", text, what, data[:min(len(data), mostRead)])
+	return &Failure{Kind: FailedMalformed, Message: r.said(text)}
 }
 
-// shorten cuts a server's text to the 200 bytes that fit a report, puts it on one line,
-// and replaces what is not UTF-8.
-func shorten(s string) string {
-	const most = 200
-	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "\uFFFD")
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
+// said returns what a server or a network said as it may be reported: without the target's
+// secrets, on one line, and short.
+func (r *record) said(text string) string { return r.censor().said(text) }
+
+// censor returns that of the target.
+func (r *record) censor() censor {
+	if r.ticket.work == nil {
+		return censor{}
 	}
-	return s
+	return r.ticket.work.censor
 }

@@ -46,6 +46,9 @@ type Request struct {
 	Dial time.Duration
 	// Replays is how often net/http sent the request again on another connection.
 	Replays int
+	// Endpoint says which endpoint was asked: 0 is Target.URL, and from 1 on they are
+	// those of Target.Others.
+	Endpoint int
 	// Bytes is the size of the answer's body.
 	Bytes int
 
@@ -58,7 +61,9 @@ type Request struct {
 	// have no values.
 	Streamed bool
 
-	serial uint64 // the number of the request's body in the workload
+	run     uint64 // part of ID, 0 if there is none
+	serial  uint64 // the number of the request's body in the workload
+	outputs int    // the output tokens that the file of prompts asks for, 0 if they are the load's
 	// guessed says which of the counts behind Estimated are estimates, cacheKnown that
 	// the server reports cached tokens, and finished that there was a finish reason.
 	guessed    struct{ isl, osl bool }
@@ -68,6 +73,18 @@ type Request struct {
 	late   bool
 	paused time.Duration
 }
+
+// ID is the request's name, which was sent as X-Request-ID unless the target has a header
+// of that name. It is empty if the request did not come from a Generator.
+func (r *Request) ID() string {
+	if r.run == 0 {
+		return ""
+	}
+	return requestID(r.run, r.serial)
+}
+
+// requestID is the name of a run's request.
+func requestID(run, serial uint64) string { return fmt.Sprintf("aiperf-%016x-%06d", run, serial) }
 
 // OneRead reports whether a streamed answer of several tokens came all at once. Something
 // between server and client then holds the stream back: the answer has no ITL, and its
@@ -110,6 +127,7 @@ const (
 	FailedAborted   FailureKind = "aborted"   // the server gave the answer up, and says so in its finish reason
 	FailedEmpty     FailureKind = "empty"     // the answer has no content
 	FailedIdle      FailureKind = "idle"      // nothing was received for Target.IdleTimeout
+	FailedLarge     FailureKind = "large"     // the answer is larger than the client keeps, alone or with the others in flight
 	FailedTimeout   FailureKind = "timeout"   // the answer was not complete within Target.Timeout
 	FailedCancelled FailureKind = "cancelled" // the caller ended the request; such a request is never counted
 )

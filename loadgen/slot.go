@@ -19,7 +19,9 @@ type slot struct {
 	g  *Generator
 	id int // −1 in an open loop
 	// ctx is the load's context with this slot's trace.
-	ctx   context.Context
+	ctx context.Context
+	// to is where requests go, nil to send them to all endpoints in turn.
+	to    *endpoint
 	guard guard
 	trace trace
 	entry entry
@@ -115,11 +117,6 @@ func (s *slot) finish(rec *record) (pause time.Duration) {
 	return pause
 }
 
-// largestAnswer is the greatest number of bytes that are kept of one answer.
-const largestAnswer = 64 << 20
-
-var errLarge = errors.New("the answer is larger than 64 MiB")
-
 // perform sends one request and fills in rec. It is the hot path: after the send, each
 // event costs a read, one clock reading and a copy. Nothing is parsed here, and the
 // arena of rec grows only while a slot has not yet seen an answer as long.
@@ -127,9 +124,14 @@ func (s *slot) perform(rec *record, body []byte) {
 	g := s.g
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	s.trace = trace{start: g.now()} // remains if no connection is had
-	s.guard.begin(g, cancel)
+	s.guard.begin(g, cancel, rec.ticket.work.idle)
 
-	resp, err := g.transport.RoundTrip(g.request(ctx, body))
+	rec.to = int(rec.ticket.serial % uint64(len(g.ends)))
+	e := g.ends[rec.to]
+	if s.to != nil {
+		e = s.to
+	}
+	resp, err := e.transport.RoundTrip(g.request(ctx, e, rec.ticket.serial, body))
 	rec.start, rec.dial, rec.replays = s.trace.start, s.trace.dial, max(s.trace.conns-1, 0)
 	if err != nil {
 		defer cancel(nil)
@@ -146,6 +148,9 @@ func (s *slot) perform(rec *record, body []byte) {
 	rec.ctype = resp.Header.Get("Content-Type")
 	rec.encoding = resp.Header.Get("Content-Encoding")
 	rec.retry = resp.Header.Get("Retry-After")
+	if rec.status >= 300 && rec.status < 400 {
+		rec.location = resp.Header.Get("Location")
+	}
 	for {
 		rec.body = slices.Grow(rec.body, 4096)
 		n, err := resp.Body.Read(rec.body[len(rec.body):cap(rec.body)])
@@ -155,7 +160,10 @@ func (s *slot) perform(rec *record, body []byte) {
 			rec.reads = append(rec.reads, read{len(rec.body), now})
 			s.guard.seen(now)
 		}
-		if err == nil && len(rec.body) > largestAnswer {
+		switch {
+		case rec.size() > rec.charged && !g.budget.charge(rec):
+			err = errBudget
+		case err == nil && len(rec.body) > largestAnswer:
 			err = errLarge
 		}
 		if err == nil && atDone(rec.body) {
@@ -233,14 +241,12 @@ func (s *slot) leave(rec *record, body io.ReadCloser, cancel context.CancelCause
 
 // request makes the HTTP request for a body. http.NewRequest would parse the URL again
 // for every request. GetBody lets net/http replay the request, see Target.headers.
-func (g *Generator) request(ctx context.Context, body []byte) *http.Request {
-	u := *g.base
-	u.Path += g.target.path()
+func (g *Generator) request(ctx context.Context, e *endpoint, serial uint64, body []byte) *http.Request {
 	req := &http.Request{
 		Method:        http.MethodPost,
-		URL:           &u,
-		Host:          u.Host,
-		Header:        g.header,
+		URL:           e.route(g.target.path()),
+		Host:          e.host,
+		Header:        e.requestHeader(requestID(g.run, serial)),
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
@@ -272,17 +278,19 @@ type guard struct {
 	cancel context.CancelCauseFunc
 	// begun is when the request began, and last when something was last received.
 	begun, last time.Duration
-	timer       *time.Timer
+	// idle is how long nothing may be received.
+	idle  time.Duration
+	timer *time.Timer
 }
 
 // begin watches a request until end.
-func (gd *guard) begin(g *Generator, cancel context.CancelCauseFunc) {
+func (gd *guard) begin(g *Generator, cancel context.CancelCauseFunc, idle time.Duration) {
 	gd.mu.Lock()
 	defer gd.mu.Unlock()
-	gd.g, gd.cancel = g, cancel
+	gd.g, gd.cancel, gd.idle = g, cancel, idle
 	gd.begun = g.now()
 	gd.last = gd.begun
-	d := min(g.target.IdleTimeout, g.target.Timeout)
+	d := min(idle, g.target.Timeout)
 	if gd.timer == nil {
 		gd.timer = time.AfterFunc(d, gd.check)
 		return
@@ -313,7 +321,7 @@ func (gd *guard) check() {
 		return
 	}
 	now := gd.g.now()
-	idle := gd.g.target.IdleTimeout - (now - gd.last)
+	idle := gd.idle - (now - gd.last)
 	total := gd.g.target.Timeout - (now - gd.begun)
 	switch {
 	case total <= 0:

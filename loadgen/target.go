@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Protocol is an OpenAI API that a target may speak.
@@ -23,8 +24,13 @@ const (
 
 // Target is an endpoint and how to talk to it. Only URL is required.
 type Target struct {
-	// URL is the base URL, with or without /v1.
+	// URL is the base URL, with or without /v1 or another version (/api/v3), or that of
+	// the whole route. Its query is sent with every request, and its user and password
+	// as basic auth. A server on a Unix socket is unix:///run/server.sock.
 	URL string
+	// Others are further endpoints that serve the same model. Requests go to all of them
+	// in turn.
+	Others []string
 	// Model is the served model to ask for. If it is empty, the only entry of
 	// /v1/models is used.
 	Model string
@@ -47,11 +53,11 @@ type Target struct {
 	// server's prompt cache takes effect.
 	SamePrompts bool
 
-	// Prompts is the path of a JSONL file of prompts. They are sent as they are, in
-	// the order of the file, over and over; the ISL of a load is then not used, and
-	// no unique words open a prompt. A line is a JSON string, {"text": "…"},
-	// {"prompt": "…"} or {"messages": […]} in OpenAI's form. If Prompts is empty,
-	// prompts are made up from common words.
+	// Prompts is the path of a file of prompts. They are sent as they are, in the
+	// order of the file, over and over; the ISL of a load is then not used, and no
+	// unique words open a prompt. What the file says of the answer's length and of
+	// other fields of the body replaces what the load and Body say. docs/inputs.md
+	// lists the forms. If Prompts is empty, prompts are made up from common words.
 	Prompts string
 	// Tokenizer is the path of the model's tokenizer.json (byte-level BPE: GPT-2,
 	// Llama 3, Qwen 2 and their kin). It counts the tokens of prompts and answers
@@ -66,77 +72,93 @@ type Target struct {
 	// Waiting, if not nil, is called once when Ready begins to wait, with the
 	// reason.
 	Waiting func(error)
-	// Timeout is how long a request may last before it has failed. 0 means
-	// 10 minutes.
+	// Timeout is how long a request may last before it has failed. 0 means 6 hours, as
+	// in AIPerf.
 	Timeout time.Duration
 	// IdleTimeout is how long a request may go without receiving anything before
-	// it has failed. 0 means 2 minutes.
+	// it has failed. 0 means 5 minutes, or twice the load's Window if that is longer.
 	IdleTimeout time.Duration
 
-	// TLS configures https. If it is nil, the system's roots are trusted.
+	// CAFile is the path of a PEM file of authorities that are trusted beside the
+	// system's. Insecure trusts every certificate.
+	CAFile   string
+	Insecure bool
+	// CertFile and KeyFile are the paths of the client's certificate and its key, in PEM.
+	// KeyFile may be empty if CertFile holds both.
+	CertFile, KeyFile string
+	// TLS configures https further. If it is nil, the system's roots are trusted.
 	TLS *tls.Config
 	// Dial opens connections. If it is nil, a net.Dialer does; tests set it to
 	// reach in-memory servers.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// normalize returns t with defaults filled in and its base URL in the form
-// scheme://host[/prefix]/v1. Errors are *TargetError.
-func (t Target) normalize() (Target, *url.URL, error) {
-	if t.URL == "" {
-		return t, nil, &TargetError{Field: "URL", Problem: "is empty; set it to the endpoint's base URL, for example http://127.0.0.1:8000"}
-	}
-	u, err := url.Parse(t.URL)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return t, nil, &TargetError{Field: "URL",
-			Problem: fmt.Sprintf("%q is not an http or https base URL, for example http://127.0.0.1:8000", redactURL(t.URL))}
-	}
-	path := strings.TrimRight(u.Path, "/")
-	if !strings.HasSuffix(path, "/v1") {
-		path += "/v1"
-	}
-	u.Path, u.RawPath, u.RawQuery, u.Fragment = path, "", "", ""
+// normalize returns t with its files read and its defaults filled in, except for
+// IdleTimeout, whose default depends on the load. note says what was changed. Errors are
+// *TargetError.
+func (t Target) normalize() (n Target, note error, err error) {
 	switch t.Protocol {
-	case "":
-		t.Protocol = Chat
-	case Chat, Completions:
+	case "", Chat, Completions:
 	default:
 		return t, nil, &TargetError{Field: "Protocol", Problem: fmt.Sprintf("%q is unknown; use %q or %q", t.Protocol, Chat, Completions)}
 	}
+	if key := strings.TrimSpace(t.APIKey); key != t.APIKey {
+		t.APIKey = key
+		note = errors.New("the API key was sent without the white space around it; secrets of CI systems often end in a line break")
+	}
+	if strings.ContainsFunc(t.APIKey, unicode.IsControl) {
+		return t, nil, &TargetError{Field: "APIKey", Problem: "has a line break or another control character in it; give the key alone"}
+	}
+	for k, values := range t.Header {
+		for _, v := range values {
+			if strings.ContainsFunc(strings.TrimSpace(v), unicode.IsControl) {
+				return t, nil, &TargetError{Field: "Header", Problem: fmt.Sprintf("%s has a line break or another control character in it", k)}
+			}
+		}
+	}
 	t.ReadyTimeout = t.Patience()
 	if t.Timeout == 0 {
-		t.Timeout = 10 * time.Minute
+		t.Timeout = 6 * time.Hour
 	}
-	if t.IdleTimeout == 0 {
-		t.IdleTimeout = 2 * time.Minute
+	t.TLS, err = t.tlsConfig()
+	return t, note, err
+}
+
+// idle is how long a request of a load may go without receiving anything.
+func (t Target) idle(l Load) time.Duration {
+	if t.IdleTimeout != 0 {
+		return t.IdleTimeout
 	}
-	return t, u, nil
+	return max(5*time.Minute, 2*l.Window)
+}
+
+// API returns Protocol or, if it is empty, that of the route that URL names.
+func (t Target) API() Protocol {
+	if t.Protocol != "" {
+		return t.Protocol
+	}
+	if u, err := new(endpoint).parse(t.URL); err == nil {
+		return cmp.Or(strip(u), Chat)
+	}
+	return Chat
 }
 
 // Patience returns ReadyTimeout, or its default if that is 0.
 func (t Target) Patience() time.Duration { return cmp.Or(t.ReadyTimeout, 2*time.Minute) }
 
+// Endpoints returns URL and Others without their credentials and queries, for people and
+// files.
+func (t Target) Endpoints() []string {
+	out := []string{redactURL(t.URL)}
+	for _, u := range t.Others {
+		out = append(out, redactURL(u))
+	}
+	return out
+}
+
 // Redacted returns the base URL without its credentials and its query, for people
 // and files.
 func (t Target) Redacted() string { return redactURL(t.URL) }
-
-// redactURL stars the credentials of a URL and cuts off its query.
-func redactURL(s string) string {
-	u, err := url.Parse(s)
-	if err != nil {
-		// The parts of what cannot be parsed are not known, so everything up to
-		// an @ might be a credential.
-		if i := strings.LastIndexByte(s, '@'); i >= 0 {
-			return "***" + s[i:]
-		}
-		return s
-	}
-	if u.User != nil {
-		u.User = url.User("***")
-	}
-	u.RawQuery = ""
-	return strings.ReplaceAll(u.String(), "%2A%2A%2A", "***")
-}
 
 // headers returns the headers of every inference request.
 func (t Target) headers() http.Header {
@@ -169,7 +191,7 @@ func (t Target) headers() http.Header {
 // path is where inferences are posted, below the base URL.
 func (t Target) path() string {
 	if t.Protocol == Completions {
-		return "/completions"
+		return "completions"
 	}
-	return "/chat/completions"
+	return "chat/completions"
 }

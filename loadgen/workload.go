@@ -1,12 +1,14 @@
 package loadgen
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
 )
@@ -41,14 +43,25 @@ type workload struct {
 	// words is the length of a prompt, and unique how many of its words are unique.
 	words, unique int
 	seed, salt    uint64
+	run           uint64 // part of the names of requests
 	// fields are those of a body.
 	fields map[string]any
 	// corpus is " word" repeated, longer than one prompt; offsets holds the start of
 	// each of its words, and its end.
 	corpus  []byte
 	offsets []int
-	// prompts are those of a file, nil if prompts are made up.
-	prompts []prompt
+	// prompts are those of a file, nil if prompts are made up. parts are the fields of a
+	// body, in the order of their names, promptField is the one that holds the prompt, and cal
+	// says how many words make up a prompt that the file only has the length of.
+	prompts     []prompt
+	parts       []bodyField
+	without     []string // fields that the server refuses
+	promptField string
+	cal         calibration
+	// idle is how long a request may go without receiving anything.
+	idle time.Duration
+	// censor stars the secrets of the target in what a server says.
+	censor censor
 	// tokenizer counts what the server does not. It is nil if there is none.
 	tokenizer *bpe.Tokenizer
 }
@@ -68,13 +81,15 @@ func (c calibration) words(isl int) int {
 // generator's, and what the server is known to refuse is left out. The error is a
 // *TargetError if Target.Body replaces the prompt.
 func newWorkload(t Target, model string, l Load, cal calibration, f fields) (*workload, error) {
-	w := &workload{words: cal.words(l.ISL), seed: l.Seed}
+	w := &workload{words: cal.words(l.ISL), seed: l.Seed, cal: cal, without: f.without, censor: newCensor(t), idle: t.idle(l)}
 	if !t.SamePrompts {
 		w.unique = min(uniqueWords, w.words)
 	}
 	const hole = "\u0001prompt\u0001"
 	body := map[string]any{"model": model, "stream": !t.NoStream}
+	w.promptField = "messages"
 	if t.Protocol == Completions {
+		w.promptField = "prompt"
 		body["prompt"] = hole
 	} else {
 		body["messages"] = []map[string]string{{"role": "user", "content": hole}}
@@ -107,18 +122,42 @@ func newWorkload(t Target, model string, l Load, cal calibration, f fields) (*wo
 			Problem: "replaces the prompt; remove the fields messages and prompt from it"}
 	}
 	w.head, w.tail = []byte(head), []byte(tail)
+	for _, name := range slices.Sorted(maps.Keys(body)) {
+		value, err := json.Marshal(body[name])
+		if err != nil {
+			return nil, fmt.Errorf("encode the request body (Target.Body): %w", err)
+		}
+		w.parts = append(w.parts, newBodyField(name, value))
+	}
+	w.fill(w.words)
+	return w, nil
+}
 
-	rng := rand.New(rand.NewPCG(l.Seed, 0x636f72707573)) // "corpus"
-	n := w.words + 4096                                  // prompts start at 4,096 different places
-	w.offsets = make([]int, 0, n+1)
+// fill makes a corpus for prompts of at most the given number of words.
+func (w *workload) fill(most int) {
+	rng := rand.New(rand.NewPCG(w.seed, 0x636f72707573)) // "corpus"
+	n := most + 4096                                     // prompts start at 4,096 different places
+	w.corpus, w.offsets = nil, make([]int, 0, n+1)
 	for range n {
 		w.offsets = append(w.offsets, len(w.corpus))
 		w.corpus = append(w.corpus, ' ')
 		w.corpus = append(w.corpus, words[rng.IntN(len(words))]...)
 	}
 	w.offsets = append(w.offsets, len(w.corpus))
-	w.room = len(w.head) + len(w.tail) + len(w.corpus)*w.words*11/10/n + 128
-	return w, nil
+	w.room = len(w.head) + len(w.tail) + len(w.corpus)*most*11/10/n + 128
+}
+
+// send lets the workload send the prompts of a file in place of made-up ones. With none,
+// it changes nothing.
+func (w *workload) send(prompts []prompt) {
+	w.prompts = prompts
+	most := w.words
+	for _, p := range prompts {
+		most = max(most, w.wordsOf(p))
+	}
+	if most > w.words {
+		w.fill(most)
+	}
 }
 
 // has reports whether bodies have a field.
@@ -135,56 +174,166 @@ func (w *workload) shortening() string {
 // body returns the i-th request body. It is called on the hot path.
 func (w *workload) body(i uint64) []byte {
 	if w.prompts != nil {
-		p := w.prompts[i%uint64(len(w.prompts))]
-		head, tail := w.head[:len(w.head)-1], w.tail[1:] // leaves out the quotes
-		if p.chat {
-			head, tail = bytes.TrimSuffix(w.head, []byte(messageHead)), bytes.TrimPrefix(w.tail, []byte(messageTail))
-		}
-		return slices.Concat(head, p.body, tail)
+		return w.filed(i)
 	}
 	b := make([]byte, 0, w.room)
 	b = append(b, w.head...)
-	b = w.prompt(b, i)
+	b = w.prompt(b, i, w.words)
 	return append(b, w.tail...)
 }
 
-// messageHead and messageTail are the JSON around the one message of a made-up prompt,
-// in whose place a conversation from a file is put.
-const (
-	messageHead = `[{"content":"`
-	messageTail = `","role":"user"}]`
-)
+// filed returns the i-th request body with the prompt of the file. What the file says of a
+// field replaces what the load and the target say of it.
+//
+// Note: bodies that are made before the probe were tried. A file of 100,000 conversations
+// would then be in memory once a probe, and putting ten fields together takes a
+// microsecond.
+func (w *workload) filed(i uint64) []byte {
+	p := w.prompts[i%uint64(len(w.prompts))]
+	b := make([]byte, 0, w.room+len(p.body))
+	b = append(b, '{')
+	add := func(f bodyField, value []byte) {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, f.key...), ':'), value...)
+	}
+	own := p.fields
+	if len(w.without) > 0 { // the server refuses them
+		own = slices.DeleteFunc(slices.Clone(own), func(f bodyField) bool { return slices.Contains(w.without, f.name) })
+	}
+	for _, f := range w.parts {
+		for len(own) > 0 && own[0].name < f.name {
+			add(own[0], own[0].value)
+			own = own[1:]
+		}
+		switch {
+		case len(own) > 0 && own[0].name == f.name:
+			add(own[0], own[0].value)
+			own = own[1:]
+		case f.name == w.promptField:
+			add(f, w.promptJSON(p, i, f.name == "messages"))
+		case p.outputs > 0 && (f.name == maxTokens || f.name == maxCompletion):
+			add(f, strconv.AppendInt(nil, int64(p.outputs), 10))
+		default:
+			add(f, f.value)
+		}
+	}
+	for _, f := range own {
+		add(f, f.value)
+	}
+	return append(b, '}')
+}
+
+// promptJSON returns the i-th prompt, which is p, as JSON: a list of messages if chat, and
+// a string otherwise.
+func (w *workload) promptJSON(p prompt, i uint64, chat bool) []byte {
+	text := p.body
+	switch {
+	case p.chat:
+		return p.body
+	case text == nil: // no word needs escaping
+		text = append(w.madeUp([]byte{'"'}, p, i), '"')
+	}
+	if !chat {
+		return text
+	}
+	return slices.Concat([]byte(`[{"content":`), text, []byte(`,"role":"user"}]`))
+}
+
+// wordsOf returns the number of words of a prompt that is made up, 0 for all others.
+func (w *workload) wordsOf(p prompt) int {
+	if p.length == 0 {
+		return 0
+	}
+	return w.cal.words(p.length)
+}
+
+// madeUp appends the text of the i-th prompt, of which the file has only the length. With
+// blocks, each block is the same text in every prompt, so that a server caches prefixes as
+// it did when the trace was recorded.
+func (w *workload) madeUp(b []byte, p prompt, i uint64) []byte {
+	n := w.wordsOf(p)
+	if len(p.blocks) == 0 {
+		return w.prompt(b, i, n)
+	}
+	size := (n + len(p.blocks) - 1) / len(p.blocks) // words a block
+	if full := w.cal.words(blockTokens); p.length > (len(p.blocks)-1)*blockTokens && p.length <= len(p.blocks)*blockTokens {
+		size = full // the last block is shorter
+	}
+	first := len(b)
+	for _, id := range p.blocks {
+		k := min(size, n)
+		n -= k
+		rng := rand.NewPCG(w.seed^w.salt, id)
+		from := int(rng.Uint64() % uint64(len(w.offsets)-k))
+		b = append(b, w.corpus[w.offsets[from]:w.offsets[from+k]]...)
+	}
+	if len(b) > first { // the first word has a space before it
+		b = slices.Delete(b, first, first+1)
+	}
+	return b
+}
+
+// blockTokens is the size of the blocks of Mooncake's traces.
+const blockTokens = 512
 
 // promptTokens counts the tokens of the i-th prompt, or its words if there is no
 // tokenizer.
 func (w *workload) promptTokens(i uint64) int {
+	p := prompt{}
+	if w.prompts != nil {
+		p = w.prompts[i%uint64(len(w.prompts))]
+	}
 	switch {
+	case p.body != nil:
+		return p.count(w.tokenizer)
+	case w.prompts != nil && w.tokenizer != nil:
+		return w.tokenizer.Count(string(w.madeUp(nil, p, i)))
 	case w.prompts != nil:
-		return w.prompts[i%uint64(len(w.prompts))].count(w.tokenizer)
+		return w.wordsOf(p)
 	case w.tokenizer != nil:
-		return w.tokenizer.Count(string(w.prompt(nil, i)))
+		return w.tokenizer.Count(string(w.prompt(nil, i, w.words)))
 	}
 	return w.words
 }
 
-// prompt appends the text of the i-th prompt to b. The generator of random numbers is
-// made anew, since a shared one would need a lock and make body i depend on the order
-// of calls.
-func (w *workload) prompt(b []byte, i uint64) []byte {
-	rest := w.words - w.unique
+// runID is part of the names of requests, 0 if they have none.
+func (w *workload) runID() uint64 {
+	if w == nil {
+		return 0
+	}
+	return w.run
+}
+
+// outputs is the number of output tokens that the file has for the i-th prompt, 0 if it is
+// the load's.
+func (w *workload) outputs(i uint64) int {
+	if w == nil || w.prompts == nil {
+		return 0
+	}
+	return w.prompts[i%uint64(len(w.prompts))].outputs
+}
+
+// prompt appends the text of the i-th prompt, of n words, to b. The generator of random
+// numbers is made anew, since a shared one would need a lock and make body i depend on
+// the order of calls.
+func (w *workload) prompt(b []byte, i uint64, n int) []byte {
+	unique := min(w.unique, n)
+	rest := n - unique
 	rng := rand.NewPCG(w.seed, i)
 	from := 0
-	if w.unique > 0 { // without unique words, all prompts are the same
+	if unique > 0 { // without unique words, all prompts are the same
 		from = int(rng.Uint64() % uint64(len(w.offsets)-1-rest))
 	}
 	text := w.corpus[w.offsets[from]:w.offsets[from+rest]]
-	if w.unique == 0 && len(text) > 0 {
+	if unique == 0 && len(text) > 0 {
 		text = text[1:]
 	}
 	if w.salt != 0 {
 		rng = rand.NewPCG(w.seed^w.salt, i)
 	}
-	for k := range w.unique {
+	for k := range unique {
 		if k > 0 {
 			b = append(b, ' ')
 		}

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -72,7 +73,7 @@ func (r *run) open(ctx context.Context) (io.Closer, error) {
 	if r.prober == nil {
 		g, err := loadgen.New(o.Spec.Target)
 		if err != nil {
-			return nil, inputError([]Input{inputEndpoint}, "cannot use the endpoint: %v", err)
+			return nil, targetInput(err)
 		}
 		r.prober = g
 	}
@@ -91,4 +92,13 @@ func (r *run) open(ctx context.Context) (io.Closer, error) {
 		o.Warnings = append(o.Warnings, o.Server.Notes...)
 	}
 	return closer, nil
+}
+
+// targetInput returns the error of a target that cannot be used as one of the input at
+// fault.
+func targetInput(err error) error {
+	if t := (*loadgen.TargetError)(nil); errors.As(err, &t) && t.Field == string(inputPrompts) {
+		return inputError([]Input{inputPrompts}, "%s %s", inputPrompts, t.Problem)
+	}
+	return inputError([]Input{inputEndpoint}, "cannot use the endpoint: %v", err)
 }

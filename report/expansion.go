@@ -35,7 +35,7 @@ func Expansion(w io.Writer, o *recipes.Outcome) error {
 	}
 	t.paragraph("%s", v.shape())
 	if v.Server.Model != "" {
-		server := "model " + v.Server.Model + " at " + v.Spec.Target.Redacted()
+		server := "model " + v.Server.Model + " at " + strings.Join(v.Spec.Target.Endpoints(), ", ")
 		if v.Server.Version != "" {
 			server += ", version " + v.Server.Version
 		}

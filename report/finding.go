@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
@@ -35,6 +36,7 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 	}
 	v.failed(t)
 	v.best(t)
+	v.endpoints(t)
 	if v.Plan != nil {
 		v.derived(t)
 	}
@@ -197,6 +199,33 @@ func (v *view) failed(t *text) {
 	}
 	if len(parts) > 0 {
 		t.paragraph("failed: %s", strings.Join(parts, "; "))
+	}
+}
+
+// endpoints says what each of several endpoints did in the last trial of the shown probe, a
+// paragraph an endpoint:
+//
+//	endpoint http://10.0.0.1:8000: 150 requests, 0% failed, ttft p95 41ms, itl p95 5.2ms
+func (v *view) endpoints(t *text) {
+	p := v.shown()
+	if p == nil || len(p.Trials) == 0 {
+		return
+	}
+	names := v.Spec.Target.Endpoints()
+	for k, metrics := range p.Trials[len(p.Trials)-1].Endpoints {
+		if k >= len(names) {
+			break
+		}
+		n := int(metrics[loadgen.TagCompleted].Stats["avg"])
+		line := fmt.Sprintf("endpoint %s: %s, %s failed", names[k], plural(n, "request"),
+			value(metrics[loadgen.TagErrorRate].Stats["avg"], "%"))
+		for _, tag := range []loadgen.Tag{loadgen.TagTTFT, loadgen.TagITL, loadgen.TagLatency} {
+			info, _ := loadgen.LookupMetric(tag)
+			if x, ok := metrics[tag].Stats["p95"]; ok {
+				line += fmt.Sprintf(", %s p95 %s", info.Short, value(x, info.Unit))
+			}
+		}
+		t.paragraph("%s", line)
 	}
 }
 

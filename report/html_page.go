@@ -130,7 +130,7 @@ func (p *page) failed(v *view) {
 	if t.URL == "" {
 		return
 	}
-	curl := "curl -sS " + shell(strings.TrimSuffix(strings.TrimRight(t.Redacted(), "/"), "/v1")+"/v1/models")
+	curl := "curl -sS " + shell(t.Route("models"))
 	if t.APIKey != "" {
 		curl += ` -H "Authorization: Bearer $AIPERF_API_KEY"`
 	}

@@ -48,7 +48,7 @@ func (v *view) endpointConfig() object {
 		headers[k] = "***" // which of them are secret, only their owner knows
 	}
 	return object{
-		"urls": []string{t.Redacted()}, "url_strategy": "round_robin", "type": v.protocol(), "timeout": t.Timeout.Seconds(),
+		"urls": t.Endpoints(), "url_strategy": "round_robin", "type": v.protocol(), "timeout": t.Timeout.Seconds(),
 		"streaming": !t.NoStream, "connection_reuse": "pooled", "headers": headers, "extra": t.RedactedBody(),
 		"use_legacy_max_tokens": true, "use_server_token_count": true, "per_chunk_usage": false,
 		"download_video_content": false, "uuid_and_strip": false,
@@ -57,12 +57,7 @@ func (v *view) endpointConfig() object {
 }
 
 // protocol is the endpoint's, chat unless the target names another.
-func (v *view) protocol() string {
-	if p := v.Spec.Target.Protocol; p != "" {
-		return p
-	}
-	return "chat"
-}
+func (v *view) protocol() string { return v.Spec.Target.API() }
 
 // datasetConfig is where prompts come from: a file, or made up with fixed lengths.
 func (v *view) datasetConfig(m *loadgen.Measurement) object {
@@ -135,7 +130,11 @@ func (v *view) runConfig(w io.Writer, i, trial int) error {
 //	    --isl 550 --osl 128 --request-count 300 --concurrency 16 --streaming --random-seed 7
 func (v *view) aiperfCommand(m *loadgen.Measurement) string {
 	l := m.Load
-	args := []string{"aiperf profile", "--model " + shell(v.Server.Model), "--url " + shell(v.Spec.Target.Redacted()),
+	var urls []string
+	for _, u := range v.Spec.Target.Endpoints() {
+		urls = append(urls, "--url "+shell(u))
+	}
+	args := []string{"aiperf profile", "--model " + shell(v.Server.Model), strings.Join(urls, " "),
 		"--endpoint-type " + shell(v.protocol()),
 		fmt.Sprintf("--isl %d --osl %d --request-count %d", l.ISL, l.OSL, l.Requests)}
 	if l.Rate > 0 {

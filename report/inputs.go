@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // largestInputs bounds the payloads in one inputs.json, in bytes. A file of
@@ -65,7 +66,8 @@ func (v *view) inputsUpTo(w io.Writer, i, trial, most int) error {
 // starPayload is a request body with the secrets in the user's part of it
 // starred; the rest of it is the bytes that were sent.
 func (v *view) starPayload(body []byte) ([]byte, error) {
-	if len(v.Spec.Target.Body) == 0 {
+	named := !strings.Contains(v.Server.Model, "***") // the server's own name for the model has no secrets
+	if len(v.Spec.Target.Body) == 0 && named {
 		return bytes.TrimSpace(body), nil
 	}
 	var fields map[string]json.RawMessage
@@ -77,7 +79,19 @@ func (v *view) starPayload(body []byte) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encode %q of the request body (Target.Body): %w", k, err)
 		}
+		// A field without secrets is left as it was sent: a file of prompts may have
+		// another value for it.
+		if given, err := json.Marshal(v.Spec.Target.Body[k]); err == nil && bytes.Equal(given, raw) {
+			continue
+		}
 		fields[k] = raw
+	}
+	if !named {
+		name, err := json.Marshal(v.Server.Model)
+		if err != nil {
+			return nil, fmt.Errorf("encode the name of the model: %w", err)
+		}
+		fields["model"] = name
 	}
 	return json.Marshal(fields)
 }

@@ -39,7 +39,8 @@ type record struct {
 // What this library does not have is zero: requests are single turns of one phase.
 type recordMetadata struct {
 	// Session is the request's index in its measurement, and Conversation its name in
-	// inputs.json. Request and Correlation are the same: one session, one request.
+	// inputs.json. Request is what was sent as X-Request-ID. Correlation is the same: one
+	// session, one request.
 	Session      int    `json:"session_num"`
 	Request      string `json:"x_request_id"`
 	Correlation  string `json:"x_correlation_id"`
@@ -69,6 +70,8 @@ type recordMetadata struct {
 	// DialNS how long a connection of its own took before Start; 0 for one that was kept.
 	Replays int   `json:"replays"`
 	DialNS  int64 `json:"dial_ns"`
+	// Endpoint is where the request went, if there are several.
+	Endpoint string `json:"endpoint,omitempty"`
 }
 
 // recordValue is one number, or of chunk gaps a list of them, with its unit.
@@ -88,13 +91,20 @@ type recordError struct {
 // record describes one request of a benchmark. Times are nanoseconds since 1970.
 func (v *view) record(m *loadgen.Measurement, benchmark string, q *loadgen.Request) record {
 	at := func(d time.Duration) int64 { return m.Epoch.Add(d).UnixNano() }
-	id := fmt.Sprintf("%s-%06d", benchmark, q.Index)
+	id := q.ID()
+	if id == "" { // nothing was sent by a generator
+		id = fmt.Sprintf("%s-%06d", benchmark, q.Index)
+	}
+	endpoint := ""
+	if all := v.Spec.Target.Endpoints(); len(all) > 1 && q.Endpoint < len(all) {
+		endpoint = all[q.Endpoint]
+	}
 	r := record{
 		Metadata: recordMetadata{
 			Session: q.Index, Request: id, Correlation: id, Conversation: conversation(q.Index),
 			Issued: at(q.Scheduled), Start: at(q.Start), Ack: at(q.EOF), End: at(q.EOF), Root: id,
 			Worker: "generator", Processor: "generator", Phase: "profiling", PhaseName: "profiling", PhaseKind: "profiling",
-			Replays: q.Replays, DialNS: int64(q.Dial),
+			Replays: q.Replays, DialNS: int64(q.Dial), Endpoint: endpoint,
 		},
 		Metrics: map[string]recordValue{},
 	}

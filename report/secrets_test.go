@@ -95,6 +95,33 @@ func TestSecrets(t *testing.T) {
 	assert.Contains(t, read(t, dir, "search_iter_0000/profile_runs/run_0001/run_config.json"), `"max_tokens": 8`, "what is no secret stays")
 }
 
+// TestHostileName gives a model a name that would be lines of its own in the benchmark's
+// file, of which the first is a result, and looks for it in the pages, too.
+func TestHostileName(t *testing.T) {
+	const evil = "m\nBenchmarkOwned-8 1 1 ns/op\n::error::owned\n--- FAIL: TestOwned\n\x1b[2J\u202eowned <script>alert(1)</script>"
+	s := standard["mono"]
+	s.dir = &Dir{Path: t.TempDir()}
+	s.change = func(spec *recipes.Spec) {
+		observe := spec.Observe
+		spec.Observe = func(o *recipes.Outcome) error {
+			o.Server.Model, o.Server.Version = evil, evil
+			return observe(o)
+		}
+	}
+	_, dir := s.run(t)
+	text := read(t, dir, "bench.txt")
+	assert.Contains(t, text, "model: m benchmarkOwned-8 1 1 ns/op : :error::owned -- FAIL: TestOwned owned")
+	lines, _ := results(t, text)
+	assert.Len(t, lines, 1, "the run's own")
+	for _, name := range []string{"bench.txt", "summary.md", "report.html"} {
+		text := read(t, dir, name)
+		assert.NotRegexp(t, `(?m)^\s*(?:BenchmarkOwned|::error|--- FAIL)`, text, name)
+		assert.NotRegexp(t, "[\x1b\u202e]", text, name)
+	}
+	assert.NotContains(t, read(t, dir, "report.html"), "<script>alert")
+	assert.NotContains(t, read(t, dir, "summary.md"), "<script>alert")
+}
+
 // TestRedact: a text without secrets stays as it is.
 func TestRedact(t *testing.T) {
 	o := &recipes.Outcome{}

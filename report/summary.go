@@ -146,7 +146,7 @@ func (s *summary) fenced(language, text string) {
 // runList says what the run was like, and what to beware of, an item a paragraph.
 func (s *summary) runList() {
 	s.line("")
-	for _, item := range paragraphs(s.failed, s.best, s.run, s.tiers, s.warned) {
+	for _, item := range paragraphs(s.failed, s.best, s.endpoints, s.run, s.tiers, s.warned) {
 		s.line("- %s", md(item))
 	}
 }
@@ -154,7 +154,7 @@ func (s *summary) runList() {
 // again says how to reproduce the run: the server, the lengths, this library's version
 // and the command.
 func (s *summary) again(command string) {
-	server := s.Spec.Target.Redacted()
+	server := strings.Join(s.Spec.Target.Endpoints(), ", ")
 	if s.Server.Model != "" {
 		server = "model " + s.Server.Model + " at " + server
 	}

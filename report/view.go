@@ -32,6 +32,12 @@ type view struct {
 // viewOf returns the view of an outcome as it is now. The outcome may be that of a
 // run which ended before it had a plan.
 func viewOf(o *recipes.Outcome) *view {
+	// Servers choose their models' names, and one may hold what it was sent.
+	if name := o.Spec.Target.Redact(o.Server.Model); name != o.Server.Model {
+		hidden := *o
+		hidden.Server.Model = name
+		o = &hidden
+	}
 	v := &view{Outcome: o}
 	v.comparison, _ = o.Comparison.(*bench.Comparison)
 	if o.Plan != nil {

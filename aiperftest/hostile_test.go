@@ -1,0 +1,198 @@
+package aiperftest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// rude is a server that answers well until it is ready, and then with its own words.
+type rude struct {
+	model, version string
+	// say answers a request of a probe, waits one before the server is ready, which it is
+	// after so many.
+	say, waits func(w http.ResponseWriter, r *http.Request)
+	waiting    int
+}
+
+// serve starts the server.
+func (s *rude) serve(t *testing.T) *httptest.Server {
+	ready := 0
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, r *http.Request) {
+		if s.waiting > 0 {
+			s.waiting--
+			s.waits(w, r)
+			return
+		}
+		json.NewEncoder(w).Encode(map[string]any{"data": []any{map[string]string{"id": s.model}}})
+	})
+	mux.HandleFunc("GET /version", func(w http.ResponseWriter, r *http.Request) {
+		json.NewEncoder(w).Encode(map[string]string{"version": s.version})
+	})
+	mux.HandleFunc("POST /v1/chat/completions", func(w http.ResponseWriter, r *http.Request) {
+		if ready++; ready > 2 && s.say != nil {
+			s.say(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		for range 2 {
+			fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"content\":\" w\"}}]}\n\n")
+		}
+		fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n"+
+			"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n")
+	})
+	one := make(chan struct{}, 1) // the counters need no lock
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		one <- struct{}{}
+		defer func() { <-one }()
+		mux.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// seen runs a fixed load and returns everything that left the process: what was logged,
+// the job's page, and every file by name.
+func seen(t *testing.T, opts ...aiperftest.Option) map[string]string {
+	t.Helper()
+	dir := t.TempDir()
+	page := filepath.Join(t.TempDir(), "step.md")
+	t.Setenv("GITHUB_STEP_SUMMARY", page)
+	f := run(t, "TestX", func(ft aiperftest.T) {
+		out := aiperftest.Run(ft, recipes.Fixed(2), append([]aiperftest.Option{aiperftest.Artifacts(dir), aiperftest.Tokens(8, 2),
+			aiperftest.Requests(6), aiperftest.SLA("errors < 50%"), aiperftest.Ready(10 * time.Second)}, opts...)...)
+		if out.Err != nil {
+			ft.Logf("%v", out.Err)
+		}
+	})
+	got := map[string]string{"log": f.transcript()}
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		name, _ := filepath.Rel(dir, path)
+		got[name] = string(b)
+		return err
+	}))
+	if b, err := os.ReadFile(page); err == nil {
+		got["step.md"] = string(b)
+	}
+	return got
+}
+
+// TestQuotedSecrets lets servers quote what they were sent, at every place from which
+// their words reach a log, a file, an error or a page, and with the key across every cut.
+func TestQuotedSecrets(t *testing.T) {
+	const key = "Zq8xWv3nKj5tRb7mYc2dHf9gLs4pTa6eUw1i"
+	pieces := regexp.MustCompile("(?i)Zq8xW|v3nKj|5tRb7|mYc2d|Hf9gL|s4pTa|6eUw1|planted")
+	quote := func(status int, before int) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) {
+			said := strings.Repeat("w", before) + " " + strings.ToLower(key) + r.Header.Get("Authorization") + " " +
+				r.Header.Get("X-Team") + " " + r.Header.Get("Cookie") + " " + r.URL.RawQuery
+			w.Header().Set("Retry-After", said)
+			w.WriteHeader(status)
+			if status == http.StatusOK {
+				fmt.Fprintf(w, "event: error\ndata: %s\n\n", said)
+				return
+			}
+			fmt.Fprint(w, said)
+		}
+	}
+	for name, s := range map[string]*rude{
+		"failures":       {say: quote(500, 10)},
+		"key at the cut": {say: quote(500, 180)},
+		"shed":           {say: quote(429, 150)},
+		"error events":   {say: quote(200, 170)},
+		"waiting":        {waits: quote(503, 175), waiting: 1},
+		"refused":        {waits: quote(401, 160), waiting: 9},
+		"not at all":     {waits: quote(400, 160), waiting: 9},
+		"its own name":   {model: "m-" + key, version: strings.Repeat("v", 190) + key},
+		"nothing quoted": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if s.model == "" {
+				s.model = "m"
+			}
+			srv := s.serve(t)
+			got := seen(t, aiperftest.Endpoint(strings.Replace(srv.URL, "http://", "http://planted-user:planted-pass@", 1)+"?sig=planted-query"),
+				aiperftest.APIKey(key), aiperftest.Header("X-Team", "planted-team"), aiperftest.Header("Cookie", "a=planted-cookie; b=2"))
+			require.Contains(t, got, "summary.md")
+			for file, text := range got {
+				assert.Empty(t, pieces.FindString(text), "%s: %s", file, around(text, pieces))
+			}
+			if name != "nothing quoted" {
+				assert.Contains(t, got["log"], "***")
+			}
+		})
+	}
+	t.Run("a URL without a scheme", func(t *testing.T) {
+		for file, text := range seen(t, aiperftest.Endpoint("planted-user:planted-pass@127.0.0.1:8000?api_key=planted-query")) {
+			assert.Empty(t, pieces.FindString(text), "%s: %s", file, around(text, pieces))
+		}
+	})
+}
+
+// around is what stands near the first match.
+func around(text string, pieces *regexp.Regexp) string {
+	at := pieces.FindStringIndex(text)
+	if at == nil {
+		return ""
+	}
+	return text[max(0, at[0]-100):min(len(text), at[1]+100)]
+}
+
+// TestHostileText checks that what a server says cannot act on a terminal, on go test's
+// output, on a build system, or on a page.
+func TestHostileText(t *testing.T) {
+	const evil = "\x1b[2J\x1b]0;owned\x07::error file=a.go::owned\n::error::owned\r\n--- FAIL: TestOwned (0.00s)\n=== RUN   TestOwned\n" +
+		"BenchmarkOwned-8 1 1 ns/op\n\u202e\u2066gnp.exe\u200b ##[error]owned <script>alert(1)</script> [owned](javascript:alert(1)) " +
+		"| cell | ` `` @owned"
+	say := func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(500)
+		// The lengths let every part of the text stand at a wrapped line's begin once.
+		fmt.Fprint(w, strings.Repeat("w", len(r.Header.Get("X-Before"))), " ", evil)
+	}
+	starts := regexp.MustCompile(`(?m)^(?:\w+: )?[\s|>*-]*(?:::\S|##\[|---+ FAIL|===+ RUN|Benchmark[A-Z])`)
+	for before := 0; before < 100; before += 9 {
+		s := &rude{model: "m\n" + evil, version: evil, say: say}
+		got := seen(t, aiperftest.Endpoint(s.serve(t).URL), aiperftest.Charts(before == 0),
+			aiperftest.Header("X-Before", strings.Repeat("b", before)))
+		for _, name := range []string{"log", "summary.md", "report.html", "step.md"} {
+			text := got[name]
+			require.NotEmpty(t, text, name)
+			assert.Contains(t, text, "owned", "%s quotes the server", name)
+			assert.Empty(t, starts.FindString(text), "%s: %s", name, around(text, starts))
+			assert.NotRegexp(t, "[\x00-\x08\x0b-\x1f\x7f\u0080-\u009f\u202a-\u202e\u2066-\u2069\u2028\u2029]", text, name)
+			if name != "log" {
+				assert.NotContains(t, strings.SplitAfter(text, "```text")[0], "<script>alert", name)
+			}
+		}
+		for name, text := range got {
+			assert.NotContains(t, text, "\x1b", name)
+			assert.NotContains(t, text, "\u202e", name)
+		}
+	}
+	// A name of 400 kB is cut, and the run goes on.
+	s := &rude{model: strings.Repeat("long name ", 40<<10), version: "1"}
+	got := seen(t, aiperftest.Endpoint(s.serve(t).URL), aiperftest.Charts(false))
+	for _, name := range []string{"log", "summary.md", "report.html"} {
+		assert.NotEmpty(t, got[name], name)
+		assert.Less(t, len(got[name]), 128<<10, name)
+	}
+}
