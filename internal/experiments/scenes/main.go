@@ -1,0 +1,177 @@
+// Command scenes searches servers whose latencies hang together in known ways, and
+// prints how often each style is wrong: the table of docs/accuracy.md.
+//
+//	go run ./internal/experiments/scenes -seeds 100
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes"
+
+	"github.com/aiperf-go/aiperf/internal/scenes"
+)
+
+type tally struct {
+	runs, answers, above, far, wrong, certain, intervals, holds, open, cis, covered int
+	requests, seconds, low                                                          float64
+	probes                                                                          int
+}
+
+func main() {
+	seeds := flag.Int("seeds", 20, "seeds a cell")
+	styles := flag.String("styles", "sequential,smooth_isotonic,monotonic", "styles, joined by commas; all for every one")
+	only := flag.String("scene", "", "scenes whose name contains this; empty for all")
+	flag.Parse()
+	if *styles == "all" {
+		*styles = "sequential,smooth_isotonic,monotonic,bo,optuna,grid"
+	}
+	fmt.Println("| scene | style | met | above 5% | above | wrong certain | interval holds | inconclusive | CI of p95 covers | answer, mean | probes | requests | seconds |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+	for _, law := range scenes.Laws() {
+		if !strings.Contains(law.Name, *only) {
+			continue
+		}
+		shares := sharesOf(law)
+		for _, style := range strings.Split(*styles, ",") {
+			var t tally
+			var mu sync.Mutex
+			var wg sync.WaitGroup
+			gate := make(chan struct{}, 2)
+			for seed := range *seeds {
+				wg.Add(1)
+				gate <- struct{}{}
+				go func() {
+					defer func() { <-gate; wg.Done() }()
+					one := search(law, recipes.Style(style), uint64(seed), shares)
+					mu.Lock()
+					defer mu.Unlock()
+					t.add(one)
+				}()
+			}
+			wg.Wait()
+			fmt.Println(t.row(law.Name, style))
+		}
+	}
+	_ = os.Stdout
+}
+
+// sharesOf is the true share of slow requests by concurrency.
+func sharesOf(law scenes.Law) func(c int) float64 {
+	known := map[int]float64{}
+	var mu sync.Mutex
+	return func(c int) float64 {
+		mu.Lock()
+		defer mu.Unlock()
+		if v, ok := known[c]; ok {
+			return v
+		}
+		known[c] = law.Exceeds(float64(c))
+		return known[c]
+	}
+}
+
+func search(law scenes.Law, style recipes.Style, seed uint64, share func(int) float64) (t tally) {
+	limit := scenes.Limit
+	s := scenes.New(law, seed)
+	r, err := recipes.Lookup("max-concurrency-under-sla")
+	if err != nil {
+		panic(err)
+	}
+	out, err := recipes.Run(context.Background(), r, recipes.Spec{
+		Prober: s, Inputs: recipes.Inputs{TTFT: &limit, Style: style, Concurrency: recipes.Bounds{Max: new(400)}}, Workload: loadgen.Load{Seed: seed},
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, law.Name, style, seed, err)
+	}
+	t.runs, t.requests, t.seconds, t.probes = 1, float64(s.Asked), s.Now().Seconds(), s.Probes
+	for i := range out.Probes {
+		p := &out.Probes[i]
+		pass, certain := p.Passes(out.Spec.Confidence)
+		if q := share(p.Load.Concurrency); certain && (q < 0.04 || q > 0.0625) {
+			t.certain++
+			if pass != (q < 0.05) {
+				t.wrong++
+			}
+		}
+		if v := p.Readings[0]; !math.IsNaN(v.Lo) && p.State() == "full" && law.Stall == 0 && law.Drift == 0 {
+			t.cis++
+			if truth := quantile(law, float64(p.Load.Concurrency)); v.Lo <= truth && truth <= v.Hi {
+				t.covered++
+			}
+		}
+	}
+	if out.Verdict != recipes.Met || strings.Contains(out.Reason, "identifiable") {
+		t.open = 1
+		return t
+	}
+	a := float64(out.Best.Concurrency())
+	t.answers = 1
+	t.low = a
+	if a > scenes.Boundary {
+		t.above = 1
+	}
+	if a > 1.05*scenes.Boundary {
+		t.far = 1
+	}
+	if b := out.Boundary; !math.IsNaN(b.Lo) && !math.IsNaN(b.Hi) {
+		t.intervals = 1
+		if b.Lo <= scenes.Boundary+0.5 && scenes.Boundary-0.5 <= b.Hi {
+			t.holds = 1
+		}
+	}
+	return t
+}
+
+var quantiles sync.Map
+
+func quantile(l scenes.Law, c float64) float64 {
+	key := fmt.Sprint(l.Name, c)
+	if v, ok := quantiles.Load(key); ok {
+		return v.(float64)
+	}
+	v := l.Quantile(c, 0.95)
+	quantiles.Store(key, v)
+	return v
+}
+
+func (t *tally) add(o tally) {
+	t.runs += o.runs
+	t.answers += o.answers
+	t.above += o.above
+	t.far += o.far
+	t.wrong += o.wrong
+	t.certain += o.certain
+	t.intervals += o.intervals
+	t.holds += o.holds
+	t.open += o.open
+	t.cis += o.cis
+	t.covered += o.covered
+	t.requests += o.requests
+	t.seconds += o.seconds
+	t.probes += o.probes
+	t.low += o.low
+}
+
+func (t tally) row(scene, style string) string {
+	share := func(a, b int) string {
+		if b == 0 {
+			return "–"
+		}
+		return fmt.Sprintf("%.0f%%", 100*float64(a)/float64(b))
+	}
+	n := float64(t.runs)
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %d of %d, %.1f%% | %s | %s | %s | %.0f | %.1f | %.0f | %.0f |", scene, style,
+		share(t.answers, t.runs), share(t.far, t.runs), share(t.above, t.runs), t.wrong, t.certain, 100*float64(t.wrong)/max(float64(t.certain), 1),
+		share(t.holds, t.intervals), share(t.open, t.runs), share(t.covered, t.cis), t.low/max(float64(t.answers), 1), float64(t.probes)/n, t.requests/n, t.seconds/n)
+}
+
+var _ = time.Second
