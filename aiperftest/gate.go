@@ -113,7 +113,7 @@ func (c *config) againstHistory(path string, tolerance float64) error {
 	if err != nil {
 		return err
 	}
-	g := &recipes.Gate{With: path, Was: o.Boundary.Estimate, Lo: o.Boundary.Lo, Hi: o.Boundary.Hi, Tolerance: tolerance}
+	g := &recipes.Gate{With: path, Was: o.Boundary.Estimate, Interval: o.Boundary.Interval, Tolerance: tolerance}
 	if math.IsNaN(g.Was) { // a style that has no estimate, or nothing failed in the range
 		g.Was = o.Boundary.Safe
 	}
@@ -151,7 +151,7 @@ func (c *config) againstAnswers(r *recipes.Recipe, path string, tolerance float6
 		if s.Unit != "concurrency" {
 			continue
 		}
-		c.spec.Gate = &recipes.Gate{With: path, Was: middle(s.Values), Lo: math.NaN(), Hi: math.NaN(), Tolerance: tolerance}
+		c.spec.Gate = &recipes.Gate{With: path, Was: middle(s.Values), Tolerance: tolerance}
 		c.sequential()
 		return nil
 	}
@@ -207,7 +207,7 @@ func (c *config) update(r *recipes.Recipe, path string, searching bool) {
 		c.sequential()
 		c.spec.Precise = recipes.PreciseFor(tolerance)
 		c.judge = func(_, o *recipes.Outcome) {
-			if g := (&recipes.Gate{Lo: o.Boundary.Lo, Hi: o.Boundary.Hi, Tolerance: tolerance}); g.Vague() {
+			if g := (&recipes.Gate{Interval: o.Boundary.Interval, Tolerance: tolerance}); g.Vague() {
 				o.Verdict = recipes.Inconclusive
 				o.Warnings = append(o.Warnings, fmt.Errorf("the boundary is known to ±%.1f%% only, which cannot show a loss of %.3g%%: ask longer probes (aiperftest.Requests, now %d) or give a larger aiperftest.Tolerance",
 					100*g.Known(), 100*tolerance, o.Spec.Workload.Requests))

@@ -11,21 +11,29 @@ import (
 // the limits are asked at the floor alone, until it is certain whether they hold
 // there.
 type Gate struct {
-	With      string  // the file that it is compared with
-	Was       float64 // the earlier boundary
-	Lo, Hi    float64 // its 95 % interval; NaN: unknown
-	Tolerance float64 // the share of it that may be lost, in (0, 1)
+	// With is the file that it is compared with.
+	With string
+	// Was is the earlier boundary, and the Interval how well it is known. The zero Interval
+	// means that it is not known, as any other of level 0.
+	Was float64
+	plan.Interval
+	// Tolerance is the share of the boundary that may be lost, in (0, 1).
+	Tolerance float64
 }
 
 // Floor is the boundary that is asked for.
 func (g *Gate) Floor() float64 { return g.Was * (1 - g.Tolerance) }
 
-// Known is half the earlier boundary's 95 % interval as a share of it; NaN:
-// unknown.
-func (g *Gate) Known() float64 { return math.Log(g.Hi/g.Lo) / 2 }
+// Known is half the earlier boundary's interval as a share of it; NaN when none is known.
+func (g *Gate) Known() float64 {
+	if !(g.Level > 0) {
+		return math.NaN()
+	}
+	return math.Log(g.Hi/g.Lo) / 2
+}
 
 // How well a boundary is to be known for a baseline, and how badly it may be:
-// half its 95 % interval, as a share of the tolerance. So a gate's verdict rests
+// half its interval, as a share of the tolerance. So a gate's verdict rests
 // on the baseline's probes about as much as on its own.
 const preciseShare, vagueShare = 0.6, 1.2
 
@@ -84,8 +92,8 @@ func (o *Outcome) AtFloor() Floor {
 	if o.Spec.Gate == nil {
 		return Floor{}
 	}
-	s := plan.Sequential{}.AtFloor(problemOf(o.Plan, &o.Spec), observations(o.Probes))
-	f := Floor{At: s.At, Pass: s.Pass, Visits: s.Visits, Least: plan.GateLeast, Most: plan.GateMost, Certainty: 1 - plan.GateError}
+	s := plan.Gate{}.Stand(problemOf(o.Plan, &o.Spec), observations(o.Probes))
+	f := Floor{At: s.At, Pass: s.Pass, Visits: s.Visits, Least: s.Least, Most: s.Most, Certainty: s.Certainty}
 	if n := s.Enough(); !math.IsInf(n, 0) && n > 1 && s.Visits > 0 {
 		f.Requests = int(math.Ceil(n*float64(o.Spec.Workload.Requests)/50)) * 50
 	}

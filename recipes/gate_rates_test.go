@@ -143,7 +143,7 @@ func TestGateRates(t *testing.T) {
 				base, err := recipes.Run(context.Background(), s.recipe(), recipes.Spec{
 					Prober: old, Workload: loadgen.Load{Requests: 1000}, Precise: recipes.PreciseFor(gateTolerance)})
 				assert.NoError(t, err)
-				g := &recipes.Gate{Was: base.Boundary.Estimate, Lo: base.Boundary.Lo, Hi: base.Boundary.Hi, Tolerance: gateTolerance}
+				g := &recipes.Gate{Was: base.Boundary.Estimate, Interval: base.Boundary.Interval, Tolerance: gateTolerance}
 				mu.Lock()
 				baseline += old.requests
 				if g.Vague() {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/plan"
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
@@ -56,10 +57,10 @@ func TestGateVague(t *testing.T) {
 		gate   recipes.Gate
 		refuse bool
 	}{
-		{"well known", recipes.Gate{Lo: 97, Hi: 103, Tolerance: 0.05}, false},
-		{"known to as much as may be lost, twice", recipes.Gate{Lo: 90, Hi: 110, Tolerance: 0.05}, true},
-		{"and that is well enough for a larger tolerance", recipes.Gate{Lo: 90, Hi: 110, Tolerance: 0.1}, false},
-		{"wide in percent, but there is nothing between", recipes.Gate{Lo: 2, Hi: 3, Tolerance: 0.05}, false},
+		{"well known", recipes.Gate{Interval: plan.Interval{Lo: 97, Hi: 103, Level: 0.95}, Tolerance: 0.05}, false},
+		{"known to as much as may be lost, twice", recipes.Gate{Interval: plan.Interval{Lo: 90, Hi: 110, Level: 0.95}, Tolerance: 0.05}, true},
+		{"and that is well enough for a larger tolerance", recipes.Gate{Interval: plan.Interval{Lo: 90, Hi: 110, Level: 0.95}, Tolerance: 0.1}, false},
+		{"wide in percent, but there is nothing between", recipes.Gate{Interval: plan.Interval{Lo: 2, Hi: 3, Level: 0.95}, Tolerance: 0.05}, false},
 	} {
 		assert.Equal(t, tt.refuse, tt.gate.Vague(), tt.why)
 	}

@@ -3,7 +3,6 @@ package recipes
 import (
 	"slices"
 
-	"github.com/aiperf-go/aiperf/recipes/plan"
 	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
@@ -15,7 +14,7 @@ func logAxis(path string, in Input, b Bounds, lo, hi int, steps *int, or int) (A
 	if err != nil {
 		return Axis{}, err
 	}
-	values, err := plan.LogSteps(float64(lo), float64(hi), valueOr(steps, or))
+	values, err := logSteps(float64(lo), float64(hi), valueOr(steps, or))
 	if err != nil {
 		return Axis{}, wrong(in, "%v", err)
 	}

@@ -87,7 +87,8 @@ func (b Best) Concurrency() int { return b.Load.Concurrency }
 
 // noAnswer is an answer that nothing is known of.
 func noAnswer() plan.Answer {
-	return plan.Answer{Safe: math.NaN(), Estimate: math.NaN(), Lo: math.NaN(), Hi: math.NaN()}
+	nan := math.NaN()
+	return plan.Answer{Safe: nan, Estimate: nan, Interval: plan.Interval{Lo: nan, Hi: nan}, Bracket: plan.Bracket{Lo: nan, Hi: nan}}
 }
 
 // Knee returns the result of concurrency-ramp; ok is false when there is none.
@@ -161,21 +162,21 @@ func (o *Outcome) BestTrials() (best []int, feasible int) {
 	if o.Plan == nil || o.Plan.Search == nil {
 		return nil, 0
 	}
-	var scored []plan.Trial
+	var scored []plan.ScoredPoint
 	for i := range o.Probes {
 		p := &o.Probes[i]
-		var t plan.Trial
-		t.Feasible, _ = p.Passes(o.Spec.Confidence)
+		var point plan.ScoredPoint
+		point.Feasible, _ = p.Passes(o.Spec.Confidence)
 		for k := range o.Plan.Search.Objectives {
 			v := math.NaN()
 			if k < len(p.Observed.Goals) {
 				v = p.Observed.Goals[k].Value
 			}
-			t.Goals = append(t.Goals, v)
+			point.Goals = append(point.Goals, v)
 		}
-		scored = append(scored, t)
+		scored = append(scored, point)
 	}
-	best, feasible = plan.BestTrials(problemOf(o.Plan, &o.Spec).Goals, scored)
+	best, feasible = plan.BestPoints(problemOf(o.Plan, &o.Spec).Goals, scored)
 	if len(o.Plan.Search.Objectives) == 1 && o.Best.Found {
 		best = []int{o.Best.Probe}
 	}

@@ -174,9 +174,9 @@ func TestGoldenPlannerBounds(t *testing.T) {
 			for i, step := range c.Trajectory {
 				h = append(h, s.observe([]float64{float64(step.Concurrency)}, s.Model.metrics(step.Concurrency), true))
 				for _, planner := range []plan.Planner{plan.SmoothIsotonic{}, plan.Monotonic{}, plan.List{}} {
-					a := planner.Answers(p, h)[0]
-					sameBound(t, step.FeasibleMax, a.Lo, "%T after step %d: feasible_max", planner, i)
-					sameBound(t, step.InfeasibleMin, a.Hi, "%T after step %d: infeasible_min", planner, i)
+					lo, hi := planner.Answers(p, h)[0].Ends()
+					sameBound(t, step.FeasibleMax, lo, "%T after step %d: feasible_max", planner, i)
+					sameBound(t, step.InfeasibleMin, hi, "%T after step %d: infeasible_min", planner, i)
 				}
 			}
 		})
@@ -243,17 +243,17 @@ func (c goldenScript) observe(step scriptedStep) plan.Observation {
 				sum, n = sum+float64(v), n+1
 			}
 		}
-		l := plan.Limit{Estimate: plan.Estimate{Value: math.NaN(), SE: 0}, Pass: math.NaN()}
+		l := plan.Margin{Estimate: plan.Estimate{Value: math.NaN(), SE: 0}, Pass: math.NaN()}
 		if n > 0 {
 			l.Value = f.margin(sum / n)
 		}
-		o.Limits = append(o.Limits, l)
+		o.Margins = append(o.Margins, l)
 	}
 	return o
 }
 
 func passed(o plan.Observation) bool {
-	return o.State == plan.Full && !slices.ContainsFunc(o.Limits, func(l plan.Limit) bool { return !(l.Value <= 0) })
+	return o.State == plan.Full && !slices.ContainsFunc(o.Margins, func(l plan.Margin) bool { return !(l.Value <= 0) })
 }
 
 // simple reports a script whose verdicts leave nothing to pool or to mend: each
@@ -305,14 +305,15 @@ func TestGoldenPlannerScripted(t *testing.T) {
 				h = append(h, c.observe(step))
 			}
 			a := planner.Answers(p, h)[0]
+			aLo, aHi := a.Ends()
 			if !c.simple() {
 				lo, hi, above := pooledBounds(h)
-				assert.Equal(t, fmt.Sprint(lo, hi, above), fmt.Sprint(a.Lo, a.Hi, a.NonMonotone), "label: rule")
+				assert.Equal(t, fmt.Sprint(lo, hi, above), fmt.Sprint(aLo, aHi, a.NonMonotone), "label: rule")
 				return
 			}
 			if c.Boundary != nil && c.Reason != "max_iterations" { // at its cut AIPerf may be one vote short of a bound
-				assert.Equal(t, fmt.Sprint(valueOf(c.Boundary.FeasibleMax)), fmt.Sprint(a.Lo), "label: exact")
-				assert.Equal(t, fmt.Sprint(valueOf(c.Boundary.InfeasibleMin)), fmt.Sprint(a.Hi), "label: exact")
+				assert.Equal(t, fmt.Sprint(valueOf(c.Boundary.FeasibleMax)), fmt.Sprint(aLo), "label: exact")
+				assert.Equal(t, fmt.Sprint(valueOf(c.Boundary.InfeasibleMin)), fmt.Sprint(aHi), "label: exact")
 			}
 			assert.False(t, a.NonMonotone)
 			if _, ok := planner.(plan.Monotonic); ok {

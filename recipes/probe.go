@@ -28,7 +28,7 @@ type Probe struct {
 // planner sees. It fills in Readings and Observed, and returns the doubts about
 // the numbers.
 func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
-	o := plan.Observation{At: p.Step.At, State: plan.Full}
+	o := plan.Observation{At: p.Step.At, Asked: p.Step, State: plan.Full}
 	failed := 0
 	for _, m := range p.Trials {
 		n, _ := m.Stat(loadgen.TagCompleted, "avg")
@@ -46,7 +46,7 @@ func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 	for _, l := range limits {
 		r := sla.Read(l, p.Trials, deciders)
 		p.Readings = append(p.Readings, r)
-		o.Limits = append(o.Limits, plan.Limit{Estimate: plan.Estimate{Value: r.Margin, SE: r.MarginSE}, Pass: r.Pass})
+		o.Margins = append(o.Margins, plan.Margin{Estimate: plan.Estimate{Value: r.Margin, SE: r.MarginSE}, Pass: r.Pass})
 	}
 	for _, g := range objectives {
 		o.Goals = append(o.Goals, plan.Estimate{Value: p.goal(g), SE: sla.SE(p.Trials, g.Metric, g.Stat)})

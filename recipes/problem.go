@@ -47,7 +47,10 @@ func problemOf(pl *Plan, spec *Spec) plan.Problem {
 // plannerOf returns what proposes a run's points.
 func plannerOf(pl *Plan, spec *Spec) plan.Planner {
 	p := pl.planner()
-	if q, ok := p.(plan.Sequential); ok && spec.Precise > 0 {
+	switch q, ok := p.(plan.Sequential); {
+	case ok && spec.Gate != nil:
+		return plan.Gate{}
+	case ok && spec.Precise > 0:
 		return plan.Settled{Sequential: q, Within: spec.Precise}
 	}
 	return p

@@ -2,8 +2,11 @@ package recipes
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
+
+	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
 // ResumeError reports an earlier run that this one cannot go on from, or be
@@ -116,4 +119,20 @@ func (o *Outcome) sameServer(was *Outcome, comparing bool) error {
 		return e
 	}
 	return nil
+}
+
+// RestoreBoundary sets the boundary as a file has it. The file does not say whether lo and
+// hi are the ends of an interval or of a bracket, and at which level; the planner that
+// found them does, asked for its answers to the same probes.
+func (o *Outcome) RestoreBoundary(safe, estimate, lo, hi float64) {
+	o.Boundary = noAnswer()
+	o.Boundary.Safe, o.Boundary.Estimate = safe, estimate
+	if s := o.Plan.Search; s != nil && s.planner() != nil && !(math.IsNaN(lo) && math.IsNaN(hi)) {
+		o.Boundary.Level = s.planner().Answers(problemOf(o.Plan, &o.Spec), observations(o.Probes))[0].Level
+	}
+	if o.Boundary.Level > 0 {
+		o.Boundary.Lo, o.Boundary.Hi = lo, hi
+		return
+	}
+	o.Boundary.Bracket = plan.Bracket{Lo: lo, Hi: hi}
 }

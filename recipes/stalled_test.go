@@ -36,11 +36,11 @@ func TestOneStalledProbe(t *testing.T) {
 							g, tput = g+math.Log(2.5), tput/2.5
 						}
 						n++
-						l := plan.Limit{Estimate: plan.Estimate{Value: g, SE: math.NaN()}, Pass: math.NaN()}
+						l := plan.Margin{Estimate: plan.Estimate{Value: g, SE: math.NaN()}, Pass: math.NaN()}
 						if known {
 							l.SE = sigma
 						}
-						return plan.Observation{At: step.At, Limits: []plan.Limit{l}, Goals: []plan.Estimate{{Value: tput, SE: math.NaN()}}}
+						return plan.Observation{At: step.At, Margins: []plan.Margin{l}, Goals: []plan.Estimate{{Value: tput, SE: math.NaN()}}}
 					})
 					require.NoError(t, err)
 					safe := st.planner.Answers(p, h)[0].Safe

@@ -254,8 +254,8 @@ func TestRunEndsProbesEarly(t *testing.T) {
 		}
 		cut++
 		assert.LessOrEqual(t, p.Requests(), max(p.Load.Requests, 2*p.Load.Concurrency))
-		assert.Equal(t, p.Readings[0].Pass, p.Observed.Limits[0].Pass)
-		assert.Equal(t, p.Readings[0].Holds, p.Observed.Limits[0].Value <= 0)
+		assert.Equal(t, p.Readings[0].Pass, p.Observed.Margins[0].Pass)
+		assert.Equal(t, p.Readings[0].Holds, p.Observed.Margins[0].Value <= 0)
 		if p.Requests() < 300 { // curtailment needs more: the sequential test came to its end
 			certain := p.Readings[0].Pass >= 0.98 || p.Readings[0].Pass <= 0.02
 			assert.True(t, certain, "P(pass) %v after %d requests", p.Readings[0].Pass, p.Requests())

@@ -285,11 +285,11 @@ func (s surface) observe(at []float64, v map[string]float64, exact bool) plan.Ob
 	o := plan.Observation{At: slices.Clone(at)}
 	for _, f := range s.Filters {
 		value, ok := v[f.key()]
-		l := plan.Limit{Estimate: plan.Estimate{Value: math.NaN(), SE: se}, Pass: math.NaN()}
+		l := plan.Margin{Estimate: plan.Estimate{Value: math.NaN(), SE: se}, Pass: math.NaN()}
 		if ok && !math.IsNaN(value) {
 			l.Value = f.margin(value)
 		}
-		o.Limits = append(o.Limits, l)
+		o.Margins = append(o.Margins, l)
 	}
 	o.Goals = []plan.Estimate{{Value: v[s.Objective.Metric+"."+s.Objective.Stat], SE: se}}
 	return o
@@ -319,7 +319,9 @@ func search(planner plan.Planner, p plan.Problem, probe func(plan.Step) plan.Obs
 		if d := p.Dims[0]; len(step.At) != 1 || step.At[0] < d.Lo || step.At[0] > d.Hi || d.Int && step.At[0] != math.Trunc(step.At[0]) {
 			return h, "", fmt.Errorf("step %d is out of bounds: %v", len(h), step.At)
 		}
-		h = append(h, probe(step))
+		o := probe(step)
+		o.Asked = step
+		h = append(h, o)
 	}
 	return h, "", errors.New("the search does not end")
 }
@@ -421,7 +423,7 @@ func (s surface) chosen(a plan.Answer, h []plan.Observation) (int, bool) {
 	best, at := math.NaN(), math.NaN()
 	for _, o := range h {
 		ok := o.State == plan.Full && len(o.Goals) > 0 && !math.IsNaN(o.Goals[0].Value) && o.At[0] <= a.Safe &&
-			!slices.ContainsFunc(o.Limits, func(l plan.Limit) bool { return !(l.Value <= 0) })
+			!slices.ContainsFunc(o.Margins, func(l plan.Margin) bool { return !(l.Value <= 0) })
 		if ok && (math.IsNaN(best) || s.better(o.Goals[0].Value, best)) {
 			best, at = o.Goals[0].Value, o.At[0]
 		}

@@ -105,7 +105,7 @@ func replayed(t *testing.T, points ...float64) *recipes.Outcome {
 	plan, err := fixed.Expand(recipes.Inputs{TTFT: new(200.0)})
 	require.NoError(t, err)
 	o.Plan.Scenarios, o.Plan.Search = nil, plan.Search
-	o.Boundary.Safe, o.Boundary.Lo, o.Boundary.Hi = 64, 64, 66
+	o.Boundary.Safe, o.Boundary.Bracket.Lo, o.Boundary.Bracket.Hi = 64, 64, 66
 	for i := range o.Probes {
 		if o.Probes[i].Step.At[0] == 64 {
 			o.Best = recipes.Best{Load: o.Probes[i].Load, Probe: i, Found: true}

@@ -64,8 +64,8 @@ func (f *finding) tiers() {
 		if !math.IsNaN(a.Safe) {
 			text = "met up to concurrency " + value(a.Safe, "")
 		}
-		if !math.IsNaN(a.Hi) {
-			text += ", missed at " + value(a.Hi, "")
+		if _, hi := a.Ends(); !math.IsNaN(hi) {
+			text += ", missed at " + value(hi, "")
 		}
 		var limits []string
 		for _, k := range t.Limits {
@@ -235,7 +235,7 @@ func Shown(o *recipes.Outcome) *recipes.Probe {
 	best, least := 0, math.Inf(1)
 	for i := range o.Probes {
 		worst := math.Inf(-1)
-		for _, l := range o.Probes[i].Observed.Limits {
+		for _, l := range o.Probes[i].Observed.Margins {
 			if !math.IsNaN(l.Value) {
 				worst = max(worst, l.Value)
 			}
@@ -336,12 +336,13 @@ func (f *finding) best() {
 // missed.
 func (f *finding) next() string {
 	o := f.o
-	if o.Plan.Search == nil || math.IsNaN(o.Boundary.Hi) {
+	_, hi := o.Boundary.Ends()
+	if o.Plan.Search == nil || math.IsNaN(hi) {
 		return ""
 	}
 	for i := len(o.Probes) - 1; i >= 0; i-- {
 		p := &o.Probes[i]
-		if p.Step.At[0] != o.Boundary.Hi {
+		if p.Step.At[0] != hi {
 			continue
 		}
 		if broken := missedLimits(p, true); broken != "" {

@@ -96,8 +96,8 @@ func (f *finding) gate() {
 func (f *finding) floor(g *recipes.Gate) {
 	at := f.o.AtFloor()
 	was := digits(g.Was)
-	if finite(g.Lo) && finite(g.Hi) {
-		was += fmt.Sprintf(" (95%% CI [%s, %s])", digits(g.Lo), digits(g.Hi))
+	if g.Level > 0 && finite(g.Lo) && finite(g.Hi) {
+		was += fmt.Sprintf(" (%s CI [%s, %s])", part(g.Level), digits(g.Lo), digits(g.Hi))
 	}
 	text := fmt.Sprintf("gate: the boundary was %s in %s; with %s to lose, the limits must hold at %s: P %s after %s there",
 		was, g.With, part(g.Tolerance), digits(at.At), probability(at.Pass), plural(at.Visits, "probe"))

@@ -50,7 +50,8 @@ func History(w io.Writer, o *recipes.Outcome) error {
 
 func tierOf(o *recipes.Outcome, i int) tierResult {
 	t, a := o.Plan.Tiers[i], o.Tiers[i]
-	r := tierResult{Label: t.Label, Safe: num(a.Safe), Estimate: num(a.Estimate), CI: loHi{num(a.Lo), num(a.Hi)}, Reason: a.Reason}
+	lo, hi := a.Ends()
+	r := tierResult{Label: t.Label, Safe: num(a.Safe), Estimate: num(a.Estimate), CI: loHi{num(lo), num(hi)}, Reason: a.Reason}
 	for _, k := range t.Limits {
 		r.Filters = append(r.Filters, filterOf(o.Plan.Limits[k]))
 	}
@@ -118,7 +119,7 @@ func iterationOf(o *recipes.Outcome, i int) iteration {
 		it.Objectives = append(it.Objectives, num(g.Value))
 	}
 	for k, r := range p.Readings {
-		it.Observations = append(it.Observations, reading{filterOf(r.Limit), num(r.Value), num(r.Adjusted), num(p.Observed.Limits[k].Value), r.Exceeded, r.Of, r.Holds, num(r.Pass)})
+		it.Observations = append(it.Observations, reading{filterOf(r.Limit), num(r.Value), num(r.Adjusted), num(p.Observed.Margins[k].Value), r.Exceeded, r.Of, r.Holds, num(r.Pass)})
 	}
 	for _, k := range keptStats {
 		if v, ok := p.Stat(k.tag, k.stat); ok {
@@ -208,7 +209,7 @@ func observationOf(p *recipes.Probe) observation {
 	for _, x := range s.At {
 		o.At = append(o.At, num(x))
 	}
-	for _, l := range s.Limits {
+	for _, l := range s.Margins {
 		o.Limits = append(o.Limits, marginSeen{estimate{num(l.Value), num(l.SE)}, num(l.Pass)})
 	}
 	for _, g := range s.Goals {
@@ -238,7 +239,8 @@ func boundaryOf(o *recipes.Outcome) *boundary {
 	}
 	a := o.Boundary
 	b := &boundary{Path: o.Plan.Search.Space[0].Path, Safe: num(a.Safe), Estimate: num(a.Estimate)}
-	b.CI.Lo, b.CI.Hi = num(a.Lo), num(a.Hi)
+	lo, hi := a.Ends()
+	b.CI = loHi{num(lo), num(hi)}
 	for i := range o.Probes {
 		p := &o.Probes[i]
 		x := p.Step.At[0]

@@ -78,10 +78,10 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 		}
 		o.Probes = append(o.Probes, p)
 	}
-	o.Boundary.Safe, o.Boundary.Estimate = math.NaN(), math.NaN()
+	nan := math.NaN()
+	o.RestoreBoundary(nan, nan, nan, nan)
 	if b := h.Boundary; b != nil {
-		o.Boundary.Safe, o.Boundary.Estimate = float64(b.Safe), float64(b.Estimate)
-		o.Boundary.Lo, o.Boundary.Hi = float64(b.CI.Lo), float64(b.CI.Hi)
+		o.RestoreBoundary(float64(b.Safe), float64(b.Estimate), float64(b.CI.Lo), float64(b.CI.Hi))
 	}
 	return o, nil
 }
@@ -135,15 +135,15 @@ func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 		}
 	}
 	o := &p.Observed
-	o.At, o.Requests = at, seen.Requests
-	o.Limits = slices.Grow(o.Limits, limits)[:limits]
+	o.At, o.Asked, o.Requests = at, p.Step, seen.Requests
+	o.Margins = slices.Grow(o.Margins, limits)[:limits]
 	for k, r := range it.Observations {
 		p.Readings = append(p.Readings, sla.Reading{
 			Limit: r.limit(), Value: float64(r.Observed), Adjusted: float64(r.Adjusted), Lo: math.NaN(), Hi: math.NaN(),
 			Exceeded: r.Exceeded, Of: r.Of, Holds: r.Holds, Pass: float64(r.Pass),
 		})
 		m := seen.Limits[k]
-		o.Limits[k].Value, o.Limits[k].SE, o.Limits[k].Pass = float64(m.Value), float64(m.SE), float64(m.Pass)
+		o.Margins[k].Value, o.Margins[k].SE, o.Margins[k].Pass = float64(m.Value), float64(m.SE), float64(m.Pass)
 	}
 	o.Goals = slices.Grow(o.Goals, len(seen.Goals))[:len(seen.Goals)]
 	for k, g := range seen.Goals {

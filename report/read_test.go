@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -86,6 +87,30 @@ func TestResume(t *testing.T) {
 				assert.Equal(t, whole.Boundary.Safe, out.Boundary.Safe)
 				assert.Equal(t, whole.Reason, out.Reason)
 				assert.Equal(t, whole.Verdict, out.Verdict)
+			}
+		})
+	}
+}
+
+// A file has the ends of an interval and those of a bracket in one place; reading it back
+// tells them apart.
+func TestReadBoundary(t *testing.T) {
+	r, err := recipes.Lookup("max-throughput-ttft-sla")
+	require.NoError(t, err)
+	for style, level := range map[recipes.Style]float64{
+		recipes.Monotonic: 0, recipes.SmoothIsotonic: 0.95, recipes.Sequential: 0.95, recipes.BO: 0.90, recipes.Optuna: 0.90,
+	} {
+		t.Run(string(style), func(t *testing.T) {
+			out, err := recipes.Run(t.Context(), r, spec(&noisy{visits: map[int]int{}}, style))
+			require.NoError(t, err)
+			assert.Equal(t, level, out.Boundary.Level)
+			var file bytes.Buffer
+			require.NoError(t, report.History(&file, out))
+			back, err := report.ReadHistory(&file)
+			require.NoError(t, err)
+			assert.Equal(t, fmt.Sprint(out.Boundary.Interval, out.Boundary.Bracket), fmt.Sprint(back.Boundary.Interval, back.Boundary.Bracket))
+			for i, p := range back.Probes {
+				assert.Equal(t, out.Probes[i].Step, p.Observed.Asked, "the step is read back, too")
 			}
 		})
 	}

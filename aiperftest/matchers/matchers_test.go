@@ -35,7 +35,7 @@ func probe(c int, v float64) recipes.Probe {
 	if math.Abs(v/ttft.Threshold-1) < 0.008 {
 		pass = 0.5
 	}
-	g := plan.Limit{Estimate: plan.Estimate{Value: math.Log(v / ttft.Threshold), SE: 0.01}, Pass: pass}
+	g := plan.Margin{Estimate: plan.Estimate{Value: math.Log(v / ttft.Threshold), SE: 0.01}, Pass: pass}
 	metrics := map[string]loadgen.Metric{
 		loadgen.TagTTFT:      {Unit: "ms", Stats: map[string]float64{"avg": v / 1.2, "p95": v}},
 		loadgen.TagTokenRate: {Unit: "tokens/sec", Stats: map[string]float64{"avg": 100.25 * float64(c)}},
@@ -47,7 +47,7 @@ func probe(c int, v float64) recipes.Probe {
 		Step: plan.Step{At: []float64{float64(c)}, Size: 1, Reason: "doubling"},
 		Load: loadgen.Load{Concurrency: c}, Trials: []*loadgen.Measurement{{Metrics: metrics}},
 		Readings: []sla.Reading{{Limit: ttft, Value: v, Adjusted: v, Lo: v * 0.98, Hi: v * 1.02, Holds: v < ttft.Threshold, Pass: pass, Of: 300}},
-		Observed: plan.Observation{At: []float64{float64(c)}, Limits: []plan.Limit{g}, Requests: 300},
+		Observed: plan.Observation{At: []float64{float64(c)}, Margins: []plan.Margin{g}, Requests: 300},
 		Wall:     2 * time.Second,
 	}
 }
@@ -61,13 +61,13 @@ func outcome(t *testing.T, v recipes.Verdict, probes ...recipes.Probe) *recipes.
 	require.NoError(t, err)
 	nan := math.NaN()
 	o := &recipes.Outcome{Recipe: r, Plan: p, Spec: recipes.Spec{Inputs: in, Confidence: 0.98, Trials: 1}, Verdict: v, Probes: probes,
-		Reason: "monotonic_precision_reached", Boundary: plan.Answer{Safe: nan, Estimate: nan, Lo: nan, Hi: nan}, Wall: 4 * time.Second}
+		Reason: "monotonic_precision_reached", Boundary: plan.Answer{Safe: nan, Estimate: nan, Bracket: plan.Bracket{Lo: nan, Hi: nan}}, Wall: 4 * time.Second}
 	for i, p := range probes {
 		if p.Readings[0].Holds && v == recipes.Met {
 			o.Best = recipes.Best{Load: p.Load, Probe: i, Found: true}
 			o.Boundary.Safe = p.Step.At[0]
-		} else if math.IsNaN(o.Boundary.Hi) {
-			o.Boundary.Hi = p.Step.At[0]
+		} else if math.IsNaN(o.Boundary.Bracket.Hi) {
+			o.Boundary.Bracket.Hi = p.Step.At[0]
 		}
 	}
 	return o

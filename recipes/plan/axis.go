@@ -2,21 +2,27 @@ package plan
 
 import "math"
 
-// axis is the arithmetic of one searched dimension: legal values, steps up and
-// points inside a bracket.
+// axis is the arithmetic of one searched dimension: legal values, steps up and points
+// inside a bracket.
 type axis struct{ Dim }
 
-// only returns the axis of a problem of one dimension with sound bounds.
-func only(p Problem) (axis, bool) {
+// axisOf returns the axis of a problem of one dimension, its bounds moved inwards to
+// legal values; the zero axis of any other.
+func axisOf(p Problem) axis {
 	if len(p.Dims) != 1 {
-		return axis{}, false
+		return axis{}
 	}
 	d := p.Dims[0]
 	if d.Int {
 		d.Lo, d.Hi = math.Ceil(d.Lo), math.Floor(d.Hi)
 	}
-	ok := d.Lo <= d.Hi && !math.IsInf(d.Lo, 0) && !math.IsInf(d.Hi, 0)
-	return axis{d}, ok
+	return axis{d}
+}
+
+// single reports whether the problem has one dimension, with bounds that enclose
+// something.
+func (v view) single() bool {
+	return len(v.Dims) == 1 && v.Lo <= v.Hi && !math.IsInf(v.Lo, 0) && !math.IsInf(v.Hi, 0)
 }
 
 // clamp returns the legal value nearest to x.
@@ -35,12 +41,13 @@ func (a axis) clampDown(x float64) float64 {
 	return max(a.Lo, min(a.Hi, x))
 }
 
-// A boundary whose 95 % interval is wider than ± this, in ln x, is not known.
+// knownWidth is half of the widest 95% interval, in ln x, of which a boundary still
+// counts as known: ±10%.
 const knownWidth = 0.1
 
-// identifies reports whether a 95 % interval tells the boundary to ±10 %, or to two
-// neighbouring values. Where it does not, factor is how many times as many
-// requests a probe would: standard errors fall with their root.
+// identifies reports whether a 95% interval tells the boundary to ±10%, or to two
+// neighbouring values. Where it does not, factor is how many times as many requests a
+// probe would: standard errors fall with their root.
 func (a axis) identifies(lo, hi float64) (ok bool, factor float64) {
 	half := halfWidth(lo, hi)
 	if half <= knownWidth || a.Int && hi-lo <= 2 {
@@ -52,13 +59,12 @@ func (a axis) identifies(lo, hi float64) (ok bool, factor float64) {
 // halfWidth is half an interval, in ln x.
 func halfWidth(lo, hi float64) float64 { return math.Log(hi/lo) / 2 }
 
-// up returns x times factor, at least one legal step above x and at most the
-// upper bound. From zero and below, where a factor leads nowhere, it takes a
-// hundredth of the range.
+// up returns x times factor, at least one legal step above x and at most the upper bound.
+// From zero and below, where a factor leads nowhere, it takes a hundredth of the range.
 func (a axis) up(x, factor float64) float64 {
 	y := x * factor
 	if y <= x {
-		y = x + (a.Hi-a.Lo)/100
+		y = x + (a.Hi-a.Lo)/100 // no curve is known there to choose a step by
 	}
 	if a.Int {
 		y = max(math.RoundToEven(y), x+1)
@@ -66,8 +72,9 @@ func (a axis) up(x, factor float64) float64 {
 	return min(y, a.Hi)
 }
 
-// narrow reports whether nothing worth probing lies between lo and hi: whole
-// numbers that are neighbours, or a gap below precision × hi.
+// narrow reports whether nothing worth probing lies between lo and hi: whole numbers that
+// are neighbours, or a gap below precision × hi. Real numbers are neighbours, too, within
+// 1e-12 of the range, where rounding decides.
 func (a axis) narrow(lo, hi, precision float64) bool {
 	gap := hi - lo
 	if a.Int && gap <= 1 {
@@ -83,13 +90,13 @@ func (a axis) inside(x, lo, hi float64) (y float64, ok bool) {
 		x = max(lo+1, min(hi-1, x))
 		return x, x > lo && x < hi
 	}
-	margin := (hi - lo) / 64
-	x = max(lo+margin, min(hi-margin, x))
+	room := (hi - lo) / 64 // nearer to an end a probe would say what is known already
+	x = max(lo+room, min(hi-room, x))
 	return x, x > lo && x < hi
 }
 
-// half returns the middle of a bracket, as AIPerf bisects it: lo + ⌊gap/2⌋ for
-// whole numbers.
+// half returns the middle of a bracket, as AIPerf bisects it: lo + ⌊gap/2⌋ for whole
+// numbers.
 func (a axis) half(lo, hi float64) (float64, bool) {
 	m := lo + (hi-lo)/2
 	if a.Int {

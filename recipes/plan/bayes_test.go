@@ -12,6 +12,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/halton"
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
 )
 
 // modelStyles are the planners that these tests drive.
@@ -37,7 +40,7 @@ func run(t testing.TB, planner Planner, p Problem, probe func(Step) Observation)
 			require.Equal(t, fmt.Sprint(step), fmt.Sprint(planner.Next(p, h)), "same history, another step")
 		}
 		require.NotEmpty(t, step.Reason, "a step without a reason")
-		require.Len(t, planner.Answers(p, h), len(tiers(p, h)))
+		require.Len(t, planner.Answers(p, h), len(viewsOf(p, h)))
 		if step.Done {
 			require.Nil(t, step.At)
 			return h, step.Reason
@@ -54,17 +57,17 @@ func run(t testing.TB, planner Planner, p Problem, probe func(Step) Observation)
 		key := fmt.Sprint(step.At)
 		said := 0
 		for _, o := range h {
-			if says(o) && fmt.Sprint(o.At) == key {
+			if o.says() && fmt.Sprint(o.At) == key {
 				said++
 			}
 		}
-		if said > 0 && says(h[len(h)-1]) { // a probe that said nothing is repeated as it was
+		if said > 0 && h[len(h)-1].says() { // a probe that said nothing is repeated as it was
 			require.Greater(t, step.Size, 1.0, "a repeat that adds nothing at %v", step.At)
 			require.Less(t, said, maxVisits, "visit %d of %v", said+1, step.At)
 		}
 		visits[key]++
 		o := probe(step)
-		o.At = slices.Clone(step.At)
+		o.At, o.Asked = slices.Clone(step.At), step
 		h = append(h, o)
 	}
 	require.Failf(t, "the search does not end", "after %d steps: %v", most, visits)
@@ -84,7 +87,7 @@ func oneDim(lo, hi float64) Problem {
 func measured(margins, goals []float64) Observation {
 	o := Observation{Requests: 1000}
 	for _, g := range margins {
-		o.Limits = append(o.Limits, Limit{Estimate: Estimate{Value: g, SE: math.NaN()}, Pass: math.NaN()})
+		o.Margins = append(o.Margins, Margin{Estimate: Estimate{Value: g, SE: math.NaN()}, Pass: math.NaN()})
 	}
 	for _, v := range goals {
 		o.Goals = append(o.Goals, Estimate{Value: v, SE: math.NaN()})
@@ -122,6 +125,8 @@ func TestModelStylesEnds(t *testing.T) {
 	flat := func(g float64) func(Step) Observation {
 		return func(s Step) Observation { return measured([]float64{g}, []float64{10 * s.At[0]}) }
 	}
+	always := func(o Observation) func(Step) Observation { return func(Step) Observation { return o } }
+	nothing := measured([]float64{math.NaN()}, []float64{math.NaN()})
 	rows := []struct {
 		name   string // the reason it is a case
 		p      Problem
@@ -135,10 +140,10 @@ func TestModelStylesEnds(t *testing.T) {
 		{"a range of one passing point", oneDim(7, 7), flat(-2), noFailure, 7, 3},
 		{"a range of one failing point", oneDim(7, 7), flat(2), noPass, math.NaN(), 3},
 		{"a range of two points, boundary between", oneDim(7, 8), boundaryAt(7), exhausted, 7, 4},
-		{"every request fails everywhere", oneDim(1, 1000), func(Step) Observation { return Observation{State: Failed} }, noPass, math.NaN(), 6},
-		{"the metric is missing everywhere", oneDim(1, 1000), func(Step) Observation { return measured([]float64{math.NaN()}, []float64{math.NaN()}) }, noPass, math.NaN(), 6},
-		{"the point is never measured", oneDim(1, 1000), func(Step) Observation { return Observation{State: Unmeasured} }, reasonUnmeasured, math.NaN(), 2},
-		{"the client is the bottleneck", oneDim(1, 1000), func(Step) Observation { return Observation{State: Untrusted} }, reasonUntrusted, math.NaN(), 2},
+		{"every request fails everywhere", oneDim(1, 1000), always(Observation{State: Failed}), noPass, math.NaN(), 6},
+		{"the metric is missing everywhere", oneDim(1, 1000), always(nothing), noPass, math.NaN(), 6},
+		{"the point is never measured", oneDim(1, 1000), always(Observation{State: Unmeasured}), reasonUnmeasured, math.NaN(), 2},
+		{"the client is the bottleneck", oneDim(1, 1000), always(Observation{State: Untrusted}), reasonUntrusted, math.NaN(), 2},
 		{"no errors at all: a margin of −∞", oneDim(1, 1000), flat(math.Inf(-1)), noFailure, 1000, 12},
 	}
 	for _, row := range rows {
@@ -164,7 +169,10 @@ func TestModelStylesCrash(t *testing.T) {
 	lost := map[string]Observation{
 		"crash":   {State: Failed},
 		"missing": measured([]float64{math.NaN()}, []float64{math.NaN()}),
-		"NaN":     {Limits: []Limit{{Estimate: Estimate{Value: math.NaN(), SE: math.NaN()}, Pass: math.NaN()}}, Goals: []Estimate{{Value: math.NaN()}}},
+		"NaN": {
+			Margins: []Margin{{Estimate: Estimate{Value: math.NaN(), SE: math.NaN()}, Pass: math.NaN()}},
+			Goals:   []Estimate{{Value: math.NaN()}},
+		},
 	}
 	for name, planner := range modelStyles {
 		for what, o := range lost {
@@ -218,12 +226,12 @@ func TestModelStylesConfirm(t *testing.T) {
 					se := 0.05 / math.Sqrt(s.Size)
 					g := 1.5*math.Log(s.At[0]/200.5) + se*rng.NormFloat64()
 					o := measured([]float64{g}, []float64{s.At[0]})
-					o.Limits[0].SE, o.Limits[0].Pass = se, normalCDF(-g/se)
+					o.Margins[0].SE, o.Margins[0].Pass = se, normal.CDF(-g/se)
 					return o
 				})
 				a := planner.Answers(p, h)[0]
 				require.False(t, math.IsNaN(a.Safe), reason)
-				b := read(p, h, []int{0}, noiseEstimate)
+				b := viewsOf(p, h)[0].read(noiseEstimate)
 				for _, point := range b.points {
 					if point.x == a.Safe {
 						assert.GreaterOrEqual(t, point.pass, DefaultConfidence)
@@ -245,15 +253,15 @@ func TestSignalsFeasibleOnly(t *testing.T) {
 		o := measured([]float64{math.Log(c / 500)}, []float64{c})
 		o.At = []float64{c}
 		h = append(h, o)
-		s := look(p, h, []int{0})
-		assert.Empty(t, Bayes{}.settings(p).signal(s, h), "after %d", i+1)
+		s := newStudy(viewsOf(p, h)[0])
+		assert.Empty(t, Bayes{}.settings().signal(s), "after %d", i+1)
 	}
 	stale := measured([]float64{-1}, []float64{1})
 	for c := range 10 {
 		stale.At = []float64{float64(c + 1)}
 		h = append(h, stale)
 	}
-	assert.Equal(t, ReasonPatience, Bayes{}.settings(p).signal(look(p, h, []int{0}), h))
+	assert.Equal(t, ReasonPatience, Bayes{}.settings().signal(newStudy(viewsOf(p, h)[0])))
 }
 
 // Two whole dimensions: the optimum inside, the limit cuts it.
@@ -274,7 +282,7 @@ func TestModelStylesTwoDimensions(t *testing.T) {
 			})
 			best := 0.0
 			for _, o := range h {
-				if o.Limits[0].Value <= 0 {
+				if o.Margins[0].Value <= 0 {
 					best = max(best, o.Goals[0].Value)
 				}
 			}
@@ -396,13 +404,13 @@ func TestModelStylesSeveralGoals(t *testing.T) {
 			for _, o := range h {
 				points = append(points, values(o.At))
 			}
-			return Hypervolume(p.Goals, reference, points)
+			return directions(p.Goals).Volume(reference, points)
 		}
 		for name, planner := range modelStyles {
 			t.Run(fmt.Sprintf("%s/%d goals", name, n), func(t *testing.T) {
 				h, reason := run(t, planner, p, func(s Step) Observation { return measured(nil, values(s.At)) })
 				var spread []Observation
-				for _, q := range quasiRandom(len(h), 2, 77) {
+				for _, q := range halton.Points(len(h), 2, 77) {
 					spread = append(spread, Observation{At: q})
 				}
 				t.Logf("%s: %d probes, volume %.4f, quasi-random %.4f", reason, len(h), volume(h), volume(spread))
@@ -440,20 +448,20 @@ func chaos(seed uint64) (Problem, func(Step) Observation) {
 			o.State = State(rng.IntN(5))
 		}
 		for range limits {
-			l := Limit{Estimate: Estimate{Value: number(rng.NormFloat64() + bias), SE: number(0.1)}, Pass: math.NaN()}
+			l := Margin{Estimate: Estimate{Value: number(rng.NormFloat64() + bias), SE: number(0.1)}, Pass: math.NaN()}
 			if rng.IntN(2) == 0 {
 				l.Pass = rng.Float64()
 			}
 			if rng.IntN(2) == 0 {
 				l.SE = math.NaN()
 			}
-			o.Limits = append(o.Limits, l)
+			o.Margins = append(o.Margins, l)
 		}
 		for range p.Goals {
 			o.Goals = append(o.Goals, Estimate{Value: number(100 * rng.NormFloat64()), SE: number(1)})
 		}
 		if rng.IntN(10) == 0 {
-			o.Limits, o.Goals = nil, nil
+			o.Margins, o.Goals = nil, nil
 		}
 		return o
 	}
@@ -492,7 +500,8 @@ func sixty() (Problem, []Observation) {
 		c := math.Round(math.Exp(math.Log(1000) * float64(i) / 59))
 		c = max(c, float64(i+1))
 		g := 1.5 * math.Log(c/200)
-		o := measured([]float64{g + 0.05*rng.NormFloat64(), g - 0.3 + 0.05*rng.NormFloat64(), g - 0.5 + 0.05*rng.NormFloat64()}, []float64{100 * c / (1 + c/500) * (1 + 0.02*rng.NormFloat64())})
+		gs := []float64{g + 0.05*rng.NormFloat64(), g - 0.3 + 0.05*rng.NormFloat64(), g - 0.5 + 0.05*rng.NormFloat64()}
+		o := measured(gs, []float64{100 * c / (1 + c/500) * (1 + 0.02*rng.NormFloat64())})
 		o.At = []float64{c}
 		h = append(h, o)
 	}
@@ -502,7 +511,9 @@ func sixty() (Problem, []Observation) {
 func BenchmarkSuggestion60(b *testing.B) {
 	p, h := sixty()
 	p.Budget = 1000
-	planners := map[string]Planner{"bayes": Bayes{Patience: 1000}, "tpe": Optuna{Patience: 1000}, "gp": Optuna{Sampler: "gp", Patience: 1000}}
+	planners := map[string]Planner{
+		"bayes": Bayes{Patience: 1000}, "tpe": Optuna{Patience: 1000}, "gp": Optuna{Sampler: "gp", Patience: 1000},
+	}
 	for name, planner := range planners {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
@@ -523,14 +534,18 @@ func BenchmarkSuggestionFront60(b *testing.B) {
 			p.Goals = append(p.Goals, Goal{Maximize: k == 0, Reference: math.NaN()})
 		}
 		var h []Observation
-		for _, q := range quasiRandom(60, 3, 5) {
+		for _, q := range halton.Points(60, 3, 5) {
 			o := measured([]float64{q[0] + q[1] - 1.2}, []float64{q[0] + q[2], q[0]*q[0] + q[1], 1 - q[1] + q[2]}[:goals])
 			o.At = q
 			h = append(h, o)
 		}
 		for _, name := range []string{"bayes", "tpe", "gp"} {
 			b.Run(fmt.Sprintf("%s/%d goals", name, goals), func(b *testing.B) {
-				planners := map[string]Planner{"bayes": Bayes{Patience: 1000, Window: 1000}, "tpe": Optuna{Patience: 1000, Window: 1000}, "gp": Optuna{Sampler: "gp", Patience: 1000, Window: 1000}}
+				planners := map[string]Planner{
+					"bayes": Bayes{Patience: 1000, Window: 1000},
+					"tpe":   Optuna{Patience: 1000, Window: 1000},
+					"gp":    Optuna{Sampler: "gp", Patience: 1000, Window: 1000},
+				}
 				for b.Loop() {
 					require.False(b, planners[name].Next(p, h).Done)
 				}

@@ -24,7 +24,7 @@ func concurrency(lo, hi float64) Problem {
 func margins(x, se float64, gs ...float64) Observation {
 	o := Observation{At: []float64{x}}
 	for _, g := range gs {
-		o.Limits = append(o.Limits, Limit{Estimate: Estimate{Value: g, SE: se}, Pass: unknown})
+		o.Margins = append(o.Margins, Margin{Estimate: Estimate{Value: g, SE: se}, Pass: unknown})
 	}
 	return o
 }
@@ -52,12 +52,14 @@ func drive(t testing.TB, planner Planner, p Problem, probe func(Step) Observatio
 		require.True(t, s.Size >= 0 && s.Size <= 4, "size %v", s.Size)
 		visits := 0
 		for _, o := range h {
-			if slices.Equal(o.At, s.At) && says(o) {
+			if slices.Equal(o.At, s.At) && o.says() {
 				visits++
 			}
 		}
 		require.LessOrEqual(t, visits, maxVisits, "%v again after %d visits", x, visits)
-		h = append(h, probe(s))
+		o := probe(s)
+		o.Asked = s
+		h = append(h, o)
 	}
 	require.Fail(t, "the search does not end")
 	return nil, ""
@@ -109,7 +111,8 @@ func TestEnds(t *testing.T) {
 		{"nothing passes: a second probe of the lowest point says so", 1, 1000, step(0, -1, 1),
 			map[string]string{"monotonic": monotonicNoPass, "smooth_isotonic": smoothNoPass, "multi_tier": tiersConverged}, unknown, 2},
 		{"nothing passes, but just not: asked again before giving up", 1, 1000, step(0, -1, 0.001),
-			map[string]string{"monotonic": monotonicNoPass, "smooth_isotonic": smoothNoPass, "multi_tier": tiersConverged}, unknown, maxVisits},
+			map[string]string{"monotonic": monotonicNoPass, "smooth_isotonic": smoothNoPass, "multi_tier": tiersConverged},
+			unknown, maxVisits},
 		{"everything passes", 1, 1000, step(1000, -3, 1),
 			map[string]string{"monotonic": monotonicNoFailure, "smooth_isotonic": smoothNoFailure, "multi_tier": tiersConverged}, 1000, 11},
 		{"one point, which passes", 7, 7, step(7, -1, 1),
@@ -121,7 +124,8 @@ func TestEnds(t *testing.T) {
 		{"the metric is never there: never passes", 1, 1000, always(margins(1, unknown, unknown)),
 			map[string]string{"monotonic": monotonicNoPass, "smooth_isotonic": smoothNoPass, "multi_tier": tiersConverged}, unknown, 1},
 		{"the server cannot be reached: once more, then the end", 1, 1000, always(Observation{State: Unmeasured}),
-			map[string]string{"monotonic": reasonUnmeasured, "smooth_isotonic": reasonUnmeasured, "multi_tier": reasonUnmeasured}, unknown, 2},
+			map[string]string{"monotonic": reasonUnmeasured, "smooth_isotonic": reasonUnmeasured, "multi_tier": reasonUnmeasured},
+			unknown, 2},
 		{"the client is the limit: nothing is said of the server", 1, 1000, always(with(margins(1, unknown, -1), Untrusted)),
 			map[string]string{"monotonic": reasonUntrusted, "smooth_isotonic": reasonUntrusted, "multi_tier": reasonUntrusted}, unknown, 2},
 	}
@@ -185,7 +189,7 @@ func TestBudget(t *testing.T) {
 		p.Budget = 4
 		h, reason := drive(t, planner, p, line(900, 1.5))
 		assert.Len(t, h, 4, name)
-		assert.Equal(t, maxIterations, reason, name)
+		assert.Equal(t, ReasonMaxIterations, reason, name)
 		assert.Equal(t, h[3].At[0], planner.Answers(p, h)[0].Safe, name)
 	}
 }
@@ -193,7 +197,9 @@ func TestBudget(t *testing.T) {
 // Real-valued dimensions, and ranges that start elsewhere.
 func TestRanges(t *testing.T) {
 	for name, planner := range searchers {
-		for _, d := range []Dim{{Lo: 0.5, Hi: 200}, {Lo: 0, Hi: 50}, {Lo: 10, Hi: 40, Int: true}, {Lo: 3, Hi: 4, Int: true}, {Lo: 1, Hi: 1 << 20, Int: true}} {
+		for _, d := range []Dim{
+			{Lo: 0.5, Hi: 200}, {Lo: 0, Hi: 50}, {Lo: 10, Hi: 40, Int: true}, {Lo: 3, Hi: 4, Int: true}, {Lo: 1, Hi: 1 << 20, Int: true},
+		} {
 			p := Problem{Dims: []Dim{d}, Budget: 40}
 			b := d.Lo + 0.37*(d.Hi-d.Lo)
 			h, reason := drive(t, planner, p, func(s Step) Observation { return margins(s.At[0], 0, s.At[0]-b) })
@@ -216,20 +222,22 @@ func script(rng *rand.Rand, limits int) func(Step) Observation {
 	return func(s Step) Observation {
 		o := Observation{At: slices.Clone(s.At), Requests: rng.IntN(3) * 100}
 		for range limits {
-			l := Limit{Estimate: Estimate{Value: 1.5*math.Log(max(s.At[0], 1e-3)/b) + sigma*rng.NormFloat64(), SE: []float64{unknown, 0, sigma}[rng.IntN(3)]}, Pass: unknown}
+			l := Margin{Pass: unknown}
+			l.Value = 1.5*math.Log(max(s.At[0], 1e-3)/b) + sigma*rng.NormFloat64()
+			l.SE = []float64{unknown, 0, sigma}[rng.IntN(3)]
 			if rng.Float64() < 0.2 {
 				l.Pass = rng.Float64()
 			}
 			if rng.Float64() < odd {
 				l.Value = []float64{unknown, math.Inf(1), math.Inf(-1), 0, -l.Value}[rng.IntN(5)]
 			}
-			o.Limits = append(o.Limits, l)
+			o.Margins = append(o.Margins, l)
 		}
 		if rng.Float64() < odd {
 			o.State = State(rng.IntN(5))
 		}
 		if rng.Float64() < odd/4 {
-			o.Limits = o.Limits[:rng.IntN(len(o.Limits)+1)]
+			o.Margins = o.Margins[:rng.IntN(len(o.Margins)+1)]
 		}
 		return o
 	}
@@ -254,7 +262,8 @@ func playScript(t testing.TB, seed uint64) {
 		}
 		for _, a := range as {
 			require.True(t, math.IsNaN(a.Safe) || slices.Contains(points(h), a.Safe), "the answer %v was not probed", a.Safe)
-			require.False(t, a.Lo > a.Hi, "%+v", a)
+			lo, hi := a.Ends()
+			require.False(t, lo > hi, "%+v", a)
 		}
 	}
 	_ = SmoothIsotonic{}.Summary(p, nil)
@@ -282,10 +291,16 @@ func TestList(t *testing.T) {
 		order []float64
 		safe  float64
 	}{
-		{"every point once, in order", []Observation{margins(0, unknown, -1), margins(0, unknown, -0.1), margins(0, unknown, 1)}, []float64{1, 8, 64}, 8},
-		{"a crashed point is a failing point", []Observation{margins(0, unknown, -1), {State: Failed}, margins(0, unknown, -1)}, []float64{1, 8, 64}, 1},
-		{"what could not be measured is tried once more", []Observation{{State: Unmeasured}, margins(0, unknown, -1), margins(0, unknown, -1), margins(0, unknown, -1)}, []float64{1, 1, 8, 64}, 64},
-		{"once only, then the list goes on", []Observation{{State: Unmeasured}, {State: Unmeasured}, margins(0, unknown, -1), margins(0, unknown, 1)}, []float64{1, 1, 8, 64}, 8},
+		{"every point once, in order",
+			[]Observation{margins(0, unknown, -1), margins(0, unknown, -0.1), margins(0, unknown, 1)}, []float64{1, 8, 64}, 8},
+		{"a crashed point is a failing point",
+			[]Observation{margins(0, unknown, -1), {State: Failed}, margins(0, unknown, -1)}, []float64{1, 8, 64}, 1},
+		{"what could not be measured is tried once more",
+			[]Observation{{State: Unmeasured}, margins(0, unknown, -1), margins(0, unknown, -1), margins(0, unknown, -1)},
+			[]float64{1, 1, 8, 64}, 64},
+		{"once only, then the list goes on",
+			[]Observation{{State: Unmeasured}, {State: Unmeasured}, margins(0, unknown, -1), margins(0, unknown, 1)},
+			[]float64{1, 1, 8, 64}, 8},
 	}
 	for _, tt := range tests {
 		t.Run(tt.why, func(t *testing.T) {
@@ -312,7 +327,7 @@ func TestList(t *testing.T) {
 // How the visits of one point combine.
 func TestPooledVerdict(t *testing.T) {
 	pass := func(p float64, requests int) Observation {
-		return Observation{At: []float64{4}, Requests: requests, Limits: []Limit{{Estimate: Estimate{unknown, unknown}, Pass: p}}}
+		return Observation{At: []float64{4}, Requests: requests, Margins: []Margin{{Estimate: Estimate{unknown, unknown}, Pass: p}}}
 	}
 	tests := []struct {
 		why    string
@@ -329,15 +344,18 @@ func TestPooledVerdict(t *testing.T) {
 		{"on the threshold of a limit that allows it", []Observation{margins(4, 0, 0)}, 0.999, 1},
 		{"a missing metric never passes", []Observation{margins(4, 0, unknown)}, 0, 0.02},
 		{"one failed visit is a failure in doubt", []Observation{with(margins(4, 0), Failed)}, 0.02, 0.1},
-		{"two are a failure", []Observation{with(margins(4, 0, -1), Failed), with(margins(4, 0, -1), Failed)}, 0, 0.02},
-		{"a failed visit beside two clean ones is a fault", []Observation{margins(4, 0, -1), with(margins(4, 0, -1), Failed), margins(4, 0, -1)}, 0.98, 1},
+		{"two are a failure",
+			[]Observation{with(margins(4, 0, -1), Failed), with(margins(4, 0, -1), Failed)}, 0, 0.02},
+		{"a failed visit beside two clean ones is a fault",
+			[]Observation{margins(4, 0, -1), with(margins(4, 0, -1), Failed), margins(4, 0, -1)}, 0.98, 1},
 		{"two limits have to hold both", []Observation{margins(4, 0.1, -0.1, -0.1)}, 0.70, 0.71},
-		{"silent visits say nothing", []Observation{margins(4, 0, -1), with(margins(4, 0, 9), Unmeasured), with(margins(4, 0, 9), Untrusted)}, 0.999, 1},
+		{"silent visits say nothing",
+			[]Observation{margins(4, 0, -1), with(margins(4, 0, 9), Unmeasured), with(margins(4, 0, 9), Untrusted)}, 0.999, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.why, func(t *testing.T) {
 			p := concurrency(1, 10)
-			tr := read(p, tt.h, tiers(p, tt.h)[0], noiseEstimate)
+			tr := viewsOf(p, tt.h)[0].read(noiseEstimate)
 			require.Len(t, tr.points, 1)
 			assert.GreaterOrEqual(t, tr.points[0].pass, tt.lo)
 			assert.LessOrEqual(t, tr.points[0].pass, tt.hi)
@@ -348,7 +366,8 @@ func TestPooledVerdict(t *testing.T) {
 func TestPrefix(t *testing.T) {
 	p := concurrency(1, 100)
 	h := []Observation{margins(1, 0, -1), margins(2, 0, -1), margins(4, 0, 0.2), margins(8, 0, -1), margins(16, 0, 1)}
-	for name, planner := range map[string]Planner{"list": List{}, "monotonic": Monotonic{}, "smooth_isotonic": SmoothIsotonic{}, "multi_tier": MultiTier{}} {
+	all := map[string]Planner{"list": List{}, "monotonic": Monotonic{}, "smooth_isotonic": SmoothIsotonic{}, "multi_tier": MultiTier{}}
+	for name, planner := range all {
 		a := planner.Answers(p, h)[0]
 		assert.Equal(t, 2.0, a.Safe, "%s: what passes above a failure is not the boundary", name)
 		assert.True(t, a.NonMonotone, name)
@@ -397,7 +416,7 @@ func TestSummary(t *testing.T) {
 	})
 	s := SmoothIsotonic{}.Summary(p, h)
 	assert.Equal(t, smoothPrecision, reason)
-	assert.Equal(t, Smooth, s.Type)
+	assert.Equal(t, smoothType, s.Type)
 	assert.Equal(t, 1, s.Binding)
 	assert.True(t, s.Identifiable)
 
@@ -411,7 +430,7 @@ func TestSummary(t *testing.T) {
 	})
 	s = SmoothIsotonic{}.Summary(p, h)
 	assert.Equal(t, smoothCliff, reason)
-	assert.Equal(t, Cliff, s.Type)
+	assert.Equal(t, cliffType, s.Type)
 
 	// Noise of 10 % on a slope of 0.2 moves it by 50 % a probe: it cannot be
 	// known, and the interval says so by holding the truth.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
 )
 
 // visitsOf are visits of a gate's floor at 100, with these margins.
@@ -15,9 +17,9 @@ func visitsOf(margins ...float64) (Problem, []Observation) {
 	p.Floor = 99.2
 	var h []Observation
 	for _, g := range margins {
-		o := Observation{At: []float64{100}, Limits: []Limit{{Estimate: Estimate{Value: g, SE: 0.02}, Pass: 0.5}}, Requests: 1000}
+		o := Observation{At: []float64{100}, Margins: []Margin{{Estimate: Estimate{Value: g, SE: 0.02}, Pass: 0.5}}, Requests: 1000}
 		if math.IsInf(g, 1) {
-			o.State, o.Limits[0].Value = Failed, math.NaN()
+			o.State, o.Margins[0].Value = Failed, math.NaN()
 		}
 		h = append(h, o)
 	}
@@ -43,7 +45,7 @@ func TestGateVerdict(t *testing.T) {
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			p, h := visitsOf(tt.margins...)
-			step := Sequential{}.Next(p, h)
+			step := Gate{}.Next(p, h)
 			assert.Equal(t, tt.reason != "", step.Done)
 			if !step.Done {
 				assert.Equal(t, []float64{100}, step.At, "the floor, rounded up to a whole number")
@@ -51,10 +53,11 @@ func TestGateVerdict(t *testing.T) {
 				return
 			}
 			assert.Equal(t, tt.reason, step.Reason)
-			a := Sequential{}.Answers(p, h)[0]
+			a := Gate{}.Answers(p, h)[0]
 			assert.Equal(t, tt.reason == FloorHolds, a.Passed)
 			assert.Equal(t, tt.reason == FloorHolds, a.Safe == 100)
-			assert.Equal(t, tt.reason == FloorBroken, a.Hi == 100)
+			assert.Equal(t, tt.reason == FloorBroken, a.Bracket.Hi == 100)
+			assert.Zero(t, a.Level, "a gate knows a side, and no interval")
 		})
 	}
 }
@@ -63,42 +66,44 @@ func TestGateVerdict(t *testing.T) {
 // same margins certain.
 func TestGateEnough(t *testing.T) {
 	p, h := visitsOf(-0.012, -0.001, -0.02, 0.011, -0.01)
-	s := Sequential{}.AtFloor(p, h)
+	s := Gate{}.Stand(p, h)
 	assert.Equal(t, 5, s.Visits)
 	assert.Equal(t, 100.0, s.At)
 	require.Greater(t, s.Pass, 0.5)
-	require.Less(t, s.Pass, 1-GateError)
+	require.Less(t, s.Pass, 1-gateError)
 	factor := s.Enough()
 	require.Greater(t, factor, 1.0)
 	z := zOf(s.Pass) * math.Sqrt(factor)
-	assert.InDelta(t, 1-GateError, normal(z), 1e-9)
+	assert.InDelta(t, 1-gateError, normal.CDF(z), 1e-9)
 	assert.True(t, math.IsInf(Stand{Pass: 0.5}.Enough(), 1), "of what favours neither side there is never enough")
-	assert.Equal(t, Stand{}, Sequential{}.AtFloor(sequentialProblem(1, 1000), h), "no floor, no gate")
+	assert.Equal(t, Stand{}, Gate{}.Stand(sequentialProblem(1, 1000), h), "no floor, no gate")
+	assert.Equal(t, Step{Done: true, Reason: reasonNoFloor}, Gate{}.Next(sequentialProblem(1, 1000), h))
 }
 
 // Probes that say nothing do not keep a gate going.
 func TestGateEnds(t *testing.T) {
 	p, _ := visitsOf()
 	n := 0
-	h, reason := play(t, Sequential{}, p, func(s Step) Observation {
+	h, reason := play(t, Gate{}, p, func(s Step) Observation {
 		n++
-		o := Observation{At: s.At, Limits: []Limit{{Estimate: Estimate{Value: 0.001 * float64(n%3-1), SE: 0.02}, Pass: 0.5}}, Requests: 1000}
+		m := Margin{Estimate: Estimate{Value: 0.001 * float64(n%3-1), SE: 0.02}, Pass: 0.5}
+		o := Observation{At: s.At, Margins: []Margin{m}, Requests: 1000}
 		if n%2 == 0 {
 			o.State = Untrusted
 		}
 		return o
 	})
 	assert.Equal(t, FloorOpen, reason)
-	assert.LessOrEqual(t, len(h), 2*GateMost)
+	assert.LessOrEqual(t, len(h), 2*gateMost)
 }
 
 // All limits must hold, and one that fails is enough.
 func TestGateLimits(t *testing.T) {
 	p, h := visitsOf(-0.3, -0.3, -0.3)
 	for i := range h {
-		h[i].Limits = append(h[i].Limits, Limit{Estimate: Estimate{Value: 0.3, SE: 0.02}, Pass: 0.5})
+		h[i].Margins = append(h[i].Margins, Margin{Estimate: Estimate{Value: 0.3, SE: 0.02}, Pass: 0.5})
 	}
-	assert.Equal(t, FloorBroken, Sequential{}.Next(p, h).Reason)
+	assert.Equal(t, FloorBroken, Gate{}.Next(p, h).Reason)
 }
 
 // A baseline is known to within what was asked for, most of the time, and never
@@ -139,7 +144,8 @@ func TestSettledCliff(t *testing.T) {
 				g = 1.4
 			}
 			g += 0.02 * rng.NormFloat64()
-			return Observation{At: s.At, Limits: []Limit{{Estimate: Estimate{Value: g, SE: 0.02}, Pass: normal(-g / 0.02)}}, Goals: []Estimate{{}}, Requests: 300}
+			m := Margin{Estimate: Estimate{Value: g, SE: 0.02}, Pass: normal.CDF(-g / 0.02)}
+			return Observation{At: s.At, Margins: []Margin{m}, Goals: []Estimate{{}}, Requests: 300}
 		})
 		a := Settled{Within: 0.03}.Answers(p, h)[0]
 		assert.InEpsilon(t, 180.5, a.Estimate, 0.035, "seed %d", seed)

@@ -10,6 +10,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/gp"
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
 )
 
 // vectorFolder holds the golden vectors: AIPERF_GOLDEN, else the project's own.
@@ -78,7 +81,7 @@ func readVectors[C any](t *testing.T, name string) []C {
 	return file.Cases
 }
 
-// near asserts equality to a relative tolerance with an absolute floor of 1e-12.
+// near asserts equality to a relative tolerance or to 1e-12, whichever is more.
 func near(t *testing.T, want, got, relative float64, what ...any) {
 	t.Helper()
 	if math.IsNaN(want) || math.IsInf(want, 0) {
@@ -106,9 +109,9 @@ func TestGoldenNormalTails(t *testing.T) {
 		CDF    vector
 	}](t, "normal_tails.json") {
 		z := float64(c.Z)
-		near(t, float64(c.LogPDF), logNormalPDF(z), 1e-9, "log pdf", z)
-		near(t, float64(c.LogCDF), logNormalCDF(z), 1e-9, "log cdf", z)
-		near(t, float64(c.CDF), normalCDF(z), 1e-9, "cdf", z)
+		near(t, float64(c.LogPDF), normal.LogPDF(z), 1e-9, "log pdf", z)
+		near(t, float64(c.LogCDF), normal.LogCDF(z), 1e-9, "log cdf", z)
+		near(t, float64(c.CDF), normal.CDF(z), 1e-9, "cdf", z)
 	}
 }
 
@@ -120,9 +123,9 @@ func TestGoldenLogEIHelper(t *testing.T) {
 		ExactL vector `json:"log_ei_exact"`
 	}](t, "log_ei_helper.json") {
 		z := float64(c.Z)
-		near(t, float64(c.ExactL), logImprovement(z), 1e-12, "exact", z)
-		near(t, float64(c.LogEI), logImprovement(z), 1e-8, "BoTorch", z)
-		near(t, float64(c.EI), math.Exp(logImprovement(z)), 1e-8, "EI", z)
+		near(t, float64(c.ExactL), normal.LogImprovement(z), 1e-12, "exact", z)
+		near(t, float64(c.LogEI), normal.LogImprovement(z), 1e-8, "BoTorch", z)
+		near(t, float64(c.EI), math.Exp(normal.LogImprovement(z)), 1e-8, "EI", z)
 	}
 }
 
@@ -141,10 +144,18 @@ func TestGoldenExpectedImprovement(t *testing.T) {
 			mean, best = -mean, -best
 		}
 		near(t, float64(c.EI), expectedImprovement(mean, sigma, best), 1e-9, "EI", c)
-		near(t, float64(c.Exact), logExpectedImprovement(mean, sigma, best), 1e-12, "exact log EI", c)
-		near(t, float64(c.LogEI), logExpectedImprovement(mean, sigma, best), 1e-8, "BoTorch's log EI", c)
-		near(t, float64(c.Probability), normalCDF((mean-best)/sigma), 1e-9, "probability", c)
+		near(t, float64(c.Exact), normal.LogExpectedImprovement(mean, sigma, best), 1e-12, "exact log EI", c)
+		near(t, float64(c.LogEI), normal.LogExpectedImprovement(mean, sigma, best), 1e-8, "BoTorch's log EI", c)
+		near(t, float64(c.Probability), normal.CDF((mean-best)/sigma), 1e-9, "probability", c)
 	}
+}
+
+// expectedImprovement is EI itself, which the planners only need the logarithm of.
+func expectedImprovement(mean, sigma, best float64) float64 {
+	if sigma <= 0 {
+		return max(mean-best, 0)
+	}
+	return sigma * math.Exp(normal.LogImprovement((mean-best)/sigma))
 }
 
 func TestGoldenGaussianProcess(t *testing.T) {
@@ -165,14 +176,14 @@ func TestGoldenGaussianProcess(t *testing.T) {
 		for j := range noise {
 			noise[j] = float64(c.Noise)
 		}
-		k := kernel{Lengths: numbers(c.Lengths), Scale: float64(c.Scale)}
-		p, err := condition(k, float64(c.Constant), rows(c.X), numbers(c.Y), noise)
+		k := gp.Kernel{Lengths: numbers(c.Lengths), Scale: float64(c.Scale)}
+		p, err := gp.Condition(k, float64(c.Constant), rows(c.X), numbers(c.Y), noise)
 		require.NoError(t, err)
-		assert.InDelta(t, float64(c.LogEvidence), p.logLikelihood(), tolerance, "likelihood of case %d", i)
+		assert.InDelta(t, float64(c.LogEvidence), p.LogLikelihood(), tolerance, "likelihood of case %d", i)
 		xs := rows(c.Xs)
-		joint, cov := p.joint(xs)
+		joint, cov := p.Joint(xs)
 		for a := range xs {
-			mean, variance := p.at(xs[a])
+			mean, variance := p.At(xs[a])
 			assert.InDelta(t, float64(c.Mean[a]), mean, tolerance, "mean %d of case %d", a, i)
 			assert.InDelta(t, float64(c.Variance[a]), variance, tolerance, "variance %d of case %d", a, i)
 			assert.InDelta(t, mean, joint[a], 1e-12)
@@ -206,16 +217,16 @@ func TestGoldenHypervolumeFront(t *testing.T) {
 	}](t, "hypervolume_front.json") {
 		goals, points, reference := goalsOf(c.Directions), rows(c.Points), numbers(c.Reference)
 		if c.Auto {
-			for k, r := range ReferencePoint(goals, points) {
+			for k, r := range directions(goals).Reference(references(goals), points) {
 				near(t, reference[k], r, 1e-9, "reference of case", i)
 			}
 		}
-		near(t, float64(c.Volume), Hypervolume(goals, reference, points), 1e-9, "case", i)
-		trials := make([]Trial, len(points))
+		near(t, float64(c.Volume), directions(goals).Volume(reference, points), 1e-9, "case", i)
+		scored := make([]ScoredPoint, len(points))
 		for k, p := range points {
-			trials[k] = Trial{Goals: p, Feasible: true}
+			scored[k] = ScoredPoint{Goals: p, Feasible: true}
 		}
-		front, _ := BestTrials(goals, trials)
+		front, _ := BestPoints(goals, scored)
 		assert.Equal(t, c.Front, front, "case %d", i)
 	}
 }
@@ -239,13 +250,13 @@ func TestGoldenBestTrials(t *testing.T) {
 		}
 		Best []best `json:"best_trials"`
 	}](t, "best_trials.json") {
-		directions := make([]string, len(c.Objectives))
+		ways := make([]string, len(c.Objectives))
 		for i, o := range c.Objectives {
-			directions[i] = o.Direction
+			ways[i] = o.Direction
 		}
-		trials := make([]Trial, len(c.History))
+		scored := make([]ScoredPoint, len(c.History))
 		for i, h := range c.History {
-			values := make([]float64, len(directions))
+			values := make([]float64, len(ways))
 			for k := range values {
 				values[k] = math.NaN()
 				if k < len(h.Goals) {
@@ -257,12 +268,12 @@ func TestGoldenBestTrials(t *testing.T) {
 					}
 				}
 			}
-			trials[i] = Trial{Goals: values, Feasible: h.Feasible}
+			scored[i] = ScoredPoint{Goals: values, Feasible: h.Feasible}
 		}
-		front, feasible := BestTrials(goalsOf(directions), trials)
+		front, feasible := BestPoints(goalsOf(ways), scored)
 		require.Len(t, front, len(c.Best), c.Label)
 		for k, want := range c.Best {
-			got := trials[front[k]]
+			got := scored[front[k]]
 			assert.Equal(t, want.Index, front[k], c.Label)
 			assert.Equal(t, want.Feasible, got.Feasible, c.Label)
 			assert.Equal(t, want.Feasibles, feasible, c.Label)

@@ -13,100 +13,184 @@
 //	}
 //	answers := planner.Answers(problem, history) // one per tier
 //
-// Planners are pure: no clock, no I/O, no state between calls, all randomness
-// from Problem.Seed. Same problem and history, same step; that is what makes a
-// search resumable from its JSON, replayable and testable. They know points and
-// margins, nothing of servers: every limit arrives as g = ln(value/threshold),
-// positive when violated, so milliseconds, percentages and fractions compare in
-// one unit.
+// Planners are pure: no clock, no I/O, no state between calls, all randomness from
+// Problem.Seed. The same problem and history give the same step, which is what makes a
+// search resumable from its JSON, replayable and testable. Planners know points and
+// margins, nothing of servers: every limit arrives as g = ln(value/threshold), positive
+// when violated, so that milliseconds, percentages and fractions compare in one unit.
+//
+// A planner reads its history in the same order, whatever its style:
+//
+//  1. a view is the problem and the history, and the one tier that is asked about;
+//  2. a belief is what all visits of one point say together, a track the beliefs of all
+//     points in ascending order, certain where enough requests or neighbours agree;
+//  3. a style has its own way to the boundary on the track: bisection ([Monotonic],
+//     [MultiTier]), a fitted curve ([SmoothIsotonic]), secants ([Sequential],
+//     [Settled]), or a model of everything ([Bayes], [Optuna]). [List] asks what it is
+//     told to, and [Gate] one point only;
+//  4. an answer is what the track supports.
+//
+// The mathematics that the styles rest on is in the packages below internal.
 package plan
 
 // Dim is one searched dimension.
 type Dim struct {
-	Path   string  // AIPerf's dotted path, as "phases.profiling.concurrency"
-	Lo, Hi float64 // inclusive bounds
-	Int    bool    // only whole numbers are legal
-	Log    bool    // prior uniform in ln x instead of x; needs Lo > 0
+	// Path is AIPerf's dotted path, for example "phases.profiling.concurrency".
+	Path string
+	// Lo and Hi are the inclusive bounds, in units of the searched value.
+	Lo, Hi float64
+	// Int says that only whole numbers are legal.
+	Int bool
+	// Log says that the prior is uniform in ln x instead of x; it needs Lo > 0.
+	Log bool
 }
 
 // Goal is one objective.
 type Goal struct {
-	Maximize  bool
-	Reference float64 // reference value for hypervolume, in the metric's unit; NaN: chosen from the data
+	// Maximize says that more is better; less is otherwise.
+	Maximize bool
+	// Reference is where a hypervolume counts this goal from, in the metric's unit. NaN
+	// takes it from the data.
+	Reference float64
 }
 
-// Problem is what stays fixed during a search. Planner, Problem and history
-// together replay a run.
+// Problem is what stays fixed during a search. Planner, Problem and history together
+// replay a run.
 type Problem struct {
-	Dims       []Dim
-	Goals      []Goal
-	Tiers      [][]int     // indexes into Observation.Limits, a set of limits per tier; nil: one tier of all limits
-	List       [][]float64 // the points of a grid, scenarios or a fixed load, in order; nil for a search
-	Budget     int         // distinct points at most
-	Seed       uint64
-	Confidence float64 // a verdict is certain when P(limit holds) is at least this, or at most 1 − this; 0 means DefaultConfidence
-	Baseline   float64 // boundary of an earlier run, for a warm start; NaN or 0: none
-	Floor      float64 // the value a gate asks for; NaN or 0: none
+	Dims  []Dim
+	Goals []Goal
+	// Tiers are sets of limits, each a list of indexes into Observation.Margins, of which
+	// every one has an answer of its own. Nil means one tier of all limits.
+	Tiers [][]int
+	// List has the points of a grid, of scenarios or of a fixed load, in order; nil for a
+	// search.
+	List [][]float64
+	// Budget is the number of distinct points that may be probed. Zero leaves it to the
+	// style: some have a default, others no limit.
+	Budget int
+	// Seed is where all randomness comes from.
+	Seed uint64
+	// Confidence is how sure a verdict must be to count as certain: P(limit holds) is at
+	// least this, or at most 1 − this. Zero means DefaultConfidence.
+	Confidence float64
+	// Baseline is the boundary of an earlier run, for a warm start; zero and NaN mean
+	// that there is none.
+	Baseline float64
+	// Floor is the least boundary that a gate asks for; zero and NaN mean that nothing is
+	// asked. Only [Gate] reads it.
+	Floor float64
 }
 
-// DefaultConfidence is the certainty of a verdict: 2 % error each way.
+// DefaultConfidence is the certainty of a verdict unless the problem asks for another: 2%
+// error each way.
 const DefaultConfidence = 0.98
+
+// confidence returns the certainty that the problem asks for. One that half of all
+// verdicts would reach, or none could, counts as unset.
+func (p Problem) confidence() float64 {
+	if p.Confidence > 0.5 && p.Confidence < 1 {
+		return p.Confidence
+	}
+	return DefaultConfidence
+}
 
 // Estimate is a measured value with its standard error.
 type Estimate struct {
-	Value float64 // NaN: missing
-	SE    float64 // NaN: unknown, the planner estimates it from the history
+	// Value is NaN when it is missing.
+	Value float64
+	// SE is the standard error; NaN when it is unknown, and the planner estimates it from
+	// the history.
+	SE float64
 }
 
-// Limit is how one observation stands to one SLA limit. Value is the margin
-// g = ln(value/threshold) with the sign turned so that g > 0 violates.
-type Limit struct {
+// Margin is how one observation stands to one limit. Value is g = ln(value/threshold)
+// with the sign turned so that g > 0 violates.
+type Margin struct {
 	Estimate
-	Pass float64 // P(limit holds): verdict and certainty in one; NaN: no certainty known, the sign of Value decides
+	// Pass is P(limit holds), verdict and certainty in one. NaN means that no certainty
+	// is known, and the sign of Value decides.
+	Pass float64
 }
 
 // State says how far an observation can be trusted.
 type State uint8
 
+// The states of an observation.
 const (
-	Full       State = iota // a whole probe: values and verdicts
-	Cut                     // ended early, once the verdict was certain: values are rough
-	Failed                  // the server was reachable and every request failed: a failing point
-	Unmeasured              // no measurement was had: says nothing
-	Untrusted               // client-bound or unsaturated: says nothing about the server
+	// Full is a whole probe: values and verdicts count.
+	Full State = iota
+	// Cut is a probe that ended early, once its verdict was certain: values are rough.
+	Cut
+	// Failed is a failing point: the server was reachable and every request failed.
+	Failed
+	// Unmeasured is a probe that could not be had. It says nothing.
+	Unmeasured
+	// Untrusted is a probe whose client was the bottleneck, or whose load was not
+	// reached. It says nothing about the server.
+	Untrusted
 )
 
 // Observation is one visit of a point, its trials pooled.
 type Observation struct {
-	At       []float64
-	Limits   []Limit
-	Goals    []Estimate
-	State    State
-	Requests int // how many requests the values rest on; 0: unknown
+	// At is the point, one coordinate a dimension.
+	At []float64
+	// Asked is the step that the visit answers. The zero Step means that nobody asked, as
+	// for a history that another program wrote.
+	Asked Step
+	// Margins has one margin a limit, and Goals one value a goal.
+	Margins []Margin
+	Goals   []Estimate
+	State   State
+	// Requests is how many requests the values rest on; zero means unknown.
+	Requests int
+}
+
+// says reports whether an observation says anything about the server.
+func (o Observation) says() bool { return o.State != Unmeasured && o.State != Untrusted }
+
+// margin returns the margin of limit k; ok is false where the observation has none.
+func (o Observation) margin(k int) (m Margin, ok bool) {
+	if k < 0 || k >= len(o.Margins) {
+		return Margin{}, false
+	}
+	return o.Margins[k], true
 }
 
 // Step is what a planner wants next.
 type Step struct {
-	At     []float64
-	Size   float64 // length as a multiple of the normal probe; > 1 confirms; 0 means 1
-	Full   bool    // values are wanted: do not stop once the verdict is certain
-	Done   bool    // the search is over; At is nil
-	Reason string  // why this point; when Done, the convergence reason
+	// At is the point to probe; nil when the search is over.
+	At []float64
+	// Size is the length as a multiple of the normal probe; zero means 1. More than 1
+	// confirms an earlier visit.
+	Size float64
+	// Full says that values are wanted: the probe must not stop once its verdict is
+	// certain.
+	Full bool
+	// Done says that the search is over.
+	Done bool
+	// Reason says why this point is asked, in words; when Done, it is the convergence
+	// reason, one of AIPerf's or of this package's.
+	Reason string
 }
 
-// Answer is what a history supports for one tier, in units of the searched
-// value. For searches of several dimensions only Passed is set.
-type Answer struct {
-	Safe        float64 // largest probed value believed, with certainty, to pass together with all below it; NaN: none
-	Estimate    float64 // where the boundary most likely is; NaN: not estimated
-	Lo, Hi      float64 // interval for the boundary: largest passing and smallest failing value, or a credible interval; NaN: open end
-	Passed      bool    // some point passed with certainty
-	NonMonotone bool    // a pass was seen above a failure
-	Reason      string  // of one tier of several: why its search ended, max_iterations while it has not; else empty
+// probe is a normal visit of x that may stop once its verdict is certain.
+func probe(x float64, why string) Step { return Step{At: []float64{x}, Size: 1, Reason: why} }
+
+// whole is a normal visit of x that is measured to its end.
+func whole(x float64, why string) Step {
+	return Step{At: []float64{x}, Size: 1, Full: true, Reason: why}
 }
 
-// Planner proposes points and draws conclusions, as pure functions of what was
-// seen.
+// longer is a visit of x that may stop once its verdict is certain and takes size times
+// as long as a normal one.
+func longer(x, size float64, why string) Step {
+	return Step{At: []float64{x}, Size: size, Reason: why}
+}
+
+// done is the end of a search.
+func done(reason string) Step { return Step{Done: true, Reason: reason} }
+
+// Planner proposes points and draws conclusions, as pure functions of what was seen.
 type Planner interface {
 	// Next returns the step after the history h, or Done with the reason.
 	Next(p Problem, h []Observation) Step

@@ -6,25 +6,32 @@ import (
 )
 
 const (
-	finishSpread  = 0.08 // spread of the posterior in ln x from which on it chooses the points
-	finishPass    = 0.88 // P(b ≥ x) of the point to probe
-	finishWindow  = 0.15 // in ln x: probes so near to the median count as the finish's
-	furtherProbes = 5    // of them
-	mostRefining  = 14   // visits after the first bracket, where noise leaves the posterior wide
+	// finishSpread is the spread of the posterior in ln x from which on it chooses the
+	// points.
+	finishSpread = 0.08
+	// finishPass is P(b ≥ x) of the point to probe.
+	finishPass = 0.88
+	// finishWindow is how near to the median, in ln x, a probe counts as the finish's,
+	// and furtherProbes how many of them are made.
+	finishWindow  = 0.15
+	furtherProbes = 5
+	// mostRefining is the number of visits after the first bracket from which on noise is
+	// taken to leave the posterior wide.
+	mostRefining = 14
 
-	// The least P(b ≥ x) of an answer, without and with certainties of the
-	// probes' own.
+	// The least P(b ≥ x) of an answer, without and with certainties of the probes' own.
 	answerPass, certainPass = 0.86, 0.9
-	// The least share of the boundary's median that an answer must reach. The
-	// last two percent would cost as many probes as all before where a probe's
-	// own error is that large.
+	// The least share of the boundary's median that an answer must reach. The last two
+	// percent would cost as many probes as all before where a probe's own error is that
+	// large.
 	closeEnough, closeCertain = 0.97, 0.95
 
-	// exploreSize is the length of a probe on the way to the boundary.
-	exploreSize = 0.5
-	// bend is how many times steeper than its secant a curve may become before
-	// a failure is a surprise.
-	bend = 2.5
+	// goldenShare is 2 − φ, φ being the golden ratio.
+	goldenShare = 0.381966011250105
+	// climbWidth is the width in ln x at which an optimum is known: it is flat.
+	climbWidth = 0.35
+	// climbProbes is how many probes a climb takes at most.
+	climbProbes = 6
 )
 
 // level is the least P(b ≥ x) of an answer.
@@ -35,44 +42,40 @@ func (s *sequence) level() float64 {
 	return answerPass
 }
 
-// near is the share of the boundary's median that an answer must reach.
-func (s *sequence) near() float64 {
+// enough is the share of the boundary's median that an answer must reach.
+func (s *sequence) enough() float64 {
 	if s.known {
 		return closeCertain
 	}
 	return closeEnough
 }
 
-// sure reports whether a point is an answer: the posterior leaves little doubt,
-// or the point's own verdict is certain and the posterior does not contradict.
-// Where requests carry the certainty it takes more agreement, since they know
-// nothing of what moves a whole probe; a verdict beyond 99.9 % stands alone: at a
-// cliff a straight line is the wrong neighbourhood.
+// sure reports whether a point is an answer: the posterior leaves little doubt, or the
+// point's own verdict is certain and the posterior does not contradict. Where requests
+// carry the certainty it takes more agreement, since they know nothing of what moves a
+// whole probe; a verdict beyond 99.9% stands alone: at a cliff a straight line is the
+// wrong neighbourhood.
 func (s *sequence) sure(b belief) bool {
-	if s.view == nil || b.x <= s.Lo { // below the range nothing speaks for its lowest point
+	if s.post == nil || b.x <= s.Lo { // below the range nothing speaks for its lowest point
 		return s.certainPass(b)
 	}
-	p := s.view.passes(b.x)
-	return p >= s.level() || s.certainPass(b) && (p >= 0.7 || !s.known && p >= 0.5 || b.pass > 0.999 && p >= 0.5)
+	p := s.post.Passes(b.x)
+	agrees := p >= 0.7 || p >= 0.5 && (!s.known || b.pass > 0.999)
+	return p >= s.level() || s.certainPass(b) && agrees
 }
 
-// finish probes where the boundary is likely to hold, until such a point is
-// close to the boundary's median or enough probes lie around it.
+// finish probes where the boundary is likely to hold, until such a point is close to the
+// boundary's median or enough probes lie around it.
 func (s *sequence) finish() Step {
-	m := s.view.quantile(0.5)
+	m := s.post.Quantile(0.5)
 	i := s.safeIndex()
-	if i >= 0 && s.points[i].x >= s.clampDown(s.near()*m) {
-		return Step{Done: true, Reason: s.ending(false)}
+	if i >= 0 && s.points[i].x >= s.clampDown(s.enough()*m) {
+		return done(s.ending(false))
 	}
-	near := 0
-	for _, b := range s.points {
-		if math.Abs(math.Log(b.x/m)) < finishWindow {
-			near += len(b.visits)
-		}
-	}
-	if _, steps := s.firstBracket(); near <= furtherProbes && steps < mostRefining {
-		x := s.clampDown(s.view.quantile(max(finishPass, s.level()+0.02)))
-		if !slices.ContainsFunc(s.points, func(b belief) bool { return b.x == x && len(b.visits) >= maxVisits }) {
+	near := s.near(m, finishWindow)
+	if _, steps := s.firstWidth(); near <= furtherProbes && steps < mostRefining {
+		x := s.clampDown(s.post.Quantile(max(finishPass, s.level()+0.02)))
+		if !s.spent(x) {
 			return probe(x, "where the boundary is likely to hold")
 		}
 	}
@@ -83,11 +86,11 @@ func (s *sequence) finish() Step {
 			}
 		}
 	}
-	return Step{Done: true, Reason: s.ending(true)}
+	return done(s.ending(true))
 }
 
-// ending names the end of a search that has a posterior; spent: it had no probes
-// left for a better answer.
+// ending names the end of a search that has a posterior; spent: it had no probes left for
+// a better answer.
 func (s *sequence) ending(spent bool) string {
 	n := len(s.points)
 	switch ok, _ := s.identifiable(); {
@@ -99,57 +102,101 @@ func (s *sequence) ending(spent bool) string {
 	return sequentialPrecision
 }
 
-// identifiable reports whether the boundary is known to ±10 %, and else how
-// many times the requests a probe would take to settle it.
+// identifiable reports whether the boundary is known to ±10%. Where it is not, factor is
+// how many times the requests a probe would take to settle it.
 func (s *sequence) identifiable() (ok bool, factor float64) {
-	if s.view == nil {
+	if s.post == nil {
 		return true, 1
 	}
 	lo, _, hi := s.interval()
 	return s.identifies(lo, hi)
 }
 
-// Identifiable reports whether the history settles the first tier's boundary to
-// ±10 %. Where noise over slope does not allow that, factor is how many times
-// as many requests a probe would: standard errors fall with their root.
-func (Sequential) Identifiable(p Problem, h []Observation) (ok bool, factor float64) {
-	a, one := only(p)
-	if !one {
-		return true, 1
-	}
-	return newSequence(p, h, a, tiers(p, h)[0]).identifiable()
-}
-
-// surprise asks the lowest failure again when it is far off what the passing
-// points below it lead to expect, however much the curve may bend, and no other
-// failure is: a stalled probe would end the search there. A cliff looks the
-// same until it was asked twice.
-func (s *sequence) surprise() (Step, bool) {
-	i := s.end
-	if s.exact || i < 2 || i >= len(s.points) {
+// climb searches the best first goal at or below the answer by golden section (Kiefer
+// 1953) in ln x. Where the best point is the answer itself the goal still rises there,
+// and nothing is left to search.
+func (s *sequence) climb() (Step, bool) {
+	last := s.safeIndex()
+	if last < 1 || s.Lo <= 0 {
 		return Step{}, false
 	}
-	b, last := s.points[i], s.points[i-1]
-	again := Step{At: []float64{b.x}, Size: 1, Reason: "a surprise: once more"}
-	if len(b.visits) > 1 {
-		return Step{}, false
+	values := make([]float64, last+1)
+	for i := range values {
+		values[i] = s.goal(s.points[i])
 	}
-	for _, c := range s.points[i+1:] {
-		if c.passes() && s.certainPass(c) {
-			return again, true
+	if math.IsNaN(values[last]) {
+		return s.measure(s.points[last].x)
+	}
+	best := last
+	for i, v := range values {
+		if !math.IsNaN(v) && (v > values[best]) == s.Goals[0].Maximize && v != values[best] {
+			best = i
 		}
 	}
-	slope := bend * max(s.secant(i-2, i-1), slopeBefore)
-	off := func(b belief) bool {
-		return b.worst() > surpriseMargin && last.worst()+slope*math.Log(b.x/last.x) < -surpriseMargin
-	}
-	if !off(b) {
+	if best == last {
 		return Step{}, false
 	}
-	for _, c := range s.points[i+1:] {
-		if off(c) {
+	at := math.Log(s.points[best].x)
+	below, above := math.Log(s.Lo), math.Log(s.points[best+1].x)
+	if best > 0 {
+		below = math.Log(s.points[best-1].x)
+	}
+	if above-below < climbWidth || s.climbed() >= climbProbes {
+		return Step{}, false
+	}
+	x := at + goldenShare*(above-at)
+	if at-below > above-at {
+		x = at - goldenShare*(at-below)
+	}
+	y := s.clamp(math.Exp(x))
+	for _, b := range s.points {
+		if b.x == y {
 			return Step{}, false
 		}
 	}
-	return again, true
+	return s.measure(y)
+}
+
+// climbing is why the climb asks for a point. The history is searched for it, so that it
+// never changes.
+const climbing = "golden section on the objective"
+
+// measure asks for the goal at x; ok is false where it was asked often enough.
+func (s *sequence) measure(x float64) (step Step, ok bool) {
+	if s.spent(x) {
+		return Step{}, false
+	}
+	return whole(x, climbing), true
+}
+
+// climbed counts the probes of the golden section. Visits of the answer itself are not
+// among them: they only had the goal measured there.
+func (s *sequence) climbed() (n int) {
+	safe := s.points[s.safeIndex()].x
+	for _, o := range s.history {
+		if o.Asked.Reason == climbing && !slices.Equal(o.At, []float64{safe}) {
+			n++
+		}
+	}
+	return n
+}
+
+// goal is the mean of the first goal over a point's visits, of whole ones where there are
+// some; NaN when it was never measured.
+func (s *sequence) goal(b belief) float64 {
+	for _, cut := range []bool{false, true} {
+		sum, n := 0.0, 0.0
+		for _, v := range b.visits {
+			o := s.history[v]
+			if o.State == Full || cut && o.State == Cut {
+				if len(o.Goals) > 0 && !math.IsNaN(o.Goals[0].Value) {
+					sum, n = sum+o.Goals[0].Value, n+1
+				}
+			}
+		}
+		if n > 0 {
+			return sum / n
+		}
+	}
+	return math.NaN()
 }

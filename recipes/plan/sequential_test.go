@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
 )
 
 func sequentialProblem(lo, hi float64) Problem {
@@ -17,11 +19,11 @@ func sequentialProblem(lo, hi float64) Problem {
 func straightLine(b, slope, sd float64, known bool, rng *rand.Rand) func(Step) Observation {
 	return func(s Step) Observation {
 		g := slope*math.Log(s.At[0]/(b+0.5)) + sd*rng.NormFloat64()
-		l := Limit{Estimate: Estimate{Value: g, SE: math.NaN()}, Pass: math.NaN()}
+		l := Margin{Estimate: Estimate{Value: g, SE: math.NaN()}, Pass: math.NaN()}
 		if known {
-			l.SE, l.Pass = sd, normal(-g/sd)
+			l.SE, l.Pass = sd, normal.CDF(-g/sd)
 		}
-		return Observation{At: s.At, Limits: []Limit{l}, Goals: []Estimate{{Value: s.At[0]}}}
+		return Observation{At: s.At, Margins: []Margin{l}, Goals: []Estimate{{Value: s.At[0]}}}
 	}
 }
 
@@ -38,7 +40,9 @@ func play(t *testing.T, q Planner, p Problem, observe func(Step) Observation) ([
 		require.Len(t, s.At, len(p.Dims))
 		d := p.Dims[0]
 		require.True(t, s.At[0] >= d.Lo && s.At[0] <= d.Hi && (!d.Int || s.At[0] == math.Trunc(s.At[0])), "%v of %v", s.At, d)
-		h = append(h, observe(s))
+		o := observe(s)
+		o.Asked = s
+		h = append(h, o)
 	}
 	require.Fail(t, "the search does not end", "%v", h)
 	return nil, ""
@@ -75,7 +79,8 @@ func TestSequentialBoundary(t *testing.T) {
 					assert.Equal(t, tt.hi, a.Safe)
 				default:
 					assert.InEpsilon(t, tt.boundary, a.Safe, 0.05)
-					assert.True(t, a.Lo <= tt.boundary+1 && a.Hi >= tt.boundary-1, "%v in [%v, %v]", tt.boundary, a.Lo, a.Hi)
+					lo, hi := a.Ends()
+					assert.True(t, lo <= tt.boundary+1 && hi >= tt.boundary-1, "%v in [%v, %v]", tt.boundary, lo, hi)
 				}
 			}
 		})
@@ -88,7 +93,7 @@ func TestSequentialExact(t *testing.T) {
 		p := sequentialProblem(1, 64)
 		h, reason := play(t, Sequential{}, p, func(s Step) Observation {
 			g := math.Log(s.At[0] / (b + 0.5))
-			return Observation{At: s.At, Limits: []Limit{{Estimate: Estimate{Value: g, SE: 0}, Pass: math.NaN()}}}
+			return Observation{At: s.At, Margins: []Margin{{Estimate: Estimate{Value: g, SE: 0}, Pass: math.NaN()}}}
 		})
 		assert.Equal(t, sequentialPrecision, reason)
 		assert.Equal(t, b, Sequential{}.Answers(p, h)[0].Safe)
@@ -131,8 +136,8 @@ func TestSequentialGate(t *testing.T) {
 		reason string
 		most   int
 	}{
-		{"far above the floor: no more visits than must be", 300, FloorHolds, GateLeast},
-		{"far below it: as few", 60, FloorBroken, GateLeast},
+		{"far above the floor: no more visits than must be", 300, FloorHolds, gateLeast},
+		{"far below it: as few", 60, FloorBroken, gateLeast},
 		{"just above", 150, FloorHolds, 8},
 		{"just below", 120, FloorBroken, 8},
 	} {
@@ -141,7 +146,7 @@ func TestSequentialGate(t *testing.T) {
 				p := sequentialProblem(1, 1000)
 				p.Floor = 133
 				rng := rand.New(rand.NewPCG(seed, 3))
-				h, reason := play(t, Sequential{}, p, straightLine(tt.now, 2, 0.03, true, rng))
+				h, reason := play(t, Gate{}, p, straightLine(tt.now, 2, 0.03, true, rng))
 				assert.Equal(t, tt.reason, reason)
 				assert.LessOrEqual(t, len(h), tt.most)
 			}
@@ -189,7 +194,7 @@ func TestSequentialTiers(t *testing.T) {
 	a, b := straightLine(100, 2, 0.01, false, rng), straightLine(200, 2, 0.01, false, rng)
 	h, _ := play(t, Sequential{}, p, func(s Step) Observation {
 		o := a(s)
-		o.Limits = append(o.Limits, b(s).Limits...)
+		o.Margins = append(o.Margins, b(s).Margins...)
 		return o
 	})
 	answers := Sequential{}.Answers(p, h)
@@ -207,19 +212,19 @@ func TestSequentialNonMonotone(t *testing.T) {
 		if x >= 40 && x < 60 || x > 400 {
 			g = 1
 		}
-		return Observation{At: s.At, Limits: []Limit{{Estimate: Estimate{Value: g, SE: 0.05}, Pass: normal(-g / 0.05)}}}
+		return Observation{At: s.At, Margins: []Margin{{Estimate: Estimate{Value: g, SE: 0.05}, Pass: normal.CDF(-g / 0.05)}}}
 	})
 	a := Sequential{}.Answers(p, h)[0]
 	lowestFailure := math.Inf(1)
 	for _, o := range h {
-		if o.Limits[0].Value > 0 {
+		if o.Margins[0].Value > 0 {
 			lowestFailure = min(lowestFailure, o.At[0])
 		}
 	}
 	assert.Less(t, a.Safe, lowestFailure)
 	anyAbove := false
 	for _, o := range h {
-		anyAbove = anyAbove || o.Limits[0].Value < 0 && o.At[0] > lowestFailure
+		anyAbove = anyAbove || o.Margins[0].Value < 0 && o.At[0] > lowestFailure
 	}
 	assert.Equal(t, anyAbove, a.NonMonotone)
 }
@@ -228,12 +233,12 @@ func TestSequentialNotIdentifiable(t *testing.T) {
 	p := sequentialProblem(1, 1000)
 	rng := rand.New(rand.NewPCG(1, 6))
 	h, reason := play(t, Sequential{}, p, straightLine(150, 0.2, 0.1, true, rng))
-	ok, factor := Sequential{}.Identifiable(p, h)
+	ok, factor := newSequence(viewsOf(p, h)[0]).identifiable()
 	assert.Equal(t, notIdentifiable, reason)
 	assert.False(t, ok)
 	assert.Greater(t, factor, 1.0)
 	h, _ = play(t, Sequential{}, p, straightLine(150, 3, 0.01, true, rng))
-	ok, factor = Sequential{}.Identifiable(p, h)
+	ok, factor = newSequence(viewsOf(p, h)[0]).identifiable()
 	assert.True(t, ok)
 	assert.Equal(t, 1.0, factor)
 }
@@ -263,23 +268,26 @@ func TestSequentialProperties(t *testing.T) {
 			p.Dims[0].Lo = 0
 		}
 		p.Budget = []int{0, 3, 30}[rng.IntN(3)]
-		q := Sequential{Objective: rng.IntN(2) == 0}
+		var q Planner = Sequential{Objective: rng.IntN(2) == 0}
+		if p.Floor > 0 {
+			q = Gate{}
+		}
 		odd := []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0}
 		wild := rng.IntN(2) == 0
 		var steps []Step
 		h, _ := play(t, q, p, func(s Step) Observation {
 			steps = append(steps, s)
 			o := straightLine(lo+(hi-lo)/3, 1.5, 0.1, rng.IntN(2) == 0, rng)(s)
-			o.Limits = append(o.Limits, o.Limits[0])
+			o.Margins = append(o.Margins, o.Margins[0])
 			if wild && rng.IntN(3) == 0 {
 				o.State = State(rng.IntN(5))
-				o.Limits[rng.IntN(2)].Value = odd[rng.IntN(4)]
-				o.Limits[rng.IntN(2)].SE = odd[rng.IntN(4)]
-				o.Limits[rng.IntN(2)].Pass = []float64{math.NaN(), 0, 1, 0.5}[rng.IntN(4)]
+				o.Margins[rng.IntN(2)].Value = odd[rng.IntN(4)]
+				o.Margins[rng.IntN(2)].SE = odd[rng.IntN(4)]
+				o.Margins[rng.IntN(2)].Pass = []float64{math.NaN(), 0, 1, 0.5}[rng.IntN(4)]
 				o.Goals[0].Value = odd[rng.IntN(4)]
 				o.Requests = rng.IntN(2) * 1000
 				if rng.IntN(4) == 0 {
-					o.Limits, o.Goals = nil, nil
+					o.Margins, o.Goals = nil, nil
 				}
 			}
 			return o

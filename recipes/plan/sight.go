@@ -3,66 +3,106 @@ package plan
 import (
 	"math"
 	"slices"
+
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/boundary"
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
 )
 
-// cutScale widens the standard error of a margin that a probe had when it was
-// stopped: the moment was chosen for being extreme.
-const cutScale = 1.5
+// look computes the posterior of the boundary over [lo, hi], both above zero.
+func (t track) look(lo, hi float64) boundary.Posterior {
+	var limits [][]boundary.Reading
+	for j := range t.tier {
+		limits = append(limits, t.readings(j))
+	}
+	return boundary.New(lo, hi, append(limits, t.failures()))
+}
 
-// sight is the posterior of the boundary over [lo, hi], with the baseline's
-// prior when there is one. Margins of probes that ended early count by their
-// value where they say how rough it is.
-func (s *sequence) sight(lo, hi float64) posterior {
-	h := make([]Observation, len(s.h))
-	for i, o := range s.h {
-		h[i] = o
-		h[i].Limits = slices.Clone(o.Limits)
-		rough := o.State == Cut
-		for j, k := range s.tier {
-			if k < 0 || k >= len(o.Limits) || s.exact {
+// readings lists the visits of limit j of the tier. Failed and incomplete visits are left
+// to the common limit, see failures.
+func (t track) readings(j int) (rs []boundary.Reading) {
+	for _, b := range t.points {
+		if b.x <= 0 {
+			continue
+		}
+		u := math.Log(b.x)
+		for _, v := range b.visits {
+			o := t.history[v]
+			m, ok := o.margin(t.tier[j])
+			if o.State == Failed || !ok || b.disturbed(j, m.Estimate) {
 				continue
 			}
-			l := &h[i].Limits[k]
-			rough = rough && l.SE > 0
-			if o.State == Cut {
-				l.SE *= cutScale
+			switch noValue, noPass := math.IsNaN(m.Value), math.IsNaN(m.Pass); {
+			case noValue && noPass:
+			case noValue, o.State == Cut && !noPass:
+				rs = append(rs, boundary.ByVerdict(u, m.Pass))
+			case o.State == Cut:
+				rs = append(rs, boundary.BySign(u, m.Value))
+			default:
+				rs = append(rs, boundary.ByMargin(u, m.Value, m.SE))
 			}
-			if l.SE < s.noise[j].sd { // a probe knows its requests' scatter, not that of probes
-				l.SE = s.noise[j].sd
+		}
+	}
+	return rs
+}
+
+// failures lists what the visits say of all limits at once: whether the whole probe
+// failed, or a limit's metric is missing.
+func (t track) failures() (rs []boundary.Reading) {
+	for _, b := range t.points {
+		if b.x <= 0 {
+			continue
+		}
+		for _, v := range b.visits {
+			o := t.history[v]
+			pass := float64(boundary.SurePass)
+			for _, k := range t.tier {
+				if m, ok := o.margin(k); !ok || math.IsNaN(m.Value) && math.IsNaN(m.Pass) {
+					pass = normal.CDF(missingZ)
+				}
+			}
+			if o.State == Failed {
+				pass = normal.CDF(failedZ)
+			}
+			rs = append(rs, boundary.Reading{U: math.Log(b.x), Pass: pass})
+		}
+	}
+	return rs
+}
+
+// cutScale widens the standard error of a margin that a probe had when it was stopped:
+// the moment was chosen for being extreme.
+const cutScale = 1.5
+
+// sight is the posterior of the boundary over [lo, hi], with the baseline's prior when
+// there is one. Margins of probes that ended early count by their value where they say
+// how rough it is.
+func (s *sequence) sight(lo, hi float64) boundary.Posterior {
+	t := s.track
+	t.history = make([]Observation, len(s.history))
+	for i, o := range s.history {
+		rough := o.State == Cut
+		o.Margins = slices.Clone(o.Margins)
+		for j, k := range s.tier {
+			if k < 0 || k >= len(o.Margins) || s.exact {
+				continue
+			}
+			m := &o.Margins[k]
+			rough = rough && m.SE > 0
+			if o.State == Cut {
+				m.SE *= cutScale
+			}
+			if m.SE < s.noise[j].sd { // a probe knows its requests' scatter, not that of probes
+				m.SE = s.noise[j].sd
 			}
 		}
 		if rough {
-			h[i].State = Full
+			o.State = Full
 		}
+		t.history[i] = o
 	}
-	view := s.look(h, s.tier, lo, hi)
+	post := t.look(lo, hi)
 	if b, ok := s.baseline(); ok {
-		view = view.with(math.Log(b))
+		post = post.With(math.Log(b))
 	}
-	return view
-}
-
-// The prior that an earlier run's boundary gives: Student's t in ln b, so that a
-// server that has changed overrules it.
-const (
-	baselineSpread = 0.15
-	baselineDOF    = 3
-)
-
-// with returns the posterior of the lowest boundary under a baseline's prior.
-func (o posterior) with(baseline float64) posterior {
-	n := len(o.ln)
-	joint := make([]float64, n+1) // P(b ≥ grid), and 0 beyond its end
-	for i := range n {
-		joint[i] = 1
-		for _, above := range o.above {
-			joint[i] *= above[i]
-		}
-	}
-	logs := make([]float64, n)
-	for i := range n {
-		z := (o.ln[i] - baseline) / baselineSpread
-		logs[i] = math.Log(max(joint[i]-joint[i+1], 1e-300)) - (baselineDOF+1)/2*math.Log1p(z*z/baselineDOF)
-	}
-	return posterior{ln: o.ln, above: [][]float64{tail(logs)}}
+	return post
 }

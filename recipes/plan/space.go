@@ -2,14 +2,17 @@ package plan
 
 import "math"
 
-// space maps a problem's points to the unit cube and back. Whatever its prior,
-// a dimension with a positive lower bound is modelled in ln x: queueing curves
-// are nearly straight there.
+// space maps a problem's points to the unit cube and back. Whatever its prior, a
+// dimension with a positive lower bound is modelled in ln x: queueing curves are nearly
+// straight there.
 type space struct {
+	// dims have the bounds of whole dimensions moved inwards to whole numbers.
 	dims []Dim
-	log  []bool
+	// log says which dimensions are modelled in ln x.
+	log []bool
 }
 
+// newSpace returns the space of the dimensions.
 func newSpace(dims []Dim) space {
 	s := space{dims: make([]Dim, len(dims)), log: make([]bool, len(dims))}
 	for i, d := range dims {
@@ -23,6 +26,7 @@ func newSpace(dims []Dim) space {
 	return s
 }
 
+// warp returns x in the model's coordinate of dimension i.
 func (s space) warp(i int, x float64) float64 {
 	if s.log[i] {
 		return math.Log(x)
@@ -42,8 +46,8 @@ func (s space) unit(at []float64) []float64 {
 	return u
 }
 
-// point returns the legal point nearest to u: rounded where whole numbers are
-// asked for, never outside the bounds.
+// point returns the legal point nearest to u: rounded where whole numbers are asked for,
+// never outside the bounds.
 func (s space) point(u []float64) []float64 {
 	at := make([]float64, len(s.dims))
 	for i, d := range s.dims {
@@ -57,8 +61,8 @@ func (s space) point(u []float64) []float64 {
 	return at
 }
 
-// fromPrior returns the point at quantile q of each dimension's prior, which is
-// uniform in ln x or in x as the dimension says.
+// fromPrior returns the point at quantile q of each dimension's prior, which is uniform
+// in ln x or in x as the dimension says.
 func (s space) fromPrior(q []float64) []float64 {
 	at := make([]float64, len(s.dims))
 	for i, d := range s.dims {
@@ -72,6 +76,7 @@ func (s space) fromPrior(q []float64) []float64 {
 	return at
 }
 
+// legal returns the legal value of dimension i nearest to x.
 func (s space) legal(i int, x float64) float64 {
 	d := s.dims[i]
 	if d.Int {
@@ -92,14 +97,14 @@ func (s space) corner(high bool) []float64 {
 	return at
 }
 
-// close reports whether two points of the cube are the same probe: equal in
-// whole dimensions, within a thousandth of the range in others, where a
-// difference would be nothing but noise.
+// close reports whether two points of the cube are the same probe: equal in whole
+// dimensions, within a thousandth of the range in others, where a difference would be
+// nothing but noise.
 func (s space) close(u, v []float64) bool {
 	for i, d := range s.dims {
 		limit := 1e-3
 		if d.Int {
-			limit = 1e-12
+			limit = 1e-12 // rounding
 		}
 		if math.Abs(u[i]-v[i]) > limit {
 			return false

@@ -5,101 +5,114 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
 )
 
 // Evidence of one visit, as a z-score.
 const (
-	// maxZ caps what one visit can say: a probe that is certain to 1e-5 is not
-	// evidence against a network fault that happens once in a thousand probes.
+	// maxZ caps what one visit can say: a probe that is certain to 1e-5 is not evidence
+	// against a network fault that happens once in a thousand probes.
 	maxZ = 4.0
-	// failedZ is the evidence of a visit whose requests all failed: P = 0.055, a failure that one more visit makes certain.
-	// Taking it as certain at once lets one transient fault end a search
-	// (AIPerf answers 15 where 300 is true); taking it as nothing would let a
-	// crashed server pass.
+	// failedZ is the evidence of a visit whose requests all failed: P = 0.055, a failure
+	// that one more visit makes certain. Taking it as certain at once lets one transient
+	// fault end a search (AIPerf answers 15 where 300 is true); taking it as nothing
+	// would let a crashed server pass.
 	failedZ = -1.6
-	// missingZ is the evidence of a visit that lacks a limit's metric: P = 0.01.
-	// What was not measured never passes, and asking again seldom helps.
+	// missingZ is the evidence of a visit that lacks a limit's metric: P = 0.01. What was
+	// not measured never passes, and asking again seldom helps.
 	missingZ = -2.33
 )
 
-// judge pools the verdicts of a point's visits: per limit, z of P(limit holds)
-// by Stouffer's method with weights sqrt(Requests), then the product over the
-// limits. The product is the conservative choice for limits that move together.
-func (b *belief) judge(h []Observation, tier []int, noise []scale, use noiseUse) {
-	visits, failed := b.visits, 0.0
+// judge pools the verdicts of a point's visits: per limit, z of P(limit holds) by
+// Stouffer's method with weights √Requests, then the product over the limits. The product
+// is the conservative choice for limits that move together.
+func (t track) judge(b *belief, use noiseUse) {
 	known := true
-	for _, v := range visits {
-		if h[v].Requests <= 0 {
-			known = false
-		}
+	for _, v := range b.visits {
+		known = known && t.history[v].Requests > 0
 	}
 	weight := func(v int) float64 {
 		if known {
-			return math.Sqrt(float64(h[v].Requests))
+			return math.Sqrt(float64(t.history[v].Requests))
 		}
 		return 1
 	}
 	b.pass = 1
-	for j, k := range tier {
+	for j, k := range t.tier {
 		var sum, squares float64
 		unknown := 0
-		for _, v := range visits {
-			o, w := h[v], weight(v)
-			z := missingZ
-			switch {
-			case o.State == Failed:
-				z = failedZ
-			case k >= 0 && k < len(o.Limits):
-				l := o.Limits[k]
-				switch {
-				case !math.IsNaN(l.Pass):
-					z = zOf(l.Pass)
-				case math.IsNaN(l.Value):
-				case !math.IsNaN(l.SE) && l.SE >= 0:
-					z = zOfMargin(l.Value, l.SE)
-				default:
-					unknown++
-					continue
-				}
+		for _, v := range b.visits {
+			z, ok := evidence(t.history[v], k)
+			if !ok {
+				unknown++
+				continue
 			}
+			w := weight(v)
 			sum, squares = sum+w*z, squares+w*w
 		}
 		if unknown > 0 {
-			// Visits of unknown certainty are judged together, by their pooled
-			// margin against the scatter; the rest joins as one more opinion.
+			// Visits of unknown certainty are judged together, by their pooled margin
+			// against the scatter; the rest joins as one more opinion.
 			z := zOfMargin(b.margins[j], 0)
 			if use == noiseEstimate {
-				z = noise[j].z(b.margins[j], unknown)
+				z = t.noise[j].z(b.margins[j], unknown)
 			}
 			w := math.Sqrt(float64(unknown))
 			if known {
-				w = 0
-				for _, v := range visits {
-					w += float64(h[v].Requests)
-				}
-				w = math.Sqrt(w)
+				w = math.Sqrt(t.requests(b.visits))
 			}
 			sum, squares = sum+w*z, squares+w*w
 		}
 		b.weight[j] = math.Sqrt(squares)
 		b.z[j] = sum / b.weight[j]
-		b.pass *= normal(b.z[j])
+		b.pass *= normal.CDF(b.z[j])
 	}
-	if len(tier) == 0 { // without limits a point passes unless it failed
-		for _, v := range visits {
-			if h[v].State == Failed {
-				failed++
-			}
-		}
-		if failed > 0 {
-			n := float64(len(visits))
-			b.pass = normal((failed*failedZ + (n-failed)*maxZ) / math.Sqrt(n))
-		}
+	if failed := t.failed(b.visits); len(t.tier) == 0 && failed > 0 {
+		// Without limits a point passes unless it failed.
+		n := float64(len(b.visits))
+		b.pass = normal.CDF((failed*failedZ + (n-failed)*maxZ) / math.Sqrt(n))
 	}
 }
 
-func normal(z float64) float64 { return distuv.UnitNormal.CDF(z) }
+// evidence is what one visit says of limit k, as a z-score; ok is false where the visit
+// does not know how certain its margin is.
+func evidence(o Observation, k int) (z float64, ok bool) {
+	m, has := o.margin(k)
+	switch {
+	case o.State == Failed:
+		return failedZ, true
+	case !has:
+		return missingZ, true
+	case !math.IsNaN(m.Pass):
+		return zOf(m.Pass), true
+	case math.IsNaN(m.Value):
+		return missingZ, true
+	case !math.IsNaN(m.SE) && m.SE >= 0:
+		return zOfMargin(m.Value, m.SE), true
+	}
+	return 0, false
+}
 
+// requests returns how many requests the visits made together.
+func (t track) requests(visits []int) (n float64) {
+	for _, v := range visits {
+		n += float64(t.history[v].Requests)
+	}
+	return n
+}
+
+// failed returns how many of the visits failed as a whole.
+func (t track) failed(visits []int) (n float64) {
+	for _, v := range visits {
+		if t.history[v].State == Failed {
+			n++
+		}
+	}
+	return n
+}
+
+// zOf returns the z-score of P(a limit holds), capped at ±maxZ.
 func zOf(p float64) float64 {
 	if p <= 0 {
 		return -maxZ
@@ -110,8 +123,8 @@ func zOf(p float64) float64 {
 	return max(-maxZ, min(maxZ, distuv.UnitNormal.Quantile(p)))
 }
 
-// zOfMargin is the evidence of margin g with standard error se; at se 0 the
-// sign decides, and g = 0 does not violate.
+// zOfMargin is the evidence of margin g with standard error se; at se 0 the sign decides,
+// and g = 0 does not violate.
 func zOfMargin(g, se float64) float64 {
 	switch {
 	case math.IsNaN(g):
@@ -124,12 +137,11 @@ func zOfMargin(g, se float64) float64 {
 	return max(-maxZ, min(maxZ, -g/se))
 }
 
-// lend lets neighbours of the same verdict share evidence: where a margin does
-// not fall with load, its mean over [x, y] is at least its value at x, so what
-// is pooled over passing points from x upwards speaks for x, and over failing
-// points from x downwards against it. (The min-max form of isotonic
-// regression, Barlow et al. 1972, applied to z-scores.) It changes how certain
-// a verdict is, never the verdict.
+// lend lets neighbours of the same verdict share evidence: where a margin does not fall
+// with load, its mean over [x, y] is at least its value at x, so what is pooled over
+// passing points from x upwards speaks for x, and over failing points from x downwards
+// against it. (The min-max form of isotonic regression, Barlow et al. 1972, applied to
+// z-scores.) It changes how certain a verdict is, never the verdict.
 func (t *track) lend() {
 	own := slices.Clone(t.points)
 	for i, b := range own {
@@ -149,7 +161,7 @@ func (t *track) lend() {
 					best = min(best, z)
 				}
 			}
-			pass *= normal(best)
+			pass *= normal.CDF(best)
 		}
 		if len(b.z) > 0 {
 			t.points[i].pass = pass

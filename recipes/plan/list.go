@@ -1,0 +1,62 @@
+package plan
+
+import "slices"
+
+// List visits the points of Problem.List in order, once each: grids, scenarios and fixed
+// loads. A point that could not be measured is tried once more. Its answers have a
+// Bracket. The zero value is ready.
+type List struct{}
+
+// Next returns the first point of the list that was not visited.
+func (List) Next(p Problem, h []Observation) Step {
+	i, again := 0, false
+	for _, o := range h {
+		switch {
+		case i == len(p.List):
+		case !slices.Equal(o.At, p.List[i]): // a point of another search
+		case o.State == Unmeasured && !again:
+			again = true
+		default:
+			i, again = i+1, false
+		}
+	}
+	if i == len(p.List) {
+		return done(ReasonGridComplete)
+	}
+	why := "next point of the list"
+	if again {
+		why = "once more: it could not be measured"
+	}
+	return Step{At: slices.Clone(p.List[i]), Size: 1, Full: true, Reason: why}
+}
+
+// Answers reads one boundary per tier off a list of one dimension; of several dimensions,
+// only whether some point passed. A verdict without a certainty of its own counts as
+// certain: a grid asks once and has nothing to compare with.
+func (List) Answers(p Problem, h []Observation) []Answer {
+	return answers(p, h, signDecides)
+}
+
+// answers reads one answer per tier off a history, with a bracket.
+func answers(p Problem, h []Observation, use noiseUse) []Answer {
+	return eachTier(p, h, func(v view) Answer { return v.read(use).answer() })
+}
+
+// eachTier returns one answer per tier.
+func eachTier(p Problem, h []Observation, one func(v view) Answer) (as []Answer) {
+	for _, v := range viewsOf(p, h) {
+		as = append(as, one(v))
+	}
+	return as
+}
+
+// eachBoundary returns one answer per tier of a problem of one dimension; of any other,
+// what can be said without a boundary.
+func eachBoundary(p Problem, h []Observation, one func(v view) Answer) []Answer {
+	return eachTier(p, h, func(v view) Answer {
+		if !v.single() {
+			return v.read(noiseEstimate).answer()
+		}
+		return one(v)
+	})
+}

@@ -1,0 +1,155 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+)
+
+// track is what a history says about one tier along one dimension: the distinct points
+// that said something, ascending.
+type track struct {
+	view
+	points []belief
+	// confidence is P(pass) from which a verdict is certain.
+	confidence float64
+	// noise is the scatter of g from visit to visit, per limit of the tier, where it has
+	// to be estimated.
+	noise []scale
+}
+
+// noiseUse says what stands in for a certainty that no observation carries.
+type noiseUse bool
+
+// What stands in for it.
+const (
+	signDecides   noiseUse = false // the sign of the margin, as certain
+	noiseEstimate noiseUse = true  // the margin against the scatter of the history
+)
+
+// read pools the history per distinct point of its first dimension.
+func (v view) read(use noiseUse) track {
+	t := track{view: v, confidence: v.Problem.confidence(), noise: make([]scale, len(v.tier))}
+	for _, visits := range v.visitsByPoint() {
+		t.points = append(t.points, v.gather(visits))
+	}
+	ascending := func(a, b belief) int { return cmp.Compare(a.x, b.x) }
+	if use == noiseEstimate {
+		slices.SortFunc(t.points, ascending)
+		for j := range v.tier {
+			t.noise[j] = scatter(t.points, j)
+		}
+	}
+	for i := range t.points {
+		t.judge(&t.points[i], use)
+	}
+	if len(v.Dims) == 1 {
+		slices.SortFunc(t.points, ascending)
+		t.lend()
+	}
+	return t
+}
+
+// prefix returns how many of the lowest points are believed to pass: the boundary is that
+// of the last of them, whatever passes above the first failure.
+func (t track) prefix() int {
+	for i, b := range t.points {
+		if !b.passes() {
+			return i
+		}
+	}
+	return len(t.points)
+}
+
+// safe returns the index of the largest point of the prefix that passes with certainty,
+// −1 for none.
+func (t track) safe() int { return t.last(t.prefix(), t.certainPass) }
+
+// last returns the index of the largest of the lowest end points that is sure, −1 for
+// none.
+func (t track) last(end int, sure func(belief) bool) int {
+	for i := end - 1; i >= 0; i-- {
+		if sure(t.points[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// nonMonotone reports a believed pass above a believed failure.
+func (t track) nonMonotone() bool {
+	for _, b := range t.points[t.prefix():] {
+		if b.passes() {
+			return true
+		}
+	}
+	return false
+}
+
+// maxVisits is how often one point is probed for its verdict: once, then at twice and
+// four times the length. What is open after seven times the normal probe is within a
+// fraction of a percent of its limit, and stays open.
+const maxVisits = 3
+
+// openEnds returns the indexes of the two ends between which the boundary is still to be
+// searched: the largest believed pass of the prefix and the point above it. A pass that
+// stayed open at its last visit counts as the upper end, since what cannot be confirmed
+// is not an answer; below it only certain passes count as the lower one, at one visit
+// each: they share their evidence, and repeating every step of a plateau would cost
+// thrice as much. lo is −1 when no pass is left, hi is len(points) when nothing lies
+// above.
+func (t track) openEnds() (lo, hi int) {
+	hi = t.prefix()
+	lo = hi - 1
+	if lo < 0 || !t.open(t.points[lo]) || len(t.points[lo].visits) < maxVisits {
+		return lo, hi
+	}
+	for ; lo >= 0 && t.open(t.points[lo]); lo-- {
+		hi = lo
+	}
+	return lo, hi
+}
+
+// confirming is why a point is visited again whose verdict is open.
+const confirming = "confirming an open verdict"
+
+// confirm returns another, longer visit of a point whose verdict is open, or whose visits
+// contradict each other; and of a lowest point that failed, since a first probe may have
+// paid for a cold start, and of a failure that a single visit puts there (see lone).
+func (t track) confirm(i int) (Step, bool) {
+	b := t.points[i]
+	hopeless := t.prefix() == 0 && len(b.visits) == 1 && b.inexact()
+	switch {
+	case len(b.visits) >= maxVisits:
+		return Step{}, false
+	case t.open(b) && len(b.visits) > 1:
+		return longer(b.x, 4, confirming), true
+	case t.open(b):
+		return longer(b.x, 2, confirming), true
+	case hopeless || t.lone(i) && i == t.prefix():
+		return probe(b.x, "a failure that only one probe saw: once more"), true
+	case b.contrary():
+		return probe(b.x, "visits that disagree: once more"), true
+	}
+	return Step{}, false
+}
+
+// lone reports that point i, the lowest failure, is known by a single visit that the
+// point below does not lead to expect. A stalled probe looks like that, and so does a
+// cliff: no search may end there before a second visit.
+func (t track) lone(i int) bool {
+	if i < 1 || i >= len(t.points) {
+		return false
+	}
+	b := t.points[i]
+	return len(b.visits) == 1 && b.inexact() && b.worst()-t.points[i-1].worst() > contradiction
+}
+
+// arbiter is a third visit of a point whose two visits contradict each other.
+func (t track) arbiter() (Step, bool) {
+	for _, b := range t.points {
+		if len(b.visits) == 2 && b.contrary() {
+			return whole(b.x, "two visits disagree: once more"), true
+		}
+	}
+	return Step{}, false
+}
