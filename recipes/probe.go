@@ -34,6 +34,7 @@ func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 		n, _ := m.Stat(loadgen.TagCompleted, "avg")
 		bad, _ := m.Stat(loadgen.TagErrors, "avg")
 		o.Requests += int(n)
+		o.Lasted += m.Wall
 		failed += int(bad)
 		if m.Ended == loadgen.EndedDecided {
 			o.State = plan.Cut

@@ -57,7 +57,13 @@ func Run(ctx context.Context, recipe *Recipe, s Spec) (*Outcome, error) {
 			r.conclude(step.Reason)
 			break
 		}
-		p, err := r.probe(ctx, step)
+		if step.Apart > 0 && !r.wait(ctx, step.Apart) {
+			err = ctx.Err()
+		}
+		var p Probe
+		if err == nil {
+			p, err = r.probe(ctx, step)
+		}
 		if err != nil && ctx.Err() != nil {
 			r.conclude(ended(ctx))
 			if out.Reason == ReasonCancelled {
@@ -100,6 +106,17 @@ func (r *run) probe(ctx context.Context, step plan.Step) (Probe, error) {
 	}
 	p.Wall = time.Since(began)
 	return p, nil
+}
+
+// wait lets time pass between probes, on the clock of the prober where it has one of its
+// own. It reports whether ctx is still alive.
+func (r *run) wait(ctx context.Context, d time.Duration) bool {
+	if p, ok := r.prober.(interface {
+		Wait(context.Context, time.Duration) bool
+	}); ok {
+		return p.Wait(ctx, d)
+	}
+	return pause(ctx, d)
 }
 
 // retryPause is the wait before a probe that could not be measured is repeated.

@@ -33,6 +33,8 @@
 // The mathematics that the styles rest on is in the packages below internal.
 package plan
 
+import "time"
+
 // Dim is one searched dimension.
 type Dim struct {
 	// Path is AIPerf's dotted path, for example "phases.profiling.concurrency".
@@ -143,6 +145,9 @@ type Observation struct {
 	State   State
 	// Requests is how many requests the values rest on; zero means unknown.
 	Requests int
+	// Lasted is how long the visit took; zero means unknown. With the pauses between
+	// visits it says which of them saw the server at about the same time.
+	Lasted time.Duration
 }
 
 // says reports whether an observation says anything about the server.
@@ -166,6 +171,9 @@ type Step struct {
 	// Full says that values are wanted: the probe must not stop once its verdict is
 	// certain.
 	Full bool
+	// Apart is how long to wait after the last probe; zero means not at all. A visit that
+	// is to see the server at another time asks for it.
+	Apart time.Duration
 	// Done says that the search is over.
 	Done bool
 	// Reason says why this point is asked, in words; when Done, it is the convergence
