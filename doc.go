@@ -1,27 +1,50 @@
-// Package aiperf finds, inside go test, what a language-model server can take.
+// Package aiperf measures, inside go test, how much load a language-model server
+// can take within its service-level agreement. This is capacity_test.go, a whole
+// file:
+//
+//	package aiperf_test
+//
+//	import (
+//		"os"
+//		"testing"
+//		"time"
+//
+//		"github.com/aiperf-go/aiperf/aiperftest"
+//		"github.com/aiperf-go/aiperf/loadgen/simserver"
+//		"github.com/aiperf-go/aiperf/recipes"
+//	)
 //
 //	func TestCapacity(t *testing.T) {
-//		out := aiperftest.RunRecipe(t, "max-throughput-ttft-sla",
-//			aiperftest.TTFT(200*time.Millisecond),
-//			aiperftest.Tokens(550, 128))
+//		server := aiperftest.Options{} // the server in AIPERF_URL
+//		if os.Getenv("AIPERF_URL") == "" {
+//			server = aiperftest.Options{aiperftest.Simulated(simserver.Model{MaxBatch: 16})}
+//		}
+//		out := aiperftest.RunRecipe(t, "max-throughput-ttft-sla", server,
+//			aiperftest.TTFT(200*time.Millisecond), // p95 of the time to first token
+//			aiperftest.Tokens(128, 32),            // lengths of a prompt and of an answer
+//			aiperftest.Concurrency(4, 256),        // the range to search
+//			aiperftest.Style(recipes.Sequential))  // end a probe once its verdict is certain
 //		t.Logf("deploy at concurrency %d", out.Best.Concurrency())
 //	}
 //
-// loads the OpenAI-compatible endpoint in AIPERF_URL, searches the concurrency
-// at which throughput is highest while p95 TTFT stays below 200 ms, asserts that
-// there is one, and leaves artifacts. It implements the Search Recipes of NVIDIA
-// AIPerf.
+// The test loads the OpenAI-compatible endpoint in AIPERF_URL, or a simulated
+// server if there is none. It searches for the concurrency at which throughput is
+// highest while the p95 TTFT stays below 200 ms, fails if there is no such
+// concurrency, and writes its measurements to files. In a clone of the repository
+// it is run by
 //
-// The module reads like its sentence, recipe → plan → probe → measure → decide →
-// report → assert:
+//	go test -v -count=1 -run TestCapacity .
 //
-//   - package recipes holds the recipes, runs them and decides;
-//   - package recipes/plan proposes each point, as pure functions of what was
-//     seen;
-//   - package loadgen probes and measures; loadgen/simserver is a simulated
-//     server to try things on;
-//   - package report writes what was found;
-//   - package aiperftest is the front door, and asserts.
+// The module implements the Search Recipes of NVIDIA AIPerf. Its packages follow
+// one sentence, recipe → plan → probe → measure → decide → report → assert:
 //
-// This package holds no code, only examples.
+//   - Package recipes holds the recipes, runs them, and decides.
+//   - Package recipes/plan proposes each point to probe. Its planners are pure
+//     functions of what has been measured.
+//   - Package loadgen probes and measures. Package loadgen/simserver is a
+//     simulated server to try things on.
+//   - Package report writes the results.
+//   - Package aiperftest is what a test calls. It asserts the result.
+//
+// This package holds no code. It has the examples, one for each recipe.
 package aiperf

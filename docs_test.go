@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,7 +25,7 @@ func page(t *testing.T, path string) string {
 	return string(b)
 }
 
-// sources parses the non-test files below a folder.
+// sources parses the non-test Go files below a folder.
 func sources(t *testing.T, root string) []*ast.File {
 	t.Helper()
 	var files []*ast.File
@@ -44,8 +45,8 @@ func sources(t *testing.T, root string) []*ast.File {
 	return files
 }
 
-// TestFromAIPerf: every flag of AIPerf's page on search recipes has its place on
-// ours, and every option that the page names exists.
+// TestFromAIPerf checks that every flag on AIPerf's page about search recipes is on
+// ours, and that every option that our page names exists.
 func TestFromAIPerf(t *testing.T) {
 	text := page(t, "docs/from-aiperf.md")
 	for _, flag := range strings.Fields(page(t, "testdata/aiperf-flags.txt")) {
@@ -73,8 +74,8 @@ func TestFromAIPerf(t *testing.T) {
 	assert.Greater(t, rows, 30)
 }
 
-// TestTroubleshooting: every message in the page's first column is one that the
-// code prints.
+// TestTroubleshooting checks that the code prints every message that opens an entry
+// of the page.
 func TestTroubleshooting(t *testing.T) {
 	var printed strings.Builder
 	for _, f := range sources(t, ".") {
@@ -87,17 +88,17 @@ func TestTroubleshooting(t *testing.T) {
 			return true
 		})
 	}
-	// A verb, a colon (behind which another message may stand), and what the page has in its place, are where a message is cut.
+	// A message is cut at a verb, at a colon (another message may follow it), and at
+	// the … that the page has in place of a verb.
 	said := regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z]`).ReplaceAllString(printed.String(), "\x00")
 	messages := 0
 	for _, line := range strings.Split(page(t, "docs/troubleshooting.md"), "\n") {
-		cells := strings.Split(line, "|")
-		if len(cells) != 4 || strings.Contains(cells[1], "(cached)") {
+		if !strings.HasPrefix(line, "- ") {
 			continue
 		}
-		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(line, -1) {
 			messages++
-			// aiperftest.Endpoint(…) is printed so.
+			// The … of aiperftest.Endpoint(…) is part of the printed message.
 			for _, part := range regexp.MustCompile(`[^(]…[^)]?|…$|: `).Split(m[1], -1) {
 				part = strings.Trim(part, " :;,…")
 				part = strings.TrimPrefix(part, "inconclusive: ")
@@ -110,7 +111,19 @@ func TestTroubleshooting(t *testing.T) {
 	assert.Greater(t, messages, 30)
 }
 
-// TestLinks: the pages link to files that are there.
+// TestLines checks that no line of a page is longer than 120 columns, so that it can
+// be read in an editor.
+func TestLines(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	for _, p := range append(pages, "README.md", "CONTRIBUTING.md") {
+		for i, line := range strings.Split(page(t, p), "\n") {
+			assert.LessOrEqual(t, utf8.RuneCountInString(line), 120, "%s:%d: %s", p, i+1, line)
+		}
+	}
+}
+
+// TestLinks checks that the files that the pages link to exist.
 func TestLinks(t *testing.T) {
 	pages, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)
@@ -122,7 +135,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestYAML: the workflows parse, and run the gate as the page says it must be run.
+// TestYAML checks that the workflows parse and that they run the gate as the page
+// says it must be run.
 func TestYAML(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page(t, "docs/ci.md"), -1)
 	require.Len(t, blocks, 2, "a workflow and a job")

@@ -11,20 +11,19 @@ import (
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
-// The examples below ask each recipe's question as a test does, of a server that
-// is simulated and fast. In a test of your own t is the *testing.T, and Simulated
-// goes away. Examples print their output to be compared, and a machine under load
-// has other numbers each time: the limits are generous, and what is printed of the
-// curves is their form.
+// The examples below ask each recipe's question of a fast simulated server, as a
+// test would. In a test of your own, t is the *testing.T and Simulated is left out.
+// The output of an example is compared, and the measured numbers differ from run to
+// run, so the limits are generous and only the form of a curve is printed.
 
-// small is the server, and a load that is over in a second or two.
+// small is the server and a load that takes a second or two.
 var small = aiperftest.Options{
 	aiperftest.Simulated(simserver.Model{Step: 4 * time.Millisecond}),
 	aiperftest.Tokens(16, 8), aiperftest.Requests(100), aiperftest.Seed(7), aiperftest.Charts(false),
 }
 
-// The most output tokens per second while 95 % of the requests have their first
-// token within a second.
+// This searches for the most output tokens per second while 95% of the requests
+// have their first token within a second.
 func Example_maxThroughputTTFTSLA() {
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.RunRecipe(t, "max-throughput-ttft-sla", small,
@@ -38,8 +37,8 @@ func Example_maxThroughputTTFTSLA() {
 	// [ttft p95 < 1s] true
 }
 
-// The most output tokens per second while the tokens of an answer come less than
-// half a second apart.
+// This searches for the most output tokens per second while the tokens of an
+// answer come less than half a second apart.
 func Example_maxThroughputITLSLA() {
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.RunRecipe(t, "max-throughput-itl-sla", small,
@@ -53,8 +52,8 @@ func Example_maxThroughputITLSLA() {
 	// [itl p95 < 500ms] true
 }
 
-// The highest concurrency at which several limits hold, asserted: AtLeast turns
-// the answer into a gate.
+// This searches for the highest concurrency at which several limits hold. AtLeast
+// turns the answer into an assertion.
 func Example_maxConcurrencyUnderSLA() {
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.RunRecipe(t, "max-concurrency-under-sla", small,
@@ -68,8 +67,8 @@ func Example_maxConcurrencyUnderSLA() {
 	// [ttft p95 < 1s errors < 10% e2e p90 < 5s]
 }
 
-// The concurrency with the most requests per second that are good: each within
-// its three limits at once, 95 % of them at least.
+// This searches for the concurrency with the most good requests per second. A
+// request is good if it is within all three limits, and at least 95% must be.
 func Example_maxGoodputUnderSLO() {
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.RunRecipe(t, "max-goodput-under-slo", small,
@@ -84,8 +83,8 @@ func Example_maxGoodputUnderSLO() {
 	// [good >= 0.95]
 }
 
-// Where latency begins to degrade: the first concurrency whose p99 latency is
-// more than 30 % above that of the lowest.
+// This finds where latency begins to degrade: the first concurrency whose p99
+// latency is more than 30% above that of the lowest concurrency.
 func Example_concurrencyRamp() {
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.RunRecipe(t, "concurrency-ramp", small, aiperftest.ReportOnly(),
@@ -93,7 +92,7 @@ func Example_concurrencyRamp() {
 		for _, p := range out.Probes {
 			fmt.Println("measured at", p.Load.Concurrency)
 		}
-		knee, ok := out.Knee() // knee.Concurrency is 0 where latency does not degrade
+		knee, ok := out.Knee() // knee.Concurrency is 0 if latency does not degrade
 		fmt.Printf("%v: %s %s, baseline at %d, threshold %.0f%%\n", ok, knee.Metric, knee.Stat, knee.Lowest, 100*knee.Threshold)
 	})
 	// Output:
@@ -104,7 +103,7 @@ func Example_concurrencyRamp() {
 	// true: request_latency p99, baseline at 4, threshold 30%
 }
 
-// TTFT as a function of the prompt's length.
+// This measures TTFT as a function of the prompt's length.
 func Example_prefillTTFTCurve() {
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.RunRecipe(t, "prefill-ttft-curve", small, aiperftest.ReportOnly(), aiperftest.Requests(10),
@@ -118,7 +117,7 @@ func Example_prefillTTFTCurve() {
 	// 2000 tokens are estimated: true
 }
 
-// Inter-token latency over concurrency and answer length.
+// This measures inter-token latency over concurrency and answer length.
 func Example_decodeITLCurve() {
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.RunRecipe(t, "decode-itl-curve", small, aiperftest.ReportOnly(), aiperftest.Requests(20),
@@ -132,7 +131,8 @@ func Example_decodeITLCurve() {
 	// a step takes 4 ms at least: true
 }
 
-// The trade of latency against throughput over shapes of workload.
+// This measures the trade-off between latency and throughput over several shapes
+// of workload.
 func Example_paretoSweep() {
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.RunRecipe(t, "pareto-sweep", small, aiperftest.ReportOnly(), aiperftest.Requests(20),
@@ -151,8 +151,8 @@ func Example_paretoSweep() {
 	// 256/8 at 8: true
 }
 
-// asTest runs f with what go test would hand it. A failure is printed, where the
-// example's output does not have it.
+// asTest runs f with a stand-in for the *testing.T that go test would pass. A
+// failure is printed, so the example's output does not match.
 func asTest(f func(aiperftest.T)) {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -161,7 +161,7 @@ func asTest(f func(aiperftest.T)) {
 	}
 	t := &exampleT{dir: dir}
 	done := make(chan struct{})
-	go func() { // FailNow ends a goroutine
+	go func() { // FailNow ends the goroutine that it is called on
 		defer close(done)
 		defer t.cleanup()
 		f(t)
@@ -169,8 +169,8 @@ func asTest(f func(aiperftest.T)) {
 	<-done
 }
 
-// exampleT is the least that a test can be. An example's log would be its output,
-// so it says only what went wrong.
+// exampleT is the smallest implementation of aiperftest.T. Its log is discarded,
+// because it would become part of the example's output; only failures are printed.
 type exampleT struct {
 	dir      string
 	failed   bool

@@ -4,7 +4,7 @@ package aiperf_test
 
 import "github.com/rogpeppe/go-internal/testscript"
 
-// interrupts needs process groups; scripts that use it ask for [unix].
+// interrupts needs process groups. Scripts use it only under the condition [unix].
 func interrupts(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Fatalf("there are no process groups here")
 }

@@ -17,25 +17,25 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 )
 
-// TestScript runs go test on whole modules of a user and holds what a user sees
-// to the script's expectation. A script is in testscript's language, with these
-// commands more:
+// TestScript runs go test on whole modules of a user and compares what the user sees
+// with what the script expects. A script is written in testscript's language, with
+// these additional commands:
 //
-//	reads stdout|stderr file   the output is the file's, line by line; … in a line
-//	                           stands for what differs from run to run, a line of …
-//	                           for any number of lines; lines may be folded
-//	served max                 the server at $SERVER had at most max requests in
-//	                           flight at once, and some
-//	interrupts out file prog…  runs a program, presses Ctrl-C once file is there,
-//	                           and keeps its output in out
+//	reads stdout|stderr file   compares the output with the file line by line; … in
+//	                           a line stands for what differs from run to run, and
+//	                           a line of … for any number of lines; lines may be
+//	                           folded
+//	served max                 checks that the server at $SERVER had between one and
+//	                           max requests in flight at once
+//	interrupts out file prog…  runs a program, presses Ctrl-C once file exists, and
+//	                           keeps the output in out
 //
-// Each script has a module that requires this checkout, and a simulated server
-// of its own at $SERVER; a test that is to use it sets AIPERF_URL.
+// Each script has a module that requires this checkout and a simulated server of its
+// own at $SERVER. A script that wants its tests to use the server sets AIPERF_URL.
 func TestScript(t *testing.T) {
 	root, err := os.Getwd()
 	require.NoError(t, err)
-	sums, err := os.ReadFile("go.sum")
-	require.NoError(t, err)
+	mod, sums := fetched(t, root)
 	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
 	require.NoError(t, err)
 	caches := strings.Fields(string(out))
@@ -50,7 +50,7 @@ func TestScript(t *testing.T) {
 			srv := simserver.New(simserver.Model{Step: 4 * time.Millisecond, MaxBatch: 8})
 			env.Defer(srv.Close)
 			env.Values["server"] = srv
-			home, tmp := t.TempDir(), t.TempDir() // not in the module, as nobody's are
+			home, tmp := t.TempDir(), t.TempDir() // outside of the module, as they usually are
 			for k, v := range map[string]string{
 				"PATH":   tools + string(filepath.ListSeparator) + env.Getenv("PATH"),
 				"SERVER": srv.URL, "ROOT": root, "HOME": home, "XDG_CACHE_HOME": home, "TMPDIR": tmp,
@@ -58,9 +58,8 @@ func TestScript(t *testing.T) {
 			} {
 				env.Setenv(k, v)
 			}
-			mod := fmt.Sprintf("module example.com/serving\n\ngo 1.26.0\n\nrequire github.com/aiperf-go/aiperf v0.0.0\n\nreplace github.com/aiperf-go/aiperf => %s\n", root)
 			return firstError(
-				os.WriteFile(filepath.Join(env.WorkDir, "go.mod"), []byte(mod), 0o666),
+				os.WriteFile(filepath.Join(env.WorkDir, "go.mod"), mod, 0o666),
 				os.WriteFile(filepath.Join(env.WorkDir, "go.sum"), sums, 0o666),
 			)
 		},
@@ -68,8 +67,49 @@ func TestScript(t *testing.T) {
 	})
 }
 
-// oneByOne runs scripts one after another: they measure, and a neighbour that
-// compiles would be measured, too.
+// fetched returns the go.mod and go.sum of a user's module that requires this
+// checkout, and downloads what that module needs with the environment's own GOPROXY.
+// The scripts themselves run with GOPROXY=off, and the module cache may be empty.
+//
+// The user's module names one requirement only, so go has to load the whole module
+// graph, and needs the go.mod files of modules that this checkout never loads.
+// Therefore go mod download in this checkout is not enough.
+//
+// A machine without a network may have all of it already, so a failed download is
+// only logged here; a script fails if something is really missing.
+func fetched(t *testing.T, root string) (mod, sums []byte) {
+	t.Helper()
+	dir := t.TempDir()
+	mod = fmt.Appendf(nil, "module example.com/serving\n\ngo 1.26.0\n\nrequire github.com/aiperf-go/aiperf v0.0.0\n\nreplace github.com/aiperf-go/aiperf => %s\n", root)
+	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o666))
+	flags, err := exec.Command("go", "env", "GOFLAGS").Output()
+	require.NoError(t, err)
+	for _, c := range []struct {
+		dir, flags string
+		args       []string
+	}{
+		{root, "", []string{"mod", "download"}},
+		{dir, " -mod=mod", []string{"mod", "graph"}},
+	} {
+		cmd := exec.Command("go", c.args...)
+		cmd.Dir = c.dir
+		cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS="+strings.TrimSpace(string(flags))+c.flags)
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		if err := cmd.Run(); err != nil {
+			t.Logf("go %s: %v\n%s", strings.Join(c.args, " "), err, stderr.String())
+		}
+	}
+	sums, err = os.ReadFile(filepath.Join(dir, "go.sum")) // with what go mod graph added
+	require.NoError(t, err)
+	return mod, sums
+}
+
+// oneByOne runs scripts one after another. They measure, and would also measure a
+// neighbour that compiles.
 type oneByOne struct{ *testing.T }
 
 func (t oneByOne) Parallel()     {}
@@ -87,8 +127,9 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// reads compares an output with a file whose … stand for anything. A space stands
-// for any, and for a fold: where lines are folded depends on the numbers in them.
+// reads compares an output with a file in which … stands for anything. A space
+// matches any white space, including a fold, because where a line is folded depends
+// on the numbers in it.
 func reads(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: reads stdout|stderr file")

@@ -15,9 +15,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// interrupts runs a program as a shell runs a job, in a process group of its own,
-// and presses Ctrl-C when a file is there: SIGINT to the whole group. The program
-// must fail; what it printed goes to the file out.
+// interrupts runs a program as a shell runs a job, in a process group of its own, and
+// sends SIGINT to the whole group, as Ctrl-C does, when a file exists. The program
+// must fail. Its output is written to the file out.
 func interrupts(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: interrupts out file program [args…]")
@@ -36,7 +36,7 @@ func interrupts(ts *testscript.TestScript, neg bool, args []string) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	group := -cmd.Process.Pid
-	ts.Defer(func() { _ = syscall.Kill(group, syscall.SIGKILL) }) // whatever became of it
+	ts.Defer(func() { _ = syscall.Kill(group, syscall.SIGKILL) }) // in case it still runs
 	look := time.NewTicker(20 * time.Millisecond)
 	defer look.Stop()
 	late := time.After(2 * time.Minute)
@@ -64,7 +64,7 @@ func interrupts(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// lookIn finds a program in the script's path, which is not the test's own.
+// lookIn finds a program in the script's PATH, which differs from the test's own.
 func lookIn(path, program string) (string, error) {
 	for _, dir := range filepath.SplitList(path) {
 		if found, err := exec.LookPath(filepath.Join(dir, program)); err == nil {

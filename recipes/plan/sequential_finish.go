@@ -89,8 +89,8 @@ func (s *sequence) finish() Step {
 	return done(s.ending(true))
 }
 
-// ending names the end of a search that has a posterior; spent: it had no probes left for
-// a better answer.
+// ending names the end of a search that has a posterior; spent says that it had no probes
+// left for a better answer.
 func (s *sequence) ending(spent bool) string {
 	n := len(s.points)
 	switch ok, _ := s.identifiable(); {

@@ -186,6 +186,25 @@ func TestSequentialClimbs(t *testing.T) {
 	}
 }
 
+// The climb counts the probes that it asked for, and none that only look like its own:
+// below the answer, after it.
+func TestSequentialClimbCounts(t *testing.T) {
+	p := sequentialProblem(1, 1000)
+	p.Goals = []Goal{{Maximize: true, Reference: math.NaN()}}
+	observe := straightLine(100, 2, 0.01, true, rand.New(rand.NewPCG(1, 8)))
+	h, _ := play(t, Sequential{}, p, observe)
+	safe := Sequential{}.Answers(p, h)[0].Safe
+	for _, s := range []Step{
+		probe(safe/2, "of another tier"), whole(safe/3, climbing), whole(safe/4, climbing), whole(safe, climbing),
+	} {
+		s.At[0] = math.Floor(s.At[0])
+		o := observe(s)
+		o.Asked = s
+		h = append(h, o)
+	}
+	assert.Equal(t, 2, newSequence(viewsOf(p, h)[0]).climbed())
+}
+
 // Several tiers share their probes: together they cost less than one by one.
 func TestSequentialTiers(t *testing.T) {
 	p := sequentialProblem(1, 1000)

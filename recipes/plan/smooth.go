@@ -28,14 +28,14 @@ const (
 
 // SmoothIsotonic finds the boundary of one dimension from margins, as AIPerf's
 // smooth_isotonic does: an exponential bracket, then the root of the margins' isotonic,
-// smooth fit until the bracket is narrow. Mended: the margins of all limits are compared
-// in one unit, in ln x; steps up are longer while the limit is far; nothing that the
-// bracket has decided is probed; a failure far off the trend is asked again, since one
-// stalled probe would end the search below it; and the answer is made certain, by a
-// posterior over the boundary, for as long as another probe can be expected to raise it.
-// Where every standard error is 0 the search goes on to neighbouring values instead. Its
-// answers have an Interval at level 0.95 once there is a bracket, and a Bracket before
-// that and without errors. The zero value is ready.
+// smooth fit until the bracket is narrow. It differs in that the margins of all limits
+// are compared in one unit, in ln x; steps up are longer while the limit is far; nothing
+// that the bracket has decided is probed; a failure far off the trend is asked again,
+// since one stalled probe would end the search below it; and the answer is made certain,
+// by a posterior over the boundary, for as long as another probe can be expected to raise
+// it. Where every standard error is 0 the search goes on to neighbouring values instead.
+// Its answers have an Interval at level 0.95 once there is a bracket, and a Bracket
+// before that and without errors. The zero value is ready.
 type SmoothIsotonic struct {
 	// Replicates is the least number of visits of the answer (AIPerf's sla_replicates):
 	// it is probed so often before the search ends, and what the visits say together

@@ -4,9 +4,9 @@ package plan
 // until every tier that passes at the lower bound has failed, then the middle of the
 // widest open bracket, the first of equals. Every probe counts for every tier, so tiers
 // whose limits are harder need no ordering of their own (AIPerf's transfers between
-// ordered tiers say nothing that the shared observations do not). Mended: a tier that
-// fails at the lower bound ends with its reason while the others go on, and only a tier's
-// final ends are asked again. Its answers have a Bracket. The zero value is ready.
+// ordered tiers say nothing that the shared observations do not). Unlike AIPerf's, a tier
+// that fails at the lower bound ends with its reason while the others go on, and only a
+// tier's final ends are asked again. Its answers have a Bracket. The zero value is ready.
 type MultiTier struct{}
 
 // Next returns the next shared probe.

@@ -20,7 +20,7 @@ type track struct {
 // noiseUse says what stands in for a certainty that no observation carries.
 type noiseUse bool
 
-// What stands in for it.
+// What may stand in for it.
 const (
 	signDecides   noiseUse = false // the sign of the margin, as certain
 	noiseEstimate noiseUse = true  // the margin against the scatter of the history
