@@ -19,6 +19,10 @@ type Probe struct {
 	Observed plan.Observation       // what the planner sees of it
 	Wall     time.Duration          // of all its trials, ramps included
 
+	// read are the readings by the probe's own requests. Readings are these, as wide as
+	// visits at other times have shown them to be.
+	read []sla.Reading
+
 	// deciders are those of the trials, one each; nil when the whole probe was
 	// wanted.
 	deciders []*sla.Decider
@@ -46,7 +50,7 @@ func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 	}
 	for _, l := range limits {
 		r := sla.Read(l, p.Trials, deciders)
-		p.Readings = append(p.Readings, r)
+		p.Readings, p.read = append(p.Readings, r), append(p.read, r)
 		o.Margins = append(o.Margins, plan.Margin{Estimate: plan.Estimate{Value: r.Margin, SE: r.MarginSE}, Pass: r.Pass})
 	}
 	for _, g := range objectives {

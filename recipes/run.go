@@ -88,9 +88,25 @@ func (r *run) take(p Probe) {
 	o.Warnings = append(o.Warnings, r.notes(&p)...)
 	r.history = append(r.history, p.Observed)
 	o.Probes = append(o.Probes, p)
+	r.widen()
 	r.answer()
 	r.observe()
 	p.release()
+}
+
+// widen gives every reading the scatter from visit to visit that is known by now.
+func (r *run) widen() {
+	c, ok := r.planner.(plan.Confirmed)
+	if !ok {
+		return
+	}
+	scatter := c.Scatter(r.problem, r.history)
+	for i := range r.out.Probes {
+		p := &r.out.Probes[i]
+		for k, own := range p.read {
+			p.Readings[k] = own.Widened(scatter[k])
+		}
+	}
 }
 
 // probe measures one step, all its trials.

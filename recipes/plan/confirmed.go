@@ -25,7 +25,7 @@ const (
 	apartFor = 8 * time.Second
 	// enoughVisits confirm an answer whose visits agree, and moreVisits one whose visits
 	// do not. mostConfirming bounds them over a search whose answer moves.
-	enoughVisits, moreVisits, mostConfirming = 3, 5, 9
+	enoughVisits, moreVisits, mostConfirming = 3, 6, 12
 	// nearAnswer is how near to the answer a visit must be to confirm it, in ln of the
 	// searched value.
 	nearAnswer = 0.06
@@ -46,7 +46,7 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	if s, ok := v.silence(); ok {
 		return s
 	}
-	a := c.Planner.Answers(p, tempered)[0]
+	a := c.Answers(p, h)[0]
 	if math.IsNaN(a.Safe) {
 		return step
 	}
@@ -60,14 +60,14 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 			near++
 		}
 	}
-	need := enoughVisits
+	need, pause := enoughVisits, apartFor
 	if inflation > disagree {
-		need = moreVisits
+		need, pause = moreVisits, 2*apartFor
 	}
 	if near >= need || all >= mostConfirming {
 		return step
 	}
-	return Step{At: []float64{a.Safe}, Size: 1, Full: true, Apart: apartFor, Reason: "the answer, at another time"}
+	return Step{At: []float64{a.Safe}, Size: 1, Full: true, Apart: pause, Reason: "the answer, at another time"}
 }
 
 // passing reports that every limit of the tier is believed to hold at a visit.
@@ -82,8 +82,49 @@ func passing(o Observation, tier []int) bool {
 
 // Answers are those of the search by what is known with the widened verdicts.
 func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
-	tempered, _ := temper(p, h)
-	return c.Planner.Answers(p, tempered)
+	tempered, inflation := temper(p, h)
+	answers := c.Planner.Answers(p, tempered)
+	if v := viewsOf(p, h)[0]; inflation > disagree && len(answers) == 1 && v.single() {
+		answers[0] = v.cautious(answers[0])
+	}
+	return answers
+}
+
+// cautious lowers an answer whose visits disagree: to the largest point that was visited,
+// and lies where the boundary is not below with a probability of 95%. A few visits know
+// their scatter badly, and an answer that errs low is the smaller harm.
+func (v view) cautious(a Answer) Answer {
+	if !(a.Level > 0) || !(a.Lo > 0) || !(a.Estimate > a.Lo) {
+		return a
+	}
+	sd := math.Log(a.Estimate/a.Lo) / 1.96
+	most := a.Estimate * math.Exp(-1.645*sd)
+	safe := math.NaN()
+	for _, o := range v.history {
+		if x := o.At[0]; o.says() && x <= most && x <= a.Safe && !(x <= safe) {
+			safe = x
+		}
+	}
+	if !math.IsNaN(safe) {
+		a.Safe = safe
+	}
+	return a
+}
+
+// Scatter returns, per limit, the standard deviation of the margin from visit to visit
+// that the confirming visits show beyond their own errors; 0 where they show none, or
+// there are none yet.
+func (c Confirmed) Scatter(p Problem, h []Observation) []float64 {
+	out := make([]float64, len(allLimits(h)))
+	v := viewsOf(p, h)[0]
+	if !v.single() {
+		return out
+	}
+	for k := range out {
+		ratio, typical := v.scatterApart(k)
+		out[k] = typical * math.Sqrt(ratio-1)
+	}
+	return out
 }
 
 // confirms reports that the visit was made to see an answer at another time.
@@ -108,14 +149,45 @@ func temper(p Problem, h []Observation) (tempered []Observation, inflation float
 		return h, inflation
 	}
 	tempered = make([]Observation, len(h))
+	crowd := crowds(h)
 	for i, o := range h {
 		tempered[i] = o
 		tempered[i].Margins = make([]Margin, len(o.Margins))
 		for k, m := range o.Margins {
-			tempered[i].Margins[k] = m.widened(extra[k])
+			tempered[i].Margins[k] = m.widened(extra[k] * crowd[i])
 		}
 	}
 	return tempered, inflation
+}
+
+// memory is how long a disturbance is taken to last, in seconds, where one is seen.
+const memory = 10.0
+
+// times returns when each visit was, in seconds of the search: the middle of it.
+func times(h []Observation) []float64 {
+	ts := make([]float64, len(h))
+	now := 0.0
+	for i, o := range h {
+		now += o.Asked.Apart.Seconds()
+		ts[i] = now + o.Lasted.Seconds()/2
+		now += o.Lasted.Seconds()
+	}
+	return ts
+}
+
+// crowds returns how many visits each visit shares its time with, itself included: those
+// see one disturbance together, and are together worth one look at it.
+func crowds(h []Observation) []float64 {
+	ts := times(h)
+	out := make([]float64, len(h))
+	for i := range h {
+		for j := range h {
+			if h[j].says() {
+				out[i] += math.Exp(-math.Abs(ts[i]-ts[j]) / memory)
+			}
+		}
+	}
+	return out
 }
 
 // widened is the margin with another variance added to its own.
@@ -145,7 +217,8 @@ func (m Margin) widened(extra float64) Margin {
 // their own errors. Visits of points near each other are brought together by the slope of
 // latency in the load, which is about 1 in logarithms.
 func (v view) scatterApart(k int) (ratio, typical float64) {
-	var g, se []float64
+	var g, se, at []float64
+	ts := times(v.history)
 	last := math.NaN()
 	for _, o := range v.history {
 		if o.confirms() {
@@ -155,7 +228,7 @@ func (v view) scatterApart(k int) (ratio, typical float64) {
 	if math.IsNaN(last) {
 		return 1, 0
 	}
-	for _, o := range v.history {
+	for i, o := range v.history {
 		m, ok := o.margin(k)
 		if !ok || o.State != Full || !(m.SE > 0) || math.IsInf(m.Value, 0) || math.IsNaN(m.Value) {
 			continue
@@ -164,7 +237,7 @@ func (v view) scatterApart(k int) (ratio, typical float64) {
 		if math.Abs(u) > 2*nearAnswer {
 			continue
 		}
-		g, se = append(g, m.Value-u), append(se, m.SE)
+		g, se, at = append(g, m.Value-u), append(se, m.SE), append(at, ts[i])
 	}
 	n := float64(len(g))
 	if n < 2 {
@@ -180,5 +253,15 @@ func (v view) scatterApart(k int) (ratio, typical float64) {
 		ss += (g[i] - mean) * (g[i] - mean)
 	}
 	typical = math.Sqrt(mse)
-	return max((faith+ss/mse)/(faith+n-1), 1), typical
+	ratio = max((faith+ss/mse)/(faith+n-1), 1)
+	// Visits that share a disturbance differ by less than it moves them.
+	alike := 0.0
+	for i := range at {
+		for j := range at {
+			if i != j {
+				alike += math.Exp(-math.Abs(at[i]-at[j])/memory) / (n * (n - 1))
+			}
+		}
+	}
+	return 1 + (ratio-1)/(1-alike)*(n+1)/(n-1), typical
 }

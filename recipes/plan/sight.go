@@ -37,6 +37,10 @@ func (t track) readings(j int) (rs []boundary.Reading) {
 				rs = append(rs, boundary.ByVerdict(u, m.Pass))
 			case o.State == Cut:
 				rs = append(rs, boundary.BySign(u, m.Value))
+			case !noPass && math.Abs(m.Value) > boundary.Straight:
+				// Between two modes of latency a percentile jumps, and a margin far from zero is
+				// no certainty: what the requests say of the side counts.
+				rs = append(rs, boundary.ByVerdict(u, m.Pass))
 			default:
 				rs = append(rs, boundary.ByMargin(u, m.Value, m.SE))
 			}

@@ -83,6 +83,9 @@ func read(l Limit, trials []*loadgen.Measurement) Reading {
 // count reads a limit on a share of requests off their count.
 func (r *Reading) count(t tally) {
 	l := r.Limit
+	if q, ok := loadgen.Quantile(l.Stat); ok && len(t.values) > 1 && q > 0 && q < 1 {
+		r.Lo, r.Hi = t.interval(q)
+	}
 	r.Exceeded, r.Of = t.bad, t.n
 	r.Holds, r.Pass = t.holds(l.Op), t.pass(l.Op)
 	if t.failed > 0 && l.Unit() == "ms" {
@@ -145,4 +148,33 @@ func (r *Reading) interval(se float64) {
 		return
 	}
 	r.Lo, r.Hi = max(r.Value-z*se, 0), r.Value+z*se
+}
+
+// Widened is the reading with a scatter from visit to visit added to its own errors:
+// scatter is a standard deviation of the margin, which is one of ln of the value. What is
+// certain by the requests of one visit alone is then as certain as visits at other times
+// allow.
+func (r Reading) Widened(scatter float64) Reading {
+	if !(scatter > 0) {
+		return r
+	}
+	se := r.MarginSE
+	if !(se > 0) || math.IsInf(se, 0) {
+		if math.IsNaN(r.Pass) || math.IsNaN(r.Margin) {
+			return r
+		}
+		z := math.Abs(distuv.UnitNormal.Quantile(min(max(r.Pass, 1e-6), 1-1e-6)))
+		se = math.Abs(r.Margin) / max(z, 1)
+	}
+	f := math.Sqrt(se*se+scatter*scatter) / se
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		return r
+	}
+	if r.Pass > 0 && r.Pass < 1 {
+		r.Pass = distuv.UnitNormal.CDF(distuv.UnitNormal.Quantile(r.Pass) / f)
+	}
+	if r.Value > 0 && r.Lo > 0 && r.Hi > 0 {
+		r.Lo, r.Hi = r.Value*math.Pow(r.Lo/r.Value, f), r.Value*math.Pow(r.Hi/r.Value, f)
+	}
+	return r
 }

@@ -215,3 +215,17 @@ func inflation(marks []bool, size int) float64 {
 	}
 	return max(ss/float64(k-1)/(float64(size)*share*(1-share)), 1)
 }
+
+// interval is the 95% confidence interval of a percentile, by order statistics: between
+// two of them lies the percentile whatever the distribution, with the probability that a
+// binomial count falls between their ranks (David and Nagaraja, Order Statistics, 3rd
+// ed., section 7.1). Requests that hang together count for less than as many independent
+// ones, by the inflation of the count. Where the sample is too small for the upper rank
+// the largest value stands in.
+func (t *tally) interval(q float64) (lo, hi float64) {
+	slices.Sort(t.values)
+	n := float64(len(t.values))
+	half := 1.96*math.Sqrt(n*q*(1-q)*t.inflation) + 0.5
+	at := func(rank float64) float64 { return t.values[min(max(int(rank), 0), len(t.values)-1)] }
+	return at(math.Floor(n*q - half)), at(math.Ceil(n*q+half) - 1)
+}
