@@ -1,9 +1,12 @@
 package plan
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/boundary"
 	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
 )
 
@@ -84,10 +87,47 @@ func passing(o Observation, tier []int) bool {
 func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
 	tempered, inflation := temper(p, h)
 	answers := c.Planner.Answers(p, tempered)
-	if v := viewsOf(p, h)[0]; inflation > disagree && len(answers) == 1 && v.single() {
+	v := viewsOf(p, h)[0]
+	if len(answers) != 1 || !v.single() {
+		return answers
+	}
+	if inflation > disagree {
 		answers[0] = v.cautious(answers[0])
 	}
+	answers[0].Safe = v.upheld(answers[0].Safe)
 	return answers
+}
+
+// upheld returns the largest point at or below an answer that the visits made to confirm
+// it do not speak against: two of them or more, whose margins come out on the wrong side.
+// NaN when there is none.
+func (v view) upheld(safe float64) float64 {
+	refuted := func(x float64) bool {
+		n := 0
+		sums := make([]float64, len(v.tier))
+		for _, o := range v.history {
+			if !o.confirms() || o.At[0] != x {
+				continue
+			}
+			n++
+			for j, k := range v.tier {
+				if m, ok := o.margin(k); ok && !math.IsNaN(m.Value) {
+					sums[j] += min(max(m.Value, -boundary.Straight), boundary.Straight)
+				}
+			}
+		}
+		return n > 1 && slices.ContainsFunc(sums, func(g float64) bool { return g > 0 })
+	}
+	for !math.IsNaN(safe) && refuted(safe) {
+		below := math.NaN()
+		for _, o := range v.history {
+			if x := o.At[0]; o.says() && x < safe && !(x <= below) {
+				below = x
+			}
+		}
+		safe = below
+	}
+	return safe
 }
 
 // cautious lowers an answer whose visits disagree: to the largest point that was visited,
@@ -217,51 +257,53 @@ func (m Margin) widened(extra float64) Margin {
 // their own errors. Visits of points near each other are brought together by the slope of
 // latency in the load, which is about 1 in logarithms.
 func (v view) scatterApart(k int) (ratio, typical float64) {
-	var g, se, at []float64
-	ts := times(v.history)
-	last := math.NaN()
-	for _, o := range v.history {
-		if o.confirms() {
-			last = o.At[0]
-		}
-	}
-	if math.IsNaN(last) {
-		return 1, 0
-	}
+	type visit struct{ u, g, se, at float64 }
+	var visits []visit
+	ts, confirmed := times(v.history), false
 	for i, o := range v.history {
 		m, ok := o.margin(k)
 		if !ok || o.State != Full || !(m.SE > 0) || math.IsInf(m.Value, 0) || math.IsNaN(m.Value) {
 			continue
 		}
-		u := math.Log(o.At[0] / last)
-		if math.Abs(u) > 2*nearAnswer {
-			continue
-		}
-		g, se, at = append(g, m.Value-u), append(se, m.SE), append(at, ts[i])
+		confirmed = confirmed || o.confirms()
+		visits = append(visits, visit{math.Log(o.At[0]), m.Value, m.SE, ts[i]})
 	}
-	n := float64(len(g))
-	if n < 2 {
+	if !confirmed {
 		return 1, 0
 	}
-	mean, mse := 0.0, 0.0
-	for i := range g {
-		mean += g[i] / n
-		mse += se[i] * se[i] / n
-	}
-	ss := 0.0
-	for i := range g {
-		ss += (g[i] - mean) * (g[i] - mean)
-	}
-	typical = math.Sqrt(mse)
-	ratio = max((faith+ss/mse)/(faith+n-1), 1)
-	// Visits that share a disturbance differ by less than it moves them.
-	alike := 0.0
-	for i := range at {
-		for j := range at {
-			if i != j {
-				alike += math.Exp(-math.Abs(at[i]-at[j])/memory) / (n * (n - 1))
+	slices.SortStableFunc(visits, func(a, b visit) int { return cmp.Compare(a.u, b.u) })
+	var ss, mse, members, dof, alike, pairs float64
+	for from := 0; from < len(visits); {
+		to := from + 1
+		for to < len(visits) && visits[to].u-visits[from].u <= 2*nearAnswer {
+			to++
+		}
+		group := visits[from:to]
+		from = to
+		if len(group) < 2 {
+			continue
+		}
+		mean := 0.0
+		for _, a := range group {
+			mean += (a.g - a.u) / float64(len(group))
+		}
+		for i, a := range group {
+			d := a.g - a.u - mean
+			ss += d * d
+			mse, members = mse+a.se*a.se, members+1
+			for _, b := range group[i+1:] {
+				alike, pairs = alike+math.Exp(-math.Abs(a.at-b.at)/memory), pairs+1
 			}
 		}
+		dof += float64(len(group) - 1)
 	}
-	return 1 + (ratio-1)/(1-alike)*(n+1)/(n-1), typical
+	if dof == 0 {
+		return 1, 0
+	}
+	mse /= members
+	typical = math.Sqrt(mse)
+	ratio = max((faith+ss/mse)/(faith+dof), 1)
+	// Visits that share a disturbance differ by less than it moves them, and few of them
+	// know their scatter badly.
+	return 1 + (ratio-1)/(1-alike/pairs)*(dof+2)/dof, typical
 }
