@@ -257,9 +257,9 @@ func BenchmarkIdleStreams(b *testing.B) {
 
 // inFlight counts the requests that are under way.
 func (g *Generator) inFlight() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.flying)
+	g.books.mu.Lock()
+	defer g.books.mu.Unlock()
+	return len(g.books.flying)
 }
 
 // rawReader reads the same streams from bare sockets, a clock reading a read and

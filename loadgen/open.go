@@ -18,50 +18,22 @@ func (g *Generator) drive(ctx context.Context, p *pacer) {
 		if !sleep(ctx, due-g.now()) {
 			return
 		}
-		g.mu.Lock()
-		if len(g.flying) >= mostInFlight {
-			if g.probe != nil {
-				g.probe.skipped++
-			}
-			g.mu.Unlock()
-			continue
+		if s := g.books.vacant(mostInFlight); s != nil {
+			g.books.running.Go(func() { s.once(due) })
 		}
-		var s *slot
-		if n := len(g.idle); n > 0 {
-			s, g.idle = g.idle[n-1], g.idle[:n-1]
-		} else {
-			s = newSlot(g.loadCtx, g, -1)
-		}
-		g.mu.Unlock()
-		g.slots.Go(func() { s.once(due) })
 	}
 }
 
 // once sends the one request that was due at the given time.
 func (s *slot) once(due time.Duration) {
 	g := s.g
-	tk, ok := g.admit(s)
+	tk, ok := g.books.admit(s)
 	if !ok {
 		return
 	}
 	rec := g.records.Get().(*record)
 	rec.ticket, rec.scheduled = tk, due
 	s.perform(rec, tk.work.body(tk.serial))
-	g.end(s, rec)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if s.ctx.Err() == nil {
-		g.idle = append(g.idle, s)
-	}
-}
-
-// admit hands a slot of an open loop its request; ok is false when the load was
-// stopped.
-func (g *Generator) admit(s *slot) (tk ticket, ok bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if s.ctx.Err() != nil {
-		return tk, false
-	}
-	return g.ticket(s), true
+	s.finish(rec)
+	g.books.vacate(s)
 }

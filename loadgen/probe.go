@@ -7,30 +7,16 @@ import (
 	"time"
 )
 
-// Ways in which a probe ends, as Measurement.Ended says them.
-const (
-	EndedRequests = "requests" // the window had all its requests
-	EndedTime     = "time"     // the window reached its length
-	EndedDecided  = "decided"  // the Decider had seen enough
-	EndedFailures = "failures" // too many failures in a row, and nothing but failures
-)
-
 // probe is one measurement under way.
 type probe struct {
 	load   Load
 	work   *workload
 	raised int // the request count asked for, when it was too small for the load; else 0
-	window window
-	ended  string // set when the window closes; under Generator.mu
-	timer  *time.Timer
-	done   chan struct{} // closed when the window is finished
-	err    error         // why it could not be measured
+	stage
 
 	queue   queue
 	decider Decider
-	pacer   *pacer          // nil: closed loop
-	running []time.Duration // starts of the requests that a cut left in flight; under Generator.mu
-	skipped int             // requests of an open loop that were not sent; under Generator.mu
+	pacer   *pacer // nil: closed loop
 	stream  bool
 
 	// What follows belongs to the collector.
@@ -40,32 +26,6 @@ type probe struct {
 	stopped  bool      // it has said stop
 	failures int       // in a row
 	valid    int
-}
-
-// changed reacts to a change of the window's phase; Generator.mu is held.
-func (p *probe) changed(was phase) {
-	now := p.window.phase
-	if was < measuring && now == measuring {
-		p.timer.Reset(p.window.most)
-	}
-	if was < draining && now >= draining && p.ended == "" {
-		p.ended = EndedRequests
-		if p.window.cohort < p.window.requests {
-			p.ended = EndedTime
-		}
-	}
-	if was != finished && now == finished {
-		close(p.done)
-	}
-}
-
-// fail ends the probe without a measurement; Generator.mu is held.
-func (p *probe) fail(err error) {
-	if was := p.window.phase; was != finished {
-		p.err = err
-		p.window.phase = finished
-		p.changed(was)
-	}
 }
 
 // Probe brings the target to the load, measures one window of it and returns
@@ -91,14 +51,13 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 		return nil, err
 	}
 	w.tokenizer, w.prompts = g.tokenizer, g.prompts
-	if g.closed {
+	if g.books.isClosed() {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())
 	}
 	p := &probe{
 		load:    l,
 		work:    w,
-		window:  window{requests: l.Requests, most: l.Window},
-		done:    make(chan struct{}),
+		stage:   stage{window: window{requests: l.Requests, most: l.Window}, done: make(chan struct{})},
 		queue:   queue{ready: make(chan struct{}, 1)},
 		decider: d,
 		pacer:   pace,
@@ -112,10 +71,10 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	health := watchHealth()
 	// Armed by the opening of the window; until then it bounds the transition,
 	// so that a server which never answers does not hold a probe for ever.
-	p.timer = time.AfterFunc(transitionLimit(l, g.target), func() { g.expire(p) })
+	p.timer = time.AfterFunc(transitionLimit(l, g.target), func() { g.books.expire(p) })
 	defer p.timer.Stop()
 
-	g.raise(ctx, p, w)
+	g.raise(ctx, p)
 	collected := make(chan struct{})
 	go func() {
 		defer close(collected)
@@ -125,24 +84,20 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	case <-p.done:
 	case <-ctx.Done():
 	}
-	g.mu.Lock()
-	g.probe = nil // from here on no record reaches p
-	ended, err, skipped := p.ended, p.err, p.skipped
-	whole := p.window.phase == finished
-	g.mu.Unlock()
+	reached := g.books.release(p)
 	p.queue.shut()
 	<-collected
 	seen := health.end()
 	switch {
-	case err != nil:
-		g.stop()
-		return nil, fmt.Errorf("probe %s: %w", l.level(), err)
-	case !whole:
+	case reached.err != nil:
+		g.books.stop()
+		return nil, fmt.Errorf("probe %s: %w", l.level(), &UnreachableError{URL: g.target.Redacted(), Err: reached.err})
+	case reached.window.phase != finished:
 		return nil, fmt.Errorf("probe %s: %w", l.level(), context.Cause(ctx))
 	}
-	m := p.measure(ended, g.epoch, begun, g.now(), seen)
-	if skipped > 0 {
-		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d requests were due and not sent, since %d were in flight", ErrUnsaturated, skipped, mostInFlight))
+	m := p.measure(reached.ended, g.epoch, begun, g.now(), seen)
+	if reached.skipped > 0 {
+		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d requests were due and not sent, since %d were in flight", ErrUnsaturated, reached.skipped, mostInFlight))
 	}
 	return m, nil
 }
@@ -151,23 +106,6 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 // enough for two requests that only just stay within their timeout.
 func transitionLimit(l Load, t Target) time.Duration {
 	return max(l.Window, 2*t.Timeout)
-}
-
-// expire ends the phase that has lasted too long: it closes a window at its
-// length, and opens one whose transition does not end.
-func (g *Generator) expire(p *probe) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.probe != p {
-		return
-	}
-	was := p.window.phase
-	if was < measuring {
-		p.window.phase, p.window.open = measuring, g.now()
-	} else {
-		p.window.shut(g.now(), g.serial)
-	}
-	p.changed(was)
 }
 
 // collect parses records as they end, keeps what the window wants, and feeds the
@@ -180,11 +118,10 @@ func (g *Generator) collect(p *probe) {
 				g.inspect(rec)
 			}
 			p.keep(rec.parse(p.stream), rec.ticket.probe == p)
-			rec.reset()
-			g.records.Put(rec)
+			g.recycle(rec)
 		}
 		if why := p.enough(); why != "" {
-			g.cut(p, why)
+			g.books.cut(p, why)
 		}
 		if !open {
 			return
@@ -210,7 +147,7 @@ func (p *probe) keep(q Request, own bool) {
 
 // enough says why the probe may end before its window is over; empty: it may
 // not.
-func (p *probe) enough() (why string) {
+func (p *probe) enough() (why Ended) {
 	if p.stopped {
 		return ""
 	}
@@ -230,24 +167,6 @@ func (p *probe) enough() (why string) {
 		}
 	}
 	return ""
-}
-
-// cut ends the probe where it stands.
-func (g *Generator) cut(p *probe, why string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	was := p.window.phase
-	if was == finished {
-		return
-	}
-	if was == measuring {
-		p.window.close = g.now()
-	}
-	for _, start := range g.flying {
-		p.running = append(p.running, start)
-	}
-	p.window.phase, p.ended = finished, why
-	p.changed(was)
 }
 
 // queue hands records from slots to the collector without ever blocking a slot:

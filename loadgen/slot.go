@@ -21,10 +21,7 @@ type slot struct {
 	ctx   context.Context // the load's, with this slot's trace
 	guard guard
 	trace trace
-
-	// Under Generator.mu:
-	fresh bool          // it has started a request of the current probe
-	delay time.Duration // to wait before the next request
+	entry entry
 }
 
 // trace is where net/http's hooks put what they see of the current request. They
@@ -55,12 +52,12 @@ func newSlot(ctx context.Context, g *Generator, id int) *slot {
 
 // run sends requests until the slot is retired or the load stops.
 func (s *slot) run() {
-	if !sleep(s.ctx, s.g.hold(s)) {
+	if !sleep(s.ctx, s.g.books.hold(s)) {
 		return
 	}
 	scheduled := s.g.now()
 	for {
-		tk, ok := s.g.begin(s)
+		tk, ok := s.g.books.begin(s)
 		if !ok {
 			return
 		}
@@ -68,13 +65,26 @@ func (s *slot) run() {
 		rec.ticket, rec.scheduled = tk, scheduled
 		s.perform(rec, tk.work.body(tk.serial))
 		scheduled = rec.eof
-		if pause := s.g.end(s, rec); pause > 0 {
+		if pause := s.finish(rec); pause > 0 {
 			if !sleep(s.ctx, pause) {
 				return
 			}
 			scheduled = s.g.now()
 		}
 	}
+}
+
+// finish hands a record to the books, or drops it when no probe wants it, and
+// returns how long the slot must pause.
+func (s *slot) finish(rec *record) (pause time.Duration) {
+	pause, wanted := s.g.books.end(s, rec)
+	if !wanted {
+		if s.g.dropped != nil {
+			s.g.dropped(rec)
+		}
+		s.g.recycle(rec)
+	}
+	return pause
 }
 
 // largestAnswer bounds what is kept of one answer.

@@ -101,7 +101,7 @@ func TestSoak(t *testing.T) {
 	valid := sent.kinds[""]
 	failed := total - valid - cancelled
 	t.Logf("%d requests in %d probes (%d measured): %d valid, %d failed, %d cancelled at the end; %v", total, len(feet), measured, valid, failed, cancelled, sent.kinds)
-	assert.EqualValues(t, g.serial, total, "sent = valid + failed + cancelled")
+	assert.EqualValues(t, g.books.serial, total, "sent = valid + failed + cancelled")
 	assert.LessOrEqual(t, cancelled, streams, "only what was in flight at the end is cancelled")
 	dials := sent.kinds[FailedDial] // a machine so busy that a dial takes a second
 	delete(sent.kinds, FailedDial)

@@ -1,0 +1,345 @@
+package loadgen
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// books is what the slots, the driver of an open loop and the probe share: the
+// level of the load, the requests in flight, and the probe that is being measured.
+// A slot asks begin for permission to send a request and hands its record to end;
+// raise moves the load from one probe's level to the next.
+//
+// One mutex guards everything in level and in the stage of each probe. It is held
+// for a few map operations and never while anything waits, twice a request.
+//
+// Note: separate atomic counters would be cheaper and would not do. A request's
+// serial, its start time, its index in the cohort and the phase of the window must
+// be taken in one step; otherwise a request could be counted in a window that had
+// closed before the request started.
+type books struct {
+	now   func() time.Duration                       // the generator's clock
+	slot  func(ctx context.Context, id int) *slot    // makes a slot; its id is −1 in an open loop
+	drive func(ctx context.Context, schedule *pacer) // runs an open loop until ctx ends
+
+	// running counts the goroutines of slots and drivers.
+	running sync.WaitGroup
+
+	mu sync.Mutex
+	level
+}
+
+// level is the state inside the books. Its methods neither lock nor wait: whoever
+// can call them has locked the books.
+type level struct {
+	closed bool
+
+	// ctx is the running load's. stopLoad ends it and is nil when no load runs;
+	// unhook detaches it from the context of the last probe.
+	ctx      context.Context
+	stopLoad context.CancelFunc
+	unhook   func() bool
+	// stopDriver ends the running open loop; it is nil when none runs.
+	stopDriver context.CancelFunc
+
+	// size is the number of slots that should be alive, 0 in an open loop. alive
+	// holds those that are, by their ids; while the load goes down, it also holds
+	// slots above size, which end after their current request.
+	size  int
+	alive map[int]*slot
+	// idle holds the slots of an open loop that have no request.
+	idle []*slot
+
+	// flying holds the requests in flight with their start times.
+	flying map[*slot]time.Duration
+	// serial counts the requests that were started.
+	serial uint64
+	// refused counts the dials that failed since the last one that did not.
+	refused int
+
+	// work makes the bodies of new requests, and probe is the one they are
+	// measured for, nil between probes. probes counts the probes so far.
+	work   *workload
+	probe  *probe
+	probes int
+}
+
+// entry is a slot's own line in the books. Only methods of books touch it.
+type entry struct {
+	fresh bool          // the slot has started a request of the current probe
+	delay time.Duration // how long it must wait before its next request
+}
+
+// ticket is a slot's permission to send one request.
+type ticket struct {
+	// probe is the one being measured when the request started; nil for none.
+	probe *probe
+	// index is the request's place in the cohort of probe, −1 for a request that
+	// is not measured.
+	index  int
+	serial uint64
+	work   *workload
+}
+
+const (
+	// dialsRefused is the number of failed dials in a row, with no answered
+	// request between them, after which the server counts as gone.
+	dialsRefused = 3
+	// dialPause keeps a slot without a server from spinning.
+	dialPause = 100 * time.Millisecond
+)
+
+// absent reports how many of the slots 0 … n−1 are not alive.
+func (b *books) absent(n int) (count int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id := range n {
+		if b.alive[id] == nil {
+			count++
+		}
+	}
+	return count
+}
+
+// raise brings the load to the level and workload of p, and makes p the probe
+// being measured. request is about how long one request of p takes on an idle
+// server. The load outlives the call, but not ctx.
+func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopLoad == nil {
+		b.ctx, b.stopLoad = context.WithCancel(context.Background())
+	} else {
+		b.unhook()
+	}
+	b.unhook = context.AfterFunc(ctx, b.stop)
+
+	b.work, b.size, b.probe = p.work, p.load.Concurrency, p
+	b.probes++
+	b.refused = 0
+	p.window.turnover = b.size
+	if b.probes == 1 {
+		p.window.turnover = 2 * b.size // the first turnover warms the server up
+	}
+	p.window.inFlight = len(b.flying)
+	for _, s := range b.alive {
+		s.entry.fresh = false
+	}
+	if b.stopDriver != nil {
+		b.stopDriver()
+		b.stopDriver = nil
+	}
+	if p.pacer != nil {
+		// An open loop has no slots that could turn over. Instead, the requests
+		// that arrive within one request's time are discarded.
+		p.window.turnover = max(1, int(math.Ceil(p.load.Rate*request.Seconds())))
+		ctx, cancel := context.WithCancel(b.ctx)
+		b.stopDriver = cancel
+		b.running.Go(func() { b.drive(ctx, p.pacer) })
+		return
+	}
+	b.spread(p.load.Seed, request)
+}
+
+// spread starts the missing slots, and lets every slot's first request at the new
+// level wait for a random part of one request's time.
+//
+// Two other ways were tried. New slots that all start at once march in step for
+// the whole probe, a herd that no real server meets. Slots that go on as they were
+// keep the spacing of the last level, so that what is measured at a level depends
+// on the levels before it: with answers of equal length, the phases are frozen.
+func (b *books) spread(seed uint64, request time.Duration) {
+	rng := rand.New(rand.NewPCG(seed, uint64(b.probes)))
+	for id := range b.size {
+		delay := time.Duration(rng.Float64() * float64(request))
+		if s := b.alive[id]; s != nil {
+			s.entry.delay = delay
+			continue
+		}
+		s := b.slot(b.ctx, id)
+		s.entry.delay = delay
+		b.alive[id] = s
+		b.running.Go(s.run)
+	}
+}
+
+// stop cancels the running load without waiting for it.
+func (b *books) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopLoad == nil {
+		return
+	}
+	b.stopLoad()
+	b.unhook()
+	b.stopLoad, b.stopDriver, b.size, b.idle = nil, nil, 0, nil
+	// The slots are about to end. The next load makes new ones, and must not find
+	// these in the books.
+	clear(b.alive)
+	clear(b.flying)
+}
+
+// close stops the load for good.
+func (b *books) close() {
+	b.stop()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+}
+
+// isClosed reports whether close was called.
+func (b *books) isClosed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
+}
+
+// begin hands a slot of a closed loop its next request. ok is false when the slot
+// must end, because the load was stopped or the level is now below the slot.
+func (b *books) begin(s *slot) (tk ticket, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.alive[s.id] != s {
+		return tk, false // the load was stopped
+	}
+	if s.id >= b.size {
+		delete(b.alive, s.id)
+		return tk, false
+	}
+	return b.ticket(s, b.now()), true
+}
+
+// admit hands a slot of an open loop its request. ok is false when the load was
+// stopped.
+func (b *books) admit(s *slot) (tk ticket, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return tk, false
+	}
+	return b.ticket(s, b.now()), true
+}
+
+// hold returns how long a slot must wait before its first request at a new level.
+func (b *books) hold(s *slot) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return s.entry.take()
+}
+
+// end takes a slot's finished record and reports how long the slot must pause
+// before its next request. wanted is false when no probe wants the record, which
+// then remains the caller's; otherwise it belongs to the collector of the probe.
+func (b *books) end(s *slot, rec *record) (pause time.Duration, wanted bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.flying, s)
+	pause = s.entry.take()
+	if rec.status == 0 && failureOf(rec.err, FailedBroken) == FailedDial {
+		b.refused++
+		pause = max(pause, dialPause)
+	} else {
+		b.refused = 0
+	}
+	p := b.probe
+	if p == nil || s.ctx.Err() != nil { // between probes, or the load was stopped
+		return pause, false
+	}
+	p.stage.end(rec.ticket.serial)
+	if b.refused >= dialsRefused {
+		p.stage.fail(rec.err)
+	}
+	p.queue.put(rec)
+	return pause, true
+}
+
+// vacant returns a slot for a request of an open loop that is now due. It returns
+// nil when most requests are in flight already, and counts the request as skipped.
+func (b *books) vacant(most int) *slot {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.flying) >= most {
+		if b.probe != nil {
+			b.probe.skipped++
+		}
+		return nil
+	}
+	if last := len(b.idle) - 1; last >= 0 {
+		s := b.idle[last]
+		b.idle = b.idle[:last]
+		return s
+	}
+	return b.slot(b.ctx, -1)
+}
+
+// vacate takes back a slot from vacant whose request has ended.
+func (b *books) vacate(s *slot) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s.ctx.Err() == nil {
+		b.idle = append(b.idle, s)
+	}
+}
+
+// expire ends the phase of p that has lasted too long: it closes a window that has
+// reached its length, and opens one whose transition does not end.
+func (b *books) expire(p *probe) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.probe == p {
+		p.stage.expire(b.now(), b.serial)
+	}
+}
+
+// cut ends p where it stands, for the given reason.
+func (b *books) cut(p *probe, why Ended) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p.stage.cut(b.now(), why, b.flying)
+}
+
+// release takes p out of the books and returns the stage that it has reached. No
+// record reaches p any more.
+func (b *books) release(p *probe) stage {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.probe = nil
+	return p.stage
+}
+
+// ticket enters a request of s that starts at now.
+func (l *level) ticket(s *slot, now time.Duration) ticket {
+	tk := ticket{probe: l.probe, index: -1, serial: l.serial, work: l.work}
+	l.serial++
+	l.flying[s] = now
+	s.entry.fresh = true
+	if p := l.probe; p != nil {
+		// Whether the level is reached is looked up while ramping only: it is a
+		// walk over all slots.
+		tk.index = p.stage.start(now, tk.serial, p.window.phase == ramping && l.reached())
+	}
+	return tk
+}
+
+// reached reports whether every slot of the level has started a request of this
+// probe, and no retired slot is left.
+func (l *level) reached() bool {
+	if len(l.alive) != l.size {
+		return false
+	}
+	for _, s := range l.alive {
+		if !s.entry.fresh {
+			return false
+		}
+	}
+	return true
+}
+
+// take returns the delay and resets it.
+func (e *entry) take() (delay time.Duration) {
+	delay, e.delay = e.delay, 0
+	return delay
+}
