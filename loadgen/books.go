@@ -65,12 +65,57 @@ type level struct {
 	work   *workload
 	probe  *probe
 	probes int
+
+	// times is how long requests take at this level, and last what it was at the level
+	// before, of so many slots.
+	times, last tempo
+	lastSize    int
+	rng         *rand.Rand // draws phases
 }
+
+// tempo is how long the requests of a level take.
+type tempo struct {
+	sum time.Duration
+	n   int
+	// moved sums by how much each request of a slot took longer or shorter than the one
+	// before it, over pairs of them.
+	moved time.Duration
+	pairs int
+}
+
+// mean is a request's time; 0 when none has ended.
+func (t tempo) mean() time.Duration {
+	if t.n == 0 {
+		return 0
+	}
+	return t.sum / time.Duration(t.n)
+}
+
+// frozen reports that a slot's next request takes as long as its last one, so that the
+// slots keep the phases that they have: the pattern in which they meet the server's steps
+// then stays the same however long it is looked at.
+func (t tempo) frozen() bool {
+	return t.pairs > 0 && t.moved/time.Duration(t.pairs) < t.mean()/steady
+}
+
+const (
+	// steady is how many times a request's time is that of the change from a slot's one
+	// request to its next, where phases are as good as frozen.
+	steady = 8
+	// patterns is the number of parts of a window, each with phases of its own. Of the
+	// engines that were tried one pattern moves p95 TTFT by 4%, and four by 2%.
+	patterns = 4
+	// patternTime bounds what drawing phases anew may take of one probe: about three
+	// requests' time each.
+	patternTime = 12 * time.Second
+)
 
 // entry is a slot's own line in the books. Only methods of books touch it.
 type entry struct {
-	fresh bool          // the slot has started a request of the current probe
+	fresh bool          // the slot has started a request of the current probe, or part of it
 	delay time.Duration // how long it must wait before its next request
+	again bool          // it must draw its phase anew before its next request
+	took  time.Duration // by its last request; 0 before the first
 }
 
 // ticket is a slot's permission to send one request.
@@ -117,16 +162,32 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 	}
 	b.unhook = context.AfterFunc(ctx, b.stop)
 
-	b.work, b.size, b.probe = p.work, p.load.Concurrency, p
+	if b.times.n > 0 {
+		b.last, b.lastSize = b.times, b.size
+	}
+	b.work, b.size, b.probe, b.times = p.work, p.load.Concurrency, p, tempo{}
 	b.probes++
 	b.refused = 0
+	b.rng = rand.New(rand.NewPCG(p.load.Seed, uint64(b.probes)))
+	// A request takes longer under load than on the idle server, and at most in
+	// proportion to the load.
+	if took := b.last.mean(); took > 0 && b.lastSize > 0 {
+		request = max(request, time.Duration(float64(took)*max(1, float64(b.size)/float64(b.lastSize))))
+	}
+	p.window.parts, p.window.each = 1, p.window.requests
+	if b.size >= patterns {
+		// A part is a whole number of turnovers: the rates of a pattern that repeats are
+		// exact then, whatever the pattern is.
+		p.window.parts = max(1, min(patterns, p.window.requests/b.size))
+		p.window.each = p.window.requests / p.window.parts / b.size * b.size
+	}
 	p.window.turnover = b.size
 	if b.probes == 1 {
 		p.window.turnover = 2 * b.size // the first turnover warms the server up
 	}
 	p.window.inFlight = len(b.flying)
 	for _, s := range b.alive {
-		s.entry.fresh = false
+		s.entry.fresh, s.entry.again, s.entry.took = false, false, 0
 	}
 	if b.stopDriver != nil {
 		b.stopDriver()
@@ -141,7 +202,7 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 		b.running.Go(func() { b.drive(ctx, p.pacer) })
 		return
 	}
-	b.spread(p.load.Seed, request)
+	b.spread(request)
 }
 
 // spread starts the missing slots, and lets every slot's first request at the new
@@ -151,10 +212,9 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 // the whole probe, a herd that no real server meets. Slots that go on as they were
 // keep the spacing of the last level, so that what is measured at a level depends
 // on the levels before it: with answers of equal length, the phases are frozen.
-func (b *books) spread(seed uint64, request time.Duration) {
-	rng := rand.New(rand.NewPCG(seed, uint64(b.probes)))
+func (b *books) spread(request time.Duration) {
 	for id := range b.size {
-		delay := time.Duration(rng.Float64() * float64(request))
+		delay := time.Duration(b.rng.Float64() * float64(request))
 		if s := b.alive[id]; s != nil {
 			s.entry.delay = delay
 			continue
@@ -237,6 +297,11 @@ func (b *books) end(s *slot, rec *record) (pause time.Duration, wanted bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.flying, s)
+	b.timed(s, rec)
+	if s.entry.again {
+		s.entry.again = false
+		s.entry.delay = time.Duration(b.rng.Float64() * float64(b.times.mean()))
+	}
 	pause = s.entry.take()
 	if rec.status == 0 && failureOf(rec.err, FailedBroken) == FailedDial {
 		b.refused++
@@ -315,13 +380,47 @@ func (l *level) ticket(s *slot, now time.Duration) ticket {
 	tk := ticket{probe: l.probe, index: -1, serial: l.serial, work: l.work}
 	l.serial++
 	l.flying[s] = now
-	s.entry.fresh = true
-	if p := l.probe; p != nil {
-		// Whether the level is reached is looked up while ramping only: it is a
-		// walk over all slots.
-		tk.index = p.stage.start(now, tk.serial, p.window.phase == ramping && l.reached())
+	s.entry.fresh = !s.entry.again
+	p := l.probe
+	if p == nil {
+		return tk
+	}
+	if w := &p.window; w.part+1 < w.parts && !l.worthwhile(w.parts) {
+		w.parts = w.part + 1
+	}
+	// Whether the level is reached is looked up only on the way to it: it is a walk
+	// over all slots.
+	was := p.window.phase
+	tk.index = p.stage.start(now, tk.serial, (was == ramping || was == rephasing) && l.reached())
+	if was != rephasing && p.window.phase == rephasing {
+		for _, other := range l.alive {
+			other.entry.fresh, other.entry.again = false, true
+		}
 	}
 	return tk
+}
+
+// worthwhile reports whether the phases of this level should be drawn anew in a window of
+// so many parts: they do not move by themselves, and it would not take too long. Before
+// anything is known it should.
+func (l *level) worthwhile(parts int) bool {
+	if l.times.n < l.size || l.times.pairs < l.size/2 {
+		return true
+	}
+	return l.times.frozen() && 3*l.times.mean()*time.Duration(parts) <= patternTime
+}
+
+// timed enters how long a request took.
+func (l *level) timed(s *slot, rec *record) {
+	took := rec.eof - rec.start
+	if rec.err != nil || took <= 0 {
+		return
+	}
+	l.times.sum, l.times.n = l.times.sum+took, l.times.n+1
+	if last := s.entry.took; last > 0 {
+		l.times.moved, l.times.pairs = l.times.moved+(took-last).Abs(), l.times.pairs+1
+	}
+	s.entry.took = took
 }
 
 // reached reports whether every slot of the level has started a request of this

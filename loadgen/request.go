@@ -8,6 +8,7 @@ import (
 // Request is one measured request. Times are on the monotonic clock, counted
 // from the generator's making.
 type Request struct {
+	Block int // the part of the window that it started in, from 0; the slots' phases are drawn anew between two parts
 	Index int // start order within the window, from 0; −1: started outside of it
 
 	Scheduled time.Duration   // when it was due: the end of the slot's last request
