@@ -25,7 +25,7 @@ type Confirmed struct{ Planner }
 const (
 	// apartFor is the pause before a confirming visit. Three visits of seconds then span
 	// a quarter of a minute, so that what comes and goes every ten seconds is seen.
-	apartFor = 8 * time.Second
+	apartFor = 4 * time.Second
 	// enoughVisits confirm an answer whose visits agree, and moreVisits one whose visits
 	// do not. mostConfirming bounds them over a search whose answer moves.
 	enoughVisits, moreVisits, mostConfirming = 3, 6, 12
