@@ -109,7 +109,7 @@ func Example_prefillTTFTCurve() {
 		out := aiperftest.RunRecipe(t, "prefill-ttft-curve", small, aiperftest.ReportOnly(), aiperftest.Requests(10),
 			aiperftest.ISL(256, 4096), aiperftest.Steps(4))
 		fit, ok := out.TTFTFit()
-		fmt.Printf("%v: measured from %v to %v tokens at %d points, r² wanted %v\n", ok, fit.From, fit.To, len(out.Probes), fit.Floor)
+		fmt.Printf("%v: measured from %v to %v tokens at %d points, r² wanted %v\n", ok, fit.From, fit.To, len(out.Probes), fit.LeastR2)
 		fmt.Println("2000 tokens are estimated:", fit.At(2000) > 0) // ms
 	})
 	// Output:

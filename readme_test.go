@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -23,6 +24,7 @@ var update = flag.Bool("update", false, "write the real outputs of the README's 
 // The commands are really run. What changes from run to run is masked on both
 // sides (see masked); with -update the outputs of this run are written instead.
 func TestReadme(t *testing.T) {
+	slow.Test(t, slow.Processes)
 	if testing.Short() {
 		t.Skip("the README's commands measure for some twenty seconds")
 	}
@@ -35,7 +37,8 @@ func TestReadme(t *testing.T) {
 		assert.Equal(t, "go\n"+page(t, "capacity_test.go"), block, "the first code block and capacity_test.go differ")
 		assert.Contains(t, text[:strings.Index(text, "```")], "capacity_test.go", "the file is not named above the block")
 		comment := "//\t" + strings.ReplaceAll(strings.TrimSpace(page(t, "capacity_test.go")), "\n", "\n//\t") + "\n"
-		assert.Contains(t, page(t, "doc.go"), strings.ReplaceAll(comment, "//\t\n", "//\n"), "the code block of doc.go and capacity_test.go differ")
+		assert.Contains(t, page(t, "doc.go"), strings.ReplaceAll(comment, "//\t\n", "//\n"),
+			"the code block of doc.go and capacity_test.go differ")
 	})
 
 	t.Run("ci", func(t *testing.T) {
@@ -67,13 +70,15 @@ func TestReadme(t *testing.T) {
 				got, err = ran(runs[i].command)
 			}
 			assert.Equal(t, want.passes, err == nil, "%v\n%s", err, got)
-			assert.Equal(t, 1, len(regexp.MustCompile(`(?m)^--- (PASS|FAIL): `+want.test+` \(`).FindAllString(got, -1)), "the command runs exactly %s:\n%s", want.test, got)
+			assert.Equal(t, 1, len(regexp.MustCompile(`(?m)^--- (PASS|FAIL): `+want.test+` \(`).FindAllString(got, -1)),
+				"the command runs exactly %s:\n%s", want.test, got)
 			if *update {
 				text = strings.Replace(text, runs[i].output, got, 1)
 				require.NoError(t, os.WriteFile("README.md", []byte(text), 0o666))
 				return
 			}
-			assert.Equal(t, masked(runs[i].output), masked(got), "the README shows another output than this; if the change is meant: go test -run TestReadme . -update\n%s", got)
+			assert.Equal(t, masked(runs[i].output), masked(got), "the README shows another output than this; if the change is meant: "+
+				"go test -run TestReadme . -update\n%s", got)
 		})
 	}
 }
@@ -156,9 +161,12 @@ func TestMasked(t *testing.T) {
 		{"a number of four digits", "611 requests", "1,611 requests", true},
 		{"a wider column", "p95   < 200ms   197ms ", "p95   < 200ms     97.1ms ", true},
 		{"a row that is longer", "                 8    42.4", "                18   142.4", true},
-		{"a line that need not be folded", "2349 tok/s, 76.5 req/s; next concurrency tried, 30, missed ttft p95\n                (215ms)", "9 tok/s, 7 req/s; next concurrency tried, 30, missed ttft p95 (215ms)", true},
+		{"a line that need not be folded",
+			"2349 tok/s, 76.5 req/s; next concurrency tried, 30, missed ttft p95\n                (215ms)",
+			"9 tok/s, 7 req/s; next concurrency tried, 30, missed ttft p95 (215ms)", true},
 		{"no next concurrency", "; next concurrency tried, 30, missed ttft p95\n                (215ms)", "", true},
-		{"a probe with another verdict and reason", ": met; ttft p95 13.2ms, 1318 tok/s (the start, 2.8s)", ": open (likely met); ttft p95 413ms, 1318 tok/s (jump\n            along the secant, 2.8s)", true},
+		{"a probe with another verdict and reason", ": met; ttft p95 13.2ms, 1318 tok/s (the start, 2.8s)",
+			": open (likely met); ttft p95 413ms, 1318 tok/s (jump\n            along the secant, 2.8s)", true},
 		{"a reason with parentheses", "(the start, 2.8s)", "(refinement (ITP), 2.8s)", true},
 		{"another word", "tok/s", "tokens/s", false},
 		{"another limit", "< 200ms", "< 40ms", false},
@@ -176,7 +184,8 @@ func TestMasked(t *testing.T) {
 var (
 	// fixed matches the numbers that the test's code determines, and number matches
 	// any other with its unit of time.
-	fixed  = `(?:_test\.go:\d+|[<>]=? [\d.]+(?:ms|s|%)?|\[\d+, \d+\]|\d+/\d+ tokens|\d+ requests (?:a probe in at most \S+,|in flight)|at most \d+ points|95% CI|concurrency(?: |-)64\b)`
+	fixed = `(?:_test\.go:\d+|[<>]=? [\d.]+(?:ms|s|%)?|\[\d+, \d+\]|\d+/\d+ tokens|` +
+		`\d+ requests (?:a probe in at most \S+,|in flight)|at most \d+ points|95% CI|concurrency(?: |-)64\b)`
 	number = `\b\d[\d.]*(?:[, \x{a0}\x{2009}\x{202f}]\d{3}\b)*(?:µs|ms|m[\d.]+s|s)?`
 	either = regexp.MustCompile(fixed + `|` + number)
 

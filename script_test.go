@@ -14,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 )
 
@@ -33,6 +34,7 @@ import (
 // Each script has a module that requires this checkout and a simulated server of its
 // own at $SERVER. A script that wants its tests to use the server sets AIPERF_URL.
 func TestScript(t *testing.T) {
+	slow.Test(t, slow.Processes)
 	root, err := os.Getwd()
 	require.NoError(t, err)
 	mod, sums := fetched(t, root)
@@ -80,7 +82,8 @@ func TestScript(t *testing.T) {
 func fetched(t *testing.T, root string) (mod, sums []byte) {
 	t.Helper()
 	dir := t.TempDir()
-	mod = fmt.Appendf(nil, "module example.com/serving\n\ngo 1.26.0\n\nrequire github.com/aiperf-go/aiperf v0.0.0\n\nreplace github.com/aiperf-go/aiperf => %s\n", root)
+	mod = fmt.Appendf(nil, "module example.com/serving\n\ngo 1.26.0\n\nrequire github.com/aiperf-go/aiperf v0.0.0\n\n"+
+		"replace github.com/aiperf-go/aiperf => %s\n", root)
 	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o666))

@@ -205,7 +205,7 @@ func (c *config) update(r *recipes.Recipe, path string, searching bool) {
 	if searching {
 		write = report.History
 		c.sequential()
-		c.spec.Precise = recipes.PreciseFor(tolerance)
+		c.spec.Precise = (&recipes.Gate{Tolerance: tolerance}).Precise()
 		c.judge = func(_, o *recipes.Outcome) {
 			if g := (&recipes.Gate{Interval: o.Boundary.Interval, Tolerance: tolerance}); g.Vague() {
 				o.Verdict = recipes.Inconclusive

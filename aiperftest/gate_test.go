@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/bench"
@@ -19,9 +20,11 @@ import (
 // TestGateRoundTrip writes a baseline and holds the same server, and one that
 // lost a third of its speed, against it: over HTTP, both kinds of baseline.
 func TestGateRoundTrip(t *testing.T) {
+	slow.Test(t, slow.RealTime)
 	// The fixed load has a wide limit: how late the client may send is a share of
 	// it, and the machine may be busy.
-	small := aiperftest.Options{aiperftest.Seed(7), aiperftest.Tokens(8, 4), aiperftest.Requests(60), aiperftest.Charts(false), aiperftest.Tolerance(0.3)}
+	small := aiperftest.Options{aiperftest.Seed(7), aiperftest.Tokens(8, 4), aiperftest.Requests(60), aiperftest.Charts(false),
+		aiperftest.Tolerance(0.3)}
 	server := func(step time.Duration) aiperftest.Option {
 		return aiperftest.Simulated(simserver.Model{Step: step, MaxBatch: 8})
 	}
@@ -30,7 +33,8 @@ func TestGateRoundTrip(t *testing.T) {
 		gate       func(aiperftest.T, string, ...aiperftest.Option) *recipes.Outcome
 	}{
 		{"capacity", "capacity.json", func(t aiperftest.T, path string, opts ...aiperftest.Option) *recipes.Outcome {
-			return aiperftest.Gate(t, "max-concurrency-under-sla", path, small, aiperftest.Concurrency(1, 64), aiperftest.TTFT(20*time.Millisecond), aiperftest.Options(opts))
+			return aiperftest.Gate(t, "max-concurrency-under-sla", path, small, aiperftest.Concurrency(1, 64),
+				aiperftest.TTFT(20*time.Millisecond), aiperftest.Options(opts))
 		}},
 		{"fixed", "fixed.txt", func(t aiperftest.T, path string, opts ...aiperftest.Option) *recipes.Outcome {
 			return aiperftest.GateRun(t, recipes.Fixed(12), path, small, aiperftest.E2E(10*time.Second), aiperftest.Options(opts))
@@ -88,7 +92,8 @@ func TestCompare(t *testing.T) {
 			var out *recipes.Outcome
 			f := run(t, "TestCompare", func(ft aiperftest.T) {
 				out = aiperftest.Compare(ft, recipes.Fixed(8), old.URL, new.URL, aiperftest.Tokens(8, 4), aiperftest.Requests(block),
-					aiperftest.Seed(7), aiperftest.Tolerance(0.25), aiperftest.E2E(10*time.Second), aiperftest.Charts(false), aiperftest.Artifacts(dir))
+					aiperftest.Seed(7), aiperftest.Tolerance(0.25), aiperftest.E2E(10*time.Second), aiperftest.Charts(false),
+					aiperftest.Artifacts(dir))
 			})
 			assert.Equal(t, tt.verdict, out.Verdict, f.transcript())
 			assert.Equal(t, tt.verdict == recipes.Missed, len(f.errs) > 0)

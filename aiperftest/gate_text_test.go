@@ -64,13 +64,15 @@ func TestGateText(t *testing.T) {
 	}
 	gate := func(path string, slope float64, opts ...aiperftest.Option) func(aiperftest.T) {
 		return func(t aiperftest.T) {
-			aiperftest.Gate(t, "max-concurrency-under-sla", path, append([]aiperftest.Option{common, aiperftest.Prober(&shaky{ttft: linear(slope)})}, opts...)...)
+			aiperftest.Gate(t, "max-concurrency-under-sla", path,
+				append([]aiperftest.Option{common, aiperftest.Prober(&shaky{ttft: linear(slope)})}, opts...)...)
 		}
 	}
 	fixed := func(path string, slope float64, opts ...aiperftest.Option) func(aiperftest.T) {
 		return func(t aiperftest.T) {
-			aiperftest.GateRun(t, recipes.Fixed(64), path, append([]aiperftest.Option{aiperftest.Charts(false), aiperftest.Tokens(550, 128), aiperftest.Seed(7),
-				aiperftest.Prober(&shaky{ttft: linear(slope)})}, opts...)...)
+			aiperftest.GateRun(t, recipes.Fixed(64), path,
+				append([]aiperftest.Option{aiperftest.Charts(false), aiperftest.Tokens(550, 128), aiperftest.Seed(7),
+					aiperftest.Prober(&shaky{ttft: linear(slope)})}, opts...)...)
 		}
 	}
 	golden, err := filepath.Abs(filepath.Join("testdata", "text"))
@@ -88,7 +90,8 @@ func TestGateText(t *testing.T) {
 	}{
 		{"gate_no_baseline", "there is nothing to compare with", false, gate(capacity, 2)},
 		{"gate_update", "a search is written as a baseline", true, gate(capacity, 2)},
-		{"gate_update_vague", "probes too small for a baseline: the one there is stays", true, gate(capacity, 0.4, aiperftest.Requests(40), aiperftest.TTFT(80*time.Millisecond), aiperftest.Tolerance(0.01))},
+		{"gate_update_vague", "probes too small for a baseline: the one there is stays", true,
+			gate(capacity, 0.4, aiperftest.Requests(40), aiperftest.TTFT(80*time.Millisecond), aiperftest.Tolerance(0.01))},
 		{"gate_met", "the same server", false, gate(capacity, 2)},
 		{"gate_missed", "a server that lost a fifth of its capacity", false, gate(capacity, 2.5)},
 		{"gate_too_near", "the loss is what is tolerated, to the percent", false, gate(capacity, 2.103)},
@@ -107,7 +110,8 @@ func TestGateText(t *testing.T) {
 		{"gate_fixed_history", "a search's file for a fixed load", false, fixed(capacity, 2)},
 		{"gate_answers", "a search against benchmark lines without an answer", false, gate(lines, 2)},
 		{"compare", "the new endpoint is slower", false, func(t aiperftest.T) {
-			aiperftest.Compare(t, recipes.Fixed(64), "http://old:8000", "http://new:8000", aiperftest.Charts(false), aiperftest.Tokens(550, 128), aiperftest.Seed(7),
+			aiperftest.Compare(t, recipes.Fixed(64), "http://old:8000", "http://new:8000", aiperftest.Charts(false),
+				aiperftest.Tokens(550, 128), aiperftest.Seed(7),
 				aiperftest.Prober(&shaky{ttft: linear(2), slower: 0.12}))
 		}},
 	} {

@@ -4,6 +4,7 @@ package aiperftest_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
@@ -88,6 +90,7 @@ func TestKilledChild(t *testing.T) {
 // all at random moments: no file is corrupt, no completed probe is repeated, and the
 // final answer is that of a search that was never interrupted.
 func TestKilled(t *testing.T) {
+	slow.Test(t, slow.Processes)
 	for style, kills := range map[recipes.Style]int{recipes.Monotonic: 8, recipes.Sequential: 6, recipes.SmoothIsotonic: 3, recipes.BO: 3} {
 		t.Run(string(style), func(t *testing.T) { killed(t, style, kills) })
 	}
@@ -139,9 +142,11 @@ func killed(t *testing.T, style recipes.Style, least int) {
 	}
 }
 
+var httpKills = flag.Int("kills", 1, "how often TestKilledHTTP kills its search")
+
 // TestKilledHTTP kills a search of a served model within its probes: the answer is
-// within 5 % of that of a search that was let alone. Killed once by default, four
-// times with AIPERF_TRUTH=all.
+// within 5% of that of a search that was let alone. It is killed once, or as often as
+// -kills says.
 func TestKilledHTTP(t *testing.T) {
 	large, err := simserver.Lookup("large")
 	require.NoError(t, err)
@@ -150,10 +155,7 @@ func TestKilledHTTP(t *testing.T) {
 	whole := served(t, srv.URL, t.TempDir())
 	require.Equal(t, recipes.Met, whole.Verdict)
 	dir := t.TempDir()
-	kills, mercy := 0, 1
-	if os.Getenv("AIPERF_TRUTH") == "all" {
-		mercy = 4
-	}
+	kills, mercy := 0, *httpKills
 	for finished := false; !finished; {
 		before := completed(t, dir)
 		child := exec.Command(os.Args[0], "-test.run=^TestKilledChild$", "-test.count=1")

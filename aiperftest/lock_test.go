@@ -39,7 +39,8 @@ func TestTurns(t *testing.T) {
 	for i := range fakes {
 		wg.Go(func() {
 			fakes[i] = run(t, names[i], func(ft aiperftest.T) {
-				aiperftest.Run(ft, recipes.Fixed(3), aiperftest.Endpoint(urls[i]), aiperftest.Tokens(8, 4), aiperftest.Requests(60), aiperftest.ReportOnly())
+				aiperftest.Run(ft, recipes.Fixed(3), aiperftest.Endpoint(urls[i]), aiperftest.Tokens(8, 4), aiperftest.Requests(60),
+					aiperftest.ReportOnly())
 			})
 		})
 	}

@@ -32,19 +32,26 @@ func TestSpoken(t *testing.T) {
 		spec   recipes.Spec
 		want   string
 	}{
-		{"max-throughput-ttft-sla", recipes.Spec{}, `recipe "max-throughput-ttft-sla" requires aiperftest.TTFT(…) (AIPerf: --ttft-sla-ms): the limit on p95 TTFT`},
+		{"max-throughput-ttft-sla", recipes.Spec{},
+			`recipe "max-throughput-ttft-sla" requires aiperftest.TTFT(…) (AIPerf: --ttft-sla-ms): the limit on p95 TTFT`},
 		{"max-throughput-ttft-sla", recipes.Spec{Inputs: recipes.Inputs{TTFT: new(math.NaN())}},
-			`recipe "max-throughput-ttft-sla" cannot use aiperftest.TTFT(…) (AIPerf: --ttft-sla-ms): the threshold is NaN ms; it must be positive and finite`},
+			`recipe "max-throughput-ttft-sla" cannot use aiperftest.TTFT(…) (AIPerf: --ttft-sla-ms): the threshold is NaN ms; it ` +
+				`must be positive and finite`},
 		{"max-throughput-ttft-sla", recipes.Spec{Inputs: recipes.Inputs{TTFT: &limit}, Trials: -1},
-			`recipe "max-throughput-ttft-sla" cannot use aiperftest.Trials(…) (AIPerf: --num-profile-runs): -1 is not a number of trials`},
+			`recipe "max-throughput-ttft-sla" cannot use aiperftest.Trials(…) (AIPerf: --num-profile-runs): -1 ` +
+				`is negative; give at least 1`},
 		{"max-throughput-ttft-sla", recipes.Spec{Inputs: recipes.Inputs{TTFT: &limit, Streaming: new(false)}},
-			`recipe "max-throughput-ttft-sla" requires streaming: "ttft p95" has no value when aiperftest.Streaming(…) (AIPerf: --streaming) is off; turn it on or choose another recipe`},
+			`recipe "max-throughput-ttft-sla" requires streaming: "ttft p95" has no value when aiperftest.Streaming(…) (AIPerf: ` +
+				`--streaming) is off; turn it on or choose another recipe`},
 		{"max-throughput-ttft-sla", recipes.Spec{Inputs: recipes.Inputs{TTFT: &limit, Tiers: []recipes.Tier{tier, tier}}},
 			`recipe "max-throughput-ttft-sla" cannot use aiperftest.Tier(…) (AIPerf: --search-sla-tier): duplicate label "a"`},
 		{"prefill-ttft-curve", recipes.Spec{Target: loadgen.Target{Prompts: "x.jsonl"}},
-			`recipe "prefill-ttft-curve" sweeps prompt lengths and cannot send prompts of a file; leave out aiperftest.Prompts(…) (AIPerf: --input-file)`},
+			`recipe "prefill-ttft-curve" sweeps prompt lengths and cannot send prompts from a file; leave out ` +
+				`aiperftest.Prompts(…) (AIPerf: --input-file)`},
 		{"prefill-ttft-curve", recipes.Spec{Inputs: recipes.Inputs{MaxProbes: new(4), Replicates: new(2)}},
-			`recipe "prefill-ttft-curve" cannot use aiperftest.MaxProbes(…) (AIPerf: --search-max-iterations), aiperftest.Replicates(…): it measures every point of a sweep, and there is no search to tune; leave it out, or ask for other points with aiperftest.Steps(…) (AIPerf: --concurrency-steps, --isl-steps)`},
+			`recipe "prefill-ttft-curve" cannot use aiperftest.MaxProbes(…) (AIPerf: --search-max-iterations), ` +
+				`aiperftest.Replicates(…): the recipe measures every point of a sweep and has no search to tune; leave it ` +
+				`out, or ask for other points with aiperftest.Steps(…) (AIPerf: --concurrency-steps, --isl-steps)`},
 	} {
 		r, err := recipes.Lookup(tt.recipe)
 		require.NoError(t, err)

@@ -60,7 +60,8 @@ func TestArtifacts(t *testing.T) {
 	assert.Contains(t, names, "search_history.json")
 	for i := range out.Probes {
 		for _, name := range []string{"profile_export_aiperf.json", "profile_export.jsonl"} {
-			assert.Contains(t, names, filepath.ToSlash(filepath.Join("search_iter_000"+string(rune('0'+i)), "profile_runs", "run_0001", name)))
+			assert.Contains(t, names, filepath.ToSlash(filepath.Join("search_iter_000"+string(rune('0'+i)), "profile_runs",
+				"run_0001", name)))
 		}
 		if i == 9 {
 			break

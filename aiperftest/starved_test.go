@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 )
@@ -22,10 +23,12 @@ import (
 // would call met, one that it would call missed, and a load without limits.
 var starvedRuns = map[string]func(aiperftest.T, aiperftest.Option) *recipes.Outcome{
 	"met": func(t aiperftest.T, o aiperftest.Option) *recipes.Outcome {
-		return aiperftest.RunRecipe(t, "max-concurrency-under-sla", o, aiperftest.Style(recipes.Monotonic), aiperftest.Concurrency(1, 4), aiperftest.TTFT(400*time.Millisecond))
+		return aiperftest.RunRecipe(t, "max-concurrency-under-sla", o, aiperftest.Style(recipes.Monotonic),
+			aiperftest.Concurrency(1, 4), aiperftest.TTFT(400*time.Millisecond))
 	},
 	"missed": func(t aiperftest.T, o aiperftest.Option) *recipes.Outcome {
-		return aiperftest.RunRecipe(t, "max-concurrency-under-sla", o, aiperftest.Style(recipes.Monotonic), aiperftest.Concurrency(1, 4), aiperftest.TTFT(5*time.Millisecond))
+		return aiperftest.RunRecipe(t, "max-concurrency-under-sla", o, aiperftest.Style(recipes.Monotonic),
+			aiperftest.Concurrency(1, 4), aiperftest.TTFT(5*time.Millisecond))
 	},
 	"measured": func(t aiperftest.T, o aiperftest.Option) *recipes.Outcome {
 		return aiperftest.Run(t, recipes.Fixed(2), o)
@@ -64,6 +67,7 @@ func TestStarvedChild(t *testing.T) {
 // server in another process, measures itself and not the server. The run says
 // client_bound and is inconclusive, whatever the numbers say.
 func TestStarved(t *testing.T) {
+	slow.Test(t, slow.Processes)
 	srv := simserver.New(simserver.Model{Step: 10 * time.Millisecond})
 	defer srv.Close()
 	for name := range starvedRuns {

@@ -46,12 +46,20 @@ func TestText(t *testing.T) {
 		{"met", "a boundary inside the range", named(maxThroughput, aiperftest.Prober(&curve{ttft: linear(2)}))},
 		{"met_all", "nothing in the range fails", named(maxConcurrency, aiperftest.Prober(&curve{ttft: linear(0.1)}))},
 		{"met_at_least", "the floor is reached", named(maxConcurrency, aiperftest.AtLeast(32), aiperftest.Prober(&curve{ttft: linear(2)}))},
-		{"met_several", "several limits, one of them on errors", named(maxConcurrency, aiperftest.SLA("errors <= 1%", "request_latency p99 < 2s", "output_token_throughput avg > 50 tok/s"), aiperftest.Prober(&curve{ttft: linear(2)}))},
-		{"missed", "the lowest concurrency is too slow already", named(maxThroughput, aiperftest.SLA("errors <= 1%"), aiperftest.Prober(&curve{ttft: linear(300)}))},
-		{"missed_at_least", "the floor is out of reach", named(maxConcurrency, aiperftest.AtLeast(128), aiperftest.Prober(&curve{ttft: linear(2)}))},
-		{"missed_failing", "a server that fails its requests does not pass", named(maxConcurrency, aiperftest.Prober(&curve{ttft: linear(2), fail: func(int) float64 { return 1 }}))},
-		{"inconclusive", "a margin that no probe of this size can tell from the limit", named(maxConcurrency, aiperftest.AtLeast(64), aiperftest.Concurrency(60, 64), aiperftest.Requests(100), aiperftest.Prober(&curve{ttft: func(int) float64 { return 169.5 }}))},
-		{"client_bound", "the client sends late: its numbers are not the server's", named(maxConcurrency, aiperftest.Prober(&curve{ttft: linear(2), lag: 80 * time.Millisecond}))},
+		{"met_several", "several limits, one of them on errors",
+			named(maxConcurrency, aiperftest.SLA("errors <= 1%", "request_latency p99 < 2s", "output_token_throughput avg > 50 tok/s"),
+				aiperftest.Prober(&curve{ttft: linear(2)}))},
+		{"missed", "the lowest concurrency is too slow already",
+			named(maxThroughput, aiperftest.SLA("errors <= 1%"), aiperftest.Prober(&curve{ttft: linear(300)}))},
+		{"missed_at_least", "the floor is out of reach",
+			named(maxConcurrency, aiperftest.AtLeast(128), aiperftest.Prober(&curve{ttft: linear(2)}))},
+		{"missed_failing", "a server that fails its requests does not pass",
+			named(maxConcurrency, aiperftest.Prober(&curve{ttft: linear(2), fail: func(int) float64 { return 1 }}))},
+		{"inconclusive", "a margin that no probe of this size can tell from the limit",
+			named(maxConcurrency, aiperftest.AtLeast(64), aiperftest.Concurrency(60, 64), aiperftest.Requests(100),
+				aiperftest.Prober(&curve{ttft: func(int) float64 { return 169.5 }}))},
+		{"client_bound", "the client sends late: its numbers are not the server's",
+			named(maxConcurrency, aiperftest.Prober(&curve{ttft: linear(2), lag: 80 * time.Millisecond}))},
 		{"deadline", "time is up before anything is certain", func(t aiperftest.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 			defer cancel()
@@ -62,24 +70,29 @@ func TestText(t *testing.T) {
 			defer cancel()
 			named(maxConcurrency, aiperftest.Context(ctx), aiperftest.Prober(&curve{ttft: linear(2)}))(t)
 		}},
-		{"lost", "the endpoint is gone in mid-search", named(maxConcurrency, aiperftest.Prober(&curve{ttft: linear(2), err: func(c int) error {
-			if c < 8 {
-				return nil
-			}
-			return &loadgen.UnreachableError{URL: "http://127.0.0.1:8000", Err: errors.New("connection refused")}
-		}}))},
-		{"report_only", "missed, and left to the caller", named(maxThroughput, aiperftest.ReportOnly(), aiperftest.Prober(&curve{ttft: linear(300)}))},
+		{"lost", "the endpoint is gone in mid-search",
+			named(maxConcurrency, aiperftest.Prober(&curve{ttft: linear(2), err: func(c int) error {
+				if c < 8 {
+					return nil
+				}
+				return &loadgen.UnreachableError{URL: "http://127.0.0.1:8000", Err: errors.New("connection refused")}
+			}}))},
+		{"report_only", "missed, and left to the caller",
+			named(maxThroughput, aiperftest.ReportOnly(), aiperftest.Prober(&curve{ttft: linear(300)}))},
 		{"fixed", "a fixed load without limits", func(t aiperftest.T) {
-			aiperftest.Run(t, recipes.Fixed(16), aiperftest.Tokens(550, 128), aiperftest.Seed(7), aiperftest.Prober(&curve{ttft: linear(2)}))
+			aiperftest.Run(t, recipes.Fixed(16), aiperftest.Tokens(550, 128), aiperftest.Seed(7),
+				aiperftest.Prober(&curve{ttft: linear(2)}))
 		}},
 		{"fixed_missed", "a fixed load that is over its limit", func(t aiperftest.T) {
-			aiperftest.Run(t, recipes.Fixed(16), aiperftest.Tokens(550, 128), aiperftest.Seed(7), aiperftest.TTFT(50*time.Millisecond), aiperftest.Prober(&curve{ttft: linear(2)}))
+			aiperftest.Run(t, recipes.Fixed(16), aiperftest.Tokens(550, 128), aiperftest.Seed(7), aiperftest.TTFT(50*time.Millisecond),
+				aiperftest.Prober(&curve{ttft: linear(2)}))
 		}},
 		{"unknown_recipe", "a name that is nearly right", named("max-throughput-tft-sla")},
 		{"no_sla", "the recipe's own input is missing", func(t aiperftest.T) {
 			aiperftest.RunRecipe(t, maxThroughput, aiperftest.Prober(&curve{}))
 		}},
-		{"bad_sla", "two limits that cannot be read", named(maxThroughput, aiperftest.SLA("ttft p98 < 200ms", "errors < 1"), aiperftest.Prober(&curve{}))},
+		{"bad_sla", "two limits that cannot be read",
+			named(maxThroughput, aiperftest.SLA("ttft p98 < 200ms", "errors < 1"), aiperftest.Prober(&curve{}))},
 		{"skip", "no endpoint at all", named(maxThroughput)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

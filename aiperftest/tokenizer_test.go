@@ -25,7 +25,8 @@ func TestTokenizer(t *testing.T) {
 		guess  bool
 	}{
 		{"by the events", nil, 6, true},
-		{"by the vocabulary, as Hugging Face has it", aiperftest.Tokenizer("../loadgen/internal/bpe/testdata/gpt2.tokenizer.json"), 18, false},
+		{"by the vocabulary, as Hugging Face has it", aiperftest.Tokenizer("../loadgen/internal/bpe/testdata/gpt2.tokenizer.json"),
+			18, false},
 	} {
 		var out *recipes.Outcome
 		f := run(t, "TestLoad", func(ft aiperftest.T) { out = aiperftest.Run(ft, recipes.Fixed(2), size, tt.option) })

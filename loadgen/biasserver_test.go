@@ -81,7 +81,8 @@ func stamped(c net.Conn, every time.Duration, sent *atomic.Int64) {
 			event := fmt.Sprintf("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" %d\"}}]}\n\n", time.Now().UnixNano())
 			buf = fmt.Appendf(buf[:0], "%x\r\n%s\r\n", len(event), event)
 			if i == tokens-1 {
-				last := fmt.Sprintf("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":20,\"completion_tokens\":%d}}\n\ndata: [DONE]\n\n", tokens)
+				last := fmt.Sprintf("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":20,\"completion_tokens\":%d}}\n\ndata: [DONE]\n\n",
+					tokens)
 				buf = fmt.Appendf(buf, "%x\r\n%s\r\n0\r\n\r\n", len(last), last)
 			}
 			sent.Add(1)

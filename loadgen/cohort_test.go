@@ -47,7 +47,8 @@ func (m mixed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(code)
 		return
 	}
-	fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"content\":\" w\"},\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n")
+	fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"content\":\" w\"},\"finish_reason\":\"length\"}"+
+		"],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n")
 }
 
 // TestCohortUnbiased: requests that start in the window and are followed to
@@ -90,7 +91,8 @@ func TestCohortUnbiased(t *testing.T) {
 				for i := range probes {
 					// Every other probe at another level, so that none opens on a
 					// load that is already in its stride.
-					m, err := g.Probe(ctx, loadgen.Load{Concurrency: c - 10*(i%2), ISL: 9, OSL: 1, Requests: 1 << 20, Window: tt.window, Seed: uint64(i)}, nil)
+					m, err := g.Probe(ctx, loadgen.Load{Concurrency: c - 10*(i%2), ISL: 9, OSL: 1, Requests: 1 << 20, Window: tt.window,
+						Seed: uint64(i)}, nil)
 					require.NoError(t, err)
 					require.Equal(t, loadgen.EndedTime, m.Ended)
 					require.Empty(t, m.Failures)
@@ -115,7 +117,8 @@ func TestCohortUnbiased(t *testing.T) {
 				off := func(long, all float64) float64 {
 					return (long/all - tt.share) / math.Sqrt(tt.share*(1-tt.share)/all)
 				}
-				t.Logf("%.0f requests: %.4f are longer than %v, %.4f should be (%+.1f standard errors); of the %.0f that end in the window %.4f (%+.1f)",
+				t.Logf("%.0f requests: %.4f are longer than %v, %.4f should be (%+.1f standard errors); of the %.0f that end in the "+
+					"window %.4f (%+.1f)",
 					all, long/all, tt.at, tt.share, off(long, all), inside, insideLong/inside, off(insideLong, inside))
 				assert.InDelta(t, 0, off(long, all), 5)
 				assert.Less(t, off(insideLong, inside), -5.0, "the biased way is seen to be biased")
@@ -148,7 +151,8 @@ func TestSheddingLooksNoFaster(t *testing.T) {
 		}
 		slices.Sort(latencies)
 		assert.InDelta(t, 0.08, float64(failed)/4000, 0.02)
-		for stat, want := range map[string]float64{"p95": 100, "p99": 100, "max": 100, "adj_p50": 100, "adj_p90": 100, "adj_p95": math.Inf(1), "adj_p99": math.Inf(1)} {
+		for stat, want := range map[string]float64{"p95": 100, "p99": 100, "max": 100, "adj_p50": 100, "adj_p90": 100,
+			"adj_p95": math.Inf(1), "adj_p99": math.Inf(1)} {
 			v, ok := m.Stat(loadgen.TagLatency, stat)
 			assert.True(t, ok && v == want, "%s is %v, not %v", stat, v, want)
 		}
@@ -203,13 +207,14 @@ func TestUnsaturated(t *testing.T) {
 				})}
 				served := make(chan struct{})
 				go func() { defer close(served); s.serve(l) }()
-				g, err := loadgen.New(loadgen.Target{URL: "http://raw.test", Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-					select {
-					case <-time.After(tt.dial):
-					case <-ctx.Done():
-					}
-					return l.Dial(ctx, network, addr)
-				}})
+				g, err := loadgen.New(loadgen.Target{URL: "http://raw.test",
+					Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+						select {
+						case <-time.After(tt.dial):
+						case <-ctx.Done():
+						}
+						return l.Dial(ctx, network, addr)
+					}})
 				require.NoError(t, err)
 				require.NoError(t, g.Ready(t.Context()))
 				m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: 8, ISL: 9, OSL: 2, Requests: 400}, nil)
@@ -256,7 +261,8 @@ func TestFewRequests(t *testing.T) {
 				}
 				require.Len(t, m.Warnings, 1)
 				assert.ErrorIs(t, m.Warnings[0], loadgen.ErrRaised)
-				assert.ErrorContains(t, m.Warnings[0], fmt.Sprintf("%d were asked for; two turnovers of %d slots need %d", tt.asked, tt.c, tt.measured))
+				assert.ErrorContains(t, m.Warnings[0], fmt.Sprintf("%d were asked for; two turnovers of %d slots need %d", tt.asked, tt.c,
+					tt.measured))
 			})
 		})
 	}

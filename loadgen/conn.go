@@ -11,27 +11,36 @@ import (
 	"time"
 )
 
-// dialer opens connections before they are needed and hands them to net/http:
-// a probe's first requests then start on open connections, and no dial or TLS
+// dialer opens connections before they are needed and hands them to net/http. The
+// first requests of a probe then start on open connections, and no dial or TLS
 // handshake hides in a TTFT.
+//
+// Note: net/http could dial by itself and httptrace tell how long it took. But c
+// requests that all dial first are not in flight together, and the level is reached
+// only when the slowest handshake is done.
 type dialer struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	tls  *tls.Config // nil: plain
+	tls  *tls.Config // nil for plain HTTP
 	addr string
-	most time.Duration // that a connection may take to open
+	most time.Duration // how long connections may take to open ahead
 
-	mu     sync.Mutex
-	open   []net.Conn // opened ahead, not yet handed out
-	h2     bool       // the server multiplexes: one connection carries all
+	mu sync.Mutex
+	// open holds the connections that were opened ahead and not yet handed out.
+	open []net.Conn
+	// h2 says that the server speaks HTTP/2, where one connection carries all
+	// requests.
+	h2     bool
 	closed bool
 }
 
-// dialError marks an error as one of connecting, before any byte of HTTP.
+// dialError marks an error as one of connecting, before any byte of HTTP was sent.
 type dialError struct{ err error }
 
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
+// newDialer returns a dialer for the host of u, with the port that the scheme implies
+// if u has none.
 func newDialer(t Target, u *url.URL) *dialer {
 	d := &dialer{dial: t.Dial, addr: u.Host, most: min(t.IdleTimeout, t.Timeout)}
 	if d.dial == nil {
@@ -45,7 +54,7 @@ func newDialer(t Target, u *url.URL) *dialer {
 		d.addr = net.JoinHostPort(u.Hostname(), port)
 	}
 	if u.Scheme == "https" {
-		d.tls = t.TLS.Clone() // of nil is nil
+		d.tls = t.TLS.Clone() // a clone of nil is nil
 		if d.tls == nil {
 			d.tls = &tls.Config{}
 		}
@@ -59,7 +68,7 @@ func newDialer(t Target, u *url.URL) *dialer {
 	return d
 }
 
-// connect opens one connection, with its TLS handshake done.
+// connect opens one connection and does its TLS handshake. Errors are *dialError.
 func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
 	c, err := d.dial(ctx, "tcp", d.addr)
 	if err != nil {
@@ -81,7 +90,8 @@ func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
 	return tc, nil
 }
 
-// take is net/http's dial function: an open connection, or a new one.
+// take is the dial function of net/http. It returns a connection that was opened
+// ahead, or else a new one.
 func (d *dialer) take(ctx context.Context, _, _ string) (net.Conn, error) {
 	d.mu.Lock()
 	if n := len(d.open); n > 0 {
@@ -94,8 +104,9 @@ func (d *dialer) take(ctx context.Context, _, _ string) (net.Conn, error) {
 	return d.connect(ctx)
 }
 
-// ahead opens n connections for the slots about to start. Failures are left to
-// the requests that will dial for themselves and record them.
+// ahead opens n connections for the requests that are about to start, at most 64 at
+// once. It reports no failure: a request that finds no connection dials for itself
+// and records what happens.
 func (d *dialer) ahead(ctx context.Context, n int) {
 	const atOnce = 64
 	ctx, cancel := context.WithTimeout(ctx, d.most)
@@ -128,7 +139,8 @@ func (d *dialer) ahead(ctx context.Context, n int) {
 	wg.Wait()
 }
 
-// drop closes what was opened ahead and not handed out.
+// drop closes the connections that were opened ahead and not handed out. forever says
+// that none may be opened ahead any more.
 func (d *dialer) drop(forever bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -139,7 +151,7 @@ func (d *dialer) drop(forever bool) {
 }
 
 // transport returns an HTTP transport on d. Its connections live as long as the
-// generator: probes of one search share them.
+// generator, and the probes of one search share them.
 func (d *dialer) transport() *http.Transport {
 	t := &http.Transport{
 		DialContext:         d.take,

@@ -1,34 +1,48 @@
 // Package loadgen puts load on an OpenAI-compatible endpoint and measures what
-// comes back. It knows HTTP and clocks, nothing of SLAs or of testing.
+// comes back. It knows HTTP and clocks, and nothing of SLAs or of testing.
 //
-// One probe walks through the files of this package:
-//
-//  1. A [Target] is an endpoint, a [Load] a level of load: plain data.
-//  2. [Generator.Ready] waits for a real inference and learns the model and how
-//     words map to prompt tokens.
-//  3. [Generator.Probe] brings c slots into flight, each on a connection that
-//     is already open, and keeps exactly c requests in flight (slot.go: the hot
-//     path is a read, one clock reading, a copy).
-//  4. Once the level has held for a turnover the window opens: requests that
-//     start in it are measured, each followed to its end under the same load
-//     (window.go).
-//  5. Ended requests are parsed on another goroutine (record.go) into
-//     [Request]s, which a [Decider] may watch to end the probe early.
-//  6. A [Measurement] holds AIPerf's metrics of the window, the client's own
-//     [Health], and warnings.
-//
-// The smallest use:
+// The smallest use measures one level:
 //
 //	g, err := loadgen.New(loadgen.Target{URL: "http://127.0.0.1:8000"})
 //	if err != nil { … }
 //	defer g.Close()
 //	if err := g.Ready(ctx); err != nil { … }
 //	m, err := g.Probe(ctx, loadgen.Load{Concurrency: 16, ISL: 550, OSL: 128}, nil)
-//	ttft, _ := m.Stat(loadgen.TagTTFT, "p95") // milliseconds
+//	if err != nil { … }
+//	ttft, _ := m.Stat(loadgen.TagTTFT, "p95") // in milliseconds
 //
-// The stance: the numbers are the server's, not the client's. TTFT starts just
-// before a request's first byte is written, on an open connection; events are
-// timed when the read that completed them returned, before anything is parsed;
-// what the client adds is measured in every probe and reported beside the
-// numbers.
+// From the target to the measurement, a probe goes through nine stages, each in a
+// file of its own or two:
+//
+//  1. Target (target.go, prompts.go, redact.go). A [Target] says where the endpoint
+//     is and how to talk to it. [New] checks it and reads the files that it names,
+//     but sends nothing.
+//  2. Ready (ready.go). [Generator.Ready] waits until the endpoint answers a real
+//     inference. It learns the model, how words map to prompt tokens, and how fast
+//     an idle server answers.
+//  3. Probe (load.go, probe.go). [Generator.Probe] measures one [Load]: a number of
+//     requests that are always in flight (a closed loop), or a rate at which they
+//     arrive (an open loop: pacer.go, open.go). workload.go makes the bodies.
+//  4. Level (books.go). Slots are added or retired, on connections that are already
+//     open (conn.go), until the load is at its level. The load goes on between two
+//     probes, so that the next level does not begin from an idle server.
+//  5. Slot (slot.go). Each slot sends a request, reads the answer to its end, and at
+//     once sends the next. This is the hot path: a read, one clock reading, a copy.
+//  6. Record (record.go). What a slot keeps is the bytes of an answer and the times
+//     at which they came. A queue hands it to the probe's collector.
+//  7. Parse (record.go, tokens.go, likeness.go). The collector, on a goroutine of its
+//     own, makes a [Request] of each record, and shows it to the [Decider], which
+//     may end the probe early.
+//  8. Window (window.go, stage.go). When the level has settled, the window opens.
+//     The requests that start in it are the cohort, and each of them is followed to
+//     its end under the same load.
+//  9. Measurement (measurement.go, stats.go, health.go). A [Measurement] holds
+//     AIPerf's metrics of the window (metric.go has the table of them), how the
+//     client itself fared, and warnings.
+//
+// The stance is that the numbers are the server's and not the client's. TTFT starts
+// just before a request's first byte is written on an open connection. An event has
+// the time at which the read that completed it returned, before anything is parsed.
+// What the client adds is measured in every probe and reported beside the numbers
+// ([Health]).
 package loadgen

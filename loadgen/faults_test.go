@@ -101,74 +101,102 @@ func faults() []fault {
 		{why: "CRLF line ends", answer: body(lines("\r\n", word, word, finish, used, "[DONE]")), osl: 2, counts: true},
 		{why: "CR line ends", answer: body(lines("\r", word, word, finish, used, "[DONE]")), osl: 2, counts: true},
 		{why: "all events in one read", answer: body(usual), osl: 2, counts: true},
-		{why: "comments and ids", answer: body(": ping\n\nid: 1\ndata: " + word + "\n\n: ping\n\ndata: " + finish + "\n\ndata: [DONE]\n\n"), osl: 1},
-		{why: "data over several lines", answer: body("data: {\"choices\":\ndata: [{\"delta\":{\"content\":\"x\"}}]}\n\ndata: [DONE]\n\n"), osl: 1},
-		{why: "slow: a byte every 30 ms", answer: drip(usual, 30*time.Millisecond), osl: 2, counts: true, check: func(t *testing.T, q loadgen.Request) {
-			first := len("data: " + word + "\n\n")
-			assert.Equal(t, time.Duration(first)*30*time.Millisecond, q.Chunks[0]-q.Start, "the event is there when its blank line is")
-			assert.Equal(t, time.Duration(first)*30*time.Millisecond, q.Chunks[1]-q.Chunks[0])
-		}},
+		{why: "comments and ids", answer: body(": ping\n\nid: 1\ndata: " + word + "\n\n: ping\n\ndata: " + finish + "\n\ndata: [DONE]\n\n"),
+			osl: 1},
+		{why: "data over several lines", answer: body("data: {\"choices\":\ndata: [{\"delta\":{\"content\":\"x\"}}]}\n\ndata: [DONE]\n\n"),
+			osl: 1},
+		{why: "slow: a byte every 30 ms", answer: drip(usual, 30*time.Millisecond), osl: 2, counts: true,
+			check: func(t *testing.T, q loadgen.Request) {
+				first := len("data: " + word + "\n\n")
+				assert.Equal(t, time.Duration(first)*30*time.Millisecond, q.Chunks[0]-q.Start, "the event is there when its blank line is")
+				assert.Equal(t, time.Duration(first)*30*time.Millisecond, q.Chunks[1]-q.Chunks[0])
+			}},
 		{why: "UTF-8 split over reads", answer: then(
 			text(streamHead, chunked("data: {\"choices\":[{\"delta\":{\"content\":\"\xe4\xb8")),
-			text(chunked("\x96\xf0\x9f"), chunked("\x98\x80\"}}]}\n"), chunked("\n"), event(finish), event("[DONE]"), "0\r\n\r\n")), osl: 1},
+			text(chunked("\x96\xf0\x9f"), chunked("\x98\x80\"}}]}\n"), chunked("\n"), event(finish), event("[DONE]"), "0\r\n\r\n")),
+			osl: 1},
 		{why: "text that is no UTF-8", answer: events(`{"choices":[{"delta":{"content":"`+"\xff\xfe"+`"}}]}`, "[DONE]"), osl: 1},
 		{why: "a chunked trailer", answer: text(streamHead, chunked(usual), "0\r\nX-Trailer: 1\r\n\r\n"), osl: 2, counts: true},
-		{why: "HTTP/1.0, ended by the connection's end", answer: closing(text("HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", usual)), osl: 2, counts: true},
-		{why: "100 and 103 before the answer", answer: then(text("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"), body(usual)), osl: 2, counts: true},
+		{why: "HTTP/1.0, ended by the connection's end", answer: closing(text("HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
+			usual)), osl: 2, counts: true},
+		{why: "100 and 103 before the answer", answer: then(text("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: "+
+			"</x>\r\n\r\n"), body(usual)), osl: 2, counts: true},
 		{why: "keep-alive that lies", answer: closing(events(word, word, finish, used, "[DONE]")), osl: 2, counts: true},
-		{why: "[DONE] and no end of the body", answer: then(text(streamHead, chunked(usual)), closing(text())), kind: loadgen.FailedBroken, says: "closed in mid-answer"},
+		{why: "[DONE] and no end of the body", answer: then(text(streamHead, chunked(usual)), closing(text())), kind: loadgen.FailedBroken,
+			says: "closed in the middle of the answer"},
 		{why: "a missing [DONE] behind a finish reason", answer: events(word, word, finish), osl: 2},
 		{why: "no usage: events are counted", answer: events(word, word, word, "[DONE]"), osl: 3},
 		{why: "usage null", answer: events(word, `{"choices":[],"usage":null}`, "[DONE]"), osl: 1},
-		{why: "usage of nothing for an answer of something", answer: events(word, word, word, `{"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0}}`, "[DONE]"), osl: 3},
-		{why: "negative usage", answer: events(word, word, word, `{"choices":[],"usage":{"prompt_tokens":-4,"completion_tokens":-1}}`, "[DONE]"), osl: 3},
-		{why: "usage in fractions and powers", answer: events(word, `{"choices":[],"usage":{"prompt_tokens":2.0e1,"completion_tokens":7.0}}`, "[DONE]"), osl: 7, counts: true},
-		{why: "usage beyond all numbers", answer: events(word, `{"choices":[],"usage":{"prompt_tokens":20,"completion_tokens":1e300}}`, "[DONE]"), osl: 1},
-		{why: "usage in words", answer: events(word, `{"choices":[],"usage":{"prompt_tokens":"20","completion_tokens":"many"}}`, "[DONE]"), osl: 1},
+		{why: "usage of nothing for an answer of something",
+			answer: events(word, word, word, `{"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":0}}`, "[DONE]"), osl: 3},
+		{why: "negative usage", answer: events(word, word, word, `{"choices":[],"usage":{"prompt_tokens":-4,"completion_tokens":-1}}`,
+			"[DONE]"), osl: 3},
+		{why: "usage in fractions and powers", answer: events(word,
+			`{"choices":[],"usage":{"prompt_tokens":2.0e1,"completion_tokens":7.0}}`, "[DONE]"), osl: 7, counts: true},
+		{why: "usage beyond all numbers", answer: events(word, `{"choices":[],"usage":{"prompt_tokens":20,"completion_tokens":1e300}}`,
+			"[DONE]"), osl: 1},
+		{why: "usage in words", answer: events(word, `{"choices":[],"usage":{"prompt_tokens":"20","completion_tokens":"many"}}`, "[DONE]"),
+			osl: 1},
 		{why: "usage that is no object", answer: events(word, `{"choices":[],"usage":[3]}`, "[DONE]"), osl: 1},
-		{why: "usage without the prompt's tokens", answer: events(word, `{"choices":[],"usage":{"completion_tokens":4}}`, "[DONE]"), osl: 4, check: func(t *testing.T, q loadgen.Request) {
-			assert.Equal(t, 20, q.ISL, "not zero: the words that were sent")
-			assert.True(t, q.Estimated)
-		}},
+		{why: "usage without the prompt's tokens", answer: events(word, `{"choices":[],"usage":{"completion_tokens":4}}`, "[DONE]"), osl: 4,
+			check: func(t *testing.T, q loadgen.Request) {
+				assert.Equal(t, 20, q.ISL, "not zero: the words that were sent")
+				assert.True(t, q.Estimated)
+			}},
 		{why: "usage in every event: the last counts", answer: events(
 			`{"choices":[{"delta":{"content":"a b"}}],"usage":{"prompt_tokens":20,"completion_tokens":2}}`,
-			`{"choices":[{"delta":{"content":" c"}}],"usage":{"prompt_tokens":20,"completion_tokens":3}}`, "[DONE]"), osl: 3, counts: true, check: func(t *testing.T, q loadgen.Request) {
-			assert.Equal(t, 2, q.FirstTokens)
-		}},
-		{why: "reasoning text counts as content", answer: events(`{"choices":[{"delta":{"reasoning_content":"hm"}}]}`, word, "[DONE]"), osl: 2},
+			`{"choices":[{"delta":{"content":" c"}}],"usage":{"prompt_tokens":20,"completion_tokens":3}}`, "[DONE]"), osl: 3, counts: true,
+			check: func(t *testing.T, q loadgen.Request) {
+				assert.Equal(t, 2, q.FirstTokens)
+			}},
+		{why: "reasoning text counts as content", answer: events(`{"choices":[{"delta":{"reasoning_content":"hm"}}]}`, word, "[DONE]"),
+			osl: 2},
 		{why: "a tool call counts as content", answer: events(`{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}`, "[DONE]"), osl: 1},
-		{why: "two choices in one event are one event", answer: events(`{"choices":[{"index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"b"}}]}`, "[DONE]"), osl: 1},
-		{why: "a choice that is there twice", answer: events(`{"choices":[{"index":0,"delta":{"content":"a"}},{"index":0,"delta":{"content":"a"}}]}`, used, "[DONE]"), osl: 2, counts: true, check: func(t *testing.T, q loadgen.Request) {
+		{why: "two choices in one event are one event", answer: events(`{"choices":[{"index":0,"delta":{"content":"a"}},{"index":1,`+
+			`"delta":{"content":"b"}}]}`, "[DONE]"), osl: 1},
+		{why: "a duplicate choice", answer: events(`{"choices":[{"index":0,"delta":{"content":"a"}},{"index":0,`+
+			`"delta":{"content":"a"}}]}`, used, "[DONE]"), osl: 2, counts: true, check: func(t *testing.T, q loadgen.Request) {
 			assert.Len(t, q.Chunks, 1)
 		}},
 		{why: "null for an error is none", answer: events(`{"error":null,"choices":[{"delta":{"content":"a"}}]}`, "[DONE]"), osl: 1},
 		{why: "a huge event", answer: events(`{"choices":[{"delta":{"content":"`+strings.Repeat("x", 1<<20)+`"}}]}`, "[DONE]"), osl: 1},
-		{why: "a stream that calls itself plain text", answer: text("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(usual), "0\r\n\r\n"), osl: 2, counts: true},
-		{why: "a stream without a content type", answer: text("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(usual), "0\r\n\r\n"), osl: 2, counts: true},
-		{why: "a whole answer where a stream was asked for", answer: status(200, json, `{"choices":[{"message":{"content":"one two"}}],"usage":{"prompt_tokens":20,"completion_tokens":2}}`), osl: 2, counts: true, check: func(t *testing.T, q loadgen.Request) {
-			_, ok := q.Value(loadgen.TagTTFT)
-			assert.False(t, ok, "it has no TTFT")
-		}},
+		{why: "a stream that calls itself plain text", answer: text("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: "+
+			"chunked\r\n\r\n", chunked(usual), "0\r\n\r\n"), osl: 2, counts: true},
+		{why: "a stream without a content type", answer: text("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(usual),
+			"0\r\n\r\n"), osl: 2, counts: true},
+		{why: "a whole answer where a stream was asked for",
+			answer: status(200, json, `{"choices":[{"message":{"content":"one two"}}],"usage":{"prompt_tokens":20,"completion_tokens":2}}`),
+			osl:    2, counts: true, check: func(t *testing.T, q loadgen.Request) {
+				_, ok := q.Value(loadgen.TagTTFT)
+				assert.False(t, ok, "it has no TTFT")
+			}},
 
 		// What the transport does.
 		{why: "reset in the headers", sockets: true, answer: then(text("HTTP/1.1 200 OK\r\nContent-"), reset), kind: loadgen.FailedBroken},
-		{why: "reset before the first event", sockets: true, answer: then(text(streamHead), reset), kind: loadgen.FailedBroken, says: "reset by peer"},
-		{why: "reset in mid-event", sockets: true, answer: then(text(streamHead, event(word), "20\r\ndata: {\"ch"), reset), kind: loadgen.FailedBroken, says: "reset by peer"},
+		{why: "reset before the first event", sockets: true, answer: then(text(streamHead), reset), kind: loadgen.FailedBroken,
+			says: "reset by peer"},
+		{why: "reset in mid-event", sockets: true, answer: then(text(streamHead, event(word), "20\r\ndata: {\"ch"), reset),
+			kind: loadgen.FailedBroken, says: "reset by peer"},
 		{why: "half-closed in mid-answer", sockets: true, answer: func(c net.Conn) bool {
 			io.WriteString(c, streamHead+event(word))
 			c.(*net.TCPConn).CloseWrite()
 			return silent(c)
-		}, kind: loadgen.FailedBroken, says: "closed in mid-answer"},
+		}, kind: loadgen.FailedBroken, says: "closed in the middle of the answer"},
 		{why: "half-closed by a server that reads no more", sockets: true, answer: then(func(c net.Conn) bool {
 			return c.(*net.TCPConn).CloseRead() == nil
 		}, closing(events(word, word, finish, used, "[DONE]"))), osl: 2, counts: true},
-		{why: "closed before anything: sent again on a new connection, and said so", answer: closing(text()), osl: 2, counts: true, replays: 3},
+		{why: "closed before anything: sent again on a new connection, and said so", answer: closing(text()), osl: 2, counts: true,
+			replays: 3},
 		{why: "closed in the headers", answer: closing(text("HTTP/1.1 200 OK\r\nContent-")), kind: loadgen.FailedBroken},
-		{why: "closed in mid-event", answer: closing(text(streamHead, event(word), "20\r\ndata: {\"ch")), kind: loadgen.FailedBroken, says: "closed in mid-answer"},
-		{why: "shorter than its Content-Length", answer: closing(text("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\n", usual)), kind: loadgen.FailedBroken, says: "closed in mid-answer"},
+		{why: "closed in mid-event", answer: closing(text(streamHead, event(word), "20\r\ndata: {\"ch")), kind: loadgen.FailedBroken,
+			says: "closed in the middle of the answer"},
+		{why: "shorter than its Content-Length", answer: closing(text("HTTP/1.1 200 OK\r\nContent-Type: "+
+			"text/event-stream\r\nContent-Length: 9999\r\n\r\n", usual)), kind: loadgen.FailedBroken,
+			says: "closed in the middle of the answer"},
 		{why: "a broken chunk size", answer: closing(text(streamHead, "zz\r\n")), kind: loadgen.FailedBroken, says: "chunk"},
 		{why: "no HTTP at all", answer: closing(text("hello\r\n\r\n")), kind: loadgen.FailedBroken, says: "malformed HTTP"},
-		{why: "endless 1xx answers", answer: closing(text(strings.Repeat("HTTP/1.1 103 Early Hints\r\nX: "+strings.Repeat("x", 1000)+"\r\n\r\n", 2000))), kind: loadgen.FailedBroken},
+		{why: "endless 1xx answers", answer: closing(text(
+			strings.Repeat("HTTP/1.1 103 Early Hints\r\nX: "+strings.Repeat("x", 1000)+"\r\n\r\n", 2000))), kind: loadgen.FailedBroken},
 		{why: "an answer without end", answer: func(c net.Conn) bool {
 			io.WriteString(c, streamHead)
 			for comment := chunked(": " + strings.Repeat("x", 1<<20) + "\n"); ; {
@@ -181,38 +209,54 @@ func faults() []fault {
 			assert.Equal(t, 2*time.Minute, q.EOF-q.Start)
 		}},
 		{why: "silence in mid-stream", answer: then(text(streamHead, event(word)), silent), kind: loadgen.FailedIdle, says: "idle timeout"},
-		{why: "never silent and never over", answer: drip(strings.Repeat(": ping\n\n", 1<<10), 20*time.Second), kind: loadgen.FailedTimeout, says: "request timeout", check: func(t *testing.T, q loadgen.Request) {
-			assert.Equal(t, 10*time.Minute, q.EOF-q.Start)
-		}},
-		{why: "refused", answer: sound, dial: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, kind: loadgen.FailedDial, says: "connection refused"},
-		{why: "DNS failure", answer: sound, dial: &net.DNSError{Err: "no such host", Name: "raw", IsNotFound: true}, kind: loadgen.FailedDial, says: "no such host"},
+		{why: "never silent and never over", answer: drip(strings.Repeat(": ping\n\n", 1<<10), 20*time.Second), kind: loadgen.FailedTimeout,
+			says: "request timeout", check: func(t *testing.T, q loadgen.Request) {
+				assert.Equal(t, 10*time.Minute, q.EOF-q.Start)
+			}},
+		{why: "refused", answer: sound, dial: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)},
+			kind: loadgen.FailedDial, says: "connection refused"},
+		{why: "DNS failure", answer: sound, dial: &net.DNSError{Err: "no such host", Name: "raw", IsNotFound: true},
+			kind: loadgen.FailedDial, says: "no such host"},
 		{why: "a dial that gets no answer", answer: sound, dial: errStalls, kind: loadgen.FailedDial, says: "idle timeout"},
 		{why: "TLS failure", answer: sound, spoilTLS: true, kind: loadgen.FailedDial, says: "tls"},
 
 		// What the protocol does not allow.
 		{why: "the stream ends early", answer: events(word), kind: loadgen.FailedTruncated, says: "after 1 content events"},
 		{why: "an empty body", answer: text(streamHead, "0\r\n\r\n"), kind: loadgen.FailedTruncated, says: "after 0 content events"},
-		{why: "no [DONE] and no finish reason", answer: events(word, used), kind: loadgen.FailedTruncated, says: "neither [DONE] nor a finish reason"},
+		{why: "no [DONE] and no finish reason", answer: events(word, used), kind: loadgen.FailedTruncated,
+			says: "neither [DONE] nor a finish reason"},
 		{why: "broken JSON in an event", answer: events(word, `{"choices":[`, "[DONE]"), kind: loadgen.FailedMalformed, says: "in event"},
-		{why: "JSON of another shape", answer: events(word, `{"choices":"none"}`, "[DONE]"), kind: loadgen.FailedMalformed, says: "choices must not be a string in event"},
-		{why: "NaN in JSON", answer: events(`{"choices":[],"usage":{"prompt_tokens":NaN}}`, "[DONE]"), kind: loadgen.FailedMalformed, says: "in event"},
-		{why: "an error object inside the stream", answer: events(word, `{"error":{"message":"out of memory"}}`, "[DONE]"), kind: loadgen.FailedError, says: "out of memory"},
-		{why: "an error in the event's name alone", answer: body("event: error\ndata: {\"message\":\"out of memory\"}\n\ndata: [DONE]\n\n"), kind: loadgen.FailedError, says: "out of memory"},
-		{why: "nothing but a role", answer: events(`{"choices":[{"delta":{"role":"assistant","content":""}}]}`, finish, "[DONE]"), kind: loadgen.FailedEmpty, says: "no content"},
-		{why: "gzip that nobody asked for", answer: text("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(gzipped(usual)), "0\r\n\r\n"), kind: loadgen.FailedMalformed, says: "gzip"},
-		{why: "a web page", answer: status(200, "Content-Type: text/html; charset=utf-8\r\n", "<html>data: 1</html>"), kind: loadgen.FailedMalformed, says: "text/html"},
-		{why: "an error with status 200", answer: status(200, json, `{"error":"overloaded"}`), kind: loadgen.FailedError, says: "overloaded"},
+		{why: "JSON of another shape", answer: events(word, `{"choices":"none"}`, "[DONE]"), kind: loadgen.FailedMalformed,
+			says: "choices must not be a string in event"},
+		{why: "NaN in JSON", answer: events(`{"choices":[],"usage":{"prompt_tokens":NaN}}`, "[DONE]"), kind: loadgen.FailedMalformed,
+			says: "in event"},
+		{why: "an error object inside the stream", answer: events(word, `{"error":{"message":"out of memory"}}`, "[DONE]"),
+			kind: loadgen.FailedError, says: "out of memory"},
+		{why: "an error in the event's name alone", answer: body("event: error\ndata: {\"message\":\"out of memory\"}\n\ndata: [DONE]\n\n"),
+			kind: loadgen.FailedError, says: "out of memory"},
+		{why: "nothing but a role", answer: events(`{"choices":[{"delta":{"role":"assistant","content":""}}]}`, finish, "[DONE]"),
+			kind: loadgen.FailedEmpty, says: "no content"},
+		{why: "gzip that nobody asked for", answer: text("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: "+
+			"gzip\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(gzipped(usual)), "0\r\n\r\n"), kind: loadgen.FailedMalformed,
+			says: "gzip"},
+		{why: "a web page", answer: status(200, "Content-Type: text/html; charset=utf-8\r\n", "<html>data: 1</html>"),
+			kind: loadgen.FailedMalformed, says: "text/html"},
+		{why: "an error with status 200", answer: status(200, json, `{"error":"overloaded"}`), kind: loadgen.FailedError,
+			says: "overloaded"},
 		{why: "whole JSON that is broken", answer: status(200, json, `{"choices":`), kind: loadgen.FailedMalformed},
 
 		// What HTTP says.
 		{why: "204", answer: status(204, "", ""), kind: loadgen.FailedStatus, says: "204"},
 		{why: "301 is not followed", answer: status(301, "Location: /elsewhere\r\n", ""), kind: loadgen.FailedStatus, says: "301"},
 		{why: "400", answer: status(400, "", `{"error":{"message":"too long"}}`), kind: loadgen.FailedStatus, says: "400: too long"},
-		{why: "401 in mid-run", answer: status(401, "", `{"error":{"message":"expired key"}}`), kind: loadgen.FailedStatus, says: "401: expired key"},
+		{why: "401 in mid-run", answer: status(401, "", `{"error":{"message":"expired key"}}`), kind: loadgen.FailedStatus,
+			says: "401: expired key"},
 		{why: "404", answer: status(404, "", "no such page"), kind: loadgen.FailedStatus, says: "404: no such page"},
 		{why: "413", answer: status(413, "", ""), kind: loadgen.FailedStatus, says: "413"},
-		{why: "422 with FastAPI's detail", answer: status(422, "", `{"detail":[{"msg":"field required"}]}`), kind: loadgen.FailedStatus, says: "field required"},
-		{why: "429 is shed load", answer: status(429, "Retry-After: 7\r\n", `{"error":{"message":"slow down"}}`), kind: loadgen.FailedShed, says: "Retry-After 7: slow down"},
+		{why: "422 with FastAPI's detail", answer: status(422, "", `{"detail":[{"msg":"field required"}]}`), kind: loadgen.FailedStatus,
+			says: "field required"},
+		{why: "429 is shed load", answer: status(429, "Retry-After: 7\r\n", `{"error":{"message":"slow down"}}`), kind: loadgen.FailedShed,
+			says: "Retry-After 7: slow down"},
 		{why: "500", answer: status(500, "", "oops"), kind: loadgen.FailedStatus, says: "500: oops"},
 		{why: "503", answer: status(503, "", ""), kind: loadgen.FailedStatus, says: "503"},
 	}
@@ -276,7 +320,8 @@ func probeFault(t *testing.T, f fault, l net.Listener, dial dialFunc) {
 	plain := f.kind == "" && f.osl == 2 && f.counts && f.check == nil // not to be told from a sound one by its counts
 	strange := 0
 	for _, q := range m.Requests {
-		if q.Failure == nil && q.OSL == 2 && !q.Estimated && q.Streamed && len(q.Chunks) == 2 && (plain || f.sockets || q.Chunks[1]-q.Chunks[0] == 10*time.Millisecond) {
+		if q.Failure == nil && q.OSL == 2 && !q.Estimated && q.Streamed && len(q.Chunks) == 2 &&
+			(plain || f.sockets || q.Chunks[1]-q.Chunks[0] == 10*time.Millisecond) {
 			if !f.sockets && !plain {
 				assert.Equal(t, 50*time.Millisecond, q.Chunks[0]-q.Start, "TTFT of the requests beside it")
 				assert.Equal(t, 60*time.Millisecond, q.End-q.Start)
@@ -340,13 +385,14 @@ func TestStalledDials(t *testing.T) {
 		served := make(chan struct{})
 		go func() { defer close(served); s.serve(l) }()
 		gone := false
-		g, err := loadgen.New(loadgen.Target{URL: "http://raw.test", Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			if gone {
-				<-ctx.Done()
-				return nil, ctx.Err()
-			}
-			return l.Dial(ctx, network, addr)
-		}})
+		g, err := loadgen.New(loadgen.Target{URL: "http://raw.test",
+			Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if gone {
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				return l.Dial(ctx, network, addr)
+			}})
 		require.NoError(t, err)
 		require.NoError(t, g.Ready(t.Context()))
 		gone = true

@@ -16,7 +16,8 @@ func FuzzParse(f *testing.F) {
 	event := "data: {\"choices\":[{\"delta\":{\"content\":\" a\"}}]}\n\n"
 	for _, s := range []string{
 		event + event + "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":2e0,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n",
-		event + "data: {\"error\":{\"message\":\"x\"}}\n\n", "event: error\ndata: x\n\n", "data: {\"choices\":[{\"text\":\"a\",\"finish_reason\":\"stop\"}]}\r\r",
+		event + "data: {\"error\":{\"message\":\"x\"}}\n\n", "event: error\ndata: x\n\n",
+		"data: {\"choices\":[{\"text\":\"a\",\"finish_reason\":\"stop\"}]}\r\r",
 		`{"choices":[{"message":{"content":"a b","tool_calls":[{}]}}],"usage":{"completion_tokens":-1}}`, `{"detail":[1]}`, "",
 		"data: {\"usage\":{\"prompt_tokens\":1e999}}\n\n", "data: {\"choices\":null,\"usage\":7}\n\ndata: [DONE]\n\n",
 	} {
@@ -26,7 +27,8 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(429, "", `{"error":"slow"}`, false, uint8(1))
 	f.Fuzz(func(t *testing.T, status int, ctype, body string, streaming bool, step uint8) {
-		r := &record{ticket: ticket{work: &workload{words: 20}}, status: status, ctype: ctype, body: []byte(body), start: time.Second, eof: time.Second}
+		r := &record{ticket: ticket{work: &workload{words: 20}}, status: status, ctype: ctype, body: []byte(body), start: time.Second,
+			eof: time.Second}
 		for end := 0; end < len(body); {
 			end = min(end+int(step)+1, len(body))
 			r.eof += time.Millisecond

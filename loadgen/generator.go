@@ -12,34 +12,42 @@ import (
 )
 
 // Generator loads one target. Its slots and connections live across probes: one
-// probe's load goes on while the next is being thought about, and going from one
+// probe's load goes on while a search decides on the next, and going from one
 // concurrency to another adds or retires slots instead of draining to zero.
 //
-// Ready, Probe and Close are called from one goroutine at a time.
+// Ready, Probe, Rest and Close must be called from one goroutine at a time.
 type Generator struct {
+	// What New makes of the target. It does not change.
 	target    Target
 	base      *url.URL
 	header    http.Header
 	dialer    *dialer
 	transport *http.Transport
-	epoch     time.Time      // all times are counted from here
-	tokenizer *bpe.Tokenizer // nil: none
-	prompts   []prompt       // nil: made-up ones
+	tokenizer *bpe.Tokenizer // nil if there is none
+	prompts   []prompt       // nil if prompts are made up
 
-	server Server         // known after Ready
-	extra  map[string]any // body fields that the server has proved to accept
+	// epoch is the time that all times count from.
+	epoch time.Time
+
+	// What Ready learns of the server. extra holds body fields that the server has
+	// proved to accept.
+	server Server
+	extra  map[string]any
 	cal    calibration
 	pace   pace
 
-	inspect func(*record) // sees each record before it is parsed; nil but in benchmarks of the client's own share
-	dropped func(*record) // sees each record that no probe wants; nil but in the soak test
+	// inspect sees each record before it is parsed, and dropped each record that no
+	// probe wants. Both are nil except in tests and benchmarks.
+	inspect, dropped func(*record)
+	// records holds empty records. Their arenas are as large as an answer, and a
+	// new one for every request would keep the garbage collector busy.
 	records sync.Pool
 
 	books books
 }
 
-// New returns a generator for t. It reads the files that t names and sends
-// nothing. Errors are *TargetError.
+// New returns a generator for t. It reads the files that t names, and sends nothing.
+// Errors are *TargetError. The caller must call Close when it is done.
 func New(t Target) (*Generator, error) {
 	t, base, err := t.normalize()
 	if err != nil {
@@ -78,13 +86,16 @@ func New(t Target) (*Generator, error) {
 	return g, nil
 }
 
+// now is the only clock of the package: the monotonic time since the epoch. A step of
+// the system's clock does not change it.
 func (g *Generator) now() time.Duration { return time.Since(g.epoch) }
 
-// Server returns what is known of the server; complete after Ready.
+// Server returns what is known of the server. It is complete once Ready has returned
+// nil.
 func (g *Generator) Server() Server { return g.server }
 
-// Close ends the load, waits for its slots and closes all connections. It may be
-// called more than once.
+// Close ends the load, waits for its slots and closes all connections. It always
+// returns nil, and may be called more than once. A Probe after it is an error.
 func (g *Generator) Close() error {
 	g.books.close()
 	g.books.running.Wait()
@@ -93,8 +104,8 @@ func (g *Generator) Close() error {
 	return nil
 }
 
-// Rest ends the load and waits until no request is in flight: the next Probe
-// starts from an idle server. Connections stay.
+// Rest ends the load and waits until no request is in flight, so that the next Probe
+// starts from an idle server. Connections stay open.
 func (g *Generator) Rest() {
 	g.books.stop()
 	g.books.running.Wait()
@@ -119,8 +130,9 @@ func (g *Generator) recycle(rec *record) {
 	g.records.Put(rec)
 }
 
-// pace is how fast an idle server answers, by the readiness inference.
+// pace is how fast an idle server answers, as the readiness inference shows: the time
+// to the first token, and from each token to the next.
 type pace struct{ first, token time.Duration }
 
-// request is about how long a request of the load takes on an idle server.
+// request returns about how long a request of the load takes on an idle server.
 func (p pace) request(l Load) time.Duration { return p.first + time.Duration(l.OSL-1)*p.token }

@@ -7,18 +7,26 @@ import (
 	"time"
 )
 
-// Health is how the client itself fared during a probe. When it was the
+// Health is how the client itself fared during a probe. If the client was the
 // bottleneck, the probe's numbers are not the server's.
 type Health struct {
-	SendLagP99 time.Duration // start − scheduled − dial: how late the client sent its requests, 99th percentile
-	BeatLagP99 time.Duration // how late a goroutine woke that sleeps 10 ms at a time, 99th percentile
-	CPU        float64       // of this process, share of all cores it may use, 0 … 1; 0 where unknown
-	GCPause    time.Duration // sum of the collector's pauses
-	Bytes      int64         // received in answers' bodies
+	// SendLagP99 is the 99th percentile of how late requests were sent: start −
+	// scheduled − dial.
+	SendLagP99 time.Duration
+	// BeatLagP99 is the 99th percentile of how late a goroutine woke that sleeps
+	// 10 ms at a time. Reads of answers can be as late.
+	BeatLagP99 time.Duration
+	// CPU is the processor time of this process as a share of all cores that it may
+	// use, from 0 to 1. It is 0 where the system does not tell.
+	CPU float64
+	// GCPause is the sum of the garbage collector's pauses.
+	GCPause time.Duration
+	// Bytes is the size of all answers of the cohort.
+	Bytes int64
 }
 
-// beat is the heartbeat's interval: short against what a server takes for a
-// token, long enough to cost nothing.
+// beat is the interval of the heartbeat. It is short against what a server takes for a
+// token, and long enough to cost next to nothing.
 const beat = 10 * time.Millisecond
 
 // healthWatch measures the client while a probe runs.
@@ -30,14 +38,18 @@ type healthWatch struct {
 	gc    time.Duration
 }
 
+// watchHealth starts to watch, until end.
 func watchHealth() *healthWatch {
-	w := &healthWatch{stop: make(chan struct{}), lags: make(chan []time.Duration, 1), begun: time.Now(), cpu: cpuTime(), gc: gcPause()}
+	w := &healthWatch{
+		stop: make(chan struct{}), lags: make(chan []time.Duration, 1),
+		begun: time.Now(), cpu: cpuTime(), gc: gcPause(),
+	}
 	go w.run()
 	return w
 }
 
-// run notes how late each wake-up is against an absolute schedule, which one
-// late wake-up does not shift.
+// run notes how late each wake-up is against an absolute schedule. A ticker would
+// shift its schedule, or drop ticks, after a late wake-up, and so hide part of it.
 func (w *healthWatch) run() {
 	var lags []time.Duration
 	due := w.begun.Add(beat)
@@ -59,6 +71,7 @@ func (w *healthWatch) run() {
 	}
 }
 
+// end stops watching and returns what was seen, but for what the requests know.
 func (w *healthWatch) end() Health {
 	close(w.stop)
 	h := Health{BeatLagP99: lagP99(<-w.lags), GCPause: gcPause() - w.gc}
@@ -79,12 +92,13 @@ func (h *Health) lag(requests []Request) {
 	h.SendLagP99 = lagP99(lags)
 }
 
-// hiccups is how many late events are no sign of a slow client, however short
-// the probe: one in a hundred beats is a hundredth, and still only one.
+// hiccups is the number of late events that do not yet mean a slow client, however
+// short the probe is. A single late beat among a hundred is the 99th percentile, and
+// still a single one.
 const hiccups = 2
 
-// lagP99 is the 99th percentile of lags, or a lower one where that would be one
-// of the largest two.
+// lagP99 returns the 99th percentile of lags, or a lower one if that would be one of
+// the largest two. It sorts lags.
 func lagP99(lags []time.Duration) time.Duration {
 	n := len(lags)
 	if n <= hiccups {
@@ -94,6 +108,7 @@ func lagP99(lags []time.Duration) time.Duration {
 	return max(lags[min(n*99/100, n-1-hiccups)], 0)
 }
 
+// gcPause returns the sum of all pauses of the garbage collector so far.
 func gcPause() time.Duration {
 	var s debug.GCStats
 	debug.ReadGCStats(&s)

@@ -5,34 +5,53 @@ import (
 	"time"
 )
 
-// Load is one level of load to measure: plain data, so that another process can
-// run it.
+// Load is one level of load to measure. It is plain data, so that another process
+// can run it. Exactly one of Concurrency and Rate must be set; every other field
+// may be zero.
 type Load struct {
-	Concurrency int     // requests in flight at all times (closed loop); 0: open loop at Rate
-	Rate        float64 // requests per second (open loop)
-	Arrival     string  // how an open loop's requests arrive: constant (the default), poisson, gamma or gamma:SHAPE (0.5 by default; below 1 is burstier than poisson)
+	// Concurrency is the number of requests that are in flight at all times (a
+	// closed loop). If it is 0, the loop is open, at Rate.
+	Concurrency int
+	// Rate is the number of requests per second that an open loop starts.
+	Rate float64
+	// Arrival is how the requests of an open loop arrive: constant (also if
+	// empty), poisson, gamma or gamma:SHAPE. SHAPE is positive and 0.5 by default;
+	// below 1, arrivals are burstier than poisson.
+	Arrival string
 
-	ISL int // prompt tokens of a request; 0: DefaultISL
-	OSL int // output tokens of a request; 0: DefaultOSL
+	// ISL is the number of prompt tokens of a request, DefaultISL if 0.
+	ISL int
+	// OSL is the number of output tokens of a request, DefaultOSL if 0.
+	OSL int
 
-	Requests int           // requests in the measured window; 0: DefaultRequests; raised to 2·Concurrency
-	Window   time.Duration // length of the measured window at most; 0: DefaultWindow
+	// Requests is the number of requests in the measured window, DefaultRequests
+	// if 0. It is raised to 2·Concurrency, with a warning if it was set.
+	Requests int
+	// Window is the greatest length of the measured window, DefaultWindow if 0.
+	Window time.Duration
 
-	SLO    map[string]float64 // metric tag → limit in its display unit; a request that meets all is good
-	Target string             // the arm of an A/B run; empty: the only one
-	Seed   uint64             // makes the prompts
+	// SLO holds upper limits by metric tag, each in the metric's display unit. A
+	// request that is within all of them is good. If SLO is empty, there are no
+	// metrics of good requests.
+	SLO map[Tag]float64
+	// Target names the arm of an A/B run. It is empty if there is only one.
+	Target string
+	// Seed determines the prompts, the arrivals, and the spread of the first
+	// requests.
+	Seed uint64
 }
 
-// The size of a probe where a Load does not say otherwise.
+// The size of a probe whose Load does not say otherwise.
 const (
-	DefaultISL      = 550
-	DefaultOSL      = 128
-	DefaultRequests = 300
-	DefaultWindow   = time.Minute
+	DefaultISL      = 550         // prompt tokens
+	DefaultOSL      = 128         // output tokens
+	DefaultRequests = 300         // requests in the window
+	DefaultWindow   = time.Minute // greatest length of the window
 )
 
 // withDefaults returns l with its zero fields filled in and its request count
-// raised to two turnovers of the slots: fewer would measure the opening burst.
+// raised to two turnovers of the slots, since fewer would measure the opening
+// burst. Errors are *TargetError.
 func (l Load) withDefaults() (Load, error) {
 	switch {
 	case l.Concurrency == 0 && l.Rate == 0:
@@ -42,7 +61,8 @@ func (l Load) withDefaults() (Load, error) {
 	case l.Concurrency > 0 && l.Rate != 0:
 		return l, &TargetError{Field: "Load", Problem: "has both Concurrency and Rate; set one of them"}
 	case l.ISL < 0 || l.OSL < 0 || l.Requests < 0 || l.Window < 0:
-		return l, &TargetError{Field: "Load", Problem: fmt.Sprintf("has a negative size (ISL %d, OSL %d, Requests %d, Window %v)", l.ISL, l.OSL, l.Requests, l.Window)}
+		return l, &TargetError{Field: "Load", Problem: fmt.Sprintf("has a negative size (ISL %d, OSL %d, Requests %d, Window %v)",
+			l.ISL, l.OSL, l.Requests, l.Window)}
 	}
 	if l.ISL == 0 {
 		l.ISL = DefaultISL
@@ -60,18 +80,20 @@ func (l Load) withDefaults() (Load, error) {
 	return l, nil
 }
 
-// Decider watches a probe and may end it early. Seen is called from one
-// goroutine, once for each request of the window in the order of their starts,
-// failures included, each as soon as it has ended; true asks to stop, which
-// loses nothing but time if it comes late.
-type Decider interface {
-	Seen(Request) (stop bool)
-}
-
-// level names the load's level: "concurrency 64" or "rate 12/s".
+// level names the load's level in errors, for example "concurrency 64" or
+// "rate 12/s".
 func (l Load) level() string {
 	if l.Rate != 0 {
 		return fmt.Sprintf("rate %g/s", l.Rate)
 	}
 	return fmt.Sprintf("concurrency %d", l.Concurrency)
+}
+
+// Decider watches a probe and may end it early. Seen is called from one goroutine,
+// once for each request of the window, failures included, in the order of their
+// starts and as soon as each has ended. It returns true to stop the probe. Requests
+// that end before the probe has stopped are still part of the measurement, so a
+// late stop costs time and nothing else.
+type Decider interface {
+	Seen(Request) (stop bool)
 }

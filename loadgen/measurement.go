@@ -9,45 +9,74 @@ import (
 	"time"
 )
 
-// Measurement is what one probe found.
+// Measurement is the result of one probe. Percentiles and shares are over the
+// cohort, the requests that started while the window was open; rates count what
+// arrived inside the window, whenever its request started.
 type Measurement struct {
-	Load     Load                  // as it was run, defaults filled in
-	Ended    string                // why the probe ended: EndedRequests, EndedTime, EndedDecided or EndedFailures
-	Metrics  map[string]Metric     // by tag
-	Requests []Request             // the cohort in start order; may be nil for measurements made elsewhere, and is released once a search has read it
-	Body     func(*Request) []byte // the JSON body that was sent for one of Requests, made anew: prompts are a function of the seed and are not kept; nil like Requests
-	Failures []FailureCount        // what failed in the cohort, the most frequent first
-	Health   Health
+	// Load is the load as it was run, with defaults filled in.
+	Load Load
+	// Ended says why the probe ended.
+	Ended Ended
+	// Metrics holds AIPerf's metrics by tag. A metric that no request had a value
+	// of is absent.
+	Metrics map[Tag]Metric
+	// Requests is the cohort in the order of starts. It is nil in a measurement
+	// that was read from a file, and a search sets it to nil once it has read it.
+	Requests []Request
+	// Body returns the JSON body that was sent for one of Requests. The body is
+	// made again, since prompts are a function of the seed and are not kept. Body
+	// is nil whenever Requests was never filled in.
+	Body func(*Request) []byte
+	// Failures counts the failures of the cohort, the most frequent first.
+	Failures []FailureCount
+	// Health is how the client itself fared.
+	Health Health
+	// Warnings are what a reader of the numbers should know. Each wraps one of
+	// ErrUnsaturated, ErrEstimated, ErrLengths, ErrShort and ErrRaised.
 	Warnings []error
 
-	Window time.Duration // length of the measured window
-	Ramp   time.Duration // until the window opened: the level was reached and settled
-	Wall   time.Duration // of the whole probe: ramp, window, and following its requests to their end
-	Epoch  time.Time     // what the requests' times count from
+	// Window is the length of the measured window. Ramp is the time before it,
+	// until the level was reached and had settled, and Wall the time of the whole
+	// probe: ramp, window, and following the cohort to its end.
+	Window, Ramp, Wall time.Duration
+	// Epoch is the time that the times of Requests count from.
+	Epoch time.Time
 }
 
 // FailureCount is how often requests failed in one way.
 type FailureCount struct {
 	Failure
-	Count int
+	Count int // at least 1
 }
 
-// Warnings that a Measurement can carry, for errors.Is.
+// The warnings that a Measurement can carry. They are wrapped, so ask for them with
+// errors.Is.
 var (
+	// ErrUnsaturated reports that clearly fewer requests were in flight than the
+	// load asks for, or that an open loop could not send all that were due.
 	ErrUnsaturated = errors.New("the load was not reached")
-	ErrEstimated   = errors.New("token counts are estimates")
-	ErrLengths     = errors.New("answers have not the length asked for")
-	ErrShort       = errors.New("the window held fewer requests than asked for")
-	ErrRaised      = errors.New("more requests were measured than asked for")
+	// ErrEstimated reports answers whose tokens neither the server nor a tokenizer
+	// counted.
+	ErrEstimated = errors.New("token counts are estimates")
+	// ErrLengths reports answers that are longer or shorter than Load.OSL.
+	ErrLengths = errors.New("answers do not have the requested length")
+	// ErrShort reports a window that time closed before two turnovers of the slots.
+	ErrShort = errors.New("the window held fewer requests than asked for")
+	// ErrRaised reports that Load.Requests was less than two turnovers of the slots
+	// and was raised to that.
+	ErrRaised = errors.New("more requests were measured than asked for")
 )
 
-// saturated is the share of the asked concurrency below which a probe is flagged
-// unsaturated.
+// saturated is the share of the requested concurrency below which a probe is
+// flagged as unsaturated.
 const saturated = 0.95
 
-// measure turns what was collected into metrics.
-func (p *probe) measure(ended string, epoch time.Time, begun, over time.Duration, health Health) *Measurement {
-	m := &Measurement{Load: p.load, Ended: ended, Metrics: map[string]Metric{}, Health: health, Wall: over - begun, Epoch: epoch}
+// measure turns what was collected into metrics. begun and over are the times at
+// which the probe began and ended.
+func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration, health Health) *Measurement {
+	m := &Measurement{
+		Load: p.load, Ended: ended, Metrics: map[Tag]Metric{}, Health: health, Wall: over - begun, Epoch: epoch,
+	}
 	if w := p.work; w != nil {
 		m.Body = func(q *Request) []byte { return w.body(q.serial) }
 	}
@@ -72,23 +101,31 @@ func (p *probe) measure(ended string, epoch time.Time, begun, over time.Duration
 	return m
 }
 
-// perRequest describes the cohort.
+// set sets a metric that is one number a run, in the unit of the metrics' table. se
+// is its standard error, 0 where it is not known.
+func (m *Measurement) set(tag Tag, v, se float64) {
+	info, _ := LookupMetric(tag)
+	m.Metrics[tag] = single(info.FileUnit, v, se)
+}
+
+// perRequest sets the metrics of which each request has a value, and the counts and
+// shares of the cohort.
 func (m *Measurement) perRequest(stream bool) {
 	var valid, failed, good int
 	var isl, osl int
-	values := map[string][]float64{}
-	add := func(q *Request, tags ...string) {
-		for _, tag := range tags {
-			if v, ok := q.Value(tag); ok {
-				values[tag] = append(values[tag], v)
-			}
-		}
-	}
+	values := map[Tag][]float64{}
 	first, last := time.Duration(math.MaxInt64), time.Duration(0)
 	for i := range m.Requests {
 		q := &m.Requests[i]
 		first, last = min(first, q.Start), max(last, q.EOF)
-		add(q, TagLag)
+		for _, d := range metrics {
+			if !d.PerRequest {
+				continue
+			}
+			if v, ok := q.Value(d.Tag); ok {
+				values[d.Tag] = append(values[d.Tag], v)
+			}
+		}
 		if q.Failure != nil {
 			failed++
 			continue
@@ -98,7 +135,7 @@ func (m *Measurement) perRequest(stream bool) {
 		if q.Good {
 			good++
 		}
-		add(q, TagLatency, TagISL, TagOSL, TagTTFT, TagTTST, TagITL, TagPerUser)
+		// A request has many of these, and so no Value.
 		for k := 1; stream && k < len(q.Chunks); k++ {
 			values[TagICL] = append(values[TagICL], millis(q.Chunks[k]-q.Chunks[k-1]))
 		}
@@ -116,27 +153,32 @@ func (m *Measurement) perRequest(stream bool) {
 		}
 	}
 	n := float64(valid + failed)
-	m.Metrics[TagCount] = single("requests", float64(valid), 0)
-	m.Metrics[TagErrors] = single("requests", float64(failed), 0)
-	m.Metrics[TagCompleted] = single("requests", n, 0)
-	m.Metrics[TagTotalISL] = single("tokens", float64(isl), 0)
-	m.Metrics[TagTotalOSL] = single("tokens", float64(osl), 0)
+	m.set(TagCount, float64(valid), 0)
+	m.set(TagErrors, float64(failed), 0)
+	m.set(TagCompleted, n, 0)
+	m.set(TagTotalISL, float64(isl), 0)
+	m.set(TagTotalOSL, float64(osl), 0)
+	// The standard error of a share e of n requests is √(e·(1−e)/n), that of the
+	// binomial distribution.
 	if n > 0 {
 		e := float64(failed) / n
-		m.Metrics[TagErrorRate] = single("%", 100*e, 100*math.Sqrt(e*(1-e)/n))
-		m.Metrics[TagDuration] = single("sec", (last - first).Seconds(), 0)
+		m.set(TagErrorRate, 100*e, 100*math.Sqrt(e*(1-e)/n))
+		m.set(TagDuration, (last - first).Seconds(), 0)
 	}
 	if len(m.Load.SLO) > 0 {
 		share := 0.0
 		if n > 0 {
 			share = float64(good) / n
 		}
-		m.Metrics[TagGoodCount] = single("requests", float64(good), 0)
-		m.Metrics[TagGoodShare] = single("ratio", share, math.Sqrt(share*(1-share)/max(n, 1)))
+		m.set(TagGoodCount, float64(good), 0)
+		m.set(TagGoodShare, share, math.Sqrt(share*(1-share)/max(n, 1)))
 	}
 }
 
-// rateBlocks is how many parts of the window a rate's standard error comes from.
+// rateBlocks is the number of equal parts of the window from whose scatter the
+// standard error of a rate is taken. Arrivals are not independent, since requests
+// of one batch end together, so that √count would be too small; blocks much longer
+// than a request are nearly independent.
 const rateBlocks = 10
 
 // spans are the parts of a window, in order.
@@ -180,8 +222,9 @@ func (ss spans) overlap(a, b time.Duration) (d time.Duration) {
 	return d
 }
 
-// rates counts what arrived of all requests while the window was open, whenever they
-// started; running are the starts of those that have not ended.
+// rates sets the rates, and the mean of requests in flight, of the time in which the
+// window was open. all are the requests that have ended, whenever they started, and
+// running the starts of those that have not.
 func (m *Measurement) rates(open spans, all []Request, running []time.Duration) {
 	length := open.length().Seconds()
 	if length <= 0 {
@@ -210,8 +253,8 @@ func (m *Measurement) rates(open spans, all []Request, running []time.Duration) 
 				good[b]++
 			}
 		}
-		// A server may put several tokens into one event, or none into some:
-		// its own count is spread evenly over them.
+		// A server may put several tokens into one event, and none into another, so
+		// its own count is spread evenly over the events.
 		per := float64(q.OSL) / float64(max(len(q.Chunks), 1))
 		for _, at := range q.Chunks {
 			if b, ok := block(at); ok {
@@ -228,7 +271,7 @@ func (m *Measurement) rates(open spans, all []Request, running []time.Duration) 
 			in[b] += float64(q.ISL)
 		}
 	}
-	rate := func(tag, unit string, counts ...[rateBlocks]float64) {
+	rate := func(tag Tag, counts ...[rateBlocks]float64) {
 		var per [rateBlocks]float64
 		sum := 0.0
 		for _, c := range counts {
@@ -242,34 +285,36 @@ func (m *Measurement) rates(open spans, all []Request, running []time.Duration) 
 			ss += (v - mean) * (v - mean)
 		}
 		se := math.Sqrt(ss/(rateBlocks-1)/rateBlocks) / (length / rateBlocks)
-		m.Metrics[tag] = single(unit, sum/length, se)
+		m.set(tag, sum/length, se)
 	}
-	rate(TagReqRate, "requests/sec", done)
-	rate(TagTokenRate, "tokens/sec", out)
-	rate(TagInputRate, "tokens/sec", in)
-	rate(TagTotalRate, "tokens/sec", in, out)
+	rate(TagReqRate, done)
+	rate(TagTokenRate, out)
+	rate(TagInputRate, in)
+	rate(TagTotalRate, in, out)
 	if len(m.Load.SLO) > 0 {
-		rate(TagGoodput, "requests/sec", good)
+		rate(TagGoodput, good)
 	}
-	m.Metrics[TagInFlight] = single("requests", busy[0]/length, 0)
+	m.set(TagInFlight, busy[0]/length, 0)
 }
 
-// warn says what a reader of the numbers should know. raised is the number of
-// requests asked for, where it was too small; else 0.
+// warn adds the warnings. raised is the number of requests that was asked for if it
+// was too small, and 0 otherwise.
 func (m *Measurement) warn(raised int) {
 	warn := func(err error, format string, args ...any) {
 		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %s", err, fmt.Sprintf(format, args...)))
 	}
 	if c := m.Load.Concurrency; c > 0 && m.Ended != EndedFailures {
 		if mean, ok := m.Metrics[TagInFlight]; ok && mean.Stats["avg"] < saturated*float64(c) {
-			warn(ErrUnsaturated, "%.1f requests in flight on average where %d were asked for", mean.Stats["avg"], c)
+			warn(ErrUnsaturated, "%.1f requests were in flight on average, not %d", mean.Stats["avg"], c)
 		}
 	}
 	if raised > 0 {
-		warn(ErrRaised, "%d were asked for; two turnovers of %d slots need %d, or the opening burst is what is measured", raised, m.Load.Concurrency, m.Load.Requests)
+		warn(ErrRaised, "%d were asked for; two turnovers of %d slots need %d, and with fewer the opening burst would be measured",
+			raised, m.Load.Concurrency, m.Load.Requests)
 	}
 	if m.Ended == EndedTime && len(m.Requests) < 2*m.Load.Concurrency {
-		warn(ErrShort, "%d started within %v; two turnovers of %d need %d", len(m.Requests), m.Load.Window, m.Load.Concurrency, 2*m.Load.Concurrency)
+		warn(ErrShort, "%d started within %v; two turnovers of %d slots need %d",
+			len(m.Requests), m.Load.Window, m.Load.Concurrency, 2*m.Load.Concurrency)
 	}
 	estimated, off, valid := 0, 0, 0
 	for i := range m.Requests {
@@ -285,21 +330,21 @@ func (m *Measurement) warn(raised int) {
 		}
 	}
 	if estimated > 0 {
-		warn(ErrEstimated, "%d of %d answers came without usage; tokens are counted from events and words", estimated, valid)
+		warn(ErrEstimated, "%d of %d answers came without usage, so their tokens were counted from events and words", estimated, valid)
 	}
 	if off > 0 {
-		warn(ErrLengths, "%d of %d answers differ from %d output tokens; the server may not know ignore_eos", off, valid, m.Load.OSL)
+		warn(ErrLengths, "%d of %d answers do not have %d output tokens; the server may not support ignore_eos", off, valid, m.Load.OSL)
 	}
 }
 
-// Stat returns a statistic of a metric; ok is false when the measurement has no
-// such value.
-func (m *Measurement) Stat(tag, stat string) (v float64, ok bool) {
+// Stat returns a statistic of a metric, for example p95 of TagTTFT, in the metric's
+// Unit. ok is false when the measurement has no such value.
+func (m *Measurement) Stat(tag Tag, stat string) (v float64, ok bool) {
 	v, ok = m.Metrics[tag].Stats[stat]
 	return v, ok
 }
 
-// countFailures groups failures by what they say.
+// countFailures groups failures by what they say, the most frequent first.
 func countFailures(requests []Request) []FailureCount {
 	counts := map[Failure]int{}
 	for i := range requests {

@@ -70,18 +70,48 @@ type MetricInfo struct {
 
 // metrics is the table, in the order in which errors list the names.
 var metrics = []MetricInfo{
-	{Tag: TagTTFT, Short: "ttft", Label: "TTFT", Unit: "ms", FileUnit: "ms", Title: "Time to First Token", PerRequest: true, Streamed: true, Adjusted: true},
-	{Tag: TagTTST, Short: "ttst", Label: "TTST", Unit: "ms", FileUnit: "ms", Title: "Time to Second Token", PerRequest: true, Streamed: true},
-	{Tag: TagITL, Short: "itl", Label: "ITL", Alias: "tpot", Unit: "ms", FileUnit: "ms", PerRequest: true, Streamed: true, Adjusted: true},
-	{Tag: TagICL, Short: "icl", Label: "inter-chunk latency", Unit: "ms", FileUnit: "ms", PerRequest: true, Streamed: true},
-	{Tag: TagLatency, Short: "e2e", Label: "request latency", Unit: "ms", FileUnit: "ms", PerRequest: true, Adjusted: true},
-	{Tag: TagPerUser, Short: "per-user", Unit: "tok/s", FileUnit: "tokens/sec/user", PerRequest: true, Streamed: true, Higher: true},
+	{
+		Tag: TagTTFT, Short: "ttft", Label: "TTFT", Unit: "ms", FileUnit: "ms", Title: "Time to First Token",
+		PerRequest: true, Streamed: true, Adjusted: true,
+	},
+	{
+		Tag: TagTTST, Short: "ttst", Label: "TTST", Unit: "ms", FileUnit: "ms", Title: "Time to Second Token",
+		PerRequest: true, Streamed: true,
+	},
+	{
+		Tag: TagITL, Short: "itl", Label: "ITL", Alias: "tpot", Unit: "ms", FileUnit: "ms",
+		PerRequest: true, Streamed: true, Adjusted: true,
+	},
+	{
+		Tag: TagICL, Short: "icl", Label: "inter-chunk latency", Unit: "ms", FileUnit: "ms",
+		PerRequest: true, Streamed: true,
+	},
+	{
+		Tag: TagLatency, Short: "e2e", Label: "request latency", Unit: "ms", FileUnit: "ms",
+		PerRequest: true, Adjusted: true,
+	},
+	{
+		Tag: TagPerUser, Short: "per-user", Unit: "tok/s", FileUnit: "tokens/sec/user",
+		PerRequest: true, Streamed: true, Higher: true,
+	},
 	{Tag: TagErrorRate, Short: "errors", Label: "failed requests", Unit: "%", FileUnit: "%", Share: true},
 	{Tag: TagGoodput, Short: "goodput", Label: "goodput", Unit: "req/s", FileUnit: "requests/sec", Higher: true},
-	{Tag: TagGoodShare, Short: "good", Label: "good requests", Unit: "ratio", FileUnit: "ratio", Higher: true, Share: true},
-	{Tag: TagTokenRate, Short: "throughput", Label: "output throughput", Unit: "tok/s", FileUnit: "tokens/sec", Higher: true},
-	{Tag: TagTotalRate, Short: "total-throughput", Label: "total throughput", Unit: "tok/s", FileUnit: "tokens/sec", Higher: true},
-	{Tag: TagReqRate, Short: "req-rate", Label: "request rate", Unit: "req/s", FileUnit: "requests/sec", Higher: true},
+	{
+		Tag: TagGoodShare, Short: "good", Label: "good requests", Unit: "ratio", FileUnit: "ratio",
+		Higher: true, Share: true,
+	},
+	{
+		Tag: TagTokenRate, Short: "throughput", Label: "output throughput", Unit: "tok/s", FileUnit: "tokens/sec",
+		Higher: true,
+	},
+	{
+		Tag: TagTotalRate, Short: "total-throughput", Label: "total throughput", Unit: "tok/s", FileUnit: "tokens/sec",
+		Higher: true,
+	},
+	{
+		Tag: TagReqRate, Short: "req-rate", Label: "request rate", Unit: "req/s", FileUnit: "requests/sec",
+		Higher: true,
+	},
 	{Tag: TagOSL, Short: "osl", Unit: "tokens", FileUnit: "tokens", PerRequest: true},
 	{Tag: TagISL, Short: "isl", Unit: "tokens", FileUnit: "tokens", PerRequest: true},
 

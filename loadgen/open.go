@@ -5,12 +5,14 @@ import (
 	"time"
 )
 
-// mostInFlight bounds an open loop against a server that does not keep up:
-// requests pile up, and the client is not to drown in them.
+// mostInFlight is the greatest number of requests that an open loop has in flight. If
+// a server does not keep up, requests pile up without end, and the client would run
+// out of memory and ports. What is then not sent is reported with ErrUnsaturated.
 const mostInFlight = 20000
 
-// drive is the open loop: it starts each request when it is due, whatever has
-// become of those before it.
+// drive is the open loop. It starts each request when it is due, whatever has become
+// of those before it, until ctx ends. The schedule is absolute, so that one late
+// wake-up does not delay the requests behind it.
 func (g *Generator) drive(ctx context.Context, p *pacer) {
 	begun := g.now()
 	for {

@@ -27,7 +27,8 @@ func TestOpenLoop(t *testing.T) {
 			}
 		}
 		// Little's law: 20 requests a second of one second each.
-		for tag, want := range map[string]float64{loadgen.TagTTFT: 500, loadgen.TagReqRate: 20, loadgen.TagTokenRate: 120, loadgen.TagInFlight: 20} {
+		for tag, want := range map[string]float64{loadgen.TagTTFT: 500, loadgen.TagReqRate: 20, loadgen.TagTokenRate: 120,
+			loadgen.TagInFlight: 20} {
 			v, ok := m.Stat(tag, "avg")
 			require.True(t, ok, tag)
 			assert.InEpsilon(t, want, v, 1e-9, tag)

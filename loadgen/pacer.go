@@ -11,20 +11,26 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// pacer says when an open loop's requests are due: the schedule is a function of
+// pacer says when the requests of an open loop are due. The schedule is a function of
 // rate, arrival process and seed alone, and never waits for an answer.
 type pacer struct {
-	rate  float64 // requests per second
-	shape float64 // of the gamma distribution of the gaps; +Inf: constant
+	// rate is the number of requests per second.
+	rate float64
+	// shape is that of the gamma distribution of the gaps. It is +Inf if all gaps
+	// are equal.
+	shape float64
 	rng   *rand.Rand
-	due   float64 // seconds; summed unrounded, so that no gap's fraction of a nanosecond is lost
+	// due is the time of the last request in seconds. It is summed unrounded, since
+	// gaps rounded to nanoseconds would add up to another rate.
+	due float64
 }
 
-// defaultShape makes gamma arrivals burstier than Poisson's, whose shape is 1.
+// defaultShape makes gamma arrivals burstier than a Poisson process, whose shape is 1:
+// the gaps' standard deviation is 1/√shape of their mean.
 const defaultShape = 0.5
 
-// newPacer reads an arrival process: constant (also empty), poisson, gamma or
-// gamma:SHAPE.
+// newPacer reads an arrival process: constant (also if empty), poisson, gamma or
+// gamma:SHAPE. Errors are *TargetError.
 func newPacer(rate float64, arrival string, seed uint64) (*pacer, error) {
 	p := &pacer{rate: rate, shape: math.Inf(1), rng: rand.New(rand.NewPCG(seed, 0x7061636572))} // "pacer"
 	name, shape, shaped := strings.Cut(arrival, ":")
@@ -39,17 +45,20 @@ func newPacer(rate float64, arrival string, seed uint64) (*pacer, error) {
 		if shaped {
 			v, err := strconv.ParseFloat(shape, 64)
 			if err != nil || !(v > 0) || math.IsInf(v, 0) {
-				return nil, &TargetError{Field: "Load.Arrival", Problem: fmt.Sprintf("%q has no positive shape; write gamma:0.5", arrival)}
+				return nil, &TargetError{Field: "Load.Arrival",
+					Problem: fmt.Sprintf("%q has no positive shape; write, for example, gamma:0.5", arrival)}
 			}
 			p.shape = v
 		}
 	default:
-		return nil, &TargetError{Field: "Load.Arrival", Problem: fmt.Sprintf("%q is unknown; use constant, poisson, gamma or gamma:SHAPE", arrival)}
+		return nil, &TargetError{Field: "Load.Arrival",
+			Problem: fmt.Sprintf("%q is unknown; use constant, poisson, gamma or gamma:SHAPE", arrival)}
 	}
 	return p, nil
 }
 
-// next returns when the next request is due, counted from the schedule's start.
+// next returns when the next request is due, counted from the start of the schedule.
+// The first is due one gap after it.
 func (p *pacer) next() time.Duration {
 	gap := 1 / p.rate
 	if !math.IsInf(p.shape, 1) {

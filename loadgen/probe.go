@@ -9,31 +9,38 @@ import (
 
 // probe is one measurement under way.
 type probe struct {
-	load   Load
-	work   *workload
-	raised int // the request count asked for, when it was too small for the load; else 0
-	stage
-
-	queue   queue
+	// What does not change.
+	load    Load
+	work    *workload
+	raised  int // the request count asked for if it was too small, 0 otherwise
 	decider Decider
-	pacer   *pacer // nil: closed loop
+	pacer   *pacer // nil in a closed loop
 	stream  bool
 
-	// What follows belongs to the collector.
+	// What the books own.
+	stage
+
+	// queue leads from the slots to the collector.
+	queue queue
+
+	// What the collector owns. others are the requests outside of the cohort, which
+	// rates need; fed is how many of the cohort the decider has seen, stopped whether
+	// the probe has been told to stop, and failures how many failed in a row.
 	cohort   map[int]Request
-	others   []Request // ended inside the window or after, started before it
-	fed      int       // cohort requests the decider has seen
-	stopped  bool      // it has said stop
-	failures int       // in a row
+	others   []Request
+	fed      int
+	stopped  bool
+	failures int
 	valid    int
 }
 
-// Probe brings the target to the load, measures one window of it and returns
-// what was measured. The load goes on at this level until the next Probe, the
-// end of ctx, or Close. A nil Decider never stops a probe early.
+// Probe brings the target to the load l, measures one window of it, and returns what
+// was measured. The load goes on at this level until the next Probe, Rest, Close, or
+// the end of ctx. d may end the probe early; if it is nil, nothing does.
 //
-// Failed requests are measurements. Errors are: *TargetError for a load that
-// makes no sense; *UnreachableError when connections are refused; ctx's own.
+// Failed requests are part of a measurement and not errors. Errors are *TargetError
+// for a load that makes no sense, *UnreachableError if connections are refused, and
+// the cause of ctx if it ends first; they are wrapped with the level.
 func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement, error) {
 	asked := l.Requests
 	l, err := l.withDefaults()
@@ -69,8 +76,9 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	}
 	begun := g.now()
 	health := watchHealth()
-	// Armed by the opening of the window; until then it bounds the transition,
-	// so that a server which never answers does not hold a probe for ever.
+	// The opening of the window arms the timer again. Until then it bounds the
+	// transition, so that a server which never answers does not hold a probe
+	// forever.
 	p.timer = time.AfterFunc(transitionLimit(l, g.target), func() { g.books.expire(p) })
 	defer p.timer.Stop()
 
@@ -97,19 +105,21 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 	}
 	m := p.measure(reached.ended, g.epoch, begun, g.now(), seen)
 	if reached.skipped > 0 {
-		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d requests were due and not sent, since %d were in flight", ErrUnsaturated, reached.skipped, mostInFlight))
+		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d requests were due and not sent, because %d were in flight",
+			ErrUnsaturated, reached.skipped, mostInFlight))
 	}
 	return m, nil
 }
 
-// transitionLimit bounds ramp and settling: the window's own length, but long
-// enough for two requests that only just stay within their timeout.
+// transitionLimit returns how long ramp and settling may take: as long as the window,
+// but at least as long as two requests that only just stay within their timeout.
 func transitionLimit(l Load, t Target) time.Duration {
 	return max(l.Window, 2*t.Timeout)
 }
 
 // collect parses records as they end, keeps what the window wants, and feeds the
-// decider. It is the only goroutine that does so.
+// decider, until the queue is shut. It runs on a goroutine of its own: parsing costs
+// more than reading, and a slot that parsed would send its next request late.
 func (g *Generator) collect(p *probe) {
 	for {
 		recs, open := p.queue.take()
@@ -129,6 +139,8 @@ func (g *Generator) collect(p *probe) {
 	}
 }
 
+// keep takes in a request that has ended. own says that it started for this probe and
+// not for an earlier one.
 func (p *probe) keep(q Request, own bool) {
 	q.Good = len(p.load.SLO) > 0 && q.meets(p.load.SLO)
 	if q.Failure != nil {
@@ -145,8 +157,9 @@ func (p *probe) keep(q Request, own bool) {
 	p.others = append(p.others, q)
 }
 
-// enough says why the probe may end before its window is over; empty: it may
-// not.
+// enough says why the probe may end before its window is over. It is empty if the
+// probe must go on. The decider sees the cohort in the order of starts: in the order
+// of ends, short requests would come first and look like the whole.
 func (p *probe) enough() (why Ended) {
 	if p.stopped {
 		return ""
@@ -169,15 +182,17 @@ func (p *probe) enough() (why Ended) {
 	return ""
 }
 
-// queue hands records from slots to the collector without ever blocking a slot:
-// a full channel would hold up the load it measures.
+// queue hands records from the slots to the collector, and never blocks a slot. A
+// buffered channel would be simpler, but a slot that finds it full waits, and the
+// load that is measured waits with it.
 type queue struct {
 	mu    sync.Mutex
 	recs  []*record
 	shutd bool
-	ready chan struct{}
+	ready chan struct{} // has a capacity of 1
 }
 
+// put appends a record.
 func (q *queue) put(rec *record) {
 	q.mu.Lock()
 	q.recs = append(q.recs, rec)
@@ -185,6 +200,7 @@ func (q *queue) put(rec *record) {
 	q.wake()
 }
 
+// shut says that no record will follow.
 func (q *queue) shut() {
 	q.mu.Lock()
 	q.shutd = true
@@ -192,6 +208,8 @@ func (q *queue) shut() {
 	q.wake()
 }
 
+// wake lets take look again. One pending wake-up is enough, however many records
+// there are.
 func (q *queue) wake() {
 	select {
 	case q.ready <- struct{}{}:
@@ -199,8 +217,8 @@ func (q *queue) wake() {
 	}
 }
 
-// take waits for records and returns all there are; open is false when these
-// were the last.
+// take waits for records and returns all there are. open is false if these were the
+// last.
 func (q *queue) take() (recs []*record, open bool) {
 	<-q.ready
 	q.mu.Lock()

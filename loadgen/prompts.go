@@ -15,15 +15,17 @@ import (
 
 // prompt is one line of a file of prompts.
 type prompt struct {
-	body []byte   // as JSON: a string, or a list of messages
-	chat bool     // it is a list of messages
-	said []string // what its tokens are counted of
+	// body is the prompt as JSON: a string or, if chat, a list of messages.
+	body []byte
+	chat bool
+	// said holds the texts whose tokens are counted.
+	said []string
 }
 
-// readPrompts reads a JSONL file, one prompt a line: a JSON string,
-// {"text": "…"} or {"prompt": "…"}, or {"messages": […]} in OpenAI's form. Blank
-// lines are passed over. Other fields are refused, not ignored: they would change
-// what is measured.
+// readPrompts reads a JSONL file with one prompt a line: a JSON string, {"text": "…"},
+// {"prompt": "…"}, or {"messages": […]} in OpenAI's form. Blank lines are passed over.
+// Other fields are refused and not ignored, since they would change what is measured.
+// Errors name the line.
 func readPrompts(r io.Reader) ([]prompt, error) {
 	var prompts []prompt
 	lines := bufio.NewReader(r)
@@ -47,11 +49,12 @@ func readPrompts(r io.Reader) ([]prompt, error) {
 		}
 	}
 	if len(prompts) == 0 {
-		return nil, errors.New("there is no prompt in it")
+		return nil, errors.New("it has no prompts")
 	}
 	return prompts, nil
 }
 
+// parsePrompt reads one line, which is not blank.
 func parsePrompt(line []byte) (p prompt, err error) {
 	var text *string
 	if line[0] == '"' {
@@ -71,7 +74,7 @@ func parsePrompt(line []byte) (p prompt, err error) {
 		return p, fmt.Errorf(`%w; write a prompt as {"text": "…"} or {"messages": […]}`, err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return p, errors.New("there is more than one value in it")
+		return p, errors.New("it has more than one JSON value")
 	}
 	switch {
 	case l.Text != nil && l.Prompt == nil && l.Messages == nil:
@@ -81,9 +84,10 @@ func parsePrompt(line []byte) (p prompt, err error) {
 	case len(l.Messages) > 0 && l.Text == nil && l.Prompt == nil:
 		return conversation(l.Messages)
 	}
-	return p, errors.New(`it wants one of "text", "prompt" and "messages"`)
+	return p, errors.New(`it must have exactly one of "text", "prompt" and "messages"`)
 }
 
+// quoted returns the prompt with the given text.
 func quoted(text string) (prompt, error) {
 	if text == "" {
 		return prompt{}, errors.New("the prompt is empty")
@@ -92,7 +96,7 @@ func quoted(text string) (prompt, error) {
 	return prompt{body: b, said: []string{text}}, err
 }
 
-// conversation takes messages as they are, and their texts.
+// conversation returns a prompt of messages, which it leaves as they are.
 func conversation(messages []json.RawMessage) (p prompt, err error) {
 	p.chat = true
 	for i, raw := range messages {
@@ -113,14 +117,15 @@ func conversation(messages []json.RawMessage) (p prompt, err error) {
 				p.said = append(p.said, part.Text)
 			}
 		default:
-			return p, fmt.Errorf("message %d has a content that is neither text nor a list of parts", i)
+			return p, fmt.Errorf("the content of message %d is neither text nor a list of parts", i)
 		}
 	}
 	p.body, err = json.Marshal(messages)
 	return p, err
 }
 
-// count returns the prompt's tokens; without a tokenizer, its words.
+// count returns the number of the prompt's tokens, or of its words if t is nil. It is
+// at least 1.
 func (p prompt) count(t *bpe.Tokenizer) (n int) {
 	for _, text := range p.said {
 		if t != nil {
@@ -132,8 +137,8 @@ func (p prompt) count(t *bpe.Tokenizer) (n int) {
 	return max(n, 1)
 }
 
-// prompts reads the target's file of prompts; nil: it has none. Errors are
-// *TargetError.
+// prompts reads the target's file of prompts. It returns nil if the target has none.
+// Errors are *TargetError.
 func (t Target) prompts() ([]prompt, error) {
 	if t.Prompts == "" {
 		return nil, nil
@@ -149,7 +154,9 @@ func (t Target) prompts() ([]prompt, error) {
 	}
 	for i, p := range prompts {
 		if p.chat && t.Protocol == Completions {
-			return nil, &TargetError{Field: "Prompts", Problem: fmt.Sprintf("of %s have messages (prompt %d), which completions do not take; use the chat protocol", t.Prompts, i+1)}
+			return nil, &TargetError{Field: "Prompts",
+				Problem: fmt.Sprintf("of %s have messages (prompt %d), which the completions API does not accept; use the chat protocol",
+					t.Prompts, i+1)}
 		}
 	}
 	return prompts, nil

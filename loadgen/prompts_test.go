@@ -25,16 +25,19 @@ func TestReadPrompts(t *testing.T) {
 		{why: "a string", file: `"one two"`, bodies: []string{`"one two"`}, words: 2},
 		{why: "AIPerf's single turns", file: "{\"text\":\"a\"}\n{\"text\":\"b c\"}\n", bodies: []string{`"a"`, `"b c"`}, words: 3},
 		{why: "a prompt by its OpenAI name", file: `{"prompt":"a\nb"}`, bodies: []string{`"a\nb"`}, words: 2},
-		{why: "blank lines, CRLF and a byte order mark", file: "\xef\xbb\xbf\r\n\"a\"\r\n\n\"b\"", bodies: []string{`"a"`, `"b"`}, words: 2},
-		{why: "messages go as they are", file: `{"messages":[{"role":"system","content":"be brief"},{"role":"user","content":[{"type":"text","text":"hi you"}],"name":"x"}]}`,
-			bodies: []string{`[{"role":"system","content":"be brief"},{"role":"user","content":[{"type":"text","text":"hi you"}],"name":"x"}]`}, words: 4},
+		{why: "blank lines, CRLF and a byte order mark", file: "\xef\xbb\xbf\r\n\"a\"\r\n\n\"b\"", bodies: []string{`"a"`, `"b"`},
+			words: 2},
+		{why: "messages go as they are", file: `{"messages":[{"role":"system","content":"be brief"},{"role":"user",` +
+			`"content":[{"type":"text","text":"hi you"}],"name":"x"}]}`,
+			bodies: []string{`[{"role":"system","content":"be brief"},{"role":"user","content":[{"type":"text","text":"hi you"}],` +
+				`"name":"x"}]`}, words: 4},
 		{why: "no prompt", file: "\n\n", says: "no prompt"},
 		{why: "an empty prompt", file: "\"a\"\n{\"text\":\"\"}", says: "line 2: the prompt is empty"},
 		{why: "broken JSON", file: `{"text":`, says: "line 1"},
 		{why: "a field that would change what is measured", file: `{"text":"a","delay":5}`, says: `unknown field "delay"`},
-		{why: "two prompts in one", file: `{"text":"a","prompt":"b"}`, says: "wants one of"},
-		{why: "neither", file: `{}`, says: "wants one of"},
-		{why: "two values in a line", file: `{"text":"a"}{"text":"b"}`, says: "more than one value"},
+		{why: "two prompts in one", file: `{"text":"a","prompt":"b"}`, says: "must have exactly one of"},
+		{why: "neither", file: `{}`, says: "must have exactly one of"},
+		{why: "two values in a line", file: `{"text":"a"}{"text":"b"}`, says: "more than one JSON value"},
 		{why: "a message without a role", file: `{"messages":[{"content":"a"}]}`, says: "message 0 is not an object with a role"},
 		{why: "a content of another kind", file: `{"messages":[{"role":"user","content":5}]}`, says: "neither text nor"},
 		{why: "a number", file: "5", says: "write a prompt as"},
@@ -60,7 +63,8 @@ func TestReadPrompts(t *testing.T) {
 // order, over and over, whatever the protocol.
 func TestPromptBodies(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "prompts.jsonl")
-	require.NoError(t, os.WriteFile(path, []byte("\"say \\\"hi\\\"\"\n{\"messages\":[{\"role\":\"system\",\"content\":\"x\"},{\"role\":\"user\",\"content\":\"y\"}]}\n"), 0o666))
+	require.NoError(t, os.WriteFile(path, []byte("\"say \\\"hi\\\"\"\n{\"messages\":[{\"role\":\"system\",\"content\":\"x\"},"+
+		"{\"role\":\"user\",\"content\":\"y\"}]}\n"), 0o666))
 	target := Target{URL: "http://127.0.0.1:1", Model: "m", Prompts: path}
 	g, err := New(target)
 	require.NoError(t, err)
@@ -112,7 +116,8 @@ func TestPromptsSent(t *testing.T) {
 // FuzzPrompts: a file is refused or read, and each of its prompts is sound JSON
 // that counts for something.
 func FuzzPrompts(f *testing.F) {
-	for _, s := range []string{"\"a\"\n{\"text\":\"b\"}", `{"messages":[{"role":"user","content":[{"text":"x"}]}]}`, `{"messages":[{"role":"user"}]}`, "{}", "\"\\ud800\"", "\xef\xbb\xbf\n", `{"TEXT":"a","Text":"b"}`} {
+	for _, s := range []string{"\"a\"\n{\"text\":\"b\"}", `{"messages":[{"role":"user","content":[{"text":"x"}]}]}`,
+		`{"messages":[{"role":"user"}]}`, "{}", "\"\\ud800\"", "\xef\xbb\xbf\n", `{"TEXT":"a","Text":"b"}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {

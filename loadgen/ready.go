@@ -17,24 +17,31 @@ import (
 
 // Server is what an endpoint says of itself.
 type Server struct {
-	Model   string        // the model that is loaded
-	Models  []string      // what /v1/models lists
-	Version string        // what /version says; empty: nothing
-	Cold    time.Duration // how long the readiness inference took
+	// Model is the model that is measured.
+	Model string
+	// Models is what /v1/models lists. It may be empty.
+	Models []string
+	// Version is what /version says, empty if it says nothing.
+	Version string
+	// Cold is how long the first inference took that succeeded.
+	Cold time.Duration
 }
 
-// Ready waits until the target answers a real, short inference: an open port
-// proves nothing, and a fresh worker's first inference can take most of a
-// minute. It then learns the model, how words map to prompt tokens, whether the
-// server knows ignore_eos, and about how long a request takes.
+// Ready waits until the target answers a real, short inference. An open port proves
+// nothing, and a fresh worker's first inference can take most of a minute. Ready then
+// learns the model, how words map to prompt tokens, whether the server supports
+// ignore_eos, and about how long a request takes.
 //
-// Refused connections and 503 are retried until Target.ReadyTimeout. What
-// waiting cannot mend ends it at once: *UnreachableError (no such host),
-// *UnauthorizedError, *UnknownModelError, *ProtocolError.
+// Refused connections and 503 are retried until Target.ReadyTimeout, and the error is
+// then an *UnreachableError. What waiting cannot mend ends it at once: an
+// *UnreachableError (for example no such host), *UnauthorizedError,
+// *UnknownModelError or *ProtocolError. If ctx ends, its cause is wrapped.
 func (g *Generator) Ready(ctx context.Context) error {
 	wait, cancel := context.WithTimeout(ctx, g.target.ReadyTimeout)
 	defer cancel()
-	var last error // what was wrong, before the time was up
+	// last is what was wrong before the time was up. What is wrong then is only that
+	// the time is up.
+	var last error
 	for first := true; ; first = false {
 		err := g.greet(wait)
 		if err == nil {
@@ -59,21 +66,22 @@ func (g *Generator) Ready(ctx context.Context) error {
 	}
 }
 
+// readyPause is the time between two attempts.
 const readyPause = 500 * time.Millisecond
 
-// notYetError marks what waiting may mend.
+// notYetError marks an error that waiting may mend.
 type notYetError struct{ err error }
 
 func (e *notYetError) Error() string { return e.err.Error() }
 func (e *notYetError) Unwrap() error { return e.err }
 
-// greet is one round of Ready.
+// greet is one attempt of Ready. An error that waiting may mend is a *notYetError.
 func (g *Generator) greet(ctx context.Context) error {
 	if err := g.identify(ctx); err != nil {
 		return err
 	}
-	// Two prompts of different lengths give slope and offset of tokens against
-	// words: a chat template adds tokens of its own.
+	// Two prompts of different lengths give the slope and the offset of tokens against
+	// words. One would not do, since a chat template adds tokens of its own.
 	const short, long, outputs = 8, 72, 8
 	began := g.now()
 	a, err := g.infer(ctx, short, outputs)
@@ -89,7 +97,8 @@ func (g *Generator) greet(ctx context.Context) error {
 		g.cal.slope = float64(b.ISL-a.ISL) / (long - short)
 		g.cal.base = float64(a.ISL) - g.cal.slope*short
 	}
-	// The second inference found the server warm.
+	// The pace is taken from the second inference, which finds the server warm. If
+	// there are fewer than two events, the whole time is spread over the tokens.
 	g.pace = pace{first: (b.EOF - b.Start) / outputs, token: (b.EOF - b.Start) / outputs}
 	if n := len(b.Chunks); n > 1 {
 		g.pace = pace{first: b.Chunks[0] - b.Start, token: (b.End - b.Chunks[0]) / time.Duration(n-1)}
@@ -97,8 +106,8 @@ func (g *Generator) greet(ctx context.Context) error {
 	return nil
 }
 
-// identify reads /v1/models and /version. Neither is required of a server, but
-// what /v1/models lists must hold the model.
+// identify reads /v1/models and /version. A server need not have either, but if
+// /v1/models lists models, the target's must be among them.
 func (g *Generator) identify(ctx context.Context) error {
 	status, body, err := g.get(ctx, g.base.JoinPath("models").String())
 	if err != nil {
@@ -108,7 +117,7 @@ func (g *Generator) identify(ctx context.Context) error {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return &UnauthorizedError{URL: g.target.Redacted(), Status: status, HasKey: g.target.APIKey != ""}
 	case status == http.StatusServiceUnavailable:
-		return &notYetError{fmt.Errorf("it answers 503: %s", shorten(errorText(body)))}
+		return &notYetError{fmt.Errorf("it answered 503: %s", shorten(errorText(body)))}
 	}
 	var list struct {
 		Data []struct {
@@ -125,7 +134,8 @@ func (g *Generator) identify(ctx context.Context) error {
 	case g.target.Model == "" && len(g.server.Models) == 1:
 		g.server.Model = g.server.Models[0]
 	case g.target.Model == "" && len(g.server.Models) == 0 && status != http.StatusOK:
-		return &ProtocolError{URL: g.target.Redacted(), Problem: fmt.Sprintf("GET /v1/models answered %d, and no model is named", status)}
+		return &ProtocolError{URL: g.target.Redacted(),
+			Problem: fmt.Sprintf("GET /v1/models answered %d, and no model is named", status)}
 	case g.target.Model == "":
 		return &UnknownModelError{URL: g.target.Redacted(), Served: g.server.Models}
 	case len(g.server.Models) > 0 && !slices.Contains(g.server.Models, g.target.Model):
@@ -144,12 +154,15 @@ func (g *Generator) identify(ctx context.Context) error {
 	return nil
 }
 
-// infer runs one inference of the given number of words.
+// infer runs one inference with the given numbers of prompt words and output tokens. If
+// the server refuses ignore_eos, it does without from then on.
 func (g *Generator) infer(ctx context.Context, words, outputs int) (Request, error) {
 	if g.extra == nil {
-		g.extra = map[string]any{"ignore_eos": true} // fixed lengths, until the server refuses the field
+		// With ignore_eos every answer has the requested length.
+		g.extra = map[string]any{"ignore_eos": true}
 	}
-	w, err := newWorkload(g.target, g.server.Model, Load{ISL: words, OSL: outputs, Seed: uint64(words)}, calibration{slope: 1}, g.extra)
+	l := Load{ISL: words, OSL: outputs, Seed: uint64(words)}
+	w, err := newWorkload(g.target, g.server.Model, l, calibration{slope: 1}, g.extra)
 	if err != nil {
 		return Request{}, err
 	}
@@ -169,7 +182,7 @@ func (g *Generator) infer(ctx context.Context, words, outputs int) (Request, err
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusGatewayTimeout:
 		return q, &notYetError{q.Failure}
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
-		// OpenAI itself refuses fields that it does not know.
+		// OpenAI's own API refuses fields that it does not know.
 		if len(g.extra) > 0 && strings.Contains(string(rec.body), "ignore_eos") {
 			g.extra = map[string]any{}
 			return g.infer(ctx, words, outputs)
@@ -182,7 +195,8 @@ func (g *Generator) infer(ctx context.Context, words, outputs int) (Request, err
 	return q, &ProtocolError{URL: g.target.Redacted(), Problem: fmt.Sprintf("the readiness inference failed (%v)", q.Failure)}
 }
 
-// get fetches a small document.
+// get fetches a document of at most 1 MiB. A web page with status 200 is a
+// *ProtocolError, since many servers answer every path with their front page.
 func (g *Generator) get(ctx context.Context, url string) (status int, body []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -205,8 +219,8 @@ func (g *Generator) get(ctx context.Context, url string) (status int, body []byt
 	return resp.StatusCode, body, nil
 }
 
-// unreachable sorts a transport error into what waiting may mend and what it
-// cannot.
+// unreachable classifies a transport error. It is a *notYetError unless waiting cannot
+// mend it.
 func (g *Generator) unreachable(err error) error {
 	var proto *ProtocolError
 	if errors.As(err, &proto) {

@@ -19,37 +19,43 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen/internal/sse"
 )
 
-// record is what the hot path keeps of one request: bytes and clock readings.
-// Everything else is made of them after the request has ended, by parse, on
-// another goroutine.
+// record is what the hot path keeps of one request: bytes and clock readings. parse
+// makes everything else of them after the request has ended, on another goroutine.
 type record struct {
-	ticket    ticket
+	ticket ticket
+	// scheduled, start, dial and replays are as in Request.
 	scheduled time.Duration
 	start     time.Duration
 	dial      time.Duration
 	replays   int
-	status    int
-	retry     string // Retry-After
-	ctype     string
-	encoding  string // Content-Encoding
-	body      []byte // the arena; handed back after parse
-	reads     []read
-	err       error // what ended the request early; nil at a clean end of the body
-	eof       time.Duration
+	// status is the HTTP status, 0 if there was no answer.
+	status int
+	// retry, ctype and encoding are the headers Retry-After, Content-Type and
+	// Content-Encoding.
+	retry, ctype, encoding string
+	// body is an arena that the next request uses again. reads says when each part
+	// of it came.
+	body  []byte
+	reads []read
+	// err is what ended the request early. It is nil at a clean end of the body.
+	err error
+	eof time.Duration
 }
 
-// read is one return of Body.Read: the body had end bytes at time at.
+// read is one return of Body.Read: at the time at, the body had end bytes.
 type read struct {
 	end int
 	at  time.Duration
 }
 
-// reset empties the record for the next request, keeping its arena.
+// reset empties the record for the next request and keeps its arena.
 func (r *record) reset() {
 	*r = record{body: r.body[:0], reads: r.reads[:0]}
 }
 
-// timeOf returns when the byte at offset end−1 had arrived.
+// timeOf returns when the byte at offset end−1 arrived: the return of the read that
+// brought it. Events that came in one read have the same time, since the client cannot
+// know more.
 func (r *record) timeOf(end int) time.Duration {
 	i := sort.Search(len(r.reads), func(i int) bool { return r.reads[i].end >= end })
 	if i == len(r.reads) {
@@ -58,8 +64,8 @@ func (r *record) timeOf(end int) time.Duration {
 	return r.reads[i].at
 }
 
-// chunk is the part of a completion chunk, or of a whole completion, that is
-// measured.
+// chunk is the part of a completion chunk, or of a whole completion, that matters to a
+// measurement.
 type chunk struct {
 	Choices []struct {
 		Delta        message `json:"delta"`
@@ -71,6 +77,8 @@ type chunk struct {
 	Error json.RawMessage `json:"error"`
 }
 
+// message is a delta of a stream or the message of a whole answer. Servers send
+// reasoning under two names.
 type message struct {
 	Content          string            `json:"content"`
 	ReasoningContent string            `json:"reasoning_content"`
@@ -78,13 +86,14 @@ type message struct {
 	ToolCalls        []json.RawMessage `json:"tool_calls"`
 }
 
+// usage is the server's own count of tokens.
 type usage struct {
 	PromptTokens     tokens `json:"prompt_tokens"`
 	CompletionTokens tokens `json:"completion_tokens"`
 }
 
-// UnmarshalJSON never fails: an answer is not spoilt by usage that cannot be
-// read, its tokens are counted in another way.
+// UnmarshalJSON never fails. Usage that cannot be read does not spoil an answer; its
+// tokens are then counted in another way.
 func (u *usage) UnmarshalJSON(b []byte) error {
 	type plain usage
 	var p plain
@@ -95,13 +104,15 @@ func (u *usage) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// tokens is a count in usage; 0 is unknown. Whole numbers in any notation are
-// read (7.0, 2e1); what is negative, fractional, absurd or no number is unknown.
+// tokens is a count in usage, 0 if it is not known. Integers in any notation are read,
+// for example 7.0 and 2e1. A count that is negative, fractional, larger than mostTokens
+// or not a number is not known.
 type tokens int
 
 // mostTokens is more than any answer has, and exact in a float64.
 const mostTokens = 1 << 40
 
+// UnmarshalJSON never fails.
 func (n *tokens) UnmarshalJSON(b []byte) error {
 	*n = 0
 	if v, err := strconv.ParseFloat(string(b), 64); err == nil && v > 0 && v <= mostTokens && v == math.Trunc(v) {
@@ -110,10 +121,13 @@ func (n *tokens) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// hasContent reports whether the message has text, reasoning or a tool call. A role
+// alone is no content: servers send it before the first token is there.
 func (m message) hasContent() bool {
 	return m.Content != "" || m.ReasoningContent != "" || m.Reasoning != "" || len(m.ToolCalls) > 0
 }
 
+// hasContent reports whether any choice has content.
 func (c *chunk) hasContent() bool {
 	for _, ch := range c.Choices {
 		if ch.Text != "" || ch.Delta.hasContent() || ch.Message.hasContent() {
@@ -123,6 +137,7 @@ func (c *chunk) hasContent() bool {
 	return false
 }
 
+// finished reports whether any choice has a finish reason.
 func (c *chunk) finished() bool {
 	for _, ch := range c.Choices {
 		if ch.FinishReason != "" {
@@ -132,10 +147,11 @@ func (c *chunk) finished() bool {
 	return false
 }
 
-// failed reports whether the chunk carries an error object; null is none.
+// failed reports whether the chunk carries an error object. null is not one.
 func (c *chunk) failed() bool { return len(c.Error) > 0 && !bytes.Equal(c.Error, []byte("null")) }
 
-// parse makes a Request of what was received.
+// parse makes a Request of what was received. streaming says that an event stream was
+// asked for; a server may answer with a whole object all the same.
 func (r *record) parse(streaming bool) Request {
 	q := Request{
 		Index:     r.ticket.index,
@@ -160,7 +176,8 @@ func (r *record) parse(streaming bool) Request {
 			}
 		}
 	case r.encoding != "" && r.encoding != "identity":
-		q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf("the answer is compressed (%s), though no compression was asked for: it would hold events back", r.encoding))}
+		q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf(
+			"the answer is compressed (%s) although no compression was requested; compression delays events", r.encoding))}
 	case streaming && !strings.HasPrefix(r.ctype, "application/json"):
 		r.parseStream(&q)
 	default:
@@ -169,7 +186,8 @@ func (r *record) parse(streaming bool) Request {
 	return q
 }
 
-// parseStream reads the events of a streamed answer.
+// parseStream reads the events of a streamed answer. The first event with content ends
+// TTFT. What follows [DONE] does not count.
 func (r *record) parseStream(q *Request) {
 	var (
 		use        *usage
@@ -212,7 +230,9 @@ func (r *record) parseStream(q *Request) {
 		if c.hasContent() {
 			q.Chunks = append(q.Chunks, r.timeOf(ev.End))
 			if len(q.Chunks) == 1 && c.Usage != nil {
-				firstUsage = int(c.Usage.CompletionTokens) // usage in every chunk
+				// The server reports usage in every chunk, and this one is the
+				// number of tokens in the first event.
+				firstUsage = int(c.Usage.CompletionTokens)
 			}
 		}
 		finished = finished || c.finished()
@@ -224,9 +244,11 @@ func (r *record) parseStream(q *Request) {
 	case r.err != nil:
 		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: reason(r.err)}
 	case !done && !finished && len(q.Chunks) == 0 && r.foreign() != "":
-		q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf("the answer is %s, not an event stream: %q", r.foreign(), r.body[:min(len(r.body), 100)]))}
+		q.Failure = &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf(
+			"the answer is %s, not an event stream: %q", r.foreign(), r.body[:min(len(r.body), 100)]))}
 	case !done && !finished:
-		q.Failure = &Failure{Kind: FailedTruncated, Message: fmt.Sprintf("the stream ended after %d content events with neither [DONE] nor a finish reason", len(q.Chunks))}
+		q.Failure = &Failure{Kind: FailedTruncated, Message: fmt.Sprintf(
+			"the stream ended after %d content events with neither [DONE] nor a finish reason", len(q.Chunks))}
 	case len(q.Chunks) == 0:
 		q.Failure = &Failure{Kind: FailedEmpty, Message: "the answer has no content"}
 	}
@@ -237,11 +259,11 @@ func (r *record) parseStream(q *Request) {
 	r.count(q, use, len(q.Chunks))
 }
 
-// isDone recognizes the event behind which nothing counts any more.
+// isDone reports whether data is that of the event behind which nothing counts.
 func isDone(data []byte) bool { return bytes.Equal(bytes.TrimSpace(data), []byte("[DONE]")) }
 
-// foreign names a content type that is no event stream's; empty: none. Some
-// servers send events as text/plain or without a type.
+// foreign returns the content type if it cannot be that of an event stream, and ""
+// otherwise. Some servers send events as text/plain or without a type.
 func (r *record) foreign() string {
 	kind, _, _ := mime.ParseMediaType(r.ctype)
 	switch kind {
@@ -251,7 +273,8 @@ func (r *record) foreign() string {
 	return kind
 }
 
-// parseWhole reads an answer that came in one piece.
+// parseWhole reads an answer that came in one piece. It has no content events, so its
+// only time is the end of the body.
 func (r *record) parseWhole(q *Request) {
 	q.Streamed = false
 	q.End = r.eof
@@ -279,11 +302,12 @@ func (r *record) parseWhole(q *Request) {
 
 // Causes with which a slot cancels its own request.
 var (
-	errIdle    = errors.New("nothing arrived for the idle timeout")
-	errTimeout = errors.New("not over within the request timeout")
+	errIdle    = errors.New("nothing was received within the idle timeout")
+	errTimeout = errors.New("the answer was not complete within the request timeout")
 )
 
-// failureOf classifies the error that ended a request.
+// failureOf classifies the error that ended a request. An error that it does not know
+// is of the kind other.
 func failureOf(err error, other FailureKind) FailureKind {
 	var dial *dialError
 	switch {
@@ -299,15 +323,17 @@ func failureOf(err error, other FailureKind) FailureKind {
 	return other
 }
 
+// reason returns what is reported of an error, without anything that differs from one
+// failure of its kind to the next.
 func reason(err error) string {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return "the connection was closed in mid-answer"
+		return "the connection was closed in the middle of the answer"
 	}
 	if err == nil {
 		return "no answer"
 	}
-	// Without the addresses: the client's port would make each a failure of its
-	// own kind.
+	// The addresses are left out. With the client's port in it, each failure would
+	// be counted as one of its own.
 	var op *net.OpError
 	var dial *dialError
 	if errors.As(err, &op) && !errors.As(err, &dial) {
@@ -316,7 +342,8 @@ func reason(err error) string {
 	return shorten(err.Error())
 }
 
-// errorText returns the message of an OpenAI error object, or the text itself.
+// errorText returns the message of an error object as OpenAI, vLLM or FastAPI writes it,
+// or the text itself if it is none.
 func errorText(body []byte) string {
 	var e struct {
 		Error   json.RawMessage `json:"error"`
@@ -343,16 +370,19 @@ func errorText(body []byte) string {
 	return string(body)
 }
 
-// malformed describes what is no chunk: encoding/json would name our types.
+// malformed describes data that is not a chunk. what is "event" or "answer". The words
+// of encoding/json would name the types of this package, which nobody knows.
 func malformed(err error, what string, data []byte) *Failure {
 	text := err.Error()
 	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
 		text = fmt.Sprintf("%s must not be a %s", kind.Field, kind.Value)
 	}
-	return &Failure{Kind: FailedMalformed, Message: shorten(fmt.Sprintf("%s in %s %s", text, what, data[:min(len(data), 200)]))}
+	text = fmt.Sprintf("%s in %s %s", text, what, data[:min(len(data), 200)])
+	return &Failure{Kind: FailedMalformed, Message: shorten(text)}
 }
 
-// shorten cuts a server's text to what fits a report.
+// shorten cuts a server's text to the 200 bytes that fit a report, puts it on one line,
+// and replaces what is not UTF-8.
 func shorten(s string) string {
 	const most = 200
 	s = strings.ToValidUTF8(strings.Join(strings.Fields(s), " "), "\uFFFD")

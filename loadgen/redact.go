@@ -9,23 +9,25 @@ import (
 	"strings"
 )
 
-// starred stands where a secret was.
+// starred replaces a secret.
 const starred = "***"
 
-// shortestSecret is how long a key must be to be looked for in text: starring
-// every "a" would hide nothing and spoil the text.
+// shortestSecret is the least length in bytes at which a secret is looked for in text.
+// Starring every "a" would hide nothing and spoil the text.
 const shortestSecret = 4
 
+// schemeSecret finds what follows an authorization scheme, and urlSecret the credentials
+// of a URL.
 var (
 	schemeSecret = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[^\s"'\\,;]+`)
 	urlSecret    = regexp.MustCompile(`://[^/\s"'@]+@`)
 )
 
-// Redact stars what is secret about the target in a text that others had a hand
-// in: servers quote keys, and networks quote URLs. It knows the API key, the values
-// of headers and of secret-looking body fields, and the URL's credentials and
-// query, also as they look escaped or in base64; and any word after Bearer or
-// Basic, and the credentials of any URL.
+// Redact returns text with everything that is secret about the target starred. Servers
+// quote keys in their errors, and networks quote URLs. Redact knows the API key, the
+// values of headers and of body fields with a secret-looking name, and the URL's
+// credentials and query, each also as it looks escaped or in base64. It also stars any
+// word after Bearer or Basic, and the credentials of any URL.
 func (t Target) Redact(text string) string {
 	if text == "" {
 		return text
@@ -39,7 +41,8 @@ func (t Target) Redact(text string) string {
 	return urlSecret.ReplaceAllString(text, "://"+starred+"@")
 }
 
-// secrets lists what must not be seen, the longest first.
+// secrets lists what must not be seen. The longest come first, so that a secret which is
+// part of another does not leave the other's rest behind.
 func (t Target) secrets() []string {
 	var out []string
 	add := func(s string) {
@@ -47,7 +50,8 @@ func (t Target) secrets() []string {
 			return
 		}
 		quoted := strconv.Quote(s)
-		out = append(out, s, url.QueryEscape(s), url.PathEscape(s), quoted[1:len(quoted)-1], base64.StdEncoding.EncodeToString([]byte(s)))
+		out = append(out, s, url.QueryEscape(s), url.PathEscape(s), quoted[1:len(quoted)-1],
+			base64.StdEncoding.EncodeToString([]byte(s)))
 	}
 	add(t.APIKey)
 	for k, values := range t.Header {
@@ -84,7 +88,8 @@ func (t Target) secrets() []string {
 	return slices.Compact(out)
 }
 
-// secretName reports whether a field of that name is likely to hold a secret.
+// secretName reports whether a field of that name is likely to hold a secret. Numbers of
+// tokens are not secrets, although their names have the word in them.
 func secretName(name string) bool {
 	name = strings.ToLower(name)
 	for _, word := range []string{"auth", "key", "token", "secret", "cookie", "passw", "credential", "session", "signature"} {
@@ -95,8 +100,8 @@ func secretName(name string) bool {
 	return false
 }
 
-// RedactedBody is the user's part of the request body with secret-looking fields
-// starred at any depth; empty, and not nil, when there is none.
+// RedactedBody returns Body with every field starred, at any depth, whose name looks
+// secret. It is empty and not nil if Body is empty.
 func (t Target) RedactedBody() map[string]any {
 	var star func(v any) any
 	star = func(v any) any {

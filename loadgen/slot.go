@@ -13,32 +13,43 @@ import (
 	"time"
 )
 
-// slot is one client of the closed loop: it sends a request, reads the answer to
-// its end, and at once sends the next.
+// slot is one client. In a closed loop it sends a request, reads the answer to its end,
+// and at once sends the next; in an open loop it sends the requests that it is given.
 type slot struct {
-	g     *Generator
-	id    int
-	ctx   context.Context // the load's, with this slot's trace
+	g  *Generator
+	id int // −1 in an open loop
+	// ctx is the load's context with this slot's trace.
+	ctx   context.Context
 	guard guard
 	trace trace
 	entry entry
 }
 
-// trace is where net/http's hooks put what they see of the current request. They
-// run on the slot's goroutine.
+// trace is what the hooks of net/http saw of the current request. They run on the
+// slot's goroutine, so there is no lock.
 type trace struct {
+	// asked is when net/http asked for a connection, start when it had one, and dial
+	// the time between the two on connections that were new.
 	asked, start, dial time.Duration
-	conns              int
-	connected          bool
+	// conns counts the connections of the request: one, and one more for each
+	// replay. connected says that the last of them was had.
+	conns     int
+	connected bool
 }
 
+// newSlot returns a slot that works until ctx ends. Its trace is made once and not for
+// every request.
 func newSlot(ctx context.Context, g *Generator, id int) *slot {
 	s := &slot{g: g, id: id}
 	s.ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { s.trace.asked, s.trace.connected = g.now(), false },
 		GotConn: func(info httptrace.GotConnInfo) {
-			// The last connection counts: on a replay the first attempt's time
-			// must not hide in TTFT.
+			// Start is when the last connection was had, so that the first
+			// attempt of a replayed request does not hide in TTFT.
+			//
+			// Note: the hook WroteRequest would be later by the write itself. But it
+			// runs on another goroutine of the transport, so that the trace would
+			// need a lock, and it can come after the first byte of the answer.
 			s.trace.start = g.now()
 			s.trace.conns++
 			s.trace.connected = true
@@ -50,7 +61,8 @@ func newSlot(ctx context.Context, g *Generator, id int) *slot {
 	return s
 }
 
-// run sends requests until the slot is retired or the load stops.
+// run sends requests until the slot is retired or the load stops. A request is due when
+// the last one has ended, so that its lag holds whatever the client did in between.
 func (s *slot) run() {
 	if !sleep(s.ctx, s.g.books.hold(s)) {
 		return
@@ -87,17 +99,19 @@ func (s *slot) finish(rec *record) (pause time.Duration) {
 	return pause
 }
 
-// largestAnswer bounds what is kept of one answer.
+// largestAnswer is the greatest number of bytes that are kept of one answer.
 const largestAnswer = 64 << 20
 
 var errLarge = errors.New("the answer is larger than 64 MiB")
 
-// perform is the hot path: send, then read, one clock reading, copy.
+// perform sends one request and fills in rec. It is the hot path: after the send, each
+// event costs a read, one clock reading and a copy. Nothing is parsed here, and the
+// arena of rec grows only while a slot has not yet seen an answer as long.
 func (s *slot) perform(rec *record, body []byte) {
 	g := s.g
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	defer cancel(nil)
-	s.trace = trace{start: g.now()} // stands when no connection is had
+	s.trace = trace{start: g.now()} // remains if no connection is had
 	s.guard.begin(g, cancel)
 	defer s.guard.end()
 
@@ -106,7 +120,9 @@ func (s *slot) perform(rec *record, body []byte) {
 	if err != nil {
 		rec.eof, rec.err = g.now(), cause(ctx, err)
 		if !s.trace.connected && s.ctx.Err() == nil {
-			rec.err = &dialError{rec.err} // of whatever kind: a dial that gets no answer ends by the guard
+			// Whatever the error says: a dial that gets no answer is ended by the
+			// guard, which knows nothing of dials.
+			rec.err = &dialError{rec.err}
 		}
 		return
 	}
@@ -137,7 +153,8 @@ func (s *slot) perform(rec *record, body []byte) {
 	}
 }
 
-// request makes the HTTP request for a body.
+// request makes the HTTP request for a body. http.NewRequest would parse the URL again
+// for every request. GetBody lets net/http replay the request, see Target.headers.
 func (g *Generator) request(ctx context.Context, body []byte) *http.Request {
 	u := *g.base
 	u.Path += g.target.path()
@@ -156,7 +173,7 @@ func (g *Generator) request(ctx context.Context, body []byte) *http.Request {
 	return req.WithContext(ctx)
 }
 
-// cause prefers the reason why the request was cancelled over the error that the
+// cause puts the reason why the request was cancelled before the error that the
 // cancelling made.
 func cause(ctx context.Context, err error) error {
 	if c := context.Cause(ctx); c != nil && !errors.Is(err, c) {
@@ -166,17 +183,21 @@ func cause(ctx context.Context, err error) error {
 }
 
 // guard cancels a request that receives nothing for too long or does not end.
-// Its timer is armed once a request, not once a read: when it fires early it
-// looks at the last read and sleeps for the rest.
+//
+// Its timer is armed once a request and not once a read, which keeps the timers of the
+// runtime out of the hot path. If it fires while the request is alive, it looks at the
+// last read and sleeps for the rest.
 type guard struct {
-	mu     sync.Mutex
-	g      *Generator
+	mu sync.Mutex
+	g  *Generator
+	// cancel is nil while there is no request.
 	cancel context.CancelCauseFunc
-	begun  time.Duration
-	last   time.Duration
-	timer  *time.Timer
+	// begun is when the request began, and last when something was last received.
+	begun, last time.Duration
+	timer       *time.Timer
 }
 
+// begin watches a request until end.
 func (gd *guard) begin(g *Generator, cancel context.CancelCauseFunc) {
 	gd.mu.Lock()
 	defer gd.mu.Unlock()
@@ -191,12 +212,14 @@ func (gd *guard) begin(g *Generator, cancel context.CancelCauseFunc) {
 	gd.timer.Reset(d)
 }
 
+// seen notes that something was received.
 func (gd *guard) seen(now time.Duration) {
 	gd.mu.Lock()
 	gd.last = now
 	gd.mu.Unlock()
 }
 
+// end stops watching. A check that is under way finds no request.
 func (gd *guard) end() {
 	gd.mu.Lock()
 	defer gd.mu.Unlock()
@@ -204,6 +227,7 @@ func (gd *guard) end() {
 	gd.cancel = nil
 }
 
+// check cancels the request if it is overdue, and sleeps again otherwise.
 func (gd *guard) check() {
 	gd.mu.Lock()
 	defer gd.mu.Unlock()
@@ -223,7 +247,8 @@ func (gd *guard) check() {
 	}
 }
 
-// sleep waits for d and reports whether ctx is still alive.
+// sleep waits for d and reports whether ctx is still alive. It returns at once if d is
+// not positive.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil

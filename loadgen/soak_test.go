@@ -52,23 +52,25 @@ func foot() footprint {
 // TestSoak keeps 200 streams up, probe after probe, on a server that fails one
 // request in twenty in every way it knows: memory, goroutines and open files stay
 // flat, every request that was sent is valid, failed or cancelled, and the
-// server's books say the same. AIPERF_SOAK says how long, as 30m; five seconds
-// otherwise.
+// server's books say the same. AIPERF_SOAK says how long it runs, for example 30m; the
+// default is five seconds.
 func TestSoak(t *testing.T) {
 	long, err := time.ParseDuration(os.Getenv("AIPERF_SOAK"))
 	if os.Getenv("AIPERF_SOAK") == "" {
 		long, err = 5*time.Second, nil
 	}
-	require.NoError(t, err, "AIPERF_SOAK is a duration, as 30m")
+	require.NoError(t, err, "AIPERF_SOAK must be a duration, for example 30m")
 	const streams = 200
 	requests, osl, patience := 2*streams, 8, time.Second
 	if long > time.Minute {
 		requests, osl, patience = 10*streams, 16, 2*time.Second
 	}
 
-	srv := simserver.New(simserver.Model{Step: 40 * time.Millisecond, PerSeq: time.Nanosecond, PerPromptToken: time.Nanosecond, Chunk: 1 << 14, Seed: 8, Faults: simserver.Faults{
-		Status: map[int]float64{429: 0.005, 500: 0.005, 503: 0.005}, Stall: 0.005, Cut: 0.01, Malformed: 0.01, ErrorEvent: 0.01, After: 3,
-	}})
+	srv := simserver.New(simserver.Model{Step: 40 * time.Millisecond, PerSeq: time.Nanosecond, PerPromptToken: time.Nanosecond,
+		Chunk: 1 << 14, Seed: 8, Faults: simserver.Faults{
+			Status: map[int]float64{429: 0.005, 500: 0.005, 503: 0.005},
+			Stall:  0.005, Cut: 0.01, Malformed: 0.01, ErrorEvent: 0.01, After: 3,
+		}})
 	defer srv.Close()
 	g, err := New(Target{URL: srv.URL, IdleTimeout: patience})
 	require.NoError(t, err)
@@ -100,7 +102,8 @@ func TestSoak(t *testing.T) {
 	}
 	valid := sent.kinds[""]
 	failed := total - valid - cancelled
-	t.Logf("%d requests in %d probes (%d measured): %d valid, %d failed, %d cancelled at the end; %v", total, len(feet), measured, valid, failed, cancelled, sent.kinds)
+	t.Logf("%d requests in %d probes (%d measured): %d valid, %d failed, %d cancelled at the end; %v", total, len(feet), measured, valid,
+		failed, cancelled, sent.kinds)
 	assert.EqualValues(t, g.books.serial, total, "sent = valid + failed + cancelled")
 	assert.LessOrEqual(t, cancelled, streams, "only what was in flight at the end is cancelled")
 	dials := sent.kinds[FailedDial] // a machine so busy that a dial takes a second
@@ -123,7 +126,8 @@ func TestSoak(t *testing.T) {
 	assert.GreaterOrEqual(t, after.MaxInFlight, streams)
 	assert.LessOrEqual(t, after.MaxInFlight, streams+idle, "one more only where a stalled request was given up, until the server notices")
 	assert.Equal(t, after.Started, after.Completed+after.Failed+after.Cancelled+after.Rejected+after.Refused)
-	t.Logf("the server: %d started, %d completed, %d failed, %d cancelled", started, completed, after.Failed-before.Failed, after.Cancelled-before.Cancelled)
+	t.Logf("the server: %d started, %d completed, %d failed, %d cancelled", started, completed, after.Failed-before.Failed,
+		after.Cancelled-before.Cancelled)
 
 	third := max(len(feet)/3, 1)
 	first, last := worst(feet[:third]), worst(feet[len(feet)-third:])

@@ -11,58 +11,84 @@ import (
 	"time"
 )
 
-// Protocols, the OpenAI APIs that a target may speak.
+// Protocol is an OpenAI API that a target may speak.
+type Protocol = string
+
+// The protocols.
 const (
-	Chat        = "chat"        // POST /v1/chat/completions
-	Completions = "completions" // POST /v1/completions
+	Chat        Protocol = "chat"        // POST /v1/chat/completions
+	Completions Protocol = "completions" // POST /v1/completions
 )
 
 // Target is an endpoint and how to talk to it. Only URL is required.
 type Target struct {
-	URL    string // base URL, with or without /v1
-	Model  string // served model; empty: the only entry of /v1/models
-	APIKey string // sent as Authorization: Bearer; empty: no such header
+	// URL is the base URL, with or without /v1.
+	URL string
+	// Model is the served model to ask for. If it is empty, the only entry of
+	// /v1/models is used.
+	Model string
+	// APIKey is sent as "Authorization: Bearer". If it is empty, there is no such
+	// header.
+	APIKey string
 
-	Header   http.Header    // further request headers
-	Body     map[string]any // further fields of the request body; they win over the engine's own
-	Protocol string         // Chat or Completions; empty: Chat
+	// Header holds further request headers.
+	Header http.Header
+	// Body holds further fields of the request body. They replace the generator's
+	// own fields of the same name, except for the prompt.
+	Body map[string]any
+	// Protocol is Chat or Completions, Chat if empty.
+	Protocol Protocol
 
-	// NoStream asks for whole answers instead of event streams: TTFT and ITL
-	// then have no values.
+	// NoStream asks for whole answers instead of event streams. TTFT and ITL then
+	// have no values.
 	NoStream bool
 	// SamePrompts leaves out the unique words that open each prompt, so that a
 	// server's prompt cache takes effect.
 	SamePrompts bool
 
-	// Prompts is the path of a JSONL file of prompts, which are sent in its order,
-	// over and over, as they are: a load's ISL is then not used, and no unique
-	// words open them. A line is a JSON string, {"text": "…"}, {"prompt": "…"} or
-	// {"messages": […]} in OpenAI's form. Empty: made-up prompts.
+	// Prompts is the path of a JSONL file of prompts. They are sent as they are, in
+	// the order of the file, over and over; the ISL of a load is then not used, and
+	// no unique words open a prompt. A line is a JSON string, {"text": "…"},
+	// {"prompt": "…"} or {"messages": […]} in OpenAI's form. If Prompts is empty,
+	// prompts are made up from common words.
 	Prompts string
 	// Tokenizer is the path of the model's tokenizer.json (byte-level BPE: GPT-2,
 	// Llama 3, Qwen 2 and their kin). It counts the tokens of prompts and answers
 	// for which the server reports no usage; those that a chat template adds are
-	// not among them. Empty: such tokens are estimated from words and events.
+	// not among them. If Tokenizer is empty, such tokens are estimated from words
+	// and events.
 	Tokenizer string
 
-	ReadyTimeout time.Duration // how long Ready waits for a server that refuses connections or answers 503; 0: 2 minutes
-	Waiting      func(error)   // told once, when Ready begins to wait, what for; nil: nobody is
-	Timeout      time.Duration // a request that lasts longer has failed; 0: 10 minutes
-	IdleTimeout  time.Duration // a request that receives nothing for so long has failed; 0: 2 minutes
+	// ReadyTimeout is how long Ready waits for a server that refuses connections
+	// or answers 503. 0 means 2 minutes.
+	ReadyTimeout time.Duration
+	// Waiting, if not nil, is called once when Ready begins to wait, with the
+	// reason.
+	Waiting func(error)
+	// Timeout is how long a request may last before it has failed. 0 means
+	// 10 minutes.
+	Timeout time.Duration
+	// IdleTimeout is how long a request may go without receiving anything before
+	// it has failed. 0 means 2 minutes.
+	IdleTimeout time.Duration
 
-	TLS  *tls.Config                                                       // nil: the system's roots
-	Dial func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer; tests plug in-memory servers in here
+	// TLS configures https. If it is nil, the system's roots are trusted.
+	TLS *tls.Config
+	// Dial opens connections. If it is nil, a net.Dialer does; tests set it to
+	// reach in-memory servers.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // normalize returns t with defaults filled in and its base URL in the form
-// scheme://host[/prefix]/v1.
+// scheme://host[/prefix]/v1. Errors are *TargetError.
 func (t Target) normalize() (Target, *url.URL, error) {
 	if t.URL == "" {
-		return t, nil, &TargetError{Field: "URL", Problem: "is empty; give the endpoint's base URL, as http://127.0.0.1:8000"}
+		return t, nil, &TargetError{Field: "URL", Problem: "is empty; set it to the endpoint's base URL, for example http://127.0.0.1:8000"}
 	}
 	u, err := url.Parse(t.URL)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return t, nil, &TargetError{Field: "URL", Problem: fmt.Sprintf("%q is not an http(s) base URL; write it as http://127.0.0.1:8000", redactURL(t.URL))}
+		return t, nil, &TargetError{Field: "URL",
+			Problem: fmt.Sprintf("%q is not an http or https base URL, for example http://127.0.0.1:8000", redactURL(t.URL))}
 	}
 	path := strings.TrimRight(u.Path, "/")
 	if !strings.HasSuffix(path, "/v1") {
@@ -88,14 +114,16 @@ func (t Target) normalize() (Target, *url.URL, error) {
 	return t, u, nil
 }
 
-// Redacted returns the base URL without its credentials, for people and files.
+// Redacted returns the base URL without its credentials and its query, for people
+// and files.
 func (t Target) Redacted() string { return redactURL(t.URL) }
 
+// redactURL stars the credentials of a URL and cuts off its query.
 func redactURL(s string) string {
 	u, err := url.Parse(s)
 	if err != nil {
-		// What cannot be parsed cannot be cleaned: everything up to an @ might
-		// be a credential.
+		// The parts of what cannot be parsed are not known, so everything up to
+		// an @ might be a credential.
 		if i := strings.LastIndexByte(s, '@'); i >= 0 {
 			return "***" + s[i:]
 		}
@@ -123,10 +151,10 @@ func (t Target) headers() http.Header {
 	if t.APIKey != "" {
 		h.Set("Authorization", "Bearer "+t.APIKey)
 	}
-	// Present but empty: net/http may then replay a POST whose pooled
-	// connection the server had closed, and sends no such header. Without it a
-	// plain client loses a fifth of its requests on servers that advertise
-	// keep-alive and close all the same.
+	// If the header is present but empty, net/http sends no such header and may
+	// replay a POST whose pooled connection the server had closed. Without it, a
+	// fifth of the requests are lost on servers that advertise keep-alive and close
+	// the connection all the same.
 	h["Idempotency-Key"] = []string{}
 	return h
 }

@@ -8,12 +8,13 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen/internal/sse"
 )
 
-// count fills in ISL and OSL, each by the best source there is: the server's
-// usage, else the tokenizer, else the words sent and the outputs received, which
-// are estimates.
+// count fills in ISL and OSL, each from the best source there is: the server's usage,
+// otherwise the tokenizer, otherwise the words sent and the outputs received. The last
+// are estimates. use is nil if the server reported none, and outputs is the number of
+// content events, or of words if the answer was not streamed.
 //
-// Note: AIPerf tokenizes answers again by default and can differ from the
-// server by a factor of two, for a server streams tokens that text does not show.
+// Note: AIPerf tokenizes answers again by default. That can differ from the server by a
+// factor of two, since a server streams tokens that the text does not show.
 func (r *record) count(q *Request, use *usage, outputs int) {
 	if use == nil {
 		use = &usage{}
@@ -28,7 +29,7 @@ func (r *record) count(q *Request, use *usage, outputs int) {
 	}
 	if q.OSL == 0 {
 		exact := false
-		if tokenizer != nil && q.Failure == nil { // nobody reads a failure's
+		if tokenizer != nil && q.Failure == nil { // nobody reads a failure's tokens
 			q.OSL, exact = r.answerTokens(tokenizer, q.Streamed)
 		}
 		if !exact {
@@ -37,11 +38,11 @@ func (r *record) count(q *Request, use *usage, outputs int) {
 	}
 }
 
-// answerTokens counts the tokens of the answer's text and reasoning, each choice
-// for itself. exact is false when there is more to the answer than that: a tool
-// call's tokens depend on the model's own format.
+// answerTokens counts the tokens of the answer's text and reasoning, for each choice by
+// itself. exact is false if there is more to the answer: the tokens of a tool call
+// depend on the model's own format.
 //
-// It reads the body a second time. Texts are not collected the first time, since
+// It reads the body a second time. The first reading does not collect texts, since
 // nearly all servers report usage.
 func (r *record) answerTokens(t *bpe.Tokenizer, streamed bool) (n int, exact bool) {
 	type voice struct {

@@ -32,14 +32,21 @@ func TestTokenSources(t *testing.T) {
 		isl       int // 0: what the tokenizer says of the prompt
 		estimated bool
 	}{
-		{why: "usage wins over the tokenizer", events: append(text, finish, `{"choices":[],"usage":{"prompt_tokens":77,"completion_tokens":99}}`), tokenizer: true, osl: 99, isl: 77},
+		{why: "usage wins over the tokenizer", events: append(text, finish,
+			`{"choices":[],"usage":{"prompt_tokens":77,"completion_tokens":99}}`), tokenizer: true, osl: 99, isl: 77},
 		{why: "no usage: the tokenizer, on the text as a whole", events: append(text, finish), tokenizer: true, osl: n},
-		{why: "usage of the answer alone", events: append(text, finish, `{"choices":[],"usage":{"completion_tokens":99}}`), tokenizer: true, osl: 99},
-		{why: "usage of the prompt alone", events: append(text, finish, `{"choices":[],"usage":{"prompt_tokens":77}}`), tokenizer: true, osl: n, isl: 77},
+		{why: "usage of the answer alone", events: append(text, finish, `{"choices":[],"usage":{"completion_tokens":99}}`), tokenizer: true,
+			osl: 99},
+		{why: "usage of the prompt alone", events: append(text, finish, `{"choices":[],"usage":{"prompt_tokens":77}}`), tokenizer: true,
+			osl: n, isl: 77},
 		{why: "neither: events and words", events: append(text, finish), osl: 2, isl: 20, estimated: true},
-		{why: "reasoning counts, under one of its names, apart from the text", events: append([]string{said(`"reasoning":"the fox","reasoning_content":"the fox"`)}, append(text, finish)...), tokenizer: true, osl: n + tokenizer.Count("the fox")},
-		{why: "choices count apart", events: append([]string{`{"choices":[{"index":1,"delta":{"content":"the"}}]}`}, append(text, finish)...), tokenizer: true, osl: n + tokenizer.Count("the")},
-		{why: "a tool call cannot be counted by its text", events: append(text, said(`"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]`), finish), tokenizer: true, osl: n, estimated: true},
+		{why: "reasoning counts, under one of its names, apart from the text",
+			events: append([]string{said(`"reasoning":"the fox","reasoning_content":"the fox"`)}, append(text, finish)...), tokenizer: true,
+			osl: n + tokenizer.Count("the fox")},
+		{why: "choices count apart", events: append([]string{`{"choices":[{"index":1,"delta":{"content":"the"}}]}`},
+			append(text, finish)...), tokenizer: true, osl: n + tokenizer.Count("the")},
+		{why: "a tool call cannot be counted by its text", events: append(text,
+			said(`"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]`), finish), tokenizer: true, osl: n, estimated: true},
 		{why: "nothing behind [DONE]", events: append(text, "[DONE]", said(`"content":"more"`)), tokenizer: true, osl: n},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
@@ -60,8 +67,10 @@ func TestTokenSources(t *testing.T) {
 			}
 		})
 	}
-	whole := status(200, "Content-Type: application/json\r\n", `{"choices":[{"message":{"content":"the quick brown fox jumps over 1234567"}}]}`)
-	m, _ := measureRaw(t, loadgen.Target{NoStream: true, Tokenizer: tokenizerFile}, whole, loadgen.Load{Concurrency: 1, ISL: 20, OSL: 2, Requests: 3})
+	whole := status(200, "Content-Type: application/json\r\n",
+		`{"choices":[{"message":{"content":"the quick brown fox jumps over 1234567"}}]}`)
+	m, _ := measureRaw(t, loadgen.Target{NoStream: true, Tokenizer: tokenizerFile}, whole,
+		loadgen.Load{Concurrency: 1, ISL: 20, OSL: 2, Requests: 3})
 	for _, q := range m.Requests {
 		assert.Equal(t, n, q.OSL, "of a whole answer")
 		assert.False(t, q.Estimated)
@@ -88,7 +97,7 @@ func TestTokenizerCalibrates(t *testing.T) {
 
 // TestTokenizerRefused: before anything is sent, with the path and the way out.
 func TestTokenizerRefused(t *testing.T) {
-	for path, says := range map[string]string{"no/such.json": "no/such.json", "tokens_test.go": "no tokenizer.json"} {
+	for path, says := range map[string]string{"no/such.json": "no/such.json", "tokens_test.go": "not a tokenizer.json"} {
 		_, err := loadgen.New(loadgen.Target{URL: "http://127.0.0.1:1", Tokenizer: path})
 		assert.ErrorAs(t, err, new(*loadgen.TargetError))
 		assert.ErrorContains(t, err, says)

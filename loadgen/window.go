@@ -11,37 +11,50 @@ const (
 	settling               // the level is reached; the first turnover is discarded
 	measuring              // the window is open: what starts now is measured
 	draining               // the window is closed; load goes on until all that started before has ended
-	finished
+	finished               // nothing is followed any more
 )
 
-// window decides which requests are measured. It is told of every start and
-// every end and knows no clock of its own.
+// window decides which requests are measured. It is told of every start and of every
+// end, and has no clock of its own, so that a test can tell it any history.
 //
-// The measured cohort is the requests that start while the window is open. Load
-// is kept at its level until each of them has ended, so none is censored and
-// short ones are not favoured; percentiles and ratios are over the cohort. Rates
-// count what arrives between open and close.
+// The measured cohort is the requests that start while the window is open. The load is
+// kept at its level until each of them has ended, so that none is censored and short
+// ones are not favoured. Percentiles and shares are over the cohort. Rates count what
+// arrives between open and close.
 //
-// Note: AIPerf and others measure from the first request to the last. That mixes
-// the opening burst and the closing drain, when fewer than c requests are in
+// Note: the cohort is not the requests that end in the window, nor those that start
+// and end in it. Both leave out long requests more often than short ones; the tests
+// show the bias. AIPerf and others measure from the first request to the last. That
+// mixes the opening burst and the closing drain, in which fewer than c requests are in
 // flight, into every number.
 type window struct {
-	requests int           // cohort size that closes the window
-	most     time.Duration // length that closes it at the latest
-	turnover int           // ends, after the level was reached, that open it
+	// requests is the cohort size that closes the window, and most the length that
+	// closes it at the latest.
+	requests int
+	most     time.Duration
+	// turnover is the number of requests that must end, after the level was reached,
+	// before the window opens.
+	turnover int
 	// parts is the number of parts that the window is open in, at least 1. Between two
-	// of them the slots' phases are drawn anew; part counts those that are over.
+	// of them the phases of the slots are drawn anew. part counts those that are over,
+	// each is the number of requests of all but the last, which has the rest, and spans
+	// are the times of those that are over.
 	parts, part int
-	each        int    // requests of a part, but for the last, which has the rest
-	spans       []span // of the parts that are over
+	each        int
+	spans       []span
 
-	phase       phase
-	settled     int
-	inFlight    int
-	cohort      int
-	open        time.Duration // of the part that is open, or was last
-	closeSerial uint64        // requests with a smaller serial started before the close
-	pending     int           // of those, still in flight
+	phase phase
+	// settled counts the ends since the level was reached.
+	settled int
+	// inFlight and cohort count the requests in flight and in the cohort.
+	inFlight int
+	cohort   int
+	// open is when the part that is open, or was last, opened.
+	open time.Duration
+	// closeSerial is the serial of the first request that started after the close,
+	// and pending how many with a smaller serial are still in flight.
+	closeSerial uint64
+	pending     int
 }
 
 // span is a part of a window, from open to close.
@@ -58,9 +71,9 @@ func (w *window) measured(now time.Duration) (length time.Duration) {
 	return length
 }
 
-// start records that the request with the given serial starts at now, and
-// returns its index in the cohort or −1. reached says whether, with it, the
-// level is reached.
+// start records that the request with the given serial starts at now, and returns its
+// index in the cohort, or −1 if it is not measured. reached says that the level is
+// reached with this request.
 func (w *window) start(now time.Duration, serial uint64, reached bool) int {
 	if (w.phase == ramping || w.phase == rephasing) && reached {
 		w.phase, w.settled = settling, 0
@@ -68,9 +81,9 @@ func (w *window) start(now time.Duration, serial uint64, reached bool) int {
 	if w.phase == settling && w.settled >= w.turnover {
 		w.phase, w.open = measuring, now
 	}
-	// The start that would be one too many closes the window just before
-	// itself: a window of n starts then spans n whole intervals, and rates have
-	// no fence-post error.
+	// The start that would be one too many closes the window just before itself. A
+	// window of n starts then spans n whole intervals; closed by its n-th start, it
+	// would span n−1, and every rate would be too high by 1/n.
 	switch {
 	case w.phase != measuring:
 	case w.cohort == w.requests || w.measured(now) >= w.most:
@@ -88,7 +101,8 @@ func (w *window) start(now time.Duration, serial uint64, reached bool) int {
 	return w.cohort - 1
 }
 
-// shut closes the window at now; requests from serial on are not awaited.
+// shut closes the window at now. Requests with the given serial or a larger one are
+// not followed. It does nothing unless the window is open.
 func (w *window) shut(now time.Duration, serial uint64) {
 	switch {
 	case w.phase == measuring:

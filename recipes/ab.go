@@ -10,15 +10,14 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
-// RunPair measures a recipe's fixed loads on two endpoints in turns, so that what
-// drifts on the machine between them and here drifts for both: Spec.Trials blocks
-// of each a point, in pairs whose order is drawn (old new, then new old, or the
-// other way round), one endpoint idle while the other is loaded. It writes
-// nothing, as Run, and the specs' Observe are called as Run calls it.
+// RunPair measures the points of a sweep on two endpoints in turns, so that what drifts
+// on the network or on this machine drifts for both. At each point there are
+// Spec.Trials blocks for each endpoint, in pairs whose order is drawn: old and new,
+// then new and old, or the other way round. One endpoint is idle while the other is
+// loaded, and both get the same prompts. It calls Observe of each spec as Run does.
 //
-// A recipe that searches is an error: it stops at another load each time, and
-// there is nothing to take turns at. Both outcomes are nil when recipe or specs
-// make no sense.
+// A recipe that searches is an error, since a search stops at a different load each
+// time. Both outcomes are nil when the recipe or a spec makes no sense.
 func RunPair(ctx context.Context, recipe *Recipe, old, new Spec) (*Outcome, *Outcome, error) {
 	new.Workload.Seed = old.Workload.Seed // both get the same prompts
 	p, err := preparePair(recipe, old, new)
@@ -37,7 +36,7 @@ func RunPair(ctx context.Context, recipe *Recipe, old, new Spec) (*Outcome, *Out
 			return a, b, fmt.Errorf("recipe %q, %s endpoint: %w", recipe.Name, arms[i], err)
 		}
 		defer closer.Close()
-		r.rest() // its first inference is over
+		r.rest() // Ready is over, and the endpoint is idle until its first block
 		r.observe()
 	}
 	rng := rand.New(rand.NewPCG(old.Workload.Seed, 0xab))
@@ -53,13 +52,13 @@ func RunPair(ctx context.Context, recipe *Recipe, old, new Spec) (*Outcome, *Out
 	return a, b, nil
 }
 
-// arms are the names of the two endpoints, as Load.Target has them.
+// arms are the names of the two endpoints in Load.Target.
 var arms = [2]string{"old", "new"}
 
-// pairRun is one recipe being run on two endpoints.
+// pairRun is one recipe being run on two endpoints, the old one first.
 type pairRun [2]*run
 
-// preparePair prepares both runs and refuses what blocks in turns cannot do.
+// preparePair prepares both runs and refuses what cannot be measured in turns.
 func preparePair(recipe *Recipe, old, new Spec) (p pairRun, err error) {
 	for i, s := range []Spec{old, new} {
 		if p[i], err = prepare(recipe, s); err != nil {
@@ -72,7 +71,7 @@ func preparePair(recipe *Recipe, old, new Spec) (p pairRun, err error) {
 			"cannot combine Compare with Resume or Converge: both endpoints must be measured the same number of times in a single run"))
 	case p[0].out.Plan.Search != nil:
 		return p, of(recipe, inputError(nil,
-			"cannot measure two endpoints in turns: it searches, and stops at another load each time; use recipes.Fixed or a sweep"))
+			"cannot compare two endpoints: a search stops at a different load each time; use recipes.Fixed or a sweep"))
 	}
 	return p, nil
 }
@@ -97,9 +96,9 @@ func (p pairRun) point(ctx context.Context, at []float64, rng *rand.Rand) error 
 	return nil
 }
 
-// turns is the order of n blocks of each arm: pairs, every second the mirror of
-// the one before it, so that a drift that is straight in time cancels within
-// four blocks.
+// turns returns the order of n blocks of each arm. They are pairs, of which every
+// second one mirrors the one before it, so that a drift that is linear in time cancels
+// within four blocks. The order of each first pair is drawn.
 func turns(n int, rng *rand.Rand) []int {
 	var order []int
 	first := 0
@@ -114,7 +113,8 @@ func turns(n int, rng *rand.Rand) []int {
 	return order
 }
 
-// block measures once on one arm, and leaves its endpoint idle.
+// block measures one trial on one arm, and leaves its endpoint idle. Trials are never
+// cut short here, because their values are compared.
 func (r *run) block(ctx context.Context, p *Probe) (*loadgen.Measurement, error) {
 	began := time.Now()
 	m, err := r.measure(ctx, p.Load, func() loadgen.Decider { return nil })
@@ -130,7 +130,7 @@ func (r *run) rest() {
 	}
 }
 
-// stop ends both arms where one could not go on.
+// stop concludes both arms when one of them cannot go on. A deadline is not an error.
 func (p pairRun) stop(ctx context.Context, err error) error {
 	reason := ReasonAborted
 	if ctx.Err() != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
-// catalogue holds the recipes that go by name: the built-in ones, then those
-// registered.
+// catalogue holds the recipes that have a name: first the built-in ones, then those
+// that were registered.
 var catalogue = struct {
 	sync.RWMutex
 	recipes []*Recipe
@@ -26,15 +26,16 @@ var catalogue = struct {
 	paretoSweep,
 }}
 
-// All returns every recipe of the catalogue, built-in ones first.
+// All returns every recipe of the catalogue: first the built-in ones, then those that
+// were registered, in that order.
 func All() []*Recipe {
 	catalogue.RLock()
 	defer catalogue.RUnlock()
 	return slices.Clone(catalogue.recipes)
 }
 
-// Lookup returns the recipe of that name. The error is an *UnknownRecipeError
-// that names the nearest one.
+// Lookup returns the recipe with the given name. The error is an *UnknownRecipeError,
+// which suggests the nearest name.
 func Lookup(name string) (*Recipe, error) {
 	var known []string
 	for _, r := range All() {
@@ -46,8 +47,8 @@ func Lookup(name string) (*Recipe, error) {
 	return nil, &UnknownRecipeError{Name: name, Known: known, Nearest: sla.Suggest(name, known)}
 }
 
-// Register adds a recipe to the catalogue, so that it can be run by name. A
-// name that is taken, and a recipe that Validate refuses, are errors.
+// Register adds a recipe to the catalogue, so that Lookup finds it. It returns an error
+// if the name is taken, or if Validate refuses the recipe.
 func Register(r *Recipe) error {
 	if err := Validate(r); err != nil {
 		return err
@@ -63,16 +64,17 @@ func Register(r *Recipe) error {
 	return nil
 }
 
+// validName matches lower-case words joined by dashes, which are safe in file names.
 var validName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// Validate checks that a recipe can be run: a name of lower-case words joined by
-// dashes, a sentence of documentation, a function that expands it.
+// Validate checks that a recipe can be run: that its name consists of lower-case words
+// joined by dashes, and that Doc and Expand are set.
 func Validate(r *Recipe) error {
 	switch {
 	case r == nil:
-		return fmt.Errorf("validate recipe: it is nil")
+		return fmt.Errorf("validate recipe: the recipe is nil")
 	case !validName.MatchString(r.Name):
-		return fmt.Errorf("validate recipe %q: a name is lower-case words joined by dashes", r.Name)
+		return fmt.Errorf("validate recipe %q: the name must consist of lower-case words joined by dashes", r.Name)
 	case strings.TrimSpace(r.Doc) == "":
 		return fmt.Errorf("validate recipe %q: Doc is empty; say in one sentence what it answers", r.Name)
 	case r.Expand == nil:

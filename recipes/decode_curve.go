@@ -5,8 +5,9 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
-// decodeCurve answers: ITL as a function of concurrency and of the answer's
-// length.
+// decodeCurve measures ITL as a function of concurrency and of the answer's length, on
+// a grid of 6 concurrencies from 1 to 200 and 4 lengths from 64 to 1,024 tokens. The
+// defaults are AIPerf's. Nothing is fitted or interpolated.
 var decodeCurve = &Recipe{
 	Name:  "decode-itl-curve",
 	Doc:   "average inter-token latency over concurrency and the answer's length, as measured",

@@ -4,18 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen"
-	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
-// errorsFile is where failures of derivations are kept.
+// errorsFile is the file, below sweep_aggregate, with the error of a derivation.
 const errorsFile = "post_process_errors.json"
 
-// checkDerivation checks a plan's derivation before any traffic.
+// checkDerivation checks that the file of a derivation is a plain name, which can be
+// written below sweep_aggregate. A nil derivation is valid.
 func checkDerivation(d sweep.Derivation) error {
 	if d == nil {
 		return nil
@@ -26,8 +24,8 @@ func checkDerivation(d sweep.Derivation) error {
 	return nil
 }
 
-// derive runs the plan's derivation on what was measured. One that fails, or
-// panics, spoils nothing: the run warns, and the error is kept as a file.
+// derive runs the plan's derivation on what was measured. If it fails or panics, the
+// run only warns, and the error is kept as a file.
 func (r *run) derive() {
 	o := r.out
 	d := o.Plan.Derive
@@ -45,8 +43,8 @@ func (r *run) derive() {
 	o.Derived[errorsFile] = kept
 }
 
-// derived derives a result and its JSON. Nothing that a derivation does gets past
-// it.
+// derived returns the result of a derivation and its JSON, which must be an object. A
+// panic becomes an error, since a derivation may be a user's own code.
 func derived(d sweep.Derivation, s *sweep.Sweep) (result sweep.Result, raw json.RawMessage, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -64,77 +62,41 @@ func derived(d sweep.Derivation, s *sweep.Sweep) (result sweep.Result, raw json.
 	return result, raw, err
 }
 
-// Sweep gathers what was measured, a row for each point in the order of first
-// visits; points of which nothing was measured are left out. A point whose every
-// request failed stays, with the metrics it has: AIPerf drops it, and a crash then
-// is no failing point.
+// Sweep gathers what was measured, with a row for each point in the order of first
+// visits. Points of which nothing was measured are left out. A point meets the limits
+// when its last visit passes.
 func (o *Outcome) Sweep() *sweep.Sweep {
-	s := &sweep.Sweep{Type: "sweep", FailedRuns: []sweep.FailedRun{}, Points: []sweep.Point{}}
-	paths := o.Plan.Paths()
-	values := make([][]any, len(paths))
-	feasible, most := 0, 1
+	s := &sweep.Sweep{}
+	s.Begin(o.Plan.Paths(), o.Plan.Limits, chart(o.Recipe.Axes))
 	for _, visits := range o.Visits() {
-		at := o.Probes[visits[0]].Step.At
-		point := sweep.Point{Params: sweep.Params{}}
-		var label []string
-		for i, path := range paths {
-			v := sweep.Number(at[i])
-			point.Params[sweep.Leaf(path)] = v
-			label = append(label, fmt.Sprintf("%s_%v", sweep.Leaf(path), v))
-			if !slices.Contains(values[i], v) {
-				values[i] = append(values[i], v)
-			}
-		}
 		var trials []*loadgen.Measurement
 		for _, i := range visits {
 			trials = append(trials, o.Probes[i].Trials...)
 		}
-		for i, m := range trials {
-			if allFailed(m) {
-				s.FailedRuns = append(s.FailedRuns, sweep.FailedRun{
-					Label: fmt.Sprintf("%s/trial_%04d", strings.Join(label, "__"), i+1), Error: "every request failed"})
-			} else {
-				s.SuccessfulRuns++
-			}
-		}
-		s.Runs += len(trials)
-		most = max(most, len(trials))
-		point.Metrics = sweep.Blocks(trials)
-		s.Points = append(s.Points, point)
-		if pass, _ := o.Probes[visits[len(visits)-1]].Passes(o.Spec.Confidence); pass {
-			feasible++
-		}
-	}
-	s.Metadata = sweep.Metadata{
-		Type: s.Type, Level: sweep.Level, Size: len(s.Points), Trials: most, Mode: "repeated",
-		Parameters: []sweep.Parameter{},
-	}
-	for i, path := range paths {
-		s.Metadata.Parameters = append(s.Metadata.Parameters, sweep.Parameter{Name: sweep.Leaf(path), Values: values[i]})
-	}
-	if len(o.Plan.Limits) > 0 {
-		s.Metadata.SLA = &sweep.Counts{Filters: activeFilters(o.Plan.Limits), Feasible: feasible, Infeasible: len(s.Points) - feasible}
-	}
-	if x := o.Recipe.Axes; x.XMetric != "" {
-		s.Metadata.Axes = &sweep.Axes{
-			XMetric: x.XMetric, XStat: x.XStat, XMinimize: !x.XMaximize,
-			YMetric: x.YMetric, YStat: x.YStat, YMaximize: !x.YMinimize, Series: append([]string{}, x.Series...),
-		}
+		last := &o.Probes[visits[len(visits)-1]]
+		feasible, _ := last.Passes(o.Spec.Confidence)
+		s.Add(last.Step.At, trials, feasible)
 	}
 	return s
 }
 
-func activeFilters(limits []sla.Limit) []sweep.ActiveFilter {
-	out := []sweep.ActiveFilter{}
-	for _, l := range limits {
-		out = append(out, sweep.ActiveFilter{Metric: l.Metric, Stat: l.Stat, Op: string(l.Op), Threshold: l.Threshold})
+// chart writes a recipe's axes with AIPerf's keys; nil for a recipe without a chart.
+func chart(x Axes) []byte {
+	if x.XMetric == "" {
+		return nil
 	}
-	return out
-}
-
-// allFailed reports whether every request of a measurement failed.
-func allFailed(m *loadgen.Measurement) bool {
-	done, _ := m.Stat(loadgen.TagCompleted, "avg")
-	failed, _ := m.Stat(loadgen.TagErrors, "avg")
-	return done > 0 && failed >= done
+	type axes struct {
+		Series    []string `json:"series_keys"`
+		XMetric   string   `json:"x_metric"`
+		XMinimize bool     `json:"x_minimize"`
+		XStat     string   `json:"x_stat"`
+		YMaximize bool     `json:"y_maximize"`
+		YMetric   string   `json:"y_metric"`
+		YStat     string   `json:"y_stat"`
+	}
+	raw, _ := json.Marshal(axes{
+		XMetric: x.XMetric, XStat: x.XStat, XMinimize: !x.XMaximize,
+		YMetric: x.YMetric, YStat: x.YStat, YMaximize: !x.YMinimize, Series: append([]string{}, x.Series...),
+	})
+	return raw
 }

@@ -100,7 +100,8 @@ func TestConcurrencyRamp(t *testing.T) {
 	assert.Zero(t, k.Concurrency, "none within the range")
 	assert.True(t, math.IsNaN(k.Value))
 
-	other := runFormula(t, "concurrency-ramp", &formula{}, recipes.Inputs{Degradation: new(0.5), DegradationMetric: "ttft", DegradationStat: "p95"})
+	other := runFormula(t, "concurrency-ramp", &formula{},
+		recipes.Inputs{Degradation: new(0.5), DegradationMetric: "ttft", DegradationStat: "p95"})
 	k, ok = other.Knee()
 	require.True(t, ok)
 	assert.InEpsilon(t, p95*ttftOf(base), k.Baseline, 1e-12)
@@ -139,7 +140,8 @@ func TestDecodeCurve(t *testing.T) {
 			assert.InEpsilon(t, 5+0.1*c, s.ITL[i][j], 1e-12)
 		}
 	}
-	holes := runFormula(t, "decode-itl-curve", &formula{fails: func(l loadgen.Load) bool { return l.Concurrency == 200 && l.OSL == 1024 }}, recipes.Inputs{})
+	holes := runFormula(t, "decode-itl-curve",
+		&formula{fails: func(l loadgen.Load) bool { return l.Concurrency == 200 && l.OSL == 1024 }}, recipes.Inputs{})
 	s, ok = holes.ITLSurface()
 	require.True(t, ok)
 	assert.True(t, math.IsNaN(s.ITL[5][3]), "what was not measured is not invented")
@@ -147,7 +149,8 @@ func TestDecodeCurve(t *testing.T) {
 
 func TestParetoSweep(t *testing.T) {
 	f := &formula{}
-	out := runFormula(t, "pareto-sweep", f, recipes.Inputs{Pairs: new("128/128,512/256,2048/32")}, func(s *recipes.Spec) { s.Workload.ISL = 7 })
+	out := runFormula(t, "pareto-sweep", f, recipes.Inputs{Pairs: new("128/128,512/256,2048/32")},
+		func(s *recipes.Spec) { s.Workload.ISL = 7 })
 	p, ok := out.Frontier()
 	require.True(t, ok)
 	require.Len(t, p.Cells, 15)
@@ -181,7 +184,8 @@ func TestStyleGrid(t *testing.T) {
 	fine := runFormula(t, "max-concurrency-under-sla", &formula{}, in)
 	assert.InDelta(t, 17, fine.Best.Concurrency(), 4, "Steps is honoured")
 
-	crash := runFormula(t, "max-concurrency-under-sla", &formula{fails: func(l loadgen.Load) bool { return l.Concurrency == 3 }}, recipes.Inputs{TTFT: &limit, Style: recipes.Grid})
+	crash := runFormula(t, "max-concurrency-under-sla", &formula{fails: func(l loadgen.Load) bool { return l.Concurrency == 3 }},
+		recipes.Inputs{TTFT: &limit, Style: recipes.Grid})
 	b, ok = crash.Breach()
 	require.True(t, ok)
 	assert.Equal(t, 3.0, b.FirstFailing, "a crash is a failing point")
@@ -191,7 +195,8 @@ func TestStyleGrid(t *testing.T) {
 	assert.True(t, math.IsNaN(b.Observed))
 
 	best := runFormula(t, "max-throughput-ttft-sla", &formula{}, in)
-	assert.Equal(t, fine.Best.Concurrency(), best.Best.Concurrency(), "throughput rises with the load: the largest that passes has the most")
+	assert.Equal(t, fine.Best.Concurrency(), best.Best.Concurrency(),
+		"throughput rises with the load: the largest that passes has the most")
 	assert.InEpsilon(t, rateOf(best.Best.Load), best.Best.Objective, 1e-12)
 }
 
@@ -208,7 +213,8 @@ func TestSearchRecipes(t *testing.T) {
 		{"max-throughput-ttft-sla", recipes.Inputs{TTFT: ms(100)}, 81.99, "1.25·(39 + 0.5·c) < 100"},
 		{"max-throughput-itl-sla", recipes.Inputs{TPOT: ms(20)}, 109.99, "1.25·(5 + 0.1·c) < 20"},
 		{"max-concurrency-under-sla", recipes.Inputs{ITL: ms(20), TTFT: ms(100)}, 81.99, "the tighter of the two"},
-		{"max-goodput-under-slo", recipes.Inputs{TTFT: ms(200), ITL: ms(50), E2E: ms(9e3), Attainment: ms(0.8)}, 172, "200 ≥ 0.8·2·(39 + 0.5·c)"},
+		{"max-goodput-under-slo", recipes.Inputs{TTFT: ms(200), ITL: ms(50), E2E: ms(9e3), Attainment: ms(0.8)}, 172,
+			"200 ≥ 0.8·2·(39 + 0.5·c)"},
 	} {
 		t.Run(tt.recipe, func(t *testing.T) {
 			out := runFormula(t, tt.recipe, &formula{}, tt.in)
@@ -296,19 +302,30 @@ func TestInputsOfSweeps(t *testing.T) {
 		warned      string
 	}{
 		{"a tunable on a grid recipe", "concurrency-ramp", recipes.Inputs{MaxProbes: new(10)}, []recipes.Input{"MaxProbes"}, ""},
-		{"all of them at once", "prefill-ttft-curve", recipes.Inputs{MaxProbes: new(10), InitialPoints: new(2), Replicates: new(1)}, []recipes.Input{"MaxProbes", "InitialPoints", "Replicates"}, ""},
-		{"style grid has no search to tune", "max-concurrency-under-sla", recipes.Inputs{TTFT: &limit, Style: recipes.Grid, InitialPoints: new(2)}, []recipes.Input{"InitialPoints"}, ""},
-		{"a list where the recipe chooses", "concurrency-ramp", recipes.Inputs{ConcurrencyList: []int{1, 2}}, []recipes.Input{"ConcurrencyList"}, ""},
-		{"a list on a search", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, ConcurrencyList: []int{1, 2}}, []recipes.Input{"ConcurrencyList"}, ""},
-		{"a concurrency twice", "pareto-sweep", recipes.Inputs{Pairs: new("1/1,2/2"), ConcurrencyList: []int{4, 4}}, []recipes.Input{"ConcurrencyList"}, ""},
-		{"a statistic that sweeps do not have", "concurrency-ramp", recipes.Inputs{DegradationStat: "max"}, []recipes.Input{"Degradation"}, ""},
+		{"all of them at once", "prefill-ttft-curve", recipes.Inputs{MaxProbes: new(10), InitialPoints: new(2), Replicates: new(1)},
+			[]recipes.Input{"MaxProbes", "InitialPoints", "Replicates"}, ""},
+		{"style grid has no search to tune", "max-concurrency-under-sla",
+			recipes.Inputs{TTFT: &limit, Style: recipes.Grid, InitialPoints: new(2)}, []recipes.Input{"InitialPoints"}, ""},
+		{"a list where the recipe chooses", "concurrency-ramp", recipes.Inputs{ConcurrencyList: []int{1, 2}},
+			[]recipes.Input{"ConcurrencyList"}, ""},
+		{"a list on a search", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, ConcurrencyList: []int{1, 2}},
+			[]recipes.Input{"ConcurrencyList"}, ""},
+		{"a concurrency twice", "pareto-sweep", recipes.Inputs{Pairs: new("1/1,2/2"), ConcurrencyList: []int{4, 4}},
+			[]recipes.Input{"ConcurrencyList"}, ""},
+		{"a statistic that sweeps do not have", "concurrency-ramp", recipes.Inputs{DegradationStat: "max"},
+			[]recipes.Input{"Degradation"}, ""},
 		{"a metric that does not exist", "concurrency-ramp", recipes.Inputs{DegradationMetric: "ttf"}, []recipes.Input{"Degradation"}, ""},
-		{"a streamed metric without streams", "concurrency-ramp", recipes.Inputs{DegradationMetric: "ttft", Streaming: new(false)}, []recipes.Input{"Streaming"}, ""},
-		{"an input of another recipe", "prefill-ttft-curve", recipes.Inputs{Concurrency: recipes.Bounds{Max: new(9)}}, nil, "does not use Concurrency"},
+		{"a streamed metric without streams", "concurrency-ramp", recipes.Inputs{DegradationMetric: "ttft", Streaming: new(false)},
+			[]recipes.Input{"Streaming"}, ""},
+		{"an input of another recipe", "prefill-ttft-curve", recipes.Inputs{Concurrency: recipes.Bounds{Max: new(9)}}, nil,
+			"does not use Concurrency"},
 		{"steps of a search", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Steps: new(9)}, nil, "does not use Steps"},
-		{"replicates of a style that has none", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Replicates: new(3)}, nil, "Replicates in style bo; it goes with [smooth_isotonic]"},
-		{"a sampler of a style that has none", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Sampler: "gp"}, nil, "it goes with [optuna]"},
-		{"initial points where the bracket comes first", "max-concurrency-under-sla", recipes.Inputs{TTFT: &limit, InitialPoints: new(7)}, nil, "in style smooth_isotonic; it goes with [bo optuna]"},
+		{"replicates of a style that has none", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Replicates: new(3)}, nil,
+			"Replicates in style bo; it is for style smooth_isotonic"},
+		{"a sampler of a style that has none", "max-throughput-ttft-sla", recipes.Inputs{TTFT: &limit, Sampler: "gp"}, nil,
+			"it is for style optuna"},
+		{"initial points where the bracket comes first", "max-concurrency-under-sla",
+			recipes.Inputs{TTFT: &limit, InitialPoints: new(7)}, nil, "in style smooth_isotonic; it is for styles bo and optuna"},
 		{"degradation is the ramp's", "decode-itl-curve", recipes.Inputs{Degradation: new(0.3)}, nil, "it is read by concurrency-ramp"},
 	} {
 		t.Run(tt.why, func(t *testing.T) {

@@ -9,13 +9,14 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
-// Explicit returns a recipe that runs a search written by hand: all that a
-// built-in recipe expands to, in a value. Its zero fields take the defaults of
-// AIPerf's explicit searches (style bo, 30 probes, 5 initial points, patience 10,
-// plateau 8 at 1 %); the limits are outcome constraints.
+// Explicit returns a recipe that runs a search written by hand, with the given SLA
+// limits and those of Inputs.Limits. Zero fields of the search take the defaults of
+// AIPerf's explicit searches: style bo, 30 probes, 5 initial points, a patience of 10,
+// a plateau of 8 probes within 1%. Mistakes in the search are reported by Run, as
+// *InputError.
 //
-// Built-in recipes own their search: in AIPerf a recipe and explicit search
-// flags exclude each other, here no option reaches into a recipe's search.
+// A built-in recipe owns its search: no input reaches into it. In AIPerf a recipe and
+// explicit search flags exclude each other for the same reason.
 func Explicit(s Search, limits ...sla.Limit) *Recipe {
 	r := &Recipe{
 		Name: "explicit-search",
@@ -36,7 +37,8 @@ func Explicit(s Search, limits ...sla.Limit) *Recipe {
 	return r
 }
 
-// complete fills in defaults and checks what a hand can write wrong.
+// complete fills in AIPerf's defaults, and checks a search that was written by hand.
+// Plan.validate checks what is left, for example that there is an objective.
 func (s *Search) complete() error {
 	bad := func(problem string) error {
 		return &InputError{Problem: "cannot run this search: " + problem}
@@ -63,32 +65,32 @@ func (s *Search) complete() error {
 	}
 	switch {
 	case s.Style == Grid:
-		return bad("a grid is not a search; write a recipe whose plan is a Grid")
+		return bad("style grid is not a search; write a recipe whose Plan has a Grid")
 	case s.MaxProbes < 2 || s.MaxProbes > 200:
 		return bad("MaxProbes must be between 2 and 200")
 	case s.InitialPoints < 1 || model && s.InitialPoints >= s.MaxProbes:
-		return bad("InitialPoints must be at least 1 and fewer than MaxProbes: otherwise no model is ever fitted")
+		return bad("InitialPoints must be at least 1 and fewer than MaxProbes; otherwise no model is ever fitted")
 	case s.Sampler != "" && s.Style != Optuna:
-		return bad("Sampler goes with style optuna")
+		return bad("Sampler needs style optuna")
 	case s.Terminator != "" && s.Style != Optuna:
-		return bad("Terminator goes with style optuna")
+		return bad("Terminator needs style optuna")
 	case !slices.Contains([]string{"", plan.TerminatorRegret, plan.TerminatorEMMR}, s.Terminator):
 		return bad("Terminator " + s.Terminator + " is unknown" + sla.Suggest(s.Terminator, []string{plan.TerminatorRegret, plan.TerminatorEMMR}))
 	case s.Replicates != 0 && s.Style != SmoothIsotonic:
-		return bad("Replicates goes with style smooth_isotonic")
+		return bad("Replicates needs style smooth_isotonic")
 	case s.Replicates < 0 || s.Replicates > 20:
 		return bad("Replicates must be between 0 and 20")
 	case !model && (len(s.Space) != 1 || len(s.Objectives) > 1):
-		return bad("style " + string(s.Style) + " searches one dimension for one objective; several need bo or optuna")
+		return bad("style " + string(s.Style) + " searches one dimension for one objective; use bo or optuna for several")
 	case len(s.Objectives) > 3:
-		return bad("at most three objectives have a hypervolume here")
+		return bad("a search has at most three objectives")
 	}
 	for _, d := range s.Space {
 		if slices.ContainsFunc(s.Space, func(o plan.Dim) bool { return o.Path == d.Path && o != d }) {
 			return bad("duplicate dimension " + d.Path)
 		}
 		if math.IsInf(d.Lo, 0) || math.IsInf(d.Hi, 0) || d.Path == PathConcurrency && (d.Lo < 1 || !d.Int) {
-			return bad("dimension " + d.Path + " has bounds that no load has; concurrency is whole and at least 1")
+			return bad("dimension " + d.Path + " has bounds that no load can have; a concurrency is whole and at least 1")
 		}
 		if !slices.Contains([]string{PathConcurrency, PathRate, PathISL, PathOSL}, d.Path) {
 			return bad("dimension " + d.Path + " is unknown" + sla.Suggest(d.Path, []string{PathConcurrency, PathRate, PathISL, PathOSL}))

@@ -57,7 +57,8 @@ func TestExplicitTwoDimensions(t *testing.T) {
 		},
 		Objectives: []recipes.Objective{{Metric: loadgen.TagTotalRate, Stat: "avg", Maximize: true}},
 		MaxProbes:  40,
-	}, sla.Limit{Metric: loadgen.TagTTFT, Stat: "p95", Op: sla.LT, Threshold: 150}), recipes.Spec{Prober: p, Workload: loadgen.Load{Seed: 3}})
+	}, sla.Limit{Metric: loadgen.TagTTFT, Stat: "p95", Op: sla.LT, Threshold: 150}),
+		recipes.Spec{Prober: p, Workload: loadgen.Load{Seed: 3}})
 	require.NoError(t, err)
 	assert.Equal(t, recipes.Met, out.Verdict)
 	require.True(t, out.Best.Found)
@@ -85,7 +86,8 @@ func TestExplicitRate(t *testing.T) {
 			Space:      []plan.Dim{{Path: recipes.PathRate, Lo: 1, Hi: 39, Log: true}},
 			Objectives: []recipes.Objective{{Metric: loadgen.TagReqRate, Stat: "avg", Maximize: true}},
 			Boundary:   true,
-		}, sla.Limit{Metric: loadgen.TagTTFT, Stat: "p95", Op: sla.LT, Threshold: 200}), recipes.Spec{Prober: p, Workload: loadgen.Load{Seed: 3, Arrival: "poisson"}})
+		}, sla.Limit{Metric: loadgen.TagTTFT, Stat: "p95", Op: sla.LT, Threshold: 200}),
+			recipes.Spec{Prober: p, Workload: loadgen.Load{Seed: 3, Arrival: "poisson"}})
 		require.NoError(t, err, style)
 		assert.Equal(t, recipes.Met, out.Verdict, style)
 		assert.InDelta(t, 30, out.Boundary.Safe, 1.6, "%s: 50/(1−30/40) is 200", style)
@@ -199,11 +201,14 @@ func TestExplicitErrors(t *testing.T) {
 		{recipes.Search{Objectives: goal}, "no dimension"},
 		{recipes.Search{Space: []plan.Dim{conc}}, "no objective"},
 		{recipes.Search{Space: []plan.Dim{{Path: recipes.PathISL, Lo: 5, Hi: 5}}, Objectives: goal}, "from 5 to 5"},
-		{recipes.Search{Space: []plan.Dim{{Path: "phases.profiling.concurency", Lo: 1, Hi: 5, Int: true}}, Objectives: goal}, `did you mean "phases.profiling.concurrency"?`},
+		{recipes.Search{Space: []plan.Dim{{Path: "phases.profiling.concurency", Lo: 1, Hi: 5, Int: true}}, Objectives: goal},
+			`did you mean "phases.profiling.concurrency"?`},
 		{recipes.Search{Space: []plan.Dim{{Path: recipes.PathConcurrency, Lo: 0.5, Hi: 5}}, Objectives: goal}, "whole and at least 1"},
-		{recipes.Search{Space: []plan.Dim{conc}, Objectives: []recipes.Objective{{Metric: "output_token_troughput", Stat: "avg"}}}, `did you mean "output_token_throughput"?`},
+		{recipes.Search{Space: []plan.Dim{conc}, Objectives: []recipes.Objective{{Metric: "output_token_troughput", Stat: "avg"}}},
+			`did you mean "output_token_throughput"?`},
 		{recipes.Search{Space: []plan.Dim{conc}, Objectives: []recipes.Objective{{Metric: loadgen.TagTTFT, Stat: "p98"}}}, "p98"},
-		{recipes.Search{Style: recipes.Monotonic, Space: []plan.Dim{conc, {Path: recipes.PathISL, Lo: 1, Hi: 5, Int: true}}, Objectives: goal}, "several need bo or optuna"},
+		{recipes.Search{Style: recipes.Monotonic, Space: []plan.Dim{conc, {Path: recipes.PathISL, Lo: 1, Hi: 5, Int: true}},
+			Objectives: goal}, "use bo or optuna for several"},
 		{recipes.Search{Space: []plan.Dim{conc}, Objectives: goal, InitialPoints: 30}, "fewer than MaxProbes"},
 		{recipes.Search{Space: []plan.Dim{conc}, Objectives: goal, MaxProbes: 1}, "MaxProbes"},
 		{recipes.Search{Space: []plan.Dim{conc}, Objectives: goal, Sampler: "gp"}, "style optuna"},

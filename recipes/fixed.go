@@ -6,8 +6,9 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
-// Fixed returns the simplest recipe: one load of n requests in flight, measured
-// once. With SLA limits it is met when they hold, without when it was measured.
+// Fixed returns the simplest recipe: a load of n requests in flight, measured at one
+// point. With SLA limits the run is met when they hold; without limits it is met once
+// the point was measured. Run reports an n below 1 as an *InputError.
 func Fixed(n int) *Recipe {
 	name := fmt.Sprintf("fixed-concurrency-%d", n)
 	return &Recipe{

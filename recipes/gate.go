@@ -7,24 +7,26 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
-// Gate asks a search whether its boundary is still where an earlier run's was:
-// the limits are asked at the floor alone, until it is certain whether they hold
-// there.
+// Gate asks a search whether its boundary is still where an earlier run's was. Only
+// one load is probed, the floor, until it is certain whether the limits hold there.
 type Gate struct {
-	// With is the file that it is compared with.
+	// With is the file of the earlier run.
 	With string
-	// Was is the earlier boundary, and the Interval how well it is known. The zero Interval
-	// means that it is not known, as any other of level 0.
+	// Was is the earlier boundary, in units of the searched value, and the Interval how
+	// well it is known. The zero Interval means that it is not known, as any other of
+	// level 0.
 	Was float64
 	plan.Interval
 	// Tolerance is the share of the boundary that may be lost, in (0, 1).
 	Tolerance float64
 }
 
-// Floor is the boundary that is asked for.
+// Floor returns the boundary that the gate asks for: what is left of the earlier one
+// when the tolerance is lost.
 func (g *Gate) Floor() float64 { return g.Was * (1 - g.Tolerance) }
 
-// Known is half the earlier boundary's interval as a share of it; NaN when none is known.
+// Known returns half the earlier boundary's interval as a share of the boundary. It is
+// NaN when the interval is not known.
 func (g *Gate) Known() float64 {
 	if !(g.Level > 0) {
 		return math.NaN()
@@ -32,16 +34,18 @@ func (g *Gate) Known() float64 {
 	return math.Log(g.Hi/g.Lo) / 2
 }
 
-// How well a boundary is to be known for a baseline, and how badly it may be:
-// half its interval, as a share of the tolerance. So a gate's verdict rests
-// on the baseline's probes about as much as on its own.
+// preciseShare says how well a boundary is to be known for a baseline, and vagueShare
+// how badly it may be known: half its interval, as a share of the tolerance. With
+// 0.6 the verdict of a gate rests on the baseline's probes about as much as on its own.
 const preciseShare, vagueShare = 0.6, 1.2
 
-// PreciseFor is the Spec.Precise of a baseline for gates of that tolerance.
-func PreciseFor(tolerance float64) float64 { return preciseShare * tolerance }
+// Precise returns the Spec.Precise of a run that is to be the baseline of gates with
+// this tolerance.
+func (g *Gate) Precise() float64 { return preciseShare * g.Tolerance }
 
-// Vague reports that the earlier boundary is not known well enough to show a loss
-// of the tolerance. Where no interval is known it is taken at its word.
+// Vague reports whether the earlier boundary is known too badly to show a loss of the
+// tolerance. A boundary whose interval is not known is taken at its word, and one with
+// an interval of at most 2 has next to nothing between its ends.
 func (g *Gate) Vague() bool { return g.Known() > vagueShare*g.Tolerance && g.Hi-g.Lo > 2 }
 
 // validate checks a gate against the plan that it is for.
@@ -55,53 +59,56 @@ func (g *Gate) validate(p *Plan, atLeast int) error {
 	case !(g.Tolerance > 0 && g.Tolerance < 1):
 		return bad("the tolerance is %v; give a fraction between 0 and 1", g.Tolerance)
 	case atLeast > 0:
-		return bad("AtLeast(%d) asks for another floor; leave one of them out", atLeast)
+		return bad("AtLeast(%d) asks for another value than the floor; leave one of the two out", atLeast)
 	case len(p.Tiers) > 0:
-		return bad("each of its tiers has a boundary of its own; gate them one by one")
+		return bad("each tier has its own boundary; use one gate for each")
 	case s == nil || len(s.Space) != 1:
-		return bad("it does not search for one boundary")
+		return bad("it does not search for a single boundary")
 	case s.Style != Sequential:
-		return bad("style %s asks more than the floor; leave the style out, or use style %s", s.Style, Sequential)
+		return bad("style %s probes more than the floor; leave the style out, or use style %s", s.Style, Sequential)
 	case len(p.Limits) == 0:
-		return bad("it has no SLA limits, so that everything holds")
+		return bad("it has no SLA limits, so every load would pass")
 	case !(g.Was > 0):
 		return bad("the baseline has no boundary")
 	case g.Floor() > s.Space[0].Hi:
-		return bad("its floor %v is above the range, which ends at %v", g.Floor(), s.Space[0].Hi)
+		return bad("the floor %v is above the range, which ends at %v", g.Floor(), s.Space[0].Hi)
 	}
 	return nil
 }
 
-// ReasonTooNear ends a gate whose floor is so near to the boundary that its
-// visits could not tell the sides apart.
-const ReasonTooNear = plan.FloorOpen
-
-// Floor is how a gate stands.
-type Floor struct {
-	At          float64 // the point that is asked: the floor, rounded to a legal value
-	Pass        float64 // P(every limit holds there)
-	Visits      int     // probes that it rests on
-	Least, Most int     // of them
-	Certainty   float64 // P that is enough, either way
-	Requests    int     // a probe that would have been enough; 0: not known, or not needed
+// GateProgress is how far a gate has come.
+type GateProgress struct {
+	// At is the point that is probed: the floor, rounded up to a value that can be.
+	At float64
+	// Pass is the probability that every limit holds there.
+	Pass float64
+	// Visits is the number of probes that Pass rests on; a gate needs Least of them
+	// and takes at most Most.
+	Visits, Least, Most int
+	// Certainty is the probability that is enough, either way.
+	Certainty float64
+	// Requests is the number of requests a probe with which the gate would have been
+	// certain. It is 0 when that is not known, or not needed.
+	Requests int
 }
 
-// AtFloor returns how the gate stands by the probes so far; the zero Floor where
-// the run is no gate.
-func (o *Outcome) AtFloor() Floor {
+// AtFloor returns how far the gate has come with the probes so far. It is zero for a
+// run that is not a gate.
+func (o *Outcome) AtFloor() GateProgress {
 	if o.Spec.Gate == nil {
-		return Floor{}
+		return GateProgress{}
 	}
 	s := plan.Gate{}.Stand(problemOf(o.Plan, &o.Spec), observations(o.Probes))
-	f := Floor{At: s.At, Pass: s.Pass, Visits: s.Visits, Least: s.Least, Most: s.Most, Certainty: s.Certainty}
+	f := GateProgress{At: s.At, Pass: s.Pass, Visits: s.Visits, Least: s.Least, Most: s.Most, Certainty: s.Certainty}
 	if n := s.Enough(); !math.IsInf(n, 0) && n > 1 && s.Visits > 0 {
+		// The estimate is rounded up to a multiple of 50 requests.
 		f.Requests = int(math.Ceil(n*float64(o.Spec.Workload.Requests)/50)) * 50
 	}
 	return f
 }
 
-// gateVerdict is the verdict of a gate by why it ended.
-func gateVerdict(reason string) Verdict {
+// gateVerdict returns the verdict of a gate by why it ended.
+func gateVerdict(reason Reason) Verdict {
 	switch reason {
 	case plan.FloorHolds:
 		return Met

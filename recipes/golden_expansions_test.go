@@ -15,6 +15,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/internal/golden"
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
@@ -84,7 +85,7 @@ func (c expansion) label(t *testing.T) (label string, inputs []string) {
 				return "refused", []string{"Degradation"}
 			}
 		case "degradation_stat":
-			if sweep.CheckStat(v.(string)) != nil {
+			if (sweep.KneeRule{Stat: v.(string)}).CheckStat() != nil {
 				return "refused", []string{"Degradation"}
 			}
 		case "isl_osl_pairs":
@@ -132,7 +133,8 @@ func (c expansion) atFault(t *testing.T) []string {
 			return []string{"OSLSteps"}
 		}
 		return []string{"Steps"}
-	case strings.Contains(first, "_logspace_int_steps"), strings.Contains(first, "--concurrency-min"), strings.Contains(first, "SearchSpaceDimension"):
+	case strings.Contains(first, "_logspace_int_steps"), strings.Contains(first, "--concurrency-min"),
+		strings.Contains(first, "SearchSpaceDimension"):
 		for key := range c.Overrides {
 			if strings.HasSuffix(key, "_min") || strings.HasSuffix(key, "_max") {
 				return []string{inputOf(t, key)}
@@ -290,7 +292,7 @@ func comparable(t *testing.T, output map[string]any) map[string]any {
 func asAIPerf(t *testing.T, p *Plan) map[string]any {
 	out := map[string]any{
 		"adaptive_search": nil, "sweep_parameters": nil, "scenarios": nil, "post_process": nil, "slos": nil,
-		"sla_filters": sweep.Filters(p.Limits),
+		"sla_filters": filtersOf(t, p.Limits),
 	}
 	if s := p.Search; s != nil {
 		planner := string(s.Style)
@@ -311,7 +313,8 @@ func asAIPerf(t *testing.T, p *Plan) map[string]any {
 			if g.Maximize {
 				direction = "maximize"
 			}
-			objectives = append(objectives, map[string]any{"metric": g.Metric, "stat": g.Stat, "direction": direction, "threshold": g.Reference})
+			objectives = append(objectives, map[string]any{"metric": g.Metric, "stat": g.Stat, "direction": direction,
+				"threshold": g.Reference})
 		}
 		out["adaptive_search"] = map[string]any{
 			"planner": planner, "search_space": space, "objectives": objectives,
@@ -351,6 +354,17 @@ func asAIPerf(t *testing.T, p *Plan) map[string]any {
 	var plain map[string]any
 	require.NoError(t, json.Unmarshal(raw, &plain))
 	return plain
+}
+
+// filtersOf writes limits as AIPerf's files have them.
+func filtersOf(t *testing.T, limits []sla.Limit) any {
+	raw, err := json.Marshal(sweep.BreachRule{Limits: limits})
+	require.NoError(t, err)
+	var rule struct {
+		Filters any `json:"sla_filters"`
+	}
+	require.NoError(t, json.Unmarshal(raw, &rule))
+	return rule.Filters
 }
 
 // TestGoldenRecipeMetadata: what a recipe's chart shows, whether AIPerf draws it

@@ -9,44 +9,79 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
-// Inputs are what a user gave a recipe. A nil or empty field was not given, and
-// the recipe's default holds.
+// Inputs are what a user gave a recipe. A nil or empty field was not given, and the
+// recipe's default applies. Each recipe says in Uses which of them it reads.
 type Inputs struct {
-	TTFT, ITL, TPOT, E2E *float64    // SLA thresholds in ms; TPOT is another name of ITL
-	ErrorRate            *float64    // share of failed requests allowed, in (0, 1)
-	Attainment           *float64    // share of good requests wanted, in (0, 1]
-	Limits               []sla.Limit // further SLA limits, appended to the recipe's own in order
-	Tiers                []Tier      // sets of limits that get a boundary each
+	// TTFT, ITL, TPOT and E2E are SLA thresholds in ms, positive and finite. TPOT is
+	// another name of ITL.
+	TTFT, ITL, TPOT, E2E *float64
+	// ErrorRate is the share of requests that may fail, in (0, 1).
+	ErrorRate *float64
+	// Attainment is the share of good requests that is wanted, in (0, 1].
+	Attainment *float64
+	// Limits are further SLA limits. They follow the recipe's own, in their order.
+	Limits []sla.Limit
+	// Tiers are sets of limits that each get a boundary, 2 to 10 of them.
+	Tiers []Tier
 
-	Style       Style  // of adaptive recipes; empty: the recipe's own
-	Concurrency Bounds // of the search or the sweep, in requests in flight, from 1
-	Steps       *int   // grid steps of the recipe's first axis, 2 to 1000
-	OSLSteps    *int   // of its second
-	ISL, OSL    Bounds // of the curve recipes, in tokens, from 1
+	// Style is that of an adaptive recipe.
+	Style Style
+	// Concurrency is the range of a search or a sweep, in requests in flight.
+	Concurrency Bounds
+	// Steps is the number of grid steps on the recipe's first axis, and OSLSteps the
+	// number on its second, 2 to 1,000.
+	Steps, OSLSteps *int
+	// ISL and OSL are the ranges of the curve recipes, in tokens.
+	ISL, OSL Bounds
 
-	ConcurrencyList []int   // pareto-sweep
-	Pairs           *string // pareto-sweep: "128/128,512/256"
+	// ConcurrencyList has the concurrencies of pareto-sweep, positive and distinct.
+	ConcurrencyList []int
+	// Pairs has the prompt and answer lengths of pareto-sweep, in tokens, for example
+	// "128/128,512/256".
+	Pairs *string
 
-	Degradation       *float64 // concurrency-ramp: share by which the metric may rise
-	DegradationMetric string   // empty: request_latency
-	DegradationStat   string   // empty: p99
+	// Degradation is the share by which the metric of concurrency-ramp may rise.
+	// DegradationMetric and DegradationStat name that metric; empty means p99 of
+	// request_latency.
+	Degradation       *float64
+	DegradationMetric string
+	DegradationStat   string
 
-	MaxProbes     *int // distinct points of a search, 2 to 200
-	InitialPoints *int // of styles bo and optuna, 1 to 199, fewer than MaxProbes
-	Replicates    *int // of style smooth_isotonic, 0 to 20: least visits of the answer
+	// MaxProbes is the number of distinct points of a search, 2 to 200.
+	MaxProbes *int
+	// InitialPoints is for styles bo and optuna: 1 to 199, and fewer than MaxProbes.
+	InitialPoints *int
+	// Replicates is for style smooth_isotonic: the least number of visits of the
+	// answer, 0 to 20.
+	Replicates *int
 
-	Sampler   string // of style optuna: tpe or gp
-	Streaming *bool  // nil: on
+	// Sampler is for style optuna: tpe or gp.
+	Sampler string
+	// Streaming says whether answers are streamed. If nil they are.
+	Streaming *bool
 }
 
-// Bounds is a range of whole numbers; nil ends take the recipe's default.
+// Bounds is a range of positive integers, both ends included. A nil end takes the
+// recipe's default.
 type Bounds struct{ Min, Max *int }
 
+// given reports whether either end was given.
 func (b Bounds) given() bool { return b.Min != nil || b.Max != nil }
 
-// or fills in defaults.
-func (b Bounds) or(lo, hi int) (int, int) { return valueOr(b.Min, lo), valueOr(b.Max, hi) }
+// resolve returns the range with lo and hi as defaults, and checks that it is
+// positive and not empty. An error names the input in.
+func (b Bounds) resolve(in Input, lo, hi int) (int, int, error) {
+	lo, hi = valueOr(b.Min, lo), valueOr(b.Max, hi)
+	switch {
+	case lo < 1:
+		return 0, 0, wrong(in, "the lower end is %d; it must be at least 1", lo)
+	case lo >= hi:
+		return 0, 0, wrong(in, "%d is not below %d; give the lower end first", lo, hi)
+	}
+	return lo, hi, nil
+}
 
+// valueOr returns *p, or the default if p is nil.
 func valueOr[T any](p *T, or T) T {
 	if p == nil {
 		return or
@@ -54,19 +89,8 @@ func valueOr[T any](p *T, or T) T {
 	return *p
 }
 
-// Style is how an adaptive recipe searches.
-type Style string
-
-const (
-	SmoothIsotonic Style = "smooth_isotonic" // doubling, then the root of margins fitted by isotonic regression and PCHIP
-	Monotonic      Style = "monotonic"       // doubling, then bisection
-	BO             Style = "bo"              // Bayesian optimization of the objective within the limits
-	Optuna         Style = "optuna"          // likewise, by the samplers of Optuna
-	Grid           Style = "grid"            // log-spaced points, each measured in full
-	Sequential     Style = "sequential"      // ours: probes end once their verdict is certain, points lie where they tell most
-)
-
-// given lists the inputs that were given.
+// given lists the recipe inputs that were given. Limits and tiers are not among them,
+// since every recipe takes them.
 func (in Inputs) given() []Input {
 	var out []Input
 	add := func(given bool, name Input) {
@@ -96,7 +120,7 @@ func (in Inputs) given() []Input {
 	return out
 }
 
-// validate checks what does not depend on what the recipe does with it.
+// validate checks the values by themselves, whatever the recipe does with them.
 func (in Inputs) validate() error {
 	for _, l := range []struct {
 		name Input
@@ -107,17 +131,17 @@ func (in Inputs) validate() error {
 		}
 	}
 	if in.ITL != nil && in.TPOT != nil && *in.ITL != *in.TPOT {
-		return inputError([]Input{inputITL, inputTPOT}, "got %s ms by %s and %s ms by its alias %s; give one of them",
+		return inputError([]Input{inputITL, inputTPOT}, "got %s ms from %s and %s ms from its alias %s; give only one of them",
 			number(*in.ITL), inputITL, number(*in.TPOT), inputTPOT)
 	}
 	if v := in.ErrorRate; v != nil && !(*v > 0 && *v < 1) {
-		return wrong(inputErrorRate, "%s is no fraction between 0 and 1; for no error at all use SLA(\"errors <= 0\")", number(*v))
+		return wrong(inputErrorRate, "%s is not a fraction between 0 and 1; to allow no error at all, use SLA(\"errors <= 0\")", number(*v))
 	}
 	if v := in.Attainment; v != nil && !(*v > 0 && *v <= 1) {
-		return wrong(inputAttainment, "%s is no fraction above 0 and at most 1", number(*v))
+		return wrong(inputAttainment, "%s is not a fraction above 0 and at most 1", number(*v))
 	}
 	if v := in.Degradation; v != nil && !(*v > 0 && !math.IsInf(*v, 0)) {
-		return wrong(inputDegradation, "%s is no positive fraction", number(*v))
+		return wrong(inputDegradation, "%s is not a positive fraction", number(*v))
 	}
 	if s := in.DegradationStat; s != "" && !slices.Contains(loadgen.Stats(), s) {
 		return wrong(inputDegradation, "statistic %q is unknown%s", s, sla.Suggest(s, loadgen.Stats()))
@@ -142,25 +166,13 @@ func (in Inputs) validate() error {
 	}
 	for _, c := range in.ConcurrencyList {
 		if c < 1 {
-			return wrong(inputConcurrencyList, "%d is not a concurrency", c)
+			return wrong(inputConcurrencyList, "%d is not a positive integer", c)
 		}
 	}
 	if s := in.Style; s != "" && !slices.Contains(styles, s) {
 		return wrong(inputStyle, "style %q is unknown%s", s, sla.Suggest(string(s), styleNames()))
 	}
 	return nil
-}
-
-// bounds resolves a range and checks it.
-func (b Bounds) resolve(in Input, lo, hi int) (int, int, error) {
-	lo, hi = b.or(lo, hi)
-	switch {
-	case lo < 1:
-		return 0, 0, wrong(in, "the lower end is %d; it must be at least 1", lo)
-	case lo >= hi:
-		return 0, 0, wrong(in, "%d is not below %d; give the lower end first", lo, hi)
-	}
-	return lo, hi, nil
 }
 
 // itl returns the ITL threshold under either name.
@@ -171,7 +183,8 @@ func (in Inputs) itl() *float64 {
 	return in.TPOT
 }
 
-// streaming reports whether answers are streamed; only an explicit no is a no.
+// streaming reports whether answers are streamed. They are unless that was turned off.
 func (in Inputs) streaming() bool { return valueOr(in.Streaming, true) }
 
+// number writes a value with as many digits as it needs, and no exponent.
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

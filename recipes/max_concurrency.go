@@ -6,7 +6,9 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
-// maxConcurrency answers: the highest concurrency at which every limit holds.
+// maxConcurrency finds the highest concurrency at which every limit holds. Its answer
+// is the boundary itself, so it needs at least one limit; the objective, output token
+// throughput, only ranks the points for reports.
 var maxConcurrency = &Recipe{
 	Name: "max-concurrency-under-sla",
 	Doc:  "highest concurrency at which every SLA limit holds",
@@ -30,8 +32,9 @@ var maxConcurrency = &Recipe{
 	},
 }
 
-// limits turns the SLA inputs into limits: those that have an option of their
-// own first, then the text ones in order.
+// limits turns the SLA inputs into limits: first those that have an input of their own,
+// then the others in their order. The statistics are those of AIPerf: p95 of TTFT and
+// ITL, p99 of the request's latency.
 func (in Inputs) limits() []sla.Limit {
 	var limits []sla.Limit
 	add := func(v *float64, factor float64, tag, stat string) {
@@ -42,6 +45,6 @@ func (in Inputs) limits() []sla.Limit {
 	add(in.TTFT, 1, loadgen.TagTTFT, "p95")
 	add(in.itl(), 1, loadgen.TagITL, "p95")
 	add(in.E2E, 1, loadgen.TagLatency, "p99")
-	add(in.ErrorRate, 100, loadgen.TagErrorRate, "avg") // the metric is in percent
+	add(in.ErrorRate, 100, loadgen.TagErrorRate, "avg") // the metric is in percent, the input a fraction
 	return append(limits, in.Limits...)
 }

@@ -5,9 +5,9 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
-// maxGoodput answers: the most requests per second that are good, a request
-// being good when it meets its limits on TTFT, ITL and latency (Zhong et al.
-// 2024, DistServe, OSDI), while enough of them are.
+// maxGoodput finds the concurrency with the most good requests per second, among those
+// at which enough of the requests are good, 95% by default. A request is good when it
+// meets its limits on TTFT, ITL and latency (Zhong et al. 2024, "DistServe", OSDI).
 var maxGoodput = &Recipe{
 	Name: "max-goodput-under-slo",
 	Doc:  "highest rate of requests that meet their TTFT, ITL and latency limits, while enough of them do",
@@ -24,13 +24,14 @@ var maxGoodput = &Recipe{
 			}
 		}
 		if len(absent) > 0 {
-			return nil, missing("limits on TTFT, ITL and request latency say together when a request is good", absent...)
+			return nil, missing("limits on TTFT, ITL and request latency together say which request is good", absent...)
 		}
 		slo := map[string]float64{loadgen.TagTTFT: *in.TTFT, loadgen.TagITL: *in.itl(), loadgen.TagLatency: *in.E2E}
 		if err := needsStream(in, "a request's TTFT and ITL"); err != nil {
 			return nil, err
 		}
-		limits := append([]sla.Limit{{Metric: loadgen.TagGoodShare, Stat: "avg", Op: sla.GE, Threshold: valueOr(in.Attainment, 0.95)}}, in.Limits...)
+		attained := sla.Limit{Metric: loadgen.TagGoodShare, Stat: "avg", Op: sla.GE, Threshold: valueOr(in.Attainment, 0.95)}
+		limits := append([]sla.Limit{attained}, in.Limits...)
 		goal := Objective{Metric: loadgen.TagGoodput, Stat: "avg", Maximize: true}
 		if in.Style == Grid {
 			p, err := concurrencyGrid(in, limits, goal)

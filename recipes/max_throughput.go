@@ -6,7 +6,8 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
-// maxThroughputTTFT answers: the most tokens per second while TTFT holds.
+// maxThroughputTTFT finds the concurrency with the most output tokens per second among
+// those at which p95 of TTFT stays below a limit.
 var maxThroughputTTFT = &Recipe{
 	Name: "max-throughput-ttft-sla",
 	Doc:  "highest output token throughput while p95 TTFT stays below a limit",
@@ -20,7 +21,8 @@ var maxThroughputTTFT = &Recipe{
 	},
 }
 
-// maxThroughputITL answers: the most tokens per second while ITL holds.
+// maxThroughputITL finds the concurrency with the most output tokens per second among
+// those at which p95 of ITL stays below a limit.
 var maxThroughputITL = &Recipe{
 	Name: "max-throughput-itl-sla",
 	Doc:  "highest output token throughput while p95 inter-token latency stays below a limit",
@@ -34,8 +36,9 @@ var maxThroughputITL = &Recipe{
 	},
 }
 
-// maxThroughput is the plan of the twins: throughput under the recipe's own limit
-// and those in text.
+// maxThroughput returns the plan of both: throughput under the recipe's own limit and
+// further ones. Throughput may peak below the boundary, so the objective decides, and
+// the boundary alone is not the answer.
 func maxThroughput(in Inputs, own sla.Limit) (*Plan, error) {
 	limits := append([]sla.Limit{own}, in.Limits...)
 	goal := Objective{Metric: loadgen.TagTokenRate, Stat: "avg", Maximize: true}
@@ -49,16 +52,17 @@ func maxThroughput(in Inputs, own sla.Limit) (*Plan, error) {
 	return &Plan{Search: s, Limits: limits}, nil
 }
 
-// searchInputs lists the inputs that every adaptive recipe over concurrency
-// reads, after its own.
+// searchInputs returns a recipe's own inputs, followed by those that every adaptive
+// recipe over concurrency reads.
 func searchInputs(own ...Input) []Input {
 	return append(own, inputSLA, inputAtLeast, inputStyle, inputConcurrency, inputSteps,
 		inputMaxProbes, inputInitialPoints, inputReplicates, inputSampler)
 }
 
-// concurrencySearch is the adaptive plan over concurrency that the four search
-// recipes share; style is the recipe's default. Budgets, priors and numbers of
-// initial points are AIPerf's.
+// concurrencySearch returns the adaptive plan over concurrency that the four search
+// recipes share; style is the recipe's default. The numbers are AIPerf's: the range of
+// 1 to 1,000, the budgets of 30 probes and 20 for style monotonic, the 5 initial points
+// and the log-uniform prior of styles bo and optuna, and when they give up.
 func concurrencySearch(in Inputs, style Style, goal Objective) (*Search, error) {
 	if in.Style != "" {
 		style = in.Style

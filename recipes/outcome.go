@@ -11,81 +11,95 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
-// Verdict is the answer of a run.
+// Verdict is the answer of a run. The zero value is Inconclusive.
 type Verdict uint8
 
-// The verdicts. The zero value is Inconclusive: what is not certain either way.
 const (
-	Inconclusive Verdict = iota // measured, and not certain either way
-	Met                         // the limits hold, with certainty
-	Missed                      // they do not, with certainty
+	// Inconclusive means that neither answer is certain. It is also the verdict of a
+	// run that is still going on, or that could not be measured.
+	Inconclusive Verdict = iota
+	// Met means that the limits hold, with certainty. A sweep without limits is met
+	// when every point was measured.
+	Met
+	// Missed means that the limits do not hold, with certainty.
+	Missed
 )
 
 // String returns inconclusive, met or missed.
 func (v Verdict) String() string { return [...]string{"inconclusive", "met", "missed"}[v] }
 
-// Outcome is everything a run found. It is plain data, and complete at every call
-// of Spec.Observe, as far as the run has come.
+// Outcome is everything that a run found. It is plain data. At every call of
+// Spec.Observe it is complete as far as the run has come.
 type Outcome struct {
-	Recipe *Recipe // that was run
-	Plan   *Plan   // what the recipe expanded to
-	Spec   Spec    // as it was run, defaults filled in
+	// Recipe is what was run, and Plan what it expanded to.
+	Recipe *Recipe
+	Plan   *Plan
+	// Spec is as it was run, with defaults filled in.
+	Spec Spec
 
-	// Verdict is Inconclusive while the run goes on.
+	// Verdict is the answer. It is Inconclusive while the run goes on.
 	Verdict Verdict
 	// Err is why the run stopped early; nil if it completed or is still running.
 	Err error
-	// Reason is why the run ended: the planner's convergence reason, ReasonDeadline
-	// and its like. It is empty while the run goes on.
-	Reason string
-	// Best is the point to deploy at, of what is known so far.
+	// Reason is why the run ended: the planner's convergence reason, or one of the
+	// Reason constants. It is empty while the run goes on.
+	Reason Reason
+	// Best is the point to deploy at, as far as is known.
 	Best Best
-	// Boundary is that of the first tier, in units of the searched value, and Tiers
-	// has one answer a tier.
+	// Boundary is the answer for the first tier, in units of the searched value. Its
+	// values are NaN while nothing is known. Tiers has one answer for each tier.
 	Boundary plan.Answer
 	Tiers    []plan.Answer
 	// Probes are in the order in which they were measured. The first Resumed of them
 	// were made by an earlier run.
 	Probes  []Probe
 	Resumed int
-	// Result is what the plan's derivation read off the finished sweep; nil when the
-	// plan has none, or it failed. Derived is the same as files: a name below
-	// sweep_aggregate, and its JSON object.
+	// Result is what the plan's derivation made of the finished sweep; nil when the
+	// plan has none, or when it failed. Derived is the same as files: it maps a name
+	// below sweep_aggregate to a JSON object.
 	Result  sweep.Result
 	Derived map[string]json.RawMessage
-	// Comparison is the run held against another run's measurements; nil when it was
-	// not. Whoever compares sets it once the run is over.
+	// Comparison compares the run with another run's measurements. Run leaves it nil;
+	// whoever compares sets it once the run is over.
 	Comparison Comparison
-	// Warnings are to be read with the numbers: *ClientBoundError, *DeadlineError,
-	// ErrNonMonotone, loadgen's and others.
+	// Warnings are to be read with the numbers, for example a *ClientBoundError, a
+	// *DeadlineError, an error that wraps ErrNonMonotone, or a warning of loadgen.
 	Warnings []error
 
-	Server loadgen.Server // what the endpoint says of itself; zero for probers of one's own
-	Began  time.Time      // before the endpoint was waited for
-	Wall   time.Duration  // since Began, at the last call of Spec.Observe
+	// Server is what the endpoint says about itself. It is zero for a Prober without a
+	// method Server.
+	Server loadgen.Server
+	// Began is when Run was called, before it waited for the endpoint, and Wall the
+	// time since then, at the last call of Spec.Observe.
+	Began time.Time
+	Wall  time.Duration
 }
 
-// Comparison is a run held against another one. Package report/bench has the one
-// that this module makes.
+// Comparison is a run compared with another one. Package report/bench implements it.
 type Comparison interface {
 	// Verdict is Missed when the run is worse than the other, Met when it is not, and
-	// Inconclusive when that could not be told.
+	// Inconclusive when neither is certain.
 	Verdict() Verdict
 }
 
 // Best is the point to deploy at. The zero value means that there is none.
 type Best struct {
-	Load      loadgen.Load
-	Probe     int     // index into Outcome.Probes of its last visit
-	Objective float64 // the first objective there; NaN when it was not measured
-	Found     bool
+	// Load is the load of that point.
+	Load loadgen.Load
+	// Probe is the index into Outcome.Probes of the point's last visit.
+	Probe int
+	// Objective is the value of the first objective there, in the unit of its metric.
+	// It is NaN when it was not measured.
+	Objective float64
+	// Found says that there is such a point.
+	Found bool
 }
 
-// Concurrency returns the requests in flight to deploy with; 0 means that no
-// concurrency was found, or that the search was not over concurrency.
+// Concurrency returns the requests in flight to deploy with. It is 0 if no
+// concurrency was found, or if the search was not over concurrency.
 func (b Best) Concurrency() int { return b.Load.Concurrency }
 
-// noAnswer is an answer that nothing is known of.
+// noAnswer returns the answer of a history that says nothing.
 func noAnswer() plan.Answer {
 	nan := math.NaN()
 	return plan.Answer{Safe: nan, Estimate: nan, Interval: plan.Interval{Lo: nan, Hi: nan}, Bracket: plan.Bracket{Lo: nan, Hi: nan}}
@@ -123,9 +137,9 @@ func (o *Outcome) Breach() (b sweep.Breach, ok bool) {
 	return b, ok
 }
 
-// Spent returns how long the probes that this run made itself have measured, and
-// how long they brought the load to its level before. What is left of Wall is
-// dead time: waiting for the server, planning, writing files.
+// Spent returns how long the probes of this run have measured, without those of an
+// earlier run that it resumed, and how long they took to bring the load to its level.
+// The rest of Wall is dead time: waiting for the server, planning, writing files.
 func (o *Outcome) Spent() (measuring, ramps time.Duration) {
 	for i := o.Resumed; i < len(o.Probes); i++ {
 		for _, m := range o.Probes[i].Trials {
@@ -135,8 +149,9 @@ func (o *Outcome) Spent() (measuring, ramps time.Duration) {
 	return measuring, ramps
 }
 
-// Visits groups the measured probes, by index, by their points, in the order of
-// first visits: the points of Sweep.
+// Visits groups the measured probes by their points. Each group has the indexes of
+// one point's probes; groups are in the order of first visits, like the points of
+// Sweep.
 func (o *Outcome) Visits() [][]int {
 	var groups [][]int
 	for i := range o.Probes {
@@ -153,12 +168,11 @@ func (o *Outcome) Visits() [][]int {
 	return groups
 }
 
-// BestTrials returns the probes that answer the search, by index, and how many
-// probes were feasible: those whose objective is the best of the feasible ones,
-// or of all when none is (feasible is 0 then). One objective has one answer, that
-// of Best; several have the non-dominated set. It is empty where nothing was
-// searched for.
-func (o *Outcome) BestTrials() (best []int, feasible int) {
+// BestProbes returns the indexes of the probes that answer the search, and how many
+// probes were feasible. With one objective the answer is Best, or the best probe of
+// all if none is feasible. With several it is the non-dominated set. It is empty for a
+// plan that is not a search.
+func (o *Outcome) BestProbes() (best []int, feasible int) {
 	if o.Plan == nil || o.Plan.Search == nil {
 		return nil, 0
 	}
@@ -183,8 +197,8 @@ func (o *Outcome) BestTrials() (best []int, feasible int) {
 	return best, feasible
 }
 
-// SmoothSummary returns what style smooth_isotonic adds to AIPerf's
-// boundary_summary; ok is false for other styles, and while nothing was probed.
+// SmoothSummary returns what style smooth_isotonic adds to AIPerf's boundary_summary;
+// ok is false for other styles, and before the first probe.
 func (o *Outcome) SmoothSummary() (s plan.Summary, ok bool) {
 	if o.Plan == nil || o.Plan.Search == nil || o.Plan.Search.Style != SmoothIsotonic || len(o.Probes) == 0 {
 		return s, false
@@ -192,7 +206,7 @@ func (o *Outcome) SmoothSummary() (s plan.Summary, ok bool) {
 	return plan.SmoothIsotonic{}.Summary(problemOf(o.Plan, &o.Spec), observations(o.Probes)), true
 }
 
-// observations are what probes tell a planner.
+// observations returns what the probes tell a planner.
 func observations(probes []Probe) []plan.Observation {
 	var h []plan.Observation
 	for i := range probes {

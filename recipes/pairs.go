@@ -9,10 +9,12 @@ import (
 // pair is the shape of a workload: tokens of prompt and answer.
 type pair struct{ isl, osl int }
 
+// String returns the pair in the form that parsePairs reads.
 func (p pair) String() string { return fmt.Sprintf("%d/%d", p.isl, p.osl) }
 
-// parsePairs reads shapes as 128/128,512/256. White space around commas and
-// slashes and one trailing comma do no harm. An error quotes the part at fault.
+// parsePairs reads shapes in the form 128/128,512/256. White space around commas and
+// slashes is allowed, and so is one comma at the end. An error quotes the part at
+// fault.
 func parsePairs(text string) ([]pair, error) {
 	trimmed := strings.TrimSpace(text)
 	trimmed = strings.TrimSpace(strings.TrimSuffix(trimmed, ","))
@@ -25,7 +27,7 @@ func parsePairs(text string) ([]pair, error) {
 		token = strings.TrimSpace(token)
 		sides := strings.Split(token, "/")
 		if len(sides) != 2 {
-			return nil, fmt.Errorf("%q is not two numbers with a slash between them, for example 512/256", token)
+			return nil, fmt.Errorf("%q is not two numbers separated by a slash, for example 512/256", token)
 		}
 		isl, err := positive(sides[0])
 		if err != nil {
@@ -45,8 +47,8 @@ func parsePairs(text string) ([]pair, error) {
 	return pairs, nil
 }
 
-// positive reads plain decimal digits: signs, underscores and fractions, which
-// some languages read as whole numbers too, are more likely slips than meant.
+// positive reads a positive integer in plain decimal digits. Signs and underscores,
+// which AIPerf accepts, are more likely slips than meant.
 func positive(text string) (int, error) {
 	text = strings.TrimSpace(text)
 	for _, r := range text {

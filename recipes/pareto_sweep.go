@@ -7,8 +7,9 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
-// paretoSweep answers: which workload shapes and concurrencies give the best
-// trade of TTFT against throughput.
+// paretoSweep finds the workload shapes and concurrencies that give the best trade of
+// TTFT against throughput. Each pair of lengths is measured at each concurrency, by
+// default 1, 4, 16, 64 and 256 as in AIPerf.
 var paretoSweep = &Recipe{
 	Name: "pareto-sweep",
 	Doc:  "frontier of p95 TTFT against output token throughput over pairs of prompt and answer lengths",
@@ -16,7 +17,7 @@ var paretoSweep = &Recipe{
 	Axes: Axes{XMetric: loadgen.TagTTFT, XStat: "p95", YMetric: loadgen.TagTokenRate, YStat: "avg", Series: []string{"isl", "osl"}},
 	Expand: func(in Inputs) (*Plan, error) {
 		if in.Pairs == nil {
-			return nil, missing("the lengths of prompts and answers, as 128/128,512/256", inputPairs)
+			return nil, missing("the lengths of prompts and answers, for example 128/128,512/256", inputPairs)
 		}
 		if err := needsStream(in, "output token throughput over time"); err != nil {
 			return nil, err
@@ -30,7 +31,8 @@ var paretoSweep = &Recipe{
 			levels = []int{1, 4, 16, 64, 256}
 		}
 		if len(pairs)*len(levels) < 2 {
-			return nil, inputError([]Input{inputPairs, inputConcurrencyList}, "cannot draw a frontier through %d points: give two pairs by %s or two concurrencies by %s",
+			return nil, inputError([]Input{inputPairs, inputConcurrencyList},
+				"cannot draw a frontier through %d points: give two pairs with %s or two concurrencies with %s",
 				len(pairs)*len(levels), inputPairs, inputConcurrencyList)
 		}
 		p := &Plan{Limits: in.Limits, Derive: sweep.FrontierRule{

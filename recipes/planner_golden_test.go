@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/internal/golden"
+	"github.com/aiperf-go/aiperf/internal/surfaces"
 	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
@@ -54,9 +55,9 @@ func (g *goldenBoundary) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-func surfacesByName(t *testing.T) map[string]surface {
+func surfacesByName(t *testing.T) map[string]surfaces.Surface {
 	t.Helper()
-	byName := map[string]surface{}
+	byName := map[string]surfaces.Surface{}
 	for _, s := range loadSurfaces(t) {
 		byName[s.Name] = s
 	}
@@ -66,7 +67,7 @@ func surfacesByName(t *testing.T) map[string]surface {
 // distance is how far an answer is off the truth; none is as far as it gets.
 // The truth is the prefix boundary, which is the boundary unless the surface is
 // not monotone.
-func (s surface) distance(answer float64) float64 {
+func distance(s surfaces.Surface, answer float64) float64 {
 	switch truth := s.Truth.PrefixBoundary; {
 	case truth == nil && math.IsNaN(answer):
 		return 0
@@ -102,11 +103,11 @@ func points(h []plan.Observation) (ps []float64) {
 
 // noiseFree searches a surface without noise, and with observations that say
 // so.
-func (s surface) noiseFree(t *testing.T, planner plan.Planner, budget int) ([]plan.Observation, plan.Answer, string) {
+func noiseFree(t *testing.T, s surfaces.Surface, planner plan.Planner, budget int) ([]plan.Observation, plan.Answer, string) {
 	t.Helper()
-	p := s.problem(budget, 1)
-	h, reason, err := search(planner, p, func(step plan.Step) plan.Observation {
-		return s.observe(step.At, s.Model.metrics(int(step.At[0])), true)
+	p := s.Problem(budget, 1)
+	h, reason, err := surfaces.Search(planner, p, func(step plan.Step) plan.Observation {
+		return s.Observe(step.At, s.Model.Metrics(int(step.At[0])), true)
 	})
 	require.NoError(t, err)
 	return h, planner.Answers(p, h)[0], reason
@@ -120,10 +121,10 @@ func (s surface) noiseFree(t *testing.T, planner plan.Planner, budget int) ([]pl
 // Label of the smooth_isotonic cases: rule. The answer is at least as close to
 // the truth as the golden one, with no more probes.
 func TestGoldenPlannerTrajectories(t *testing.T) {
-	surfaces := surfacesByName(t)
+	byName := surfacesByName(t)
 	for _, c := range golden.AllOf[goldenTrajectory](t, "planner_trajectories.json") {
 		t.Run(c.Surface+" "+c.Planner, func(t *testing.T) {
-			s, ok := surfaces[c.Surface]
+			s, ok := byName[c.Surface]
 			require.True(t, ok, "no surface %q: set AIPERF_SURFACES to the folder that belongs to AIPERF_GOLDEN", c.Surface)
 			golden := math.NaN()
 			if c.Boundary != nil {
@@ -131,23 +132,24 @@ func TestGoldenPlannerTrajectories(t *testing.T) {
 			}
 			switch c.Planner {
 			case "monotonic", "monotonic_s1", "monotonic_mi100":
-				h, a, reason := s.noiseFree(t, plan.Monotonic{}, 20)
+				h, a, reason := noiseFree(t, s, plan.Monotonic{}, 20)
 				want := distinctPoints(c.Trajectory)
 				got := points(h)
 				require.GreaterOrEqual(t, len(got), len(want), "ours: %v, golden: %v", got, want)
 				assert.Equal(t, want, got[:len(want)])
-				assert.LessOrEqual(t, s.distance(a.Safe), s.distance(golden))
+				assert.LessOrEqual(t, distance(s, a.Safe), distance(s, golden))
 				if c.Reason != "max_iterations" {
 					assert.Len(t, got, len(want))
 					assert.Equal(t, c.Reason, reason)
 				}
 				if b := s.Truth.PrefixBoundary; b != nil {
-					assert.LessOrEqual(t, s.distance(a.Safe), max(1, 0.05*(float64(*b)+1)), "answer %v, truth %d", a.Safe, *b)
+					assert.LessOrEqual(t, distance(s, a.Safe), max(1, 0.05*(float64(*b)+1)), "answer %v, truth %d", a.Safe, *b)
 				}
 			case "smooth_isotonic":
-				h, a, reason := s.noiseFree(t, plan.SmoothIsotonic{}, c.MaxIterations)
+				h, a, reason := noiseFree(t, s, plan.SmoothIsotonic{}, c.MaxIterations)
 				assert.LessOrEqual(t, len(h), len(c.Trajectory), "probes: %v", points(h))
-				assert.LessOrEqual(t, s.distance(a.Safe), s.distance(golden), "answer %v, golden %v, truth %v", a.Safe, golden, s.Truth.PrefixBoundary)
+				assert.LessOrEqual(t, distance(s, a.Safe), distance(s, golden), "answer %v, golden %v, truth %v", a.Safe, golden,
+					s.Truth.PrefixBoundary)
 				if s.Truth.PrefixBoundary == nil || *s.Truth.PrefixBoundary == s.Hi {
 					assert.Equal(t, c.Reason, reason)
 				}
@@ -161,18 +163,18 @@ func TestGoldenPlannerTrajectories(t *testing.T) {
 // The bounds after each step of AIPerf's own smooth_isotonic runs (one vote a
 // value), read off the same observations. Label: exact.
 func TestGoldenPlannerBounds(t *testing.T) {
-	surfaces := surfacesByName(t)
+	byName := surfacesByName(t)
 	for _, c := range golden.AllOf[goldenTrajectory](t, "planner_trajectories.json") {
 		if c.Planner != "smooth_isotonic" { // two votes a value latch later: distinct points say it all
 			continue
 		}
 		t.Run(c.Surface, func(t *testing.T) {
-			s, ok := surfaces[c.Surface]
+			s, ok := byName[c.Surface]
 			require.True(t, ok, "no surface %q", c.Surface)
-			p := s.problem(c.MaxIterations, 1)
+			p := s.Problem(c.MaxIterations, 1)
 			var h []plan.Observation
 			for i, step := range c.Trajectory {
-				h = append(h, s.observe([]float64{float64(step.Concurrency)}, s.Model.metrics(step.Concurrency), true))
+				h = append(h, s.Observe([]float64{float64(step.Concurrency)}, s.Model.Metrics(step.Concurrency), true))
 				for _, planner := range []plan.Planner{plan.SmoothIsotonic{}, plan.Monotonic{}, plan.List{}} {
 					lo, hi := planner.Answers(p, h)[0].Ends()
 					sameBound(t, step.FeasibleMax, lo, "%T after step %d: feasible_max", planner, i)
@@ -219,12 +221,12 @@ type scriptedStep struct {
 }
 
 type goldenScript struct {
-	Label    string          `json:"label"`
-	Planner  string          `json:"planner"`
-	Filters  []filter        `json:"filters"`
-	Steps    []scriptedStep  `json:"steps"`
-	Reason   string          `json:"convergence_reason"`
-	Boundary *goldenBoundary `json:"boundary_summary"`
+	Label    string            `json:"label"`
+	Planner  string            `json:"planner"`
+	Filters  []surfaces.Filter `json:"filters"`
+	Steps    []scriptedStep    `json:"steps"`
+	Reason   string            `json:"convergence_reason"`
+	Boundary *goldenBoundary   `json:"boundary_summary"`
 }
 
 // observe pools a step's trials: the mean of what was measured, failed when no
@@ -245,7 +247,7 @@ func (c goldenScript) observe(step scriptedStep) plan.Observation {
 		}
 		l := plan.Margin{Estimate: plan.Estimate{Value: math.NaN(), SE: 0}, Pass: math.NaN()}
 		if n > 0 {
-			l.Value = f.margin(sum / n)
+			l.Value = f.Margin(sum / n)
 		}
 		o.Margins = append(o.Margins, l)
 	}

@@ -5,8 +5,9 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
-// prefillCurve answers: TTFT of a lone request as a function of its prompt's
-// length.
+// prefillCurve measures TTFT of a single request as a function of its prompt's length,
+// at 8 lengths from 256 to 32,768 tokens, and fits a line or a parabola through it. The
+// defaults are AIPerf's. Concurrency is 1, so that no request waits for another.
 var prefillCurve = &Recipe{
 	Name:  "prefill-ttft-curve",
 	Doc:   "average TTFT as a function of the prompt's length, one request at a time",

@@ -9,28 +9,32 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
-// Probe is one visit of a point: what was asked for, what was measured, and how
-// that was decided.
+// Probe is one visit of a point: what was asked for, what was measured, and how that
+// was decided.
 type Probe struct {
-	Step     plan.Step              // what the planner asked for
-	Load     loadgen.Load           // the load of that step
-	Trials   []*loadgen.Measurement // one at least, unless nothing could be measured
-	Readings []sla.Reading          // one per limit of the plan, in its order
-	Observed plan.Observation       // what the planner sees of it
-	Wall     time.Duration          // of all its trials, ramps included
+	// Step is what the planner asked for, and Load the load that it came to.
+	Step plan.Step
+	Load loadgen.Load
+	// Trials are the measurements. A probe that was read back from a file has none.
+	Trials []*loadgen.Measurement
+	// Readings has one entry for each limit of the plan, in its order.
+	Readings []sla.Reading
+	// Observed is what the planner sees of the probe: margins instead of values.
+	Observed plan.Observation
+	// Wall is the time that all trials took, ramps included.
+	Wall time.Duration
 
 	// read are the readings by the probe's own requests. Readings are these, as wide as
 	// visits at other times have shown them to be.
 	read []sla.Reading
 
-	// deciders are those of the trials, one each; nil when the whole probe was
-	// wanted.
+	// deciders has one entry for each trial. It is nil when whole trials were wanted.
 	deciders []*sla.Decider
 }
 
-// decide reads a probe's trials against the limits and turns them into what a
-// planner sees. It fills in Readings and Observed, and returns the doubts about
-// the numbers.
+// decide holds the trials against the limits and turns them into what a planner sees.
+// It fills in Readings and Observed, and returns the doubts about the numbers as
+// warnings.
 func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 	o := plan.Observation{At: p.Step.At, Asked: p.Step, State: plan.Full}
 	failed := 0
@@ -54,7 +58,7 @@ func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 		o.Margins = append(o.Margins, plan.Margin{Estimate: plan.Estimate{Value: r.Margin, SE: r.MarginSE}, Pass: r.Pass})
 	}
 	for _, g := range objectives {
-		o.Goals = append(o.Goals, plan.Estimate{Value: p.goal(g), SE: sla.SE(p.Trials, g.Metric, g.Stat)})
+		o.Goals = append(o.Goals, plan.Estimate{Value: p.goal(g), SE: sla.Trials(p.Trials).SE(g.Metric, g.Stat)})
 	}
 	doubts := p.doubts(limits)
 	switch {
@@ -67,10 +71,11 @@ func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 	return doubts
 }
 
-// goal is an objective's value at the probe; NaN when it was not measured.
+// goal returns the value of an objective at the probe, in the unit of its metric. It is
+// NaN when it was not measured.
 func (p *Probe) goal(g Objective) float64 {
 	if g.Pooled && len(p.Trials) > 1 {
-		if v, ok := sla.Percentile(p.Trials, g.Metric, g.Stat); ok {
+		if v, ok := sla.Trials(p.Trials).Percentile(g.Metric, g.Stat); ok {
 			return v
 		}
 	}
@@ -78,13 +83,17 @@ func (p *Probe) goal(g Objective) float64 {
 	return v
 }
 
-// Passes reports whether every limit of the probe is believed to hold, and
-// whether that is certain at the given level, a probability between 0.5 and 1.
+// Passes reports whether every limit is believed to hold at the probe, and whether
+// that is certain at the given level, a probability between 0.5 and 1. A probe of
+// which every request failed certainly does not pass.
 func (p *Probe) Passes(confidence float64) (pass, certain bool) {
 	return p.passes(p.Readings, confidence)
 }
 
-// passes is Passes for some of the limits.
+// passes is Passes for some of the readings.
+//
+// A pass is certain when the product of the probabilities reaches the level, as if the
+// limits were independent; a failure is certain when a single limit certainly breaks.
 func (p *Probe) passes(readings []sla.Reading, confidence float64) (pass, certain bool) {
 	switch p.Observed.State {
 	case plan.Failed:
@@ -96,7 +105,7 @@ func (p *Probe) passes(readings []sla.Reading, confidence float64) (pass, certai
 	for _, r := range readings {
 		pass = pass && r.Holds
 		if math.IsNaN(r.Pass) {
-			continue // the comparison is all there is
+			continue // no certainty is known, and the comparison is all there is
 		}
 		joint *= r.Pass
 		worst = min(worst, r.Pass)
@@ -112,8 +121,8 @@ func (p *Probe) passes(readings []sla.Reading, confidence float64) (pass, certai
 	return false, worst <= 1-confidence
 }
 
-// ofTier returns the readings that the limits of a tier are about: all when the
-// plan has no tiers.
+// ofTier returns the readings for the limits of the i-th tier, or all readings when
+// the plan has no tiers.
 func (p *Probe) ofTier(tiers []PlanTier, i int) []sla.Reading {
 	if len(tiers) == 0 {
 		return p.Readings
@@ -125,9 +134,9 @@ func (p *Probe) ofTier(tiers []PlanTier, i int) []sla.Reading {
 	return rs
 }
 
-// State says how far the probe can be trusted: full, cut (ended once its verdict
-// was certain), failed (every request did), unmeasured or untrusted (the client
-// was the bottleneck, or the load was not reached).
+// State says how far the probe can be trusted: full, cut (it ended once its verdict was
+// certain), failed (every request failed), unmeasured, or untrusted (the client was the
+// bottleneck, or the load was not reached).
 func (p *Probe) State() string {
 	return [...]string{"full", "cut", "failed", "unmeasured", "untrusted"}[p.Observed.State]
 }
@@ -137,9 +146,9 @@ func (p *Probe) trusted() bool {
 	return p.Observed.State != plan.Untrusted && p.Observed.State != plan.Unmeasured
 }
 
-// Stat returns a statistic of a metric at the probe, in the unit of the metric's
-// file, averaged over its trials. The metric goes by tag or short name; ok is
-// false, and v NaN, when no trial has it.
+// Stat returns a statistic of a metric at the probe, in the unit of the metric, as the
+// plain mean over its trials. The metric is named by its tag or short name. When no
+// trial has the statistic, ok is false and v is NaN.
 func (p *Probe) Stat(metric, stat string) (v float64, ok bool) {
 	tag := metric
 	if m, ok := loadgen.LookupMetric(metric); ok {
@@ -160,8 +169,8 @@ func (p *Probe) Stat(metric, stat string) (v float64, ok bool) {
 // Requests returns how many requests the probe measured, failed ones included.
 func (p *Probe) Requests() int { return p.Observed.Requests }
 
-// release drops what a long search must not keep: the requests of probes that
-// have been decided and reported, and what makes their prompts.
+// release drops what a long search must not keep in memory: the requests of a probe
+// that has been decided and reported, and the function that makes their prompts.
 func (p *Probe) release() {
 	for _, m := range p.Trials {
 		m.Requests, m.Body = nil, nil

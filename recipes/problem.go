@@ -6,7 +6,8 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
-// problemOf is a plan as its planner sees it.
+// problemOf returns the problem that a plan poses to its planner: the space, the
+// goals, the tiers, and what an earlier run knows about the boundary.
 func problemOf(pl *Plan, spec *Spec) plan.Problem {
 	p := plan.Problem{
 		Seed:       spec.Workload.Seed,
@@ -20,6 +21,8 @@ func problemOf(pl *Plan, spec *Spec) plan.Problem {
 			p.Goals = append(p.Goals, plan.Goal{Maximize: g.Maximize, Reference: valueOr(g.Reference, math.NaN())})
 		}
 		if b := spec.Baseline; b != nil && len(s.Space) == 1 {
+			// The estimate is nearer to the boundary than the safe value, which lies
+			// on its feasible side; not every style has an estimate.
 			p.Baseline = b.Boundary.Estimate
 			if math.IsNaN(p.Baseline) {
 				p.Baseline = b.Boundary.Safe
@@ -33,6 +36,8 @@ func problemOf(pl *Plan, spec *Spec) plan.Problem {
 		}
 		return p
 	}
+	// A grid and scenarios are lists of points. Each dimension spans the values that
+	// it takes in the list; everything but a request rate is a whole number.
 	p.List = pl.points()
 	for i, path := range pl.Paths() {
 		d := plan.Dim{Path: path, Lo: math.Inf(1), Hi: math.Inf(-1), Int: path != PathRate}
@@ -44,7 +49,8 @@ func problemOf(pl *Plan, spec *Spec) plan.Problem {
 	return p
 }
 
-// plannerOf returns what proposes a run's points.
+// plannerOf returns what proposes the points of a run. With Spec.Precise a sequential
+// search goes on after its own end, until the boundary is known that well.
 func plannerOf(pl *Plan, spec *Spec) plan.Planner {
 	p := pl.planner()
 	switch q, ok := p.(plan.Sequential); {
@@ -59,10 +65,12 @@ func plannerOf(pl *Plan, spec *Spec) plan.Planner {
 	return p
 }
 
-// planner returns what proposes the plan's points.
+// planner returns what proposes the points of the plan.
 func (p *Plan) planner() plan.Planner {
 	switch {
-	case len(p.Tiers) > 0 && p.Search.Style != Sequential: // which shares its probes between tiers by itself
+	case len(p.Tiers) > 0 && p.Search.Style != Sequential:
+		// AIPerf's planner of tiers shares every probe between them, whatever the
+		// style. Sequential does that by itself, and ends its probes early too.
 		return plan.MultiTier{}
 	case p.Search != nil:
 		return p.Search.planner()
@@ -70,7 +78,8 @@ func (p *Plan) planner() plan.Planner {
 	return plan.List{}
 }
 
-// planner returns the style's planner; nil for a style that there is none of.
+// planner returns the planner of the style, or nil for a style that has none: Grid,
+// which is not a search, and unknown ones.
 func (s *Search) planner() plan.Planner {
 	switch s.Style {
 	case Monotonic:
@@ -80,72 +89,14 @@ func (s *Search) planner() plan.Planner {
 	case BO:
 		return plan.Bayes{Initial: s.InitialPoints, Patience: s.Patience, Window: s.PlateauWindow, Threshold: s.PlateauThreshold}
 	case Sequential:
+		// Without Boundary the planner goes on below the boundary, for the best
+		// objective there.
 		return plan.Sequential{Objective: !s.Boundary}
 	case Optuna:
-		return plan.Optuna{Sampler: s.Sampler, Initial: s.InitialPoints, Patience: s.Patience, Window: s.PlateauWindow, Threshold: s.PlateauThreshold, Terminator: s.Terminator}
+		return plan.Optuna{
+			Sampler: s.Sampler, Initial: s.InitialPoints, Patience: s.Patience,
+			Window: s.PlateauWindow, Threshold: s.PlateauThreshold, Terminator: s.Terminator,
+		}
 	}
 	return nil
-}
-
-// Paths lists what varies, in the order of a step's coordinates.
-func (p *Plan) Paths() []string {
-	var paths []string
-	switch {
-	case p.Search != nil:
-		for _, d := range p.Search.Space {
-			paths = append(paths, d.Path)
-		}
-	case p.Grid != nil:
-		for _, a := range p.Grid {
-			paths = append(paths, a.Path)
-		}
-	case len(p.Scenarios) > 0:
-		for _, v := range p.Scenarios[0].Values {
-			paths = append(paths, v.Path)
-		}
-	}
-	return paths
-}
-
-// Size is how many points the plan measures at most: distinct ones of a search.
-func (p *Plan) Size() int {
-	if p.Search != nil {
-		return p.Search.MaxProbes
-	}
-	return len(p.points())
-}
-
-// points lists the points of a grid or of scenarios, in order; the first axis of
-// a grid varies slowest.
-func (p *Plan) points() [][]float64 {
-	if p.Grid == nil {
-		var points [][]float64
-		for _, s := range p.Scenarios {
-			at := make([]float64, len(s.Values))
-			for i, v := range s.Values {
-				at[i] = v.Value
-			}
-			points = append(points, at)
-		}
-		return points
-	}
-	points := [][]float64{nil}
-	for _, a := range p.Grid {
-		var next [][]float64
-		for _, at := range points {
-			for _, v := range a.Values {
-				next = append(next, append(append([]float64(nil), at...), v))
-			}
-		}
-		points = next
-	}
-	return points
-}
-
-// objectives of the plan.
-func (p *Plan) objectives() []Objective {
-	if p.Search == nil {
-		return p.Objectives
-	}
-	return p.Search.Objectives
 }

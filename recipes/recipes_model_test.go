@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/boundaries"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
@@ -21,9 +22,9 @@ func TestRecipesVirtual(t *testing.T) {
 	for _, c := range modelled {
 		t.Run(c.recipe, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c.check(t, func(m simserver.Model) (*simserver.Server, dialFunc) {
+				c.check(t, func(m simserver.Model) (*simserver.Server, boundaries.Dial) {
 					srv := simserver.NewInMemory(m)
-					return srv, afar(srv)
+					return srv, boundaries.Afar(srv)
 				})
 			})
 		})
@@ -69,7 +70,8 @@ var modelled = []struct {
 		// Of two limits the tighter one counts: TTFT's holds up to 40, that of the
 		// whole cycle up to 60.
 		ttft, e2e := (40.5-7)*queueStep, 60.5*queueStep
-		out := serve.run(t, "max-concurrency-under-sla", queue, 200, 8, 100, recipes.Inputs{TTFT: &ttft, E2E: &e2e, Concurrency: between(20, 64)})
+		out := serve.run(t, "max-concurrency-under-sla", queue, 200, 8, 100,
+			recipes.Inputs{TTFT: &ttft, E2E: &e2e, Concurrency: between(20, 64)})
 		assert.Equal(t, recipes.Met, out.Verdict)
 		near(t, "boundary", 40, float64(out.Best.Concurrency()))
 	}},
@@ -77,14 +79,16 @@ var modelled = []struct {
 		// TTFT binds; until it does every request is good, and the rate is one a
 		// step whatever the concurrency.
 		ttft, itl, e2e := (39.5-7)*queueStep, 2*queueStep, 80*queueStep
-		out := serve.run(t, "max-goodput-under-slo", queue, 200, 8, 100, recipes.Inputs{TTFT: &ttft, ITL: &itl, E2E: &e2e, Concurrency: between(20, 64)})
+		out := serve.run(t, "max-goodput-under-slo", queue, 200, 8, 100,
+			recipes.Inputs{TTFT: &ttft, ITL: &itl, E2E: &e2e, Concurrency: between(20, 64)})
 		assert.Equal(t, recipes.Met, out.Verdict)
 		near(t, "boundary", 39, out.Boundary.Safe)
 		near(t, "goodput", 1000/queueStep, out.Best.Objective)
 	}},
 	{"concurrency-ramp", func(t *testing.T, serve server) {
 		const n = 16
-		out := serve.run(t, "concurrency-ramp", shared, 16, n, 24, recipes.Inputs{Concurrency: between(1, 32), Steps: new(3), Degradation: new(0.5)})
+		out := serve.run(t, "concurrency-ramp", shared, 16, n, 24,
+			recipes.Inputs{Concurrency: between(1, 32), Steps: new(3), Degradation: new(0.5)})
 		k, ok := out.Knee()
 		require.True(t, ok)
 		// Of 1, 6 and 32 clients; a lone request is a prefill and n − 1 decodes.
@@ -107,7 +111,8 @@ var modelled = []struct {
 		assert.True(t, fit.Confident)
 	}},
 	{"decode-itl-curve", func(t *testing.T, serve server) {
-		out := serve.run(t, "decode-itl-curve", shared, 16, 0, 24, recipes.Inputs{Concurrency: between(1, 24), Steps: new(3), OSL: between(16, 32), OSLSteps: new(2)})
+		out := serve.run(t, "decode-itl-curve", shared, 16, 0, 24,
+			recipes.Inputs{Concurrency: between(1, 24), Steps: new(3), OSL: between(16, 32), OSLSteps: new(2)})
 		s, ok := out.ITLSurface()
 		require.True(t, ok)
 		require.Equal(t, []float64{1, 5, 24}, s.Concurrency)
@@ -143,7 +148,7 @@ var modelled = []struct {
 }
 
 // server makes the simulated server, and says how to reach it; nil: by its URL.
-type server func(simserver.Model) (*simserver.Server, dialFunc)
+type server func(simserver.Model) (*simserver.Server, boundaries.Dial)
 
 // queue prefills one prompt of 200 tokens a step; beside it, 7 of 8 tokens of as
 // many requests are decoded.
@@ -152,7 +157,9 @@ var queue = simserver.Model{Step: 3 * time.Millisecond, PerSeq: 100 * time.Micro
 const queueStep = 3 + 7*0.1 + 200*0.01 // ms
 
 // shared prefills prompts at next to no cost.
-var shared = simserver.Model{Step: sharedStep * time.Millisecond, PerSeq: 100 * time.Microsecond, PerPromptToken: time.Nanosecond, Chunk: 4096}
+var shared = simserver.Model{
+	Step: sharedStep * time.Millisecond, PerSeq: 100 * time.Microsecond, PerPromptToken: time.Nanosecond, Chunk: 4096,
+}
 
 const sharedStep, sharedSeq = 4, 0.1 // ms
 
@@ -184,8 +191,8 @@ func (serve server) run(t *testing.T, name string, m simserver.Model, isl, osl, 
 		cancel()
 		srv.Close()
 		require.NoError(t, err)
-		t.Logf("%s: %v, safe %v, best %v, %d probes, %.1fs, %s; disturbed by %v", name, out.Verdict, out.Boundary.Safe, out.Best.Concurrency(),
-			len(out.Probes), out.Wall.Seconds(), out.Reason, disturbance(out))
+		t.Logf("%s: %v, safe %v, best %v, %d probes, %.1fs, %s; disturbed by %v", name, out.Verdict, out.Boundary.Safe,
+			out.Best.Concurrency(), len(out.Probes), out.Wall.Seconds(), out.Reason, disturbance(out))
 		for _, w := range out.Warnings {
 			t.Log("warning:", w)
 		}

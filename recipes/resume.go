@@ -9,35 +9,43 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
-// ResumeError reports an earlier run that this one cannot go on from, or be
+// ResumeError reports an earlier run that this one cannot continue, or cannot be
 // compared with.
 type ResumeError struct {
-	What      string // what differs
-	Was, Is   any
-	Recipe    string
+	// What names what differs, for example "workload".
+	What string
+	// Was is its value in the earlier run, and Is its value in this one.
+	Was, Is any
+	// Recipe is the name of the recipe of this run.
+	Recipe string
+
 	comparing bool
 }
 
+// Error says what differs, and to run one of the two differently.
 func (e *ResumeError) Error() string {
 	do := "resume"
 	if e.comparing {
 		do = "compare with"
 	}
-	return fmt.Sprintf("recipe %q cannot %s the earlier run: its %s was %v and is %v now; start anew, or run it as it was", e.Recipe, do, e.What, e.Was, e.Is)
+	return fmt.Sprintf("recipe %q cannot %s the earlier run: its %s was %v and is now %v; start over, or run it with the earlier settings",
+		e.Recipe, do, e.What, e.Was, e.Is)
 }
 
-// resume takes over the probes of an earlier run of the same question. Planners
-// are pure functions of their history, so the run goes on as if it had never
-// been interrupted.
-func (o *Outcome) resume() error {
+// resume takes over the probes of an earlier run of the same question. Planners are
+// pure functions of their history, so the run continues as if it had never been
+// interrupted. The seed is that of the earlier run, since initial points and prompts
+// depend on it.
+func (r *run) resume() error {
+	o := r.out
 	was := o.Spec.Resume
 	if was == nil {
 		return nil
 	}
-	if err := o.differs(was, false); err != nil {
+	if err := differs(was, o, false); err != nil {
 		return err
 	}
-	o.Spec.Workload.Seed = was.Spec.Workload.Seed // of initial points and prompts
+	o.Spec.Workload.Seed = was.Spec.Workload.Seed
 	o.Probes = slices.Clone(was.Probes)
 	for i := range o.Probes {
 		o.Probes[i].Load = o.Spec.load(o.Plan, o.Probes[i].Step)
@@ -46,42 +54,44 @@ func (o *Outcome) resume() error {
 	return nil
 }
 
-// differs reports the first thing in which an earlier run was another question.
-// A comparison only needs the same workload and limits, a resumption the whole
-// plan.
-func (o *Outcome) differs(was *Outcome, comparing bool) error {
+// differs returns a *ResumeError about the first thing in which an earlier run asked
+// another question than this one, or nil. A comparison needs the same recipe, lengths
+// and limits; a resumption needs the whole plan. An earlier run that is nil differs in
+// nothing.
+func differs(was, is *Outcome, comparing bool) error {
 	if was == nil {
 		return nil
 	}
-	differ := func(what string, was, is any) error {
-		return &ResumeError{What: what, Was: was, Is: is, Recipe: o.Recipe.Name, comparing: comparing}
+	differ := func(what string, was, now any) error {
+		return &ResumeError{What: what, Was: was, Is: now, Recipe: is.Recipe.Name, comparing: comparing}
 	}
 	if was.Recipe == nil || was.Plan == nil {
-		return differ("content", "incomplete", "a run")
+		return differ("recipe", "not recorded", is.Recipe.Name)
 	}
-	if was.Recipe.Name != o.Recipe.Name {
-		return differ("recipe", was.Recipe.Name, o.Recipe.Name)
+	if was.Recipe.Name != is.Recipe.Name {
+		return differ("recipe", was.Recipe.Name, is.Recipe.Name)
 	}
-	a, b := was.Spec.Workload, o.Spec.Workload
+	a, b := was.Spec.Workload, is.Spec.Workload
 	if a.ISL != b.ISL || a.OSL != b.OSL {
 		return differ("workload", fmt.Sprintf("%d/%d tokens", a.ISL, a.OSL), fmt.Sprintf("%d/%d tokens", b.ISL, b.OSL))
 	}
-	if !slices.Equal(was.Plan.Limits, o.Plan.Limits) {
-		return differ("SLA", was.Plan.Limits, o.Plan.Limits)
+	if !slices.Equal(was.Plan.Limits, is.Plan.Limits) {
+		return differ("SLA", was.Plan.Limits, is.Plan.Limits)
 	}
 	if comparing {
 		return nil
 	}
-	if a.Requests != b.Requests || a.Window != b.Window || was.Spec.Trials != o.Spec.Trials {
-		return differ("probe", fmt.Sprintf("%d × %d requests in %v", was.Spec.Trials, a.Requests, a.Window), fmt.Sprintf("%d × %d requests in %v", o.Spec.Trials, b.Requests, b.Window))
+	if a.Requests != b.Requests || a.Window != b.Window || was.Spec.Trials != is.Spec.Trials {
+		return differ("probe", fmt.Sprintf("%d × %d requests in %v", was.Spec.Trials, a.Requests, a.Window),
+			fmt.Sprintf("%d × %d requests in %v", is.Spec.Trials, b.Requests, b.Window))
 	}
-	if was.Spec.Confidence != o.Spec.Confidence {
-		return differ("confidence", was.Spec.Confidence, o.Spec.Confidence)
+	if was.Spec.Confidence != is.Spec.Confidence {
+		return differ("confidence", was.Spec.Confidence, is.Spec.Confidence)
 	}
-	if (was.Plan.Search == nil) != (o.Plan.Search == nil) {
-		return differ("kind of plan", "another", "this")
+	if (was.Plan.Search == nil) != (is.Plan.Search == nil) {
+		return differ("plan", was.Plan.kind(), is.Plan.kind())
 	}
-	if s := o.Plan.Search; s != nil {
+	if s := is.Plan.Search; s != nil {
 		w := was.Plan.Search
 		switch {
 		case w.Style != s.Style:
@@ -95,7 +105,7 @@ func (o *Outcome) differs(was *Outcome, comparing bool) error {
 		}
 		return nil
 	}
-	points := o.Plan.points()
+	points := is.Plan.points()
 	for i, p := range was.Probes {
 		if i < len(points) && !slices.Equal(p.Step.At, points[i]) {
 			return differ(fmt.Sprintf("point %d", i+1), p.Step.At, points[i])
@@ -104,18 +114,28 @@ func (o *Outcome) differs(was *Outcome, comparing bool) error {
 	return nil
 }
 
-// sameServer refuses an earlier run of another server.
-func (o *Outcome) sameServer(was *Outcome, comparing bool) error {
-	if was == nil || was.Server.Model == "" || o.Server.Model == "" {
+// kind names the shape of a plan.
+func (p *Plan) kind() string {
+	if p.Search != nil {
+		return "a search"
+	}
+	return "a sweep"
+}
+
+// otherServer returns a *ResumeError if an earlier run measured another server, as far
+// as both servers tell. A comparison allows another version, which may be what is
+// compared.
+func otherServer(was, is *Outcome, comparing bool) error {
+	if was == nil || was.Server.Model == "" || is.Server.Model == "" {
 		return nil
 	}
-	e := &ResumeError{Recipe: o.Recipe.Name, comparing: comparing}
+	e := &ResumeError{Recipe: is.Recipe.Name, comparing: comparing}
 	switch {
-	case was.Server.Model != o.Server.Model:
-		e.What, e.Was, e.Is = "model", was.Server.Model, o.Server.Model
+	case was.Server.Model != is.Server.Model:
+		e.What, e.Was, e.Is = "model", was.Server.Model, is.Server.Model
 		return e
-	case !comparing && was.Server.Version != o.Server.Version:
-		e.What, e.Was, e.Is = "server version", was.Server.Version, o.Server.Version
+	case !comparing && was.Server.Version != is.Server.Version:
+		e.What, e.Was, e.Is = "server version", was.Server.Version, is.Server.Version
 		return e
 	}
 	return nil

@@ -12,14 +12,25 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
-// Reasons for an end that no planner gave.
+// Reason says why a run ended. Most reasons are convergence reasons of planners, in
+// AIPerf's words where AIPerf has the planner.
+type Reason = string
+
+// The reasons that callers tell apart.
 const (
-	ReasonDeadline  = "deadline"  // the context's deadline came first
-	ReasonCancelled = "cancelled" // the context was cancelled
-	ReasonAborted   = "aborted"   // a probe could not be measured, twice
+	// ReasonDeadline means that the context's deadline came first.
+	ReasonDeadline Reason = "deadline"
+	// ReasonCancelled means that the context was cancelled.
+	ReasonCancelled Reason = "cancelled"
+	// ReasonAborted means that a probe could not be measured, and its repetition
+	// could not either.
+	ReasonAborted Reason = "aborted"
+	// ReasonTooNear means that the floor of a gate is so near to the boundary that
+	// the gate's probes could not tell on which side it lies.
+	ReasonTooNear Reason = plan.FloorOpen
 )
 
-// run is a recipe being run: the outcome that grows, and what grows it.
+// run is a recipe being run: the outcome that grows, and what makes it grow.
 type run struct {
 	out     *Outcome
 	prober  Prober
@@ -28,14 +39,14 @@ type run struct {
 	history []plan.Observation
 }
 
-// Run answers a recipe's question: it expands the recipe to a plan, probes where
-// the plan's planner asks, decides each probe against the SLA limits, and
-// concludes. It writes nothing; Spec.Observe sees every step.
+// Run answers a recipe's question. It expands the recipe to a plan, probes where the
+// planner asks, decides each probe against the SLA limits, and concludes. It writes no
+// files; Spec.Observe sees every step.
 //
-// An error means that the answer could not be measured, or that recipe or spec
-// make no sense; the outcome, when there is one, then holds what was learnt. An
-// SLA that is missed is not an error, and neither is a deadline: the outcome says
-// what is known by then.
+// An error means that the recipe or the spec makes no sense, and the outcome is nil, or
+// that the answer could not be measured, and the outcome holds what was learnt. A
+// missed SLA is not an error. Neither is a deadline: the outcome then says what was
+// known by that time.
 func Run(ctx context.Context, recipe *Recipe, s Spec) (*Outcome, error) {
 	r, err := prepare(recipe, s)
 	if err != nil {
@@ -47,7 +58,7 @@ func Run(ctx context.Context, recipe *Recipe, s Spec) (*Outcome, error) {
 		return out, r.fail(named(recipe, err))
 	}
 	defer closer.Close()
-	if err := cmp.Or(out.sameServer(s.Resume, false), out.sameServer(s.Baseline, true)); err != nil {
+	if err := cmp.Or(otherServer(s.Resume, out, false), otherServer(s.Baseline, out, true)); err != nil {
 		return out, r.fail(err)
 	}
 	r.observe()
@@ -81,7 +92,7 @@ func Run(ctx context.Context, recipe *Recipe, s Spec) (*Outcome, error) {
 	return out, nil
 }
 
-// take decides a probe, adds it to the outcome and to the history, and shows that.
+// take decides a probe, adds it to the outcome and to the history, and calls Observe.
 func (r *run) take(p Probe) {
 	o := r.out
 	o.Warnings = append(o.Warnings, p.decide(o.Plan.Limits, o.Plan.objectives())...)
@@ -109,7 +120,8 @@ func (r *run) widen() {
 	}
 }
 
-// probe measures one step, all its trials.
+// probe measures one step with all its trials. With an error, the probe holds the
+// trials that were measured before it.
 func (r *run) probe(ctx context.Context, step plan.Step) (Probe, error) {
 	p := Probe{Step: step, Load: r.out.Spec.load(r.out.Plan, step)}
 	began := time.Now()
@@ -135,11 +147,12 @@ func (r *run) wait(ctx context.Context, d time.Duration) bool {
 	return pause(ctx, d)
 }
 
-// retryPause is the wait before a probe that could not be measured is repeated.
+// retryPause is the wait before a probe that could not be measured is repeated. It is
+// repeated once; a second failure ends the run.
 const retryPause = time.Second
 
-// measure runs one trial, and once more when it could not be had. watch makes
-// what may end it early, for each attempt anew.
+// measure runs one trial, and runs it once more if it could not be measured. watch
+// returns a new Decider for each attempt, or nil.
 func (r *run) measure(ctx context.Context, l loadgen.Load, watch func() loadgen.Decider) (*loadgen.Measurement, error) {
 	m, err := r.prober.Probe(ctx, l, watch())
 	if err == nil || ctx.Err() != nil {
@@ -152,8 +165,8 @@ func (r *run) measure(ctx context.Context, l loadgen.Load, watch func() loadgen.
 	return r.prober.Probe(ctx, l, watch())
 }
 
-// observe shows the outcome to the caller. A report that cannot be written does
-// not spoil a measurement.
+// observe calls Spec.Observe. Its error is a warning, because a report that cannot be
+// written must not cost a measurement.
 func (r *run) observe() {
 	o := r.out
 	o.Wall = time.Since(o.Began)
@@ -165,8 +178,8 @@ func (r *run) observe() {
 	}
 }
 
-// fail closes an outcome that could not be completed: what was learnt stays, but
-// it is no verdict.
+// fail closes an outcome that could not be completed. What was learnt stays, and the
+// verdict is Inconclusive. It returns err.
 func (r *run) fail(err error) error {
 	o := r.out
 	o.Verdict, o.Err = Inconclusive, err
@@ -177,8 +190,8 @@ func (r *run) fail(err error) error {
 	return err
 }
 
-// ended is the reason of a run whose context ended.
-func ended(ctx context.Context) string {
+// ended returns the reason of a run whose context ended.
+func ended(ctx context.Context) Reason {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ReasonDeadline
 	}
@@ -197,23 +210,14 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// decider returns what may end the next trial of a probe early; nil where values
-// are wanted: by the step, by the spec, or by the style.
+// decider returns what may end the next trial of a probe early. It is nil when whole
+// trials are wanted: by the step, by the spec, or by the style.
 func (r *run) decider(p *Probe) loadgen.Decider {
 	spec, s := &r.out.Spec, r.out.Plan.Search
 	if p.Step.Full || spec.FullProbes || s == nil || !s.verdicts() {
 		return nil
 	}
 	d := sla.NewDecider(r.out.Plan.Limits, p.Load.Requests, p.Load.Concurrency, spec.Confidence)
-	p.deciders = append(p.deciders[:len(p.Trials)], d) // in place of one whose trial could not be had
+	p.deciders = append(p.deciders[:len(p.Trials)], d) // in place of that of a failed attempt
 	return d
-}
-
-// verdicts reports whether the style asks for values, by Step.Full, where it
-// wants more than a verdict. Monotonic does not: where the answer is the best
-// objective its probes measure that, too. The others fit curves through all
-// their points; smooth_isotonic's answers on real servers came out 10% to 20%
-// low when the probes of its bracket were cut short.
-func (s *Search) verdicts() bool {
-	return s.Style == Sequential || s.Style == Monotonic && s.Boundary
 }

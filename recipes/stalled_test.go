@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
+	"github.com/aiperf-go/aiperf/internal/surfaces"
 	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
@@ -15,21 +17,22 @@ import (
 // are 2.5 times what they should be, as when the machine was busy for its
 // length. No style may end below the boundary because of it.
 func TestOneStalledProbe(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	const b, slope, sigma = 150.4, 1.5, 0.02
-	s := surface{Name: "straight", Lo: 1, Hi: 1000}
-	for _, st := range surfaceStyles {
-		if len(st.list) > 0 { // a grid has no second look
+	s := surfaces.Surface{Name: "straight", Lo: 1, Hi: 1000}
+	for _, st := range surfaces.Styles {
+		if len(st.List) > 0 { // a grid has no second look
 			continue
 		}
 		for _, known := range []bool{false, true} {
-			name := fmt.Sprintf("%s/standard errors known: %v", st.name, known)
+			name := fmt.Sprintf("%s/standard errors known: %v", st.Name, known)
 			t.Run(name, func(t *testing.T) {
 				worst, at, longest := math.Inf(1), 0, 0
 				for stalled := range 12 {
-					rng := surfaceRNG(name, stalled, "stalled")
+					rng := surfaces.RNG(name, stalled, "stalled")
 					n := 0
-					p := s.problem(st.budget, uint64(stalled))
-					h, _, err := search(st.planner, p, func(step plan.Step) plan.Observation {
+					p := s.Problem(st.Budget, uint64(stalled))
+					h, _, err := surfaces.Search(st.Planner, p, func(step plan.Step) plan.Observation {
 						g := slope*math.Log(step.At[0]/b) + sigma*rng.NormFloat64()
 						tput := 100 * math.Pow(step.At[0], 0.8) * math.Exp(sigma*rng.NormFloat64())
 						if n == stalled {
@@ -40,10 +43,11 @@ func TestOneStalledProbe(t *testing.T) {
 						if known {
 							l.SE = sigma
 						}
-						return plan.Observation{At: step.At, Margins: []plan.Margin{l}, Goals: []plan.Estimate{{Value: tput, SE: math.NaN()}}}
+						return plan.Observation{At: step.At, Margins: []plan.Margin{l},
+							Goals: []plan.Estimate{{Value: tput, SE: math.NaN()}}}
 					})
 					require.NoError(t, err)
-					safe := st.planner.Answers(p, h)[0].Safe
+					safe := st.Planner.Answers(p, h)[0].Safe
 					assert.Less(t, safe, 1.05*b, "probe %d", stalled)
 					longest = max(longest, len(h))
 					if math.IsNaN(safe) || safe < worst {

@@ -7,15 +7,26 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
-// Tier is one of several sets of SLA limits that one search answers together,
-// each with a boundary of its own (AIPerf: --search-sla-tier).
+// Tier is one of several sets of SLA limits that a single search answers, each with its
+// own boundary (AIPerf: --search-sla-tier).
 type Tier struct {
-	Label  string // as reports call it; empty: tier_1, tier_2 …
+	// Label is the name of the tier in reports. If it is empty, that is tier_1,
+	// tier_2 and so on.
+	Label string
+	// Limits has at least one limit. The limits outside of all tiers hold in each.
 	Limits []sla.Limit
 }
 
-// withTiers adds the tiers' limits to a plan. Limits outside of the tiers hold
-// in every tier.
+// PlanTier is a tier in a plan.
+type PlanTier struct {
+	Label string
+	// Limits are indexes into Plan.Limits: first the limits that hold in every tier,
+	// then the tier's own.
+	Limits []int
+}
+
+// withTiers adds the limits of the tiers to a plan. The limits that the plan already
+// has hold in every tier.
 func (p *Plan) withTiers(tiers []Tier) error {
 	if len(tiers) == 0 {
 		return nil
@@ -23,9 +34,9 @@ func (p *Plan) withTiers(tiers []Tier) error {
 	bad := func(format string, args ...any) error { return wrong(inputTier, format, args...) }
 	switch {
 	case p.Search == nil || len(p.Search.Space) != 1:
-		return bad("tiers go with a search of one dimension")
+		return bad("tiers need a search over one dimension")
 	case len(tiers) < 2 || len(tiers) > 10:
-		return bad("%d tiers were given; give 2 to 10", len(tiers))
+		return bad("got %d tiers; give 2 to 10", len(tiers))
 	}
 	common := make([]int, len(p.Limits))
 	for i := range common {
@@ -52,10 +63,4 @@ func (p *Plan) withTiers(tiers []Tier) error {
 		p.Tiers = append(p.Tiers, pt)
 	}
 	return nil
-}
-
-// PlanTier is a tier as a plan holds it: indexes into Plan.Limits.
-type PlanTier struct {
-	Label  string
-	Limits []int
 }

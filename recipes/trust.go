@@ -11,13 +11,17 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
-// doubts returns why the probe's numbers cannot be laid at the server's door.
+// doubts returns the reasons, as warnings, why the probe's numbers say nothing about
+// the server: the client was the bottleneck, or the load was not reached.
 func (p *Probe) doubts(limits []sla.Limit) []error {
 	var doubts []error
 	for _, m := range p.Trials {
 		if ClientBound(m, limits) {
 			h := m.Health
-			doubts = append(doubts, &ClientBoundError{Concurrency: m.Load.Concurrency, Lag: max(h.SendLagP99, h.BeatLagP99), Woke: h.BeatLagP99 > h.SendLagP99, Allowed: lagAllowed(limits), CPU: h.CPU})
+			doubts = append(doubts, &ClientBoundError{
+				Concurrency: m.Load.Concurrency, Lag: max(h.SendLagP99, h.BeatLagP99), Woke: h.BeatLagP99 > h.SendLagP99,
+				Allowed: lagAllowed(limits), CPU: h.CPU,
+			})
 		}
 		for _, w := range m.Warnings {
 			if errors.Is(w, loadgen.ErrUnsaturated) {
@@ -28,16 +32,17 @@ func (p *Probe) doubts(limits []sla.Limit) []error {
 	return doubts
 }
 
-// ClientBound reports whether the client was the bottleneck of a measurement: it
-// sent late, or its goroutines woke late and so read late, by more than 5 % of
-// the tightest latency limit and more than 5 ms (99th percentile). In a closed
-// loop the second alone tells: a starved client sends as soon as it has read.
+// ClientBound reports whether the client was the bottleneck of a measurement: whether
+// it sent late, or its goroutines woke late and so read late, by more than 5% of the
+// tightest latency limit and more than 5 ms, at the 99th percentile. Lateness of sends
+// alone would not do: in a closed loop a starved client sends as soon as it has read,
+// and only its late wake-ups show that it reads late.
 func ClientBound(m *loadgen.Measurement, limits []sla.Limit) bool {
 	return max(m.Health.SendLagP99, m.Health.BeatLagP99) > lagAllowed(limits)
 }
 
-// notes returns what else a reader of the probe's numbers should know, and has
-// not been told in this run: a warning of each kind is enough.
+// notes returns what else a reader of the probe's numbers should know, unless this run
+// has said so before. One warning of each kind is enough.
 func (r *run) notes(p *Probe) (notes []error) {
 	o := r.out
 	for _, m := range p.Trials {
@@ -47,7 +52,9 @@ func (r *run) notes(p *Probe) (notes []error) {
 				switch {
 				case !errors.Is(w, kind), slices.ContainsFunc(o.Warnings, told), slices.ContainsFunc(notes, told):
 				case kind == loadgen.ErrRaised && (o.Plan.Search != nil || o.Spec.Workload.Requests == loadgen.DefaultRequests):
-					// who has not said how many is not told, nor where a search goes from few slots to many
+					// The number of requests was raised because there are more slots. That
+					// is no news in a search, which goes from few slots to many, or to a
+					// user who did not choose the number.
 				default:
 					notes = append(notes, w)
 				}
@@ -60,12 +67,17 @@ func (r *run) notes(p *Probe) (notes []error) {
 // ClientBoundError warns that the client was the bottleneck of a probe, so that
 // its numbers are not the server's.
 type ClientBoundError struct {
-	Concurrency  int
-	Lag, Allowed time.Duration // p99 of the lateness, and what is tolerated
-	Woke         bool          // Lag is that of the heartbeat's wake-ups, not of sends: what arrives is then read late, too
-	CPU          float64       // the client's share of the machine's cores, 0 to 1
+	Concurrency int
+	// Lag is the 99th percentile of the lateness, and Allowed what is tolerated.
+	Lag, Allowed time.Duration
+	// Woke says that Lag is that of goroutines that woke late, so that what arrived was
+	// read late. If false, it is that of requests that were sent late.
+	Woke bool
+	// CPU is the client's share of the machine's cores, 0 to 1.
+	CPU float64
 }
 
+// Error says how late the client was, and to give it more cores or less to do.
 func (e *ClientBoundError) Error() string {
 	what := "it sent "
 	if e.Woke {
@@ -76,8 +88,8 @@ func (e *ClientBoundError) Error() string {
 		strconv.Itoa(int(100*e.CPU+0.5)) + "% CPU; give it more cores or lower the load"
 }
 
-// lagAllowed is how late a client may send: 5 % of the tightest latency
-// threshold, and 5 ms at least.
+// lagAllowed returns how late a client may be: 5% of the tightest latency threshold,
+// and at least 5 ms.
 func lagAllowed(limits []sla.Limit) time.Duration {
 	tightest := math.Inf(1)
 	for _, l := range limits {

@@ -23,10 +23,11 @@ type tired struct {
 
 func (p *tired) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*loadgen.Measurement, error) {
 	one := func(v float64) loadgen.Metric { return loadgen.Metric{Stats: map[string]float64{"avg": v}} }
-	return &loadgen.Measurement{Load: l, Ended: loadgen.EndedRequests, Health: p.health, Warnings: p.warnings, Metrics: map[string]loadgen.Metric{
-		loadgen.TagTTFT:      {Unit: "ms", Stats: map[string]float64{"p95": p.ttft}, SE: map[string]float64{"p95": 0.001}},
-		loadgen.TagTokenRate: one(1), loadgen.TagErrorRate: one(0), loadgen.TagCompleted: one(300), loadgen.TagErrors: one(0),
-	}}, nil
+	return &loadgen.Measurement{Load: l, Ended: loadgen.EndedRequests, Health: p.health, Warnings: p.warnings,
+		Metrics: map[string]loadgen.Metric{
+			loadgen.TagTTFT:      {Unit: "ms", Stats: map[string]float64{"p95": p.ttft}, SE: map[string]float64{"p95": 0.001}},
+			loadgen.TagTokenRate: one(1), loadgen.TagErrorRate: one(0), loadgen.TagCompleted: one(300), loadgen.TagErrors: one(0),
+		}}, nil
 }
 
 // TestClientBound: lateness of sends or of wake-ups, beyond 5 % of the tightest
@@ -83,7 +84,8 @@ func TestNotes(t *testing.T) {
 	}{{0, 2, recipes.Grid}, {24, 3, recipes.Grid}, {24, 2, recipes.Monotonic}} {
 		o, err := recipes.Run(t.Context(), r, recipes.Spec{
 			Prober: &tired{ttft: 20, warnings: []error{
-				fmt.Errorf("%w: a", loadgen.ErrEstimated), fmt.Errorf("%w: b", loadgen.ErrLengths), fmt.Errorf("%w: c", loadgen.ErrRaised)}},
+				fmt.Errorf("%w: a", loadgen.ErrEstimated), fmt.Errorf("%w: b", loadgen.ErrLengths), fmt.Errorf("%w: c",
+					loadgen.ErrRaised)}},
 			Workload: loadgen.Load{Requests: tt.asked},
 			Inputs:   recipes.Inputs{TTFT: new(50.0), Style: tt.style},
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sla"
@@ -117,6 +118,7 @@ func replayed(t *testing.T, points ...float64) *recipes.Outcome {
 // TestCharts holds the charts of every kind to goldens, by what is drawn and not
 // by pixels.
 func TestCharts(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	for _, tt := range []struct {
 		name string
 		run  func(*testing.T) *recipes.Outcome
@@ -150,6 +152,7 @@ func TestCharts(t *testing.T) {
 
 // TestChartsOf: which charts a recipe has.
 func TestChartsOf(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	for _, tt := range []struct {
 		run  string
 		want []string
@@ -209,6 +212,7 @@ func TestTrace(t *testing.T) {
 // TestPictures: a finished run leaves every chart as PNG and SVG, and a page; an
 // unfinished one none; without charts only the page, which then has none.
 func TestPictures(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	o := outcome(t, "concurrency-ramp")
 	dir := t.TempDir()
 	d := report.Dir{Path: dir}

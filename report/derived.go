@@ -26,7 +26,7 @@ func (f *finding) derivedHeadline() string {
 		}
 		s := fmt.Sprintf("%s (r² %.3f", equation(fit), fit.RSquared)
 		if !fit.Confident {
-			s += " < " + digits(fit.Floor)
+			s += " < " + digits(fit.LeastR2)
 		}
 		return s + ")"
 	}
@@ -158,7 +158,7 @@ func (f *finding) fit() {
 	switch {
 	case len(fit.Coefficients) == 0:
 	case !fit.Confident:
-		f.wrapped(fmt.Sprintf("low confidence: r² %.3f is below %s; rely on the points below, not on the equation", fit.RSquared, digits(fit.Floor)))
+		f.wrapped(fmt.Sprintf("low confidence: r² %.3f is below %s; rely on the points below, not on the equation", fit.RSquared, digits(fit.LeastR2)))
 	case len(fit.Coefficients) == 2 && fit.Coefficients[0] > 0:
 		f.wrapped(fmt.Sprintf("prefill of %s prompt tokens/s beside a constant %s", count(int(rounded(1000/fit.Coefficients[0]))), value(fit.Coefficients[1], "ms")))
 	}

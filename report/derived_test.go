@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sla"
@@ -36,6 +37,7 @@ func (f formula) measure(c, isl, osl int) (ttft, itl, e2e float64) {
 
 // TestDerivedFinding holds the findings of derived results to goldens, in full.
 func TestDerivedFinding(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	flat := func(v float64) func(c, isl, osl float64) float64 {
 		return func(_, _, _ float64) float64 { return v }
 	}

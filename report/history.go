@@ -222,7 +222,7 @@ func observationOf(p *recipes.Probe) observation {
 // of several objectives, the non-dominated set only.
 func bestTrials(o *recipes.Outcome) []bestTrial {
 	out := []bestTrial{}
-	best, feasible := o.BestTrials()
+	best, feasible := o.BestProbes()
 	for _, i := range best {
 		it := iterationOf(o, i)
 		// The answer is feasible even where this one visit looks like a miss:

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
@@ -53,9 +54,7 @@ func benchOutcome(b *testing.B) *recipes.Outcome {
 // TestHistoryIsQuick: the update at 200 probes takes under 20 ms, the quickest of
 // some: others may be using the machine.
 func TestHistoryIsQuick(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector makes everything several times slower")
-	}
+	slow.Test(t, slow.RealTime)
 	o := long(t, runOutcome(t, "mono"), 200)
 	best := int64(math.MaxInt64)
 	for try := 0; try < 5 && best >= 20e6; try++ {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sla"
@@ -28,6 +29,7 @@ func html(t *testing.T, o *recipes.Outcome) string {
 // TestHTML: the page of every run says the finding first, then the rest, in one
 // file that fetches nothing.
 func TestHTML(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	for _, r := range runs {
 		t.Run(r.name, func(t *testing.T) {
 			o := outcome(t, r.name)
@@ -52,6 +54,7 @@ func TestHTML(t *testing.T) {
 
 // TestHTMLAgain: the page says how to reproduce when it is told.
 func TestHTMLAgain(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	var b bytes.Buffer
 	require.NoError(t, report.Page{Again: "go test -run='^TestX$'"}.Write(&b, outcome(t, "one fixed load")))
 	assert.Contains(t, b.String(), "<pre>go test -run=&#39;^TestX$&#39;</pre>")
@@ -59,6 +62,7 @@ func TestHTMLAgain(t *testing.T) {
 
 // TestHTMLEscaped: what server and user wrote is text, wherever it stands.
 func TestHTMLEscaped(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	const evil = `<script>alert(1)</script>`
 	const attribute = `" onmouseover="alert(1)`
 	recipe := *recipes.Fixed(4)
@@ -89,6 +93,7 @@ func TestHTMLEscaped(t *testing.T) {
 
 // TestHTMLSecrets: a key that a server quotes is starred.
 func TestHTMLSecrets(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	m := &model{fail: func(int) float64 { return 0.05 }, message: "bad key sk-12345678"}
 	o, err := recipes.Run(t.Context(), recipes.Fixed(4), recipes.Spec{Prober: m, Workload: loadgen.Load{Seed: 7},
 		Target: loadgen.Target{URL: "http://user:hunter22@host", APIKey: "sk-12345678"}, Note: "with sk-12345678"})
@@ -104,6 +109,7 @@ func TestHTMLSecrets(t *testing.T) {
 
 // TestHTMLNothing: a run that measured nothing has a page that says so.
 func TestHTMLNothing(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	o := outcome(t, "one fixed load")
 	o.Probes, o.Verdict, o.Best = nil, recipes.Inconclusive, recipes.Best{}
 	page := html(t, o)
@@ -115,6 +121,7 @@ func TestHTMLNothing(t *testing.T) {
 // TestHTMLFailed: a run that could not begin leaves a page and a summary that say
 // why first, and how to go on.
 func TestHTMLFailed(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	dir := t.TempDir()
 	d := report.Dir{Path: dir, Again: "AIPERF_SEED=7 go test -run='^TestCapacity$' -count=1"}
 	recipe, err := recipes.Lookup("max-concurrency-under-sla")

@@ -132,9 +132,9 @@ func TestResumeRefused(t *testing.T) {
 		says   string
 	}{
 		{"recipe", func(*recipes.Spec) {}, "max-throughput-ttft-sla", "its recipe was max-concurrency-under-sla"},
-		{"style", func(s *recipes.Spec) { s.Inputs.Style = recipes.BO }, r.Name, "its style was monotonic and is bo"},
-		{"limit", func(s *recipes.Spec) { s.Inputs.TTFT = new(100.0) }, r.Name, "its SLA was [ttft p95 < 200ms] and is [ttft p95 < 100ms]"},
-		{"workload", func(s *recipes.Spec) { s.Workload.ISL = 7 }, r.Name, "its workload was 550/128 tokens and is 7/128 tokens"},
+		{"style", func(s *recipes.Spec) { s.Inputs.Style = recipes.BO }, r.Name, "its style was monotonic and is now bo"},
+		{"limit", func(s *recipes.Spec) { s.Inputs.TTFT = new(100.0) }, r.Name, "its SLA was [ttft p95 < 200ms] and is now [ttft p95 < 100ms]"},
+		{"workload", func(s *recipes.Spec) { s.Workload.ISL = 7 }, r.Name, "its workload was 550/128 tokens and is now 7/128 tokens"},
 		{"probe", func(s *recipes.Spec) { s.Workload.Requests = 7 }, r.Name, "its probe was 1 × 300 requests"},
 		{"space", func(s *recipes.Spec) { s.Inputs.Concurrency = recipes.Bounds{Max: new(7)} }, r.Name, "its search space was"},
 	} {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -101,6 +102,7 @@ total_isl total_osl effective_concurrency`)
 // TestSideBySide walks real files of AIPerf 0.13 and ours of a like run, and
 // lists every key that is missing in ours or typed otherwise.
 func TestSideBySide(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	pairs := []struct{ run, file string }{
 		{"mono", "search_history.json"},
 		{"smooth", "search_history.json"},
@@ -162,6 +164,7 @@ func TestSideBySide(t *testing.T) {
 // TestCSVSideBySide: the tables have AIPerf's columns, and its rows for the
 // metrics that are required.
 func TestCSVSideBySide(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	theirs, ours := read(t, realRuns, "grid/concurrency_64/profile_export_aiperf.csv"), read(t, runDir(t, "grid"), "concurrency_64/profile_export_aiperf.csv")
 	head := func(s string) string { h, _, _ := strings.Cut(s, "\r\n"); return h }
 	assert.Equal(t, head(theirs), head(ours))

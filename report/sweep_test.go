@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sla"
@@ -175,6 +176,7 @@ func TestBestConfigurations(t *testing.T) {
 // TestDerived: what a handler makes is a file of its own, and what one failed of
 // too, but only then.
 func TestDerived(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	for run, file := range map[string]string{
 		"grid": "sla_breach.json", "ramp": "degradation_knee.json", "prefill": "prefill_curve.json", "decode": "decode_itl_surface.json", "pareto": "pareto_sweep.json",
 	} {

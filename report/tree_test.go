@@ -20,7 +20,10 @@ import (
 	"github.com/aiperf-go/aiperf/report"
 )
 
-var updateTree = flag.Bool("update-tree", false, "rewrite testdata/house/trees.txt")
+var (
+	updateTree = flag.Bool("update-tree", false, "rewrite testdata/house/trees.txt")
+	keepTree   = flag.String("tree", "", "keep the files of TestArtifactTree in this folder")
+)
 
 // treeRuns are the runs whose artifacts are held byte for byte: every recipe
 // and every style, what changes a page, tiers and a search over two dimensions.
@@ -50,13 +53,12 @@ func treeRuns(t *testing.T) map[string]func() (*recipes.Recipe, recipes.Spec) {
 
 // TestArtifactTree holds every file of those runs against testdata/house/trees.txt,
 // which has the sum of each. In virtual time the same run writes the same bytes,
-// times included. A change on purpose is written by -update-tree; AIPERF_TREE
-// names a folder to keep the files in, so that two versions can be compared by
-// diff -r.
+// times included. A change on purpose is written by -update-tree; -tree names a
+// folder to keep the files in, so that two versions can be compared by diff -r.
 func TestArtifactTree(t *testing.T) {
 	const file = "../testdata/house/trees.txt"
 	var lines []string
-	root := os.Getenv("AIPERF_TREE")
+	root := *keepTree
 	if root == "" {
 		root = t.TempDir()
 	}

@@ -46,7 +46,8 @@ func probe(c int, v float64) recipes.Probe {
 	return recipes.Probe{
 		Step: plan.Step{At: []float64{float64(c)}, Size: 1, Reason: "doubling"},
 		Load: loadgen.Load{Concurrency: c}, Trials: []*loadgen.Measurement{{Metrics: metrics}},
-		Readings: []sla.Reading{{Limit: ttft, Value: v, Adjusted: v, Lo: v * 0.98, Hi: v * 1.02, Holds: v < ttft.Threshold, Pass: pass, Of: 300}},
+		Readings: []sla.Reading{{Limit: ttft, Value: v, Adjusted: v, Lo: v * 0.98, Hi: v * 1.02, Holds: v < ttft.Threshold, Pass: pass,
+			Of: 300}},
 		Observed: plan.Observation{At: []float64{float64(c)}, Margins: []plan.Margin{g}, Requests: 300},
 		Wall:     2 * time.Second,
 	}
@@ -61,7 +62,8 @@ func outcome(t *testing.T, v recipes.Verdict, probes ...recipes.Probe) *recipes.
 	require.NoError(t, err)
 	nan := math.NaN()
 	o := &recipes.Outcome{Recipe: r, Plan: p, Spec: recipes.Spec{Inputs: in, Confidence: 0.98, Trials: 1}, Verdict: v, Probes: probes,
-		Reason: "monotonic_precision_reached", Boundary: plan.Answer{Safe: nan, Estimate: nan, Bracket: plan.Bracket{Lo: nan, Hi: nan}}, Wall: 4 * time.Second}
+		Reason: "monotonic_precision_reached", Boundary: plan.Answer{Safe: nan, Estimate: nan,
+			Bracket: plan.Bracket{Lo: nan, Hi: nan}}, Wall: 4 * time.Second}
 	for i, p := range probes {
 		if p.Readings[0].Holds && v == recipes.Met {
 			o.Best = recipes.Best{Load: p.Load, Probe: i, Found: true}
@@ -93,7 +95,8 @@ func TestMessages(t *testing.T) {
 		{"sustain_not", "the answer is higher than it should be", met, SustainConcurrency(BeNumerically(">", 60)), true},
 		{"metric", "the value at the best point", met, HaveMetric("ttft p95", BeNumerically("<", 150)), false},
 		{"metric_run", "one number a run, by its tag", met, HaveMetric("output_token_throughput", BeNumerically(">", 1e4)), false},
-		{"metric_shown", "no best point: the value that the finding shows", missed, HaveMetric("time_to_first_token p95", BeNumerically("<", 200)), false},
+		{"metric_shown", "no best point: the value that the finding shows", missed,
+			HaveMetric("time_to_first_token p95", BeNumerically("<", 200)), false},
 		{"metric_own", "a metric of the server's own", met, HaveMetric("queue_depth max", Equal(0.0)), false},
 		{"metric_not", "a value that should have been another", met, HaveMetric("ttft avg", BeNumerically("<", 180)), true},
 	} {
@@ -137,17 +140,29 @@ func TestErrors(t *testing.T) {
 		matcher types.GomegaMatcher
 		want    string
 	}{
-		{"another type", 64, MeetSLA(), "MeetSLA takes the *recipes.Outcome that aiperftest.Run or RunRecipe returns, and got:\n    <int>: 64"},
-		{"a plain nil", nil, SustainConcurrency(positive), "SustainConcurrency takes the *recipes.Outcome that aiperftest.Run or RunRecipe returns, and got:\n    <nil>: nil"},
-		{"a nil outcome", (*recipes.Outcome)(nil), HaveMetric("ttft p95", positive), "HaveMetric got a nil *recipes.Outcome; pass what aiperftest.Run or RunRecipe returns"},
-		{"the outcome of a run that was skipped", &recipes.Outcome{}, MeetSLA(), "MeetSLA has nothing to judge: the run measured nothing; its own message says why"},
-		{"no limits", free, MeetSLA(), "MeetSLA has no limit to judge: recipe max-concurrency-under-sla ran without an SLA; give one, as aiperftest.TTFT(…) or aiperftest.SLA(…)"},
-		{"a misspelt metric", met, HaveMetric("tftt p95", positive), `HaveMetric("tftt p95", …): metric "tftt" is unknown; did you mean "ttft"?`},
-		{"a misspelt statistic", met, HaveMetric("ttft p98", positive), `HaveMetric("ttft p98", …): statistic "p98" is unknown; use avg, min, max, p1, p5, p10, p25, p50, p75, p90, p95, p99; did you mean "p90"?`},
+		{"another type", 64, MeetSLA(), "MeetSLA takes the *recipes.Outcome that aiperftest.Run or RunRecipe returns, and got:\n    " +
+			"<int>: 64"},
+		{"a plain nil", nil, SustainConcurrency(positive),
+			"SustainConcurrency takes the *recipes.Outcome that aiperftest.Run or RunRecipe returns, and got:\n    <nil>: nil"},
+		{"a nil outcome", (*recipes.Outcome)(nil), HaveMetric("ttft p95", positive),
+			"HaveMetric got a nil *recipes.Outcome; pass what aiperftest.Run or RunRecipe returns"},
+		{"the outcome of a run that was skipped", &recipes.Outcome{}, MeetSLA(),
+			"MeetSLA has nothing to judge: the run measured nothing; its own message says why"},
+		{"no limits", free, MeetSLA(), "MeetSLA has no limit to judge: recipe max-concurrency-under-sla ran without an SLA; give " +
+			"one, as aiperftest.TTFT(…) or aiperftest.SLA(…)"},
+		{"a misspelt metric", met, HaveMetric("tftt p95", positive),
+			`HaveMetric("tftt p95", …): metric "tftt" is unknown; did you mean "ttft"?`},
+		{"a misspelt statistic", met, HaveMetric("ttft p98", positive),
+			`HaveMetric("ttft p98", …): statistic "p98" is unknown; use avg, min, max, p1, p5, p10, p25, p50, p75, p90, p95, p99; ` +
+				`did you mean "p90"?`},
 		{"no statistic", met, HaveMetric("ttft", positive), `HaveMetric("ttft", …): the statistic is missing; write "ttft p95", say`},
-		{"too many words", met, HaveMetric("ttft p95 < 3", positive), `HaveMetric("ttft p95 < 3", …): expected a metric and a statistic, as "ttft p95"`},
-		{"not measured", met, HaveMetric("itl p95", positive), `HaveMetric("itl p95", …): itl p95 was not measured at concurrency 64; TTFT and ITL need streamed answers, goodput needs per-request limits`},
-		{"no matcher", met, HaveMetric("ttft p95", nil), `HaveMetric("ttft p95", …) needs a matcher for the value, as BeNumerically("<", 180)`},
+		{"too many words", met, HaveMetric("ttft p95 < 3", positive),
+			`HaveMetric("ttft p95 < 3", …): expected a metric and a statistic, as "ttft p95"`},
+		{"not measured", met, HaveMetric("itl p95", positive),
+			`HaveMetric("itl p95", …): itl p95 was not measured at concurrency 64; TTFT and ITL need streamed answers, goodput needs ` +
+				`per-request limits`},
+		{"no matcher", met, HaveMetric("ttft p95", nil),
+			`HaveMetric("ttft p95", …) needs a matcher for the value, as BeNumerically("<", 180)`},
 		{"no matcher", met, SustainConcurrency(nil), `SustainConcurrency needs a matcher for the concurrency, as BeNumerically(">=", 64)`},
 	} {
 		t.Run(tt.why, func(t *testing.T) {

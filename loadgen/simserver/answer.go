@@ -11,25 +11,30 @@ import (
 
 // An answer is one inference on its way to the client.
 type answer struct {
-	server  *Server
-	w       http.ResponseWriter
-	ctx     context.Context
+	server *Server
+	w      http.ResponseWriter
+	// ctx ends when the client leaves.
+	ctx context.Context
+	// number is the inference's number of arrival, from 1.
 	number  int64
 	request *request
 	seq     *sequence
 	fault   fault
 
-	end  outcome // so far
-	sent int     // content events, or tokens of a whole answer
+	// end is how the inference would be counted if it ended now.
+	end outcome
+	// sent counts the content events, or the tokens of a whole answer.
+	sent int
 }
 
-// vocabulary is what the simulated model says, over and over.
+// vocabulary is what the simulated model says, over and over. No word needs escaping
+// in JSON.
 var vocabulary = strings.Fields("the quick brown fox jumps over one lazy dog while many small birds sing at dawn")
 
 // errorObject is what an engine that fails in mid-stream sends.
 const errorObject = `{"error":{"message":"injected fault","type":"server_error","param":null,"code":500}}`
 
-// stream answers by server-sent events, one a token, each flushed.
+// stream answers with server-sent events, one a token, and flushes each of them.
 func (a *answer) stream() {
 	h := a.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
@@ -47,8 +52,8 @@ func (a *answer) stream() {
 		return err == nil && flush() == nil
 	}
 
-	// Real servers send headers and role when they take a request up, long
-	// before its first token: a client that takes either for it is wrong.
+	// Real servers send the headers and the role when they take up a request, long
+	// before its first token. A client that takes either for the first token is wrong.
 	if flush() != nil {
 		return
 	}
@@ -102,10 +107,10 @@ func (a *answer) stream() {
 	}
 }
 
-// whole answers in one JSON object, when the last token is there.
+// whole answers with one JSON object, once the last token is there.
 //
-// It sets no Content-Length: beyond a few kilobytes the body then ends with a
-// chunk that net/http writes after the handler, see Stats.InFlight.
+// It sets no Content-Length. Beyond a few kilobytes, the body then ends with a chunk
+// that net/http writes after the handler has returned, see Stats.InFlight.
 func (a *answer) whole() {
 	for range a.seq.osl {
 		if !a.wait(a.seq.tokens) {
@@ -149,8 +154,9 @@ func (a *answer) whole() {
 	}
 }
 
-// wait reports whether something came on tokens before the client left. When
-// the server closes it aborts the handler.
+// wait waits for tokens and reports whether something came before the client left. If
+// the server closes, it aborts the handler by a panic, as net/http expects. A nil
+// channel makes it wait for the client alone.
 func (a *answer) wait(tokens <-chan struct{}) bool {
 	select {
 	case <-tokens:
@@ -162,6 +168,7 @@ func (a *answer) wait(tokens <-chan struct{}) bool {
 	}
 }
 
+// id returns the completion's id, with the prefix that OpenAI gives it.
 func (a *answer) id() string {
 	if a.request.chat {
 		return fmt.Sprintf("chatcmpl-%d", a.number)
@@ -185,8 +192,9 @@ func (a *answer) finish() string {
 	return a.chunk("", `"length"`)
 }
 
-// chunk returns a streamed object with one choice: a delta for chat, a text
-// for completions.
+// chunk returns a streamed object with one choice: a delta for chat, a text for
+// completions. content and reason are JSON, content of completions the inside of a
+// string.
 func (a *answer) chunk(content, reason string) string {
 	if a.request.chat {
 		return a.envelope(`[{"index":0,"delta":`+content+`,"logprobs":null,"finish_reason":`+reason+`}]`, "")
@@ -194,7 +202,7 @@ func (a *answer) chunk(content, reason string) string {
 	return a.envelope(`[{"index":0,"text":"`+content+`","logprobs":null,"finish_reason":`+reason+`}]`, "")
 }
 
-// envelope returns the object around choices, with usage when there is one.
+// envelope returns the object around choices, with usage unless it is empty.
 func (a *answer) envelope(choices, usage string) string {
 	object := "text_completion"
 	if a.request.chat {
@@ -211,6 +219,7 @@ func (a *answer) envelope(choices, usage string) string {
 		a.id(), object, time.Now().Unix(), name, choices, usage)
 }
 
+// usage returns the usage object.
 func (a *answer) usage() string {
 	return fmt.Sprintf(`{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}`,
 		a.request.isl, a.seq.osl, a.request.isl+a.seq.osl)

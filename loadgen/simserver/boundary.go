@@ -16,8 +16,8 @@ const (
 	RequestLatency Metric = "request_latency"
 )
 
-// value reports the metric of a request of osl tokens; +Inf for one that was
-// refused, 0 for the ITL of a single token.
+// value reports the metric of a request of osl tokens in nanoseconds. It is +Inf for a
+// request that was refused, and 0 for the ITL of a single token.
 func (x Metric) value(t Trace, osl int) float64 {
 	switch {
 	case t.Refused:
@@ -30,12 +30,15 @@ func (x Metric) value(t Trace, osl int) float64 {
 	return float64(t.Last - t.Arrived)
 }
 
-// A Limit is an SLA on a percentile: it holds when the share of requests at or
-// above Threshold is below 1 − Percentile/100. A refused request exceeds.
+// A Limit is an SLA on a percentile. It holds if the share of requests at or above
+// Threshold is below 1 − Percentile/100. A refused request exceeds every limit.
 type Limit struct {
-	Metric     Metric
-	Percentile float64 // 0 to 100, for example 95
-	Threshold  time.Duration
+	// Metric is what is limited.
+	Metric Metric
+	// Percentile is from 0 to 100, for example 95.
+	Percentile float64
+	// Threshold is the smallest value that exceeds the limit.
+	Threshold time.Duration
 }
 
 // Exceeded reports the share of requests of osl tokens, 0 to 1, that exceed l.
@@ -45,7 +48,8 @@ func (l Limit) Exceeded(traces []Trace, osl int) float64 {
 
 // Holds reports whether l holds.
 func (l Limit) Holds(traces []Trace, osl int) bool {
-	// In this form, since 1 − 95/100 is a little more than 5/100.
+	// Both sides are multiplied by 100, since 1 − 95/100 is a little more than 5/100
+	// in floating point.
 	return 100*float64(l.count(traces, osl)) < (100-l.Percentile)*float64(len(traces))
 }
 
@@ -59,8 +63,8 @@ func (l Limit) count(traces []Trace, osl int) (n int) {
 	return n
 }
 
-// Quantile reports the metric's percentile over the requests that were not
-// refused, interpolated linearly between order statistics; 0 for none.
+// Quantile reports the metric's percentile over the requests that were not refused,
+// interpolated linearly between order statistics. It is 0 if there are none.
 func (l Limit) Quantile(traces []Trace, osl int) time.Duration {
 	var v []float64
 	for _, t := range traces {
@@ -78,10 +82,13 @@ func (l Limit) Quantile(traces []Trace, osl int) time.Duration {
 	return time.Duration(v[i] + (rank-float64(i))*(v[j]-v[i]))
 }
 
-// Boundary reports the largest concurrency n such that ok holds for the traces
-// of each of lo, lo+1, … n, by simulating every one of them up to hi; lo−1
-// when it fails at lo. The first that fails settles the answer, so none after
-// it is simulated. c.Concurrency is ignored.
+// Boundary reports the largest concurrency n up to hi such that ok holds for the traces
+// of each of lo, lo+1, … n. It is lo−1 if ok fails at lo. Every one of them is
+// simulated until the first that fails, which settles the answer. c.Concurrency is
+// ignored.
+//
+// Note: bisection would be faster, but it is only right if ok is monotone, and that is
+// what a truth must not assume.
 func (m Model) Boundary(c Clients, lo, hi int, ok func([]Trace) bool) int {
 	for n := lo; n <= hi; n++ {
 		c.Concurrency = n

@@ -9,17 +9,22 @@ import (
 // A Scenario is a ready-made model with a workload, a limit, and the true
 // concurrency up to which the limit holds.
 type Scenario struct {
-	Name     string
-	Doc      string // what binds, in a sentence
+	// Name is what Lookup finds the scenario by.
+	Name string
+	// Doc says in a sentence what binds.
+	Doc string
+	// Model is the server, and ISL and OSL the tokens of each request.
 	Model    Model
 	ISL, OSL int
-	Limit    Limit
-	Boundary int // what Truth reports, pinned by a test
+	// Limit is what must hold.
+	Limit Limit
+	// Boundary is what Truth reports. A test pins it.
+	Boundary int
 }
 
 // Truth computes the boundary: every concurrency from 1 is simulated, as
-// Model.Boundary describes, with 6 000 requests each (twenty probes of 300) and
-// a turnaround of 300 µs.
+// Model.Boundary describes, with 6,000 requests each (20 probes of 300) and a
+// turnaround of 300 µs.
 func (s Scenario) Truth() int {
 	c := Clients{ISL: s.ISL, OSL: s.OSL}
 	return s.Model.Boundary(c, 1, 1000, func(t []Trace) bool { return s.Limit.Holds(t, s.OSL) })
@@ -27,6 +32,7 @@ func (s Scenario) Truth() int {
 
 const us = time.Microsecond
 
+// ttft returns a limit on the 95th percentile of TTFT.
 func ttft(p95 time.Duration) Limit {
 	return Limit{Metric: TTFT, Percentile: 95, Threshold: p95}
 }
@@ -34,22 +40,22 @@ func ttft(p95 time.Duration) Limit {
 // Catalogue returns the ready-made scenarios, from the smallest TTFT boundary
 // to the largest, then those that another resource binds.
 //
-// Each is quick to search (requests of 40 to 250 ms, under 6 000 events a
-// second at the boundary), and its answer is the server's: TTFT at the
-// boundary is tens of milliseconds, so a client's half millisecond matters
-// little, and grows by at least 0.7 % a per cent of concurrency. With
-// other starts of the clients and a turnaround of 1 ms instead of 0.3 the
-// boundary moves by 5 % at most.
+// Each is quick to search: its requests take from 40 to 250 ms, and there are fewer than
+// 6,000 events a second at the boundary. Its answer is the server's and not the
+// client's: TTFT at the boundary is tens of milliseconds, so that half a millisecond of
+// the client matters little, and it grows by at least 0.7% for each percent of
+// concurrency. With other starts of the clients, and a turnaround of 1 ms instead of
+// 0.3 ms, the boundary moves by at most 5%.
 //
 //	name          step time: base, a sequence, a prompt token    chunk  batch   ISL OSL  limit                boundary
-//	long-prompt   4 ms, 50 µs, 10 µs, jitter 3 %                    64     32   128   8  ttft p95 < 48 ms            8
-//	chat          4 ms, 100 µs, 10 µs, jitter 3 %, template 9      128     64   128  16  ttft p95 < 38 ms           20
-//	small-batch   4 ms, 40 µs, 5 µs, jitter 3 %                     64     12    64  16  ttft p95 < 164 ms          36
-//	slow-decode   1.5 ms, 220 µs, 10 µs, jitter 5 %                512    128    64  16  ttft p95 < 28 ms           45
-//	wide          5 ms, 60 µs, 8 µs, jitter 4 %                    256    128    96  16  ttft p95 < 80 ms           61
-//	large         8 ms, 60 µs, 4 µs, jitter 4 %                    384    128    64   8  ttft p95 < 150 ms         114
-//	itl           2 ms, 200 µs, 5 µs, jitter 3 %                   256    128    64  16  itl p95 < 7.5 ms           27
-//	kv-cliff      4 ms, 100 µs, 10 µs, jitter 3 %, 1 960 KV tokens 256    128    64  16  ttft p95 < 60 ms           24
+//	long-prompt   4 ms, 50 µs, 10 µs, jitter 3%                     64     32   128   8  ttft p95 < 48 ms            8
+//	chat          4 ms, 100 µs, 10 µs, jitter 3%, template 9       128     64   128  16  ttft p95 < 38 ms           20
+//	small-batch   4 ms, 40 µs, 5 µs, jitter 3%                      64     12    64  16  ttft p95 < 164 ms          36
+//	slow-decode   1.5 ms, 220 µs, 10 µs, jitter 5%                 512    128    64  16  ttft p95 < 28 ms           45
+//	wide          5 ms, 60 µs, 8 µs, jitter 4%                     256    128    96  16  ttft p95 < 80 ms           61
+//	large         8 ms, 60 µs, 4 µs, jitter 4%                     384    128    64   8  ttft p95 < 150 ms         114
+//	itl           2 ms, 200 µs, 5 µs, jitter 3%                    256    128    64  16  itl p95 < 7.5 ms           27
+//	kv-cliff      4 ms, 100 µs, 10 µs, jitter 3%, 1,960 KV tokens  256    128    64  16  ttft p95 < 60 ms           24
 func Catalogue() []Scenario {
 	return []Scenario{
 		{
@@ -59,14 +65,16 @@ func Catalogue() []Scenario {
 			ISL:   128, OSL: 8, Limit: ttft(48 * time.Millisecond), Boundary: 8,
 		},
 		{
-			Name:  "chat",
-			Doc:   "a prompt is one chunk: a flat TTFT up to 17 clients, then the prefill queue; the chat template adds 9 tokens",
-			Model: Model{Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Jitter: 0.03, Chunk: 128, MaxBatch: 64, Template: 9},
-			ISL:   128, OSL: 16, Limit: ttft(38 * time.Millisecond), Boundary: 20,
+			Name: "chat",
+			Doc:  "a prompt is one chunk: a flat TTFT up to 17 clients, then the prefill queue; the chat template adds 9 tokens",
+			Model: Model{Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Jitter: 0.03, Chunk: 128, MaxBatch: 64,
+				Template: 9},
+			ISL: 128, OSL: 16, Limit: ttft(38 * time.Millisecond), Boundary: 20,
 		},
 		{
-			Name:  "small-batch",
-			Doc:   "12 sequences run at once and one prompt a step is prefilled: TTFT is the wait for a place, two turns of the batch at 36 clients",
+			Name: "small-batch",
+			Doc: "12 sequences run at once and one prompt a step is prefilled: TTFT is the wait for a place, two turns of the batch " +
+				"at 36 clients",
 			Model: Model{Step: 4 * time.Millisecond, PerSeq: 40 * us, PerPromptToken: 5 * us, Jitter: 0.03, Chunk: 64, MaxBatch: 12},
 			ISL:   64, OSL: 16, Limit: ttft(164 * time.Millisecond), Boundary: 36,
 		},
@@ -95,16 +103,17 @@ func Catalogue() []Scenario {
 			ISL:   64, OSL: 16, Limit: Limit{Metric: ITL, Percentile: 95, Threshold: 7500 * us}, Boundary: 27,
 		},
 		{
-			Name:  "kv-cliff",
-			Doc:   "latency is fine at any load, but the 25th request of 80 tokens finds the KV cache full and is refused",
-			Model: Model{Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Jitter: 0.03, Chunk: 256, MaxBatch: 128, KVTokens: 24*80 + 40},
-			ISL:   64, OSL: 16, Limit: ttft(60 * time.Millisecond), Boundary: 24,
+			Name: "kv-cliff",
+			Doc:  "latency is fine at any load, but the 25th request of 80 tokens finds the KV cache full and is refused",
+			Model: Model{Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Jitter: 0.03, Chunk: 256, MaxBatch: 128,
+				KVTokens: 24*80 + 40},
+			ISL: 64, OSL: 16, Limit: ttft(60 * time.Millisecond), Boundary: 24,
 		},
 	}
 }
 
-// Lookup returns the catalogue's scenario of that name; the error lists the
-// names there are.
+// Lookup returns the catalogue's scenario of that name. If there is none, the error
+// lists the names that exist.
 func Lookup(name string) (Scenario, error) {
 	var names []string
 	for _, s := range Catalogue() {
@@ -113,5 +122,5 @@ func Lookup(name string) (Scenario, error) {
 		}
 		names = append(names, s.Name)
 	}
-	return Scenario{}, fmt.Errorf("no simulated scenario is called %q; there are %s", name, strings.Join(names, ", "))
+	return Scenario{}, fmt.Errorf("unknown simulated scenario %q; known are %s", name, strings.Join(names, ", "))
 }

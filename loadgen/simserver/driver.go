@@ -5,27 +5,33 @@ import (
 	"time"
 )
 
-// A driver runs an engine against the clock. One goroutine carries out the
-// steps as they come due; handlers enter between, each first bringing the
-// engine up to the present, so that a goroutine that wakes late moves no step.
+// A driver runs an engine against the clock. One goroutine carries out the steps as they
+// come due. Handlers enter between them, and each first brings the engine up to the
+// present, so that a goroutine that wakes late does not move a step.
 type driver struct {
+	// epoch is the time that the engine's times count from.
 	epoch time.Time
-	pause func(time.Duration) // sleeps inside a step; nil: a timer
-	wake  chan struct{}       // capacity 1: the engine has begun to step
-	stop  chan struct{}
+	// pause sleeps inside a step. If it is nil, a timer does.
+	pause func(time.Duration)
+	// wake has a capacity of 1 and says that the engine has begun to step.
+	wake chan struct{}
+	stop chan struct{}
 
-	mu  sync.Mutex // held for moments only, never while waiting
+	// mu guards eng. It is held for moments and never while anything waits.
+	mu  sync.Mutex
 	eng *engine
 }
 
+// newDriver returns a driver for a new engine. Its run must be started.
 func newDriver(m Model, pause func(time.Duration), stop chan struct{}) *driver {
 	d := &driver{epoch: time.Now(), pause: pause, wake: make(chan struct{}, 1), stop: stop}
 	d.eng = newEngine(m, func(s *sequence, _ time.Duration) { s.tokens <- struct{}{} })
 	return d
 }
 
-// submit hands a request to the engine. Its tokens arrive on the sequence's
-// channel, which has room for them all, for free: an empty struct has no size.
+// submit hands a request to the engine. Its tokens arrive on the sequence's channel,
+// which has room for all of them, so that the engine never waits for a client; an empty
+// struct has no size, so the room costs nothing. Errors are errKVFull and errQueueFull.
 func (d *driver) submit(isl, osl int) (*sequence, error) {
 	s := newSequence(isl, osl)
 	s.tokens = make(chan struct{}, s.osl)
@@ -47,7 +53,7 @@ func (d *driver) submit(isl, osl int) (*sequence, error) {
 	return s, nil
 }
 
-// cancel gives a request up.
+// cancel gives a request up. It does nothing if the request is complete.
 func (d *driver) cancel(s *sequence) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

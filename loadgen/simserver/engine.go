@@ -7,62 +7,76 @@ import (
 	"time"
 )
 
-// An engine is the continuous-batching scheduler: a pure state machine without
-// goroutines or a clock. Times are counted from an origin of the caller's
-// choice. The same code runs behind HTTP in real time (see driver) and in
-// virtual time for the truth (see Model.Simulate).
+// An engine is the continuous-batching scheduler. It is a pure state machine without
+// goroutines or a clock; times count from an origin of the caller's choice. The same
+// code runs behind HTTP in real time (see driver) and in virtual time for the truth (see
+// Model.Simulate).
 //
-// The caller presents events in the order of time: before offer or drop at
-// time t it calls advance(t), which carries out every step that ends at or
-// before t. Thus what arrives at the very instant a step starts is not in that
-// step, and nothing depends on which of two simultaneous callers comes first.
+// The caller presents events in the order of time: before offer or drop at time t it
+// calls advance(t), which carries out every step that ends at or before t. What arrives
+// at the very instant a step starts is therefore not in that step, and nothing depends
+// on which of two simultaneous callers comes first.
 type engine struct {
-	model Model // defaults filled in
+	model Model // with defaults filled in
 	rng   *rand.Rand
-	token func(s *sequence, at time.Duration) // called for each token, in batch order
+	// token is called for each token, in the order of the batch.
+	token func(s *sequence, at time.Duration)
 
-	waiting []*sequence // arrived, in no step yet; in order of arrival
-	running []*sequence // in order of admission
-	kv      int         // tokens reserved by both
-	gone    bool        // some of both were dropped
-	warm    bool        // the first step is over
+	// waiting holds the sequences that are in no step yet, in the order of arrival,
+	// and running the others, in the order of admission.
+	waiting, running []*sequence
+	// kv is the number of tokens that both have reserved.
+	kv int
+	// gone says that some of both were dropped.
+	gone bool
+	// warm says that the first step is over.
+	warm bool
 
+	// stepping says that a step is under way, which ends at end.
 	stepping bool
-	end      time.Duration // of the step under way
+	end      time.Duration
 }
 
 // A sequence is one request inside the engine.
 type sequence struct {
-	isl, osl  int
-	prefilled int // prompt tokens worked off
-	emitted   int // tokens decoded
-	share     int // prompt tokens in the step under way
-	decodes   bool
-	gone      bool
+	isl, osl int
+	// prefilled and emitted count the prompt tokens prefilled and the tokens decoded.
+	prefilled, emitted int
+	// share is the number of prompt tokens in the step under way, and decodes says
+	// that the step decodes a token.
+	share   int
+	decodes bool
+	// gone says that the client has left.
+	gone bool
 
-	tokens   chan struct{} // behind HTTP: one element a token, never full
-	trace    Trace         // in Simulate: what its client sees
-	measured bool          // in Simulate: belongs to the cohort
+	// tokens gets one element a token behind HTTP, and is never full.
+	tokens chan struct{}
+	// trace is what the client sees in Simulate, and measured says that the sequence
+	// belongs to the cohort there.
+	trace    Trace
+	measured bool
 }
 
+// The reasons for which a request is refused.
 var (
 	errQueueFull = errors.New("the waiting queue is full")
 	errKVFull    = errors.New("the KV cache has no room for the request beside those admitted")
 )
 
+// newEngine returns an engine that sleeps.
 func newEngine(m Model, token func(*sequence, time.Duration)) *engine {
 	m = m.withDefaults()
 	return &engine{model: m, rng: rand.New(rand.NewPCG(m.Seed, 0)), token: token}
 }
 
-// newSequence returns a sequence of isl prompt and osl output tokens, each at
-// least 1: an engine that has nothing to prefill has nothing to decode from.
+// newSequence returns a sequence of isl prompt and osl output tokens, each at least 1,
+// since an engine that has nothing to prefill has nothing to decode from.
 func newSequence(isl, osl int) *sequence {
 	return &sequence{isl: max(isl, 1), osl: max(osl, 1)}
 }
 
-// offer presents s, which arrives now. It is refused with errKVFull or
-// errQueueFull. When the engine sleeps, a step with s alone starts at once.
+// offer presents s, which arrives now. If there is no room, it is refused with errKVFull
+// or errQueueFull. If the engine sleeps, a step with s alone starts at once.
 func (e *engine) offer(now time.Duration, s *sequence) error {
 	if limit := e.model.KVTokens; limit > 0 && e.kv+s.isl+s.osl > limit {
 		return errKVFull
@@ -78,7 +92,7 @@ func (e *engine) offer(now time.Duration, s *sequence) error {
 	return nil
 }
 
-// drop gives s up: its client is gone. It leaves, and frees its room, when the
+// drop gives s up, because its client has left. It leaves, and frees its room, when the
 // next step starts.
 func (e *engine) drop(s *sequence) {
 	if !s.gone && s.emitted < s.osl {

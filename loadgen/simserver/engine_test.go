@@ -127,7 +127,8 @@ func TestEngine(t *testing.T) {
 			want:  []string{"10", "20 30", "20", "30", "40"},
 		},
 		{
-			why:   "a request that does not fit beside those admitted is refused; the room of one that ends at 40 serves an arrival at 40, which the step of 50 takes up",
+			why: "a request that does not fit beside those admitted is refused; the room of one that ends at 40 serves an arrival at " +
+				"40, which the step of 50 takes up",
 			model: Model{Step: 10 * ms, KVTokens: 20},
 			list:  []arrival{{0, 6, 4}, {1, 6, 4}, {2, 1, 1}, {40, 1, 1}, {41, 6, 4}, {50, 10, 1}},
 			want:  []string{"10 20 30 40", "20 30 40 50", "refused", "60", "refused", "70"},

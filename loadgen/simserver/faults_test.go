@@ -66,12 +66,17 @@ func TestFaultsInStreams(t *testing.T) {
 		{"content at once", Faults{NoRole: true}, "ttttfuD", nil, func(s Stats) int64 { return s.Completed }},
 		{"no usage though asked for", Faults{NoUsage: true}, "rttttfD", nil, func(s Stats) int64 { return s.Completed }},
 		{"no [DONE]", Faults{NoDone: true}, "rttttfu", nil, func(s Stats) int64 { return s.Completed }},
-		{"the third event is broken, the stream goes on", Faults{Malformed: 1, After: 2}, "rtt?tfuD", nil, func(s Stats) int64 { return s.Failed }},
+		{"the third event is broken, the stream goes on", Faults{Malformed: 1, After: 2}, "rtt?tfuD", nil,
+			func(s Stats) int64 { return s.Failed }},
 		{"an error for the first token", Faults{ErrorEvent: 1}, "rED", nil, func(s Stats) int64 { return s.Failed }},
-		{"an error after three tokens, without [DONE]", Faults{ErrorEvent: 1, After: 3, NoDone: true}, "rtttE", nil, func(s Stats) int64 { return s.Failed }},
-		{"cut in the middle of the second event", Faults{Cut: 1, After: 1}, "rt?", io.ErrUnexpectedEOF, func(s Stats) int64 { return s.Failed }},
-		{"a fault beyond the last token comes before the finish", Faults{Cut: 1, After: 99}, "rtttt?", io.ErrUnexpectedEOF, func(s Stats) int64 { return s.Failed }},
-		{"shares below one in all: the rest is sound", Faults{Cut: 1e-12, Stall: 1e-12}, "rttttfuD", nil, func(s Stats) int64 { return s.Completed }},
+		{"an error after three tokens, without [DONE]", Faults{ErrorEvent: 1, After: 3, NoDone: true}, "rtttE", nil,
+			func(s Stats) int64 { return s.Failed }},
+		{"cut in the middle of the second event", Faults{Cut: 1, After: 1}, "rt?", io.ErrUnexpectedEOF,
+			func(s Stats) int64 { return s.Failed }},
+		{"a fault beyond the last token comes before the finish", Faults{Cut: 1, After: 99}, "rtttt?", io.ErrUnexpectedEOF,
+			func(s Stats) int64 { return s.Failed }},
+		{"shares below one in all: the rest is sound", Faults{Cut: 1e-12, Stall: 1e-12}, "rttttfuD", nil,
+			func(s Stats) int64 { return s.Completed }},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			s := New(faulty(tt.faults))
@@ -98,7 +103,9 @@ func TestFaultsInWholeAnswers(t *testing.T) {
 	}{
 		{"no usage", Faults{NoUsage: true}, nil, func(b string) bool { return json.Valid([]byte(b)) && !strings.Contains(b, "usage") }},
 		{"broken JSON", Faults{Malformed: 1}, nil, func(b string) bool { return !json.Valid([]byte(b)) }},
-		{"an error object", Faults{ErrorEvent: 1}, nil, func(b string) bool { return strings.HasPrefix(b, `{"error":{`) && json.Valid([]byte(b)) }},
+		{"an error object", Faults{ErrorEvent: 1}, nil, func(b string) bool {
+			return strings.HasPrefix(b, `{"error":{`) && json.Valid([]byte(b))
+		}},
 		{"cut in half", Faults{Cut: 1}, io.ErrUnexpectedEOF, func(b string) bool { return strings.HasPrefix(b, `{"id"`) }},
 	} {
 		s := New(faulty(tt.faults))

@@ -33,6 +33,7 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
+// models lists the one model.
 func (s *Server) models(w http.ResponseWriter, r *http.Request) {
 	if !s.authorized(r) {
 		writeError(w, http.StatusUnauthorized, "invalid_api_key", "", errUnauthorized.Error())
@@ -43,8 +44,10 @@ func (s *Server) models(w http.ResponseWriter, r *http.Request) {
 	}})
 }
 
+// errUnauthorized is OpenAI's own wording.
 var errUnauthorized = errors.New("incorrect API key provided")
 
+// authorized reports whether the request has the key, if one is required.
 func (s *Server) authorized(r *http.Request) bool {
 	return s.model.APIKey == "" || r.Header.Get("Authorization") == "Bearer "+s.model.APIKey
 }
@@ -53,8 +56,9 @@ func (s *Server) authorized(r *http.Request) bool {
 func (s *Server) infer(w http.ResponseWriter, r *http.Request, chat bool) {
 	n := s.count.enter()
 	a := &answer{server: s, w: w, ctx: r.Context(), number: n}
-	// Deferred, for a fault ends the handler by a panic. The end of the body is
-	// written after the handler, so a client cannot be seen twice at once.
+	// This is deferred because a fault ends the handler by a panic. The end of the
+	// body is written after the handler has returned, so that a client is never
+	// counted twice at once.
 	defer func() { s.count.leave(a.end, a.sent) }()
 
 	if limit := s.model.Faults.DieAfter; limit > 0 && n > int64(limit) {
@@ -102,7 +106,7 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request, chat bool) {
 		return
 	}
 	s.count.update(func(st *Stats) { st.PromptTokens += int64(q.isl) })
-	defer s.driver.cancel(seq) // nothing once it is complete
+	defer s.driver.cancel(seq) // does nothing once it is complete
 
 	a.request, a.seq, a.fault = q, seq, f
 	if f != none {
@@ -130,6 +134,7 @@ func writeError(w http.ResponseWriter, status int, code, param, message string) 
 	}})
 }
 
+// orNull returns null in place of "".
 func orNull(s string) any {
 	if s == "" {
 		return nil
@@ -137,6 +142,7 @@ func orNull(s string) any {
 	return s
 }
 
+// writeJSON answers with v as JSON.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {

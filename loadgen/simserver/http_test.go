@@ -63,17 +63,23 @@ func TestWireFormat(t *testing.T) {
 	}{
 		{
 			"chat, streaming: role alone, a token an event, an empty delta to finish, usage without choices, [DONE]",
-			chatPath, `{"model":"m","stream":true,"stream_options":{"include_usage":true},"max_tokens":2,"ignore_eos":true,"messages":[{"role":"user","content":"one two three"}]}`,
+			chatPath, `{"model":"m","stream":true,"stream_options":{"include_usage":true},"max_tokens":2,"ignore_eos":true,` +
+				`"messages":[{"role":"user","content":"one two three"}]}`,
 			"text/event-stream; charset=utf-8",
-			`data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}
+			`data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,` +
+				`"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}
 
-data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,"delta":{"content":" the"},"logprobs":null,"finish_reason":null}]}
+data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,"delta":{"content":" the"},` +
+				`"logprobs":null,"finish_reason":null}]}
 
-data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,"delta":{"content":" quick"},"logprobs":null,"finish_reason":null}]}
+data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,"delta":{"content":" quick"},` +
+				`"logprobs":null,"finish_reason":null}]}
 
-data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"length"}]}
+data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,"delta":{},"logprobs":null,` +
+				`"finish_reason":"length"}]}
 
-data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":0,"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}
+data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":0,"model":"m","choices":[],"usage":{"prompt_tokens":3,` +
+				`"completion_tokens":2,"total_tokens":5}}
 
 data: [DONE]
 
@@ -83,9 +89,11 @@ data: [DONE]
 			"completions, streaming, no usage asked for",
 			completionPath, `{"model":"m","stream":true,"max_tokens":1,"prompt":"one two three"}`,
 			"text/event-stream; charset=utf-8",
-			`data: {"id":"cmpl-1","object":"text_completion","created":0,"model":"m","choices":[{"index":0,"text":" the","logprobs":null,"finish_reason":null}]}
+			`data: {"id":"cmpl-1","object":"text_completion","created":0,"model":"m","choices":[{"index":0,"text":" the",` +
+				`"logprobs":null,"finish_reason":null}]}
 
-data: {"id":"cmpl-1","object":"text_completion","created":0,"model":"m","choices":[{"index":0,"text":"","logprobs":null,"finish_reason":"length"}]}
+data: {"id":"cmpl-1","object":"text_completion","created":0,"model":"m","choices":[{"index":0,"text":"","logprobs":null,` +
+				`"finish_reason":"length"}]}
 
 data: [DONE]
 
@@ -95,13 +103,16 @@ data: [DONE]
 			"chat in one answer, with usage always",
 			chatPath, `{"model":"m","max_completion_tokens":3,"messages":[{"role":"user","content":"one"}]}`,
 			"application/json",
-			`{"id":"chatcmpl-1","object":"chat.completion","created":0,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":" the quick brown"},"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":3,"total_tokens":4}}`,
+			`{"id":"chatcmpl-1","object":"chat.completion","created":0,"model":"m","choices":[{"index":0,"message":{"role":"assistant",` +
+				`"content":" the quick brown"},"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":3,` +
+				`"total_tokens":4}}`,
 		},
 		{
 			"a completion in one answer",
 			completionPath, `{"model":"m","max_tokens":2,"prompt":"one"}`,
 			"application/json",
-			`{"id":"cmpl-1","object":"text_completion","created":0,"model":"m","choices":[{"index":0,"text":" the quick","logprobs":null,"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}`,
+			`{"id":"cmpl-1","object":"text_completion","created":0,"model":"m","choices":[{"index":0,"text":" the quick",` +
+				`"logprobs":null,"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}`,
 		},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
@@ -139,13 +150,16 @@ func TestTokensAreCounted(t *testing.T) {
 	}{
 		{"16 tokens when no limit is given", chatPath, `{"model":"m","messages":[{"role":"user","content":"a b"}]}`, 0, [3]int{2, 16, 18}},
 		{"words of all messages, of strings and of parts; white space of any kind", chatPath,
-			`{"model":"m","max_tokens":1,"messages":[{"role":"system","content":" a  b\n"},{"role":"assistant","content":null},{"role":"user","content":[{"type":"text","text":"c\td"},{"type":"text","text":"e"}]}]}`, 0, [3]int{5, 1, 6}},
-		{"the template adds its tokens to a chat", chatPath, `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a b"}]}`, 9, [3]int{11, 1, 12}},
+			`{"model":"m","max_tokens":1,"messages":[{"role":"system","content":" a  b\n"},{"role":"assistant","content":null},` +
+				`{"role":"user","content":[{"type":"text","text":"c\td"},{"type":"text","text":"e"}]}]}`, 0, [3]int{5, 1, 6}},
+		{"the template adds its tokens to a chat", chatPath, `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a b"}]}`, 9,
+			[3]int{11, 1, 12}},
 		{"but not to a completion", completionPath, `{"model":"m","max_tokens":1,"prompt":"a b"}`, 9, [3]int{2, 1, 3}},
 		{"a list of prompts", completionPath, `{"model":"m","max_tokens":1,"prompt":["a b","c"]}`, 0, [3]int{3, 1, 4}},
 		{"a list of token ids", completionPath, `{"model":"m","max_tokens":1,"prompt":[5,6,7,8]}`, 0, [3]int{4, 1, 5}},
 		{"an empty prompt is one token", completionPath, `{"model":"m","max_tokens":1,"prompt":""}`, 0, [3]int{1, 1, 2}},
-		{"max_completion_tokens goes before max_tokens", chatPath, `{"model":"m","max_tokens":9,"max_completion_tokens":4,"messages":[{"content":"a"}]}`, 0, [3]int{1, 4, 5}},
+		{"max_completion_tokens goes before max_tokens", chatPath,
+			`{"model":"m","max_tokens":9,"max_completion_tokens":4,"messages":[{"content":"a"}]}`, 0, [3]int{1, 4, 5}},
 	} {
 		m := fast
 		m.Template = tt.template
@@ -176,8 +190,10 @@ func TestErrors(t *testing.T) {
 		{"no prompt", "POST", completionPath, "secret", `{"model":"m","messages":[]}`, 400, "must provide a prompt"},
 		{"a prompt of the wrong type", "POST", completionPath, "secret", `{"model":"m","prompt":{}}`, 400, "cannot unmarshal"},
 		{"content of the wrong type", "POST", chatPath, "secret", `{"model":"m","messages":[{"content":7}]}`, 400, "content of message 0"},
-		{"no tokens asked for", "POST", chatPath, "secret", `{"model":"m","max_tokens":0,"messages":[{"content":"a"}]}`, 400, "max_tokens must be from 1"},
-		{"too many tokens asked for", "POST", chatPath, "secret", `{"model":"m","max_tokens":1000000000,"messages":[{"content":"a"}]}`, 400, "max_tokens must be from 1"},
+		{"no tokens asked for", "POST", chatPath, "secret", `{"model":"m","max_tokens":0,"messages":[{"content":"a"}]}`, 400,
+			"max_tokens must be from 1"},
+		{"too many tokens asked for", "POST", chatPath, "secret", `{"model":"m","max_tokens":1000000000,"messages":[{"content":"a"}]}`, 400,
+			"max_tokens must be from 1"},
 		{"not JSON", "POST", chatPath, "secret", `model=m`, 400, "as JSON"},
 		{"JSON but no object", "POST", chatPath, "secret", `[1]`, 400, "cannot read the request body"},
 		{"the wrong method", "GET", chatPath, "secret", "", 405, ""},

@@ -10,8 +10,9 @@ import (
 // memoryAddr is the made-up host of an in-memory server.
 const memoryAddr = "simserver.invalid:80"
 
-// A memory is a listener whose connections are net.Pipes: no sockets, so the
-// server works inside a testing/synctest bubble.
+// A memory is a listener whose connections are net.Pipes. It has no sockets, so that the
+// server works inside a testing/synctest bubble, where only channels and timers count as
+// waiting.
 type memory struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -38,11 +39,12 @@ func (l *memory) Close() error {
 
 func (l *memory) Addr() net.Addr { return addr{} }
 
-// dial returns the client's end of a new connection. After Close it fails as
-// TCP does: connection refused.
+// dial returns the client's end of a new connection. After Close it fails as TCP does,
+// with "connection refused".
 func (l *memory) dial(ctx context.Context) (net.Conn, error) {
 	client, server := net.Pipe()
-	err := ctx.Err() // looked at first, for select would choose at random
+	// A select that finds both ready would choose at random, so ctx comes first.
+	err := ctx.Err()
 	if err == nil {
 		err = l.offer(ctx, server)
 	}
@@ -66,6 +68,7 @@ func (l *memory) offer(ctx context.Context, server net.Conn) error {
 	}
 }
 
+// addr is the address of every memory.
 type addr struct{}
 
 func (addr) Network() string { return "memory" }

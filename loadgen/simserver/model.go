@@ -2,47 +2,59 @@ package simserver
 
 import "time"
 
-// A Model is a simulated inference server: the times and capacities of its
-// engine, what its HTTP front does, and the faults it is to show. It is plain
-// data. The zero Model is valid; each field says what its zero means, and a
-// negative number means the same as zero.
+// A Model is a simulated inference server: the times and capacities of its engine, what
+// its HTTP front does, and the faults that it shows. It is plain data. The zero Model is
+// valid; each field says what its zero means, and a negative number means the same.
 type Model struct {
-	Name string // served model id; empty: "simulated"
+	// Name is the id of the served model, "simulated" if empty.
+	Name string
 
 	// The time of one engine step is
 	//
 	//	(Step + PerSeq·decoding + PerPromptToken·prefilled) · exp(Jitter·z)
 	//
 	// where decoding counts the sequences that decode a token in the step,
-	// prefilled the prompt tokens it works off, and z is standard normal.
-	// With all three times zero they are 5 ms, 50 µs and 10 µs; otherwise a
-	// zero is a zero. A step lasts at least a microsecond.
+	// prefilled counts the prompt tokens that it prefills, and z is standard normal.
+	// If all three times are zero, they are 5 ms, 50 µs and 10 µs; otherwise a zero is
+	// a zero. A step lasts at least a microsecond.
 	Step           time.Duration
 	PerSeq         time.Duration
 	PerPromptToken time.Duration
-	Jitter         float64       // standard deviation of ln(step time); 0: none
-	Seed           uint64        // of the jitter and of the choice of faulty requests
-	ColdStart      time.Duration // added to the engine's very first step (graph capture, loading); 0: a warm server
+	// Jitter is the standard deviation of ln(step time). 0 means none.
+	Jitter float64
+	// Seed determines the jitter and which requests are hit by faults.
+	Seed uint64
+	// ColdStart is added to the engine's very first step, as capturing graphs or
+	// loading does. 0 means a warm server.
+	ColdStart time.Duration
 
-	Chunk    int // most prompt tokens prefilled in a step (chunked prefill); 0: 512
-	MaxBatch int // most sequences running at once; 0: 256
+	// Chunk is the largest number of prompt tokens that a step prefills (chunked
+	// prefill), 512 if 0.
+	Chunk int
+	// MaxBatch is the largest number of sequences that run at once, 256 if 0.
+	MaxBatch int
 
-	// KVTokens is the capacity of the KV cache in tokens; 0: unlimited. A
-	// request reserves its prompt and its max_tokens on arrival and keeps them
-	// to its end; one that does not fit beside those is refused with 503.
+	// KVTokens is the capacity of the KV cache in tokens. 0 means unlimited. A request
+	// reserves its prompt and its max_tokens on arrival and keeps them to its end. One
+	// that does not fit beside the others is refused with 503.
 	KVTokens int
 
-	// MaxQueue is the largest number of requests that wait for a step to take
-	// them up; 0: unlimited. One more is refused with 429 and Retry-After.
+	// MaxQueue is the largest number of requests that wait for a step to take them up.
+	// 0 means unlimited. One more is refused with 429 and Retry-After.
 	MaxQueue int
 
-	Template int    // tokens that the chat template adds to a chat prompt; 0: none
-	APIKey   string // when set, /v1 answers 401 without "Authorization: Bearer <APIKey>"
+	// Template is the number of tokens that the chat template adds to a chat prompt.
+	Template int
+	// APIKey, if not empty, is required: without "Authorization: Bearer <APIKey>", /v1
+	// answers 401.
+	APIKey string
 
+	// Faults are the ways in which the server misbehaves.
 	Faults Faults
 }
 
-// What the zero fields of a Model stand for.
+// The defaults of a Model, and the shortest step. A step of no time at all would let a
+// model without any times run forever at one instant.
 const (
 	defaultName           = "simulated"
 	defaultStep           = 5 * time.Millisecond

@@ -10,12 +10,13 @@ import (
 )
 
 const (
-	maxBody          = 64 << 20
-	maxOutput        = 1 << 20 // largest max_tokens
-	defaultMaxTokens = 16      // OpenAI's default for completions
+	maxBody          = 64 << 20 // largest request body in bytes
+	maxOutput        = 1 << 20  // largest max_tokens
+	defaultMaxTokens = 16       // OpenAI's default for completions
 )
 
-// A request is the body of an inference, as far as it matters here.
+// A request is the body of an inference, as far as it matters here. chat, isl and osl
+// are not part of the body; readRequest sets them.
 type request struct {
 	Model               string          `json:"model"`
 	Messages            []message       `json:"messages"`
@@ -31,6 +32,7 @@ type request struct {
 	isl, osl int
 }
 
+// A message is one of a chat.
 type message struct {
 	Role    string          `json:"role"`
 	Content json.RawMessage `json:"content"`
@@ -43,15 +45,16 @@ var known = strings.Fields(`model messages prompt max_tokens max_completion_toke
 	service_tier reasoning_effort modalities prediction audio echo best_of suffix
 	web_search_options safety_identifier prompt_cache_key verbosity`)
 
-// An unknownField is the error of a body field that OpenAI has not, in its words.
+// An unknownField is the error of a body field that OpenAI's API does not have, in the
+// words of that API.
 type unknownField string
 
 func (f unknownField) Error() string {
 	return "Unrecognized request argument supplied: " + string(f)
 }
 
-// readRequest reads an inference. The error says what is wrong with it; it is
-// an *http.MaxBytesError when the body is too large.
+// readRequest reads an inference. The error says what is wrong with it, and is an
+// *http.MaxBytesError if the body is too large.
 func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, chat bool) (*request, error) {
 	var raw json.RawMessage
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&raw); err != nil {
@@ -147,7 +150,7 @@ func promptTokens(raw json.RawMessage) (n int, err error) {
 	return n, nil
 }
 
-// words counts those of a JSON string; null has none.
+// words counts the words of a JSON string. null has none.
 func words(raw json.RawMessage) (int, error) {
 	if len(raw) == 0 {
 		return 0, nil
@@ -159,6 +162,7 @@ func words(raw json.RawMessage) (int, error) {
 	return countWords(s), nil
 }
 
+// countWords counts the words of a text.
 func countWords(s string) (n int) {
 	for range strings.FieldsSeq(s) {
 		n++

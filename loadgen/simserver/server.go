@@ -11,26 +11,31 @@ import (
 	"time"
 )
 
-// A Server is a simulated inference server that listens on the loopback
-// interface or in memory. Stop it with Close.
+// A Server is a simulated inference server that listens on the loopback interface or in
+// memory. Stop it with Close.
 type Server struct {
-	URL string // base URL of the form http://127.0.0.1:port, without a trailing slash or /v1
+	// URL is the base URL of the form http://127.0.0.1:port, without a trailing slash
+	// or /v1.
+	URL string
 
-	model  Model // defaults filled in
+	model  Model // with defaults filled in
 	dial   func(context.Context) (net.Conn, error)
 	http   *http.Server
 	client *http.Client
 	driver *driver
 	count  *counters
-	wg     sync.WaitGroup // goroutines and connections
-	stop   chan struct{}  // closed by Close
-	once   sync.Once      // of closing stop
-	down   atomic.Bool    // no connection is served any more
+	// wg counts goroutines and connections.
+	wg sync.WaitGroup
+	// stop is closed by Close, once.
+	stop chan struct{}
+	once sync.Once
+	// down says that no connection is served any more.
+	down atomic.Bool
 }
 
-// New starts a server on a port of the loopback interface that the system
-// chooses. When it cannot listen, the server that it returns is closed from
-// the start and Dial reports why.
+// New starts a server on a port of the loopback interface that the system chooses. If
+// it cannot listen, the server that it returns is closed from the start, and Dial
+// reports why.
 func New(m Model) *Server {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -61,14 +66,15 @@ func NewInMemory(m Model) *Server {
 	return s
 }
 
-// start serves on l.
+// start serves on l. pause is the driver's.
 func start(m Model, l net.Listener, pause func(time.Duration)) *Server {
 	s := &Server{model: m.withDefaults(), count: newCounters(), stop: make(chan struct{})}
 	s.driver = newDriver(m, pause, s.stop)
 	s.http = &http.Server{
 		Handler:   s.routes(),
 		ConnState: s.connState,
-		// Faults end in aborted handlers, and clients leave at will: no news.
+		// Faults end in aborted handlers, and clients leave when they like. Neither
+		// is worth a line in a log.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	s.client = &http.Client{Transport: &http.Transport{
@@ -113,11 +119,11 @@ func (s *Server) die() {
 func (s *Server) connState(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		// Called by the goroutine that accepts, which wg counts, so the
-		// counter is not zero here and Close still waits.
+		// This is called by the goroutine that accepts, which wg counts, so that
+		// the counter is not zero here and Close still waits.
 		s.wg.Add(1)
 		if s.down.Load() {
-			c.Close() // accepted while http.Server.Close was looking elsewhere
+			c.Close() // http.Server.Close has not seen it
 		}
 	case http.StateIdle:
 		if s.model.Faults.CloseAfter {

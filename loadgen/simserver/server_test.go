@@ -66,7 +66,8 @@ func TestHeadersComeFirst(t *testing.T) {
 		s := NewInMemory(Model{Step: time.Second})
 		defer s.Close()
 		epoch := time.Now()
-		resp, err := s.Client().Post(s.URL+completionPath, "", strings.NewReader(`{"model":"simulated","stream":true,"max_tokens":1,"prompt":"a"}`))
+		resp, err := s.Client().Post(s.URL+completionPath, "",
+			strings.NewReader(`{"model":"simulated","stream":true,"max_tokens":1,"prompt":"a"}`))
 		require.NoError(t, err)
 		defer resp.Body.Close()
 		assert.Zero(t, time.Since(epoch))

@@ -6,28 +6,36 @@ import (
 	"time"
 )
 
-// Clients are a closed loop: so many clients, each of which sends its next
-// request a turnaround after its last one ended.
+// Clients are a closed loop: a number of clients, each of which sends its next request a
+// turnaround after its last one ended.
 type Clients struct {
-	Concurrency int           // at least 1
-	ISL, OSL    int           // tokens of each request, at least 1
-	Requests    int           // measured; 0: 6000, twenty probes of 300
-	Turnaround  time.Duration // from the end of a request to the start of the client's next; 0: 300 µs
-	Seed        uint64        // of the clients' starts
+	// Concurrency is the number of clients, at least 1.
+	Concurrency int
+	// ISL and OSL are the prompt and output tokens of each request, at least 1.
+	ISL, OSL int
+	// Requests is the number of requests that are measured, 6,000 if 0: that is 20
+	// probes of 300.
+	Requests int
+	// Turnaround is the time from the end of a request to the start of the client's
+	// next, 300 µs if 0.
+	Turnaround time.Duration
+	// Seed determines the clients' starts.
+	Seed uint64
 	// Spread is the time over which the clients' first requests are spread at random;
 	// 0 means the time of one request on the idle server. With answers of one length the
-	// phases that the clients start with stay for ever, so that a simulation is one draw
-	// of a pattern; see Pooled.
+	// phases that the clients start with stay as they are, so that a simulation is one
+	// draw of a pattern; see Pooled.
 	Spread time.Duration
 }
 
-// A Trace is one request as its client sees it, without network. Times count
-// from the start of the simulation.
+// A Trace is one request as its client sees it, without a network. Times count from the
+// start of the simulation.
 type Trace struct {
-	Arrived time.Duration
-	First   time.Duration // its first token
-	Last    time.Duration // its last token
-	Refused bool          // by the KV cache or the queue; First and Last are 0
+	// Arrived, First and Last are the times of the request, of its first token and of
+	// its last.
+	Arrived, First, Last time.Duration
+	// Refused says that the KV cache or the queue was full. First and Last are then 0.
+	Refused bool
 }
 
 const (
@@ -35,6 +43,7 @@ const (
 	defaultTurnaround = 300 * time.Microsecond
 )
 
+// withDefaults returns c with its zero fields filled in.
 func (c Clients) withDefaults() Clients {
 	c.Concurrency, c.ISL, c.OSL = max(c.Concurrency, 1), max(c.ISL, 1), max(c.OSL, 1)
 	if c.Requests <= 0 {
@@ -46,16 +55,16 @@ func (c Clients) withDefaults() Clients {
 	return c
 }
 
-// Simulate runs the model's engine under a closed loop in virtual time: the
-// truth that a measurement over HTTP is held against. The clients start spread
-// over one unloaded request's time; the first turnover, two requests a client,
-// is discarded; then c.Requests requests in order of start are followed, under
-// full load, to their end and returned. The server is warm and shows no faults.
+// Simulate runs the model's engine under a closed loop in virtual time. The result is the
+// truth that a measurement over HTTP is held against. The clients start spread over one
+// unloaded request's time. The first two requests of each client, on average, are
+// discarded. Then c.Requests requests in the order of starts are followed to their end,
+// under full load, and returned. The server is warm and shows no faults.
 //
-// Of the turnaround only that it is not negative matters much: a request that
-// arrives as a step starts is not in it. (In an engine that lets it in, clients
-// without a turnaround join the very step that follows their last one, and the
-// boundary comes out up to twice too high.)
+// Note: the length of the turnaround matters little, because a request that arrives as a
+// step starts is not in that step. An engine that lets it in was tried: clients without a
+// turnaround then join the very step that follows their last one, and the boundary comes
+// out up to twice too high.
 func (m Model) Simulate(c Clients) []Trace {
 	c = c.withDefaults()
 	m.ColdStart = 0
@@ -133,8 +142,8 @@ func (m Model) simulate(c Clients, discard int) []Trace {
 	return traces
 }
 
-// starts reports when each client sends its first request: spread at random
-// over one unloaded request's time.
+// starts reports when each client sends its first request. The starts are spread at
+// random over one unloaded request's time.
 func (c Clients) starts(m Model) []time.Duration {
 	rng := rand.New(rand.NewPCG(c.Seed, 1))
 	alone := float64(c.Spread)
@@ -159,10 +168,11 @@ func (m Model) alone(isl, osl int) (last time.Duration) {
 	return last
 }
 
-// arrivals are the times at which clients will send, in order. Nearly every
-// one is added at the end: a sorted list does better than a heap.
+// arrivals are the times at which clients will send, in order. Nearly every one is added
+// at the end, so that a sorted list is faster than a heap.
 type arrivals struct{ at []time.Duration }
 
+// add inserts a time behind those that are equal.
 func (a *arrivals) add(t time.Duration) {
 	i := len(a.at)
 	for i > 0 && a.at[i-1] > t {
@@ -171,6 +181,7 @@ func (a *arrivals) add(t time.Duration) {
 	a.at = slices.Insert(a.at, i, t)
 }
 
+// pop removes the earliest time and returns it.
 func (a *arrivals) pop() time.Duration {
 	t := a.at[0]
 	a.at = append(a.at[:0], a.at[1:]...)

@@ -11,28 +11,41 @@ import (
 //
 //	Started = Completed + Rejected + Refused + Failed + Cancelled + InFlight
 type Stats struct {
-	At       time.Time
-	Requests map[string]int64 // by path, all of the server's endpoints
+	// At is the moment of the counters.
+	At time.Time
+	// Requests counts the requests to all of the server's endpoints by path.
+	Requests map[string]int64
 
-	Started   int64 // inferences whose handler was entered
-	Completed int64 // answered in full
-	Rejected  int64 // bad request, unauthorized, unknown model: 400, 401, 404, 413
-	Refused   int64 // no room in the queue (429) or the KV cache (503)
-	Failed    int64 // hit by an injected fault
-	Cancelled int64 // the client left, or the server closed, before the end
+	// Started counts the inferences whose handler was entered.
+	Started int64
+	// Completed counts those that were answered in full.
+	Completed int64
+	// Rejected counts bad and unauthorized requests and unknown models: 400, 401, 404
+	// and 413.
+	Rejected int64
+	// Refused counts those that found no room in the queue (429) or in the KV cache
+	// (503).
+	Refused int64
+	// Failed counts those that an injected fault hit.
+	Failed int64
+	// Cancelled counts those before whose end the client left or the server closed.
+	Cancelled int64
 
-	PromptTokens int64 // of the inferences that the engine accepted
-	OutputTokens int64 // sent
+	// PromptTokens counts the prompt tokens of the inferences that the engine
+	// accepted, and OutputTokens the tokens sent.
+	PromptTokens, OutputTokens int64
 
-	// In flight means from the entry of an inference's handler to its exit; the
-	// end of the body reaches the client after that.
-	InFlight     int
-	MaxInFlight  int           // since the start or the last ResetMax
-	InFlightTime time.Duration // integral of InFlight over time: see MeanInFlight
+	// InFlight counts the inferences in flight, from the entry of the handler to its
+	// exit. The end of the body reaches the client after that.
+	InFlight int
+	// MaxInFlight is the largest InFlight since the start or the last ResetMax.
+	MaxInFlight int
+	// InFlightTime is the integral of InFlight over time, see MeanInFlight.
+	InFlightTime time.Duration
 }
 
-// MeanInFlight reports the time-weighted mean of inferences in flight between
-// before and s, two Stats of the same server; 0 when no time lies between.
+// MeanInFlight reports the time-weighted mean of inferences in flight between before and
+// s, two Stats of the same server. It is 0 if no time lies between them.
 func (s Stats) MeanInFlight(before Stats) float64 {
 	d := s.At.Sub(before.At)
 	if d <= 0 {
@@ -44,8 +57,8 @@ func (s Stats) MeanInFlight(before Stats) float64 {
 // Stats reports the server's counters. It also works after Close.
 func (s *Server) Stats() Stats { return s.count.snapshot() }
 
-// ResetMax sets MaxInFlight to what is in flight now, so that a test can
-// measure one window.
+// ResetMax sets MaxInFlight to what is in flight now, so that a test can measure one
+// window.
 func (s *Server) ResetMax() {
 	s.count.update(func(st *Stats) { st.MaxInFlight = st.InFlight })
 }
@@ -60,7 +73,8 @@ func newCounters() *counters {
 	return &counters{s: Stats{At: time.Now(), Requests: map[string]int64{}}}
 }
 
-// update brings the integral up to date and applies f.
+// update brings the integral up to date and applies f. Counters of their own would be
+// faster, but the sum in the comment of Stats must hold at every moment.
 func (c *counters) update(f func(*Stats)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +84,7 @@ func (c *counters) update(f func(*Stats)) {
 	f(&c.s)
 }
 
-// enter counts an inference in and reports its number, from 1.
+// enter counts an inference in and reports its number of arrival, from 1.
 func (c *counters) enter() (n int64) {
 	c.update(func(s *Stats) {
 		s.Started++
@@ -101,6 +115,7 @@ func (c *counters) leave(end outcome, tokens int) {
 	})
 }
 
+// snapshot returns a copy of the counters as they are now.
 func (c *counters) snapshot() (s Stats) {
 	c.update(func(now *Stats) {
 		s = *now

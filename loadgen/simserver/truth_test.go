@@ -35,8 +35,10 @@ func TestTruth(t *testing.T) {
 			events := float64(b*(s.OSL+4)) / mean.Seconds()
 			lo, hi := int(math.Floor(0.85*float64(b))), int(math.Ceil(1.15*float64(b)))
 			value := s.Limit.Quantile(traces, s.OSL)
-			slope := math.Log(float64(s.Limit.Quantile(at(hi), s.OSL))/float64(s.Limit.Quantile(at(lo), s.OSL))) / math.Log(float64(hi)/float64(lo))
-			t.Logf("%-12s isl %3d osl %2d  %s p%g < %v: boundary %d\n    at it p%g %.2f ms, exceeded by %.2f %%, at %d by %.2f %%; slope %.2f from %d to %d; requests %.0f ms (alone %.0f ms), %.0f events/s",
+			grows := float64(s.Limit.Quantile(at(hi), s.OSL)) / float64(s.Limit.Quantile(at(lo), s.OSL))
+			slope := math.Log(grows) / math.Log(float64(hi)/float64(lo))
+			t.Logf("%-12s isl %3d osl %2d  %s p%g < %v: boundary %d\n    at it p%g %.2f ms, exceeded by %.2f %%, at %d by %.2f %%; "+
+				"slope %.2f from %d to %d; requests %.0f ms (alone %.0f ms), %.0f events/s",
 				s.Name, s.ISL, s.OSL, s.Limit.Metric, s.Limit.Percentile, s.Limit.Threshold, b,
 				s.Limit.Percentile, value.Seconds()*1e3, 100*s.Limit.Exceeded(traces, s.OSL), b+1, 100*s.Limit.Exceeded(at(b+1), s.OSL),
 				slope, lo, hi, mean.Seconds()*1e3, meanLatency(at(1)).Seconds()*1e3, events)

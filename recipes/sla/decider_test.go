@@ -1,12 +1,10 @@
 package sla
 
 import (
-	"cmp"
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
@@ -58,28 +57,24 @@ func (s *sampler) next() loadgen.Request {
 	return q
 }
 
-// simulations is how many runs each cell of the error-rate test has.
-func simulations(t *testing.T, fewer int) int {
-	t.Helper()
-	n, err := strconv.Atoi(cmp.Or(os.Getenv("AIPERF_SEQUENTIAL_RUNS"), strconv.Itoa(fewer)))
-	require.NoError(t, err, "AIPERF_SEQUENTIAL_RUNS")
-	return n
-}
+var simulations = flag.Int("runs", 100, "simulated probes of each row of TestSequentialErrorRates")
 
 // The sequential test is wrong at most as often as it says, outside the
-// indifference zone. With AIPERF_SEQUENTIAL_RUNS=10000 the upper 99 % bound
-// (Clopper and Pearson 1934) of wrong verdicts must be at or below 2 % among all
-// runs of a row, and among the decided ones where they are a twentieth at least;
-// fewer runs, as by default, can only show a rate that is significantly higher.
+// indifference zone. With -runs 10000 the upper 99% bound (Clopper and Pearson 1934)
+// of wrong verdicts must be at or below 2% among all runs of a row, and among the
+// decided ones where they are a twentieth at least. Fewer runs, as by default, can
+// only show a rate that is significantly higher.
 func TestSequentialErrorRates(t *testing.T) {
+	slow.Test(t, slow.Pure)
 	const (
 		threshold = 200.0
 		n         = 1000
 	)
-	runs := simulations(t, 100)
+	runs := *simulations
 	limit := Limit{loadgen.TagTTFT, "p95", LT, threshold}
 	var table strings.Builder
-	table.WriteString("| requests | c | T/p95 | exceed | wrong of decided | 99 % bound | open | curtailed | requests used |\n|---|---|---|---|---|---|---|---|---|\n")
+	table.WriteString("| requests | c | T/p95 | exceed | wrong of decided | 99% bound | open | curtailed | requests used |\n" +
+		"|---|---|---|---|---|---|---|---|---|\n")
 	for _, blocks := range []bool{false, true} {
 		for _, c := range []int{8, 32, 100, 250} {
 			for _, ratio := range []float64{0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 1, 1.05, 1.1, 1.15, 1.2, 1.4, 2} {
@@ -113,7 +108,7 @@ func TestSequentialErrorRates(t *testing.T) {
 					}
 				}
 				bound := upperBound(wrong, decided, 0.99)
-				fmt.Fprintf(&table, "| %s | %d | %.2f | %.2f %% | %d/%d = %.2f %% | %.2f %% | %.1f %% | %.1f %% | %d |\n", kind, c, ratio, 100*q,
+				fmt.Fprintf(&table, "| %s | %d | %.2f | %.2f%% | %d/%d = %.2f%% | %.2f%% | %.1f%% | %.1f%% | %d |\n", kind, c, ratio, 100*q,
 					wrong, decided, 100*float64(wrong)/max(float64(decided), 1), 100*bound,
 					100-100*float64(decided)/float64(runs), 100*float64(curtailed)/float64(runs), used/runs)
 				if inside := q > 0.04 && q < 0.0625; inside {
@@ -165,8 +160,10 @@ func decided(d *Decider, qs []loadgen.Request) (n int, stopped bool) {
 func TestCurtailmentIsExact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 9))
 	limits := []Limit{
-		{loadgen.TagTTFT, "p95", LT, 200}, {loadgen.TagTTFT, "p99", LE, 200}, {loadgen.TagTTFT, "max", LT, 200}, {loadgen.TagTTFT, "min", LT, 200},
-		{loadgen.TagTTFT, "p50", GT, 200}, {loadgen.TagErrorRate, "avg", LT, 1}, {loadgen.TagErrorRate, "avg", LE, 0}, {loadgen.TagGoodShare, "avg", GE, 0.95},
+		{loadgen.TagTTFT, "p95", LT, 200}, {loadgen.TagTTFT, "p99", LE, 200}, {loadgen.TagTTFT, "max", LT, 200},
+		{loadgen.TagTTFT, "min", LT, 200},
+		{loadgen.TagTTFT, "p50", GT, 200},
+		{loadgen.TagErrorRate, "avg", LT, 1}, {loadgen.TagErrorRate, "avg", LE, 0}, {loadgen.TagGoodShare, "avg", GE, 0.95},
 		{loadgen.TagITL, "p95", LT, 1}, // one request in three has no ITL
 	}
 	early := map[ruling]int{}

@@ -12,22 +12,30 @@ import (
 )
 
 // Limit is one SLA limit: a statistic of a metric, compared with a threshold in
-// the metric's display unit.
+// the metric's display unit. The zero Limit is not valid. Limits are comparable
+// with ==.
 type Limit struct {
-	Metric    string  // AIPerf's tag, as time_to_first_token
-	Stat      string  // avg, min, max or a percentile, as p95
-	Op        Op      // lt, le, gt, ge
-	Threshold float64 // in the metric's display unit: ms, tokens/sec, requests/sec, %, ratio
+	// Metric is AIPerf's tag of the metric, for example time_to_first_token.
+	Metric string
+	// Stat is avg, min, max or a percentile, for example p95.
+	Stat string
+	// Op is the operator between the observed value and the threshold.
+	Op Op
+	// Threshold is in the metric's display unit: ms, tokens/sec, requests/sec, % or
+	// a ratio.
+	Threshold float64
 }
 
-// Op compares an observed value with a threshold.
+// Op compares an observed value, on its left, with a threshold on its right. The
+// values are AIPerf's names of the operators.
 type Op string
 
+// The operators <, <=, > and >=.
 const (
-	LT Op = "lt" // <
-	LE Op = "le" // <=
-	GT Op = "gt" // >
-	GE Op = "ge" // >=
+	LT Op = "lt"
+	LE Op = "le"
+	GT Op = "gt"
+	GE Op = "ge"
 )
 
 var opSigns = map[Op]string{LT: "<", LE: "<=", GT: ">", GE: ">="}
@@ -35,10 +43,12 @@ var opSigns = map[Op]string{LT: "<", LE: "<=", GT: ">", GE: ">="}
 // Valid reports whether o is one of the four operators.
 func (o Op) Valid() bool { return opSigns[o] != "" }
 
-// Upper reports whether the limit is an upper one: larger values are worse.
+// Upper reports whether the operator makes an upper limit, for which larger values
+// are worse.
 func (o Op) Upper() bool { return o == LT || o == LE }
 
-// Holds compares a value with a threshold in the same unit; a NaN never holds.
+// Holds compares a value with a threshold in the same unit. It is false when
+// either is NaN, and for an operator that is not valid.
 func (o Op) Holds(v, threshold float64) bool {
 	switch o {
 	case LT:
@@ -57,13 +67,14 @@ func (o Op) Holds(v, threshold float64) bool {
 var stats = loadgen.Stats()
 
 // metricOf finds the metric that a limit names, by tag or short name. Counts and
-// other bookkeeping of a measurement have no short name, and no limit either.
+// other bookkeeping of a measurement have no short name and cannot be limited.
 func metricOf(name string) (m loadgen.MetricInfo, ok bool) {
 	m, ok = loadgen.LookupMetric(name)
 	return m, ok && m.Short != ""
 }
 
-// metricNames lists what a limit may name, short names and tags.
+// metricNames lists the names that a limit may use for a metric: short names, tags
+// and aliases.
 func metricNames() []string {
 	var names []string
 	for _, m := range loadgen.Metrics() {
@@ -78,9 +89,8 @@ func metricNames() []string {
 	return names
 }
 
-// Quantity checks the name of a metric (a tag or a short name) and that of a
-// statistic, and returns what is known of the metric. The error names the nearest
-// metric or statistic.
+// Quantity looks up a metric, by tag or short name, and checks the name of a
+// statistic. The error names the nearest metric or statistic.
 func Quantity(metric, stat string) (loadgen.MetricInfo, error) {
 	m, ok := metricOf(metric)
 	switch {
@@ -93,14 +103,15 @@ func Quantity(metric, stat string) (loadgen.MetricInfo, error) {
 }
 
 // Streamed reports whether the limit's metric has a value only for streamed
-// answers.
+// answers, as TTFT has.
 func (l Limit) Streamed() bool { m, _ := metricOf(l.Metric); return m.Streamed }
 
 // Unit returns the display unit of the limit's metric: ms, tok/s, req/s, %,
-// ratio or tokens; empty for a metric of a server's own.
+// ratio or tokens. It is empty for a metric that the table does not have.
 func (l Limit) Unit() string { m, _ := metricOf(l.Metric); return m.Unit }
 
-// Name returns metric and statistic as people write them: "ttft p95", "errors".
+// Name returns metric and statistic as people write them, for example "ttft p95"
+// or "errors".
 func (l Limit) Name() string {
 	m, ok := metricOf(l.Metric)
 	switch {
@@ -112,18 +123,20 @@ func (l Limit) Name() string {
 	return m.Short + " " + l.Stat
 }
 
-// Want returns the comparison and the threshold with its unit: "< 200ms".
+// Want returns the operator and the threshold with its unit, for example "< 200ms".
 func (l Limit) Want() string {
 	return opSigns[l.Op] + " " + l.Format(l.Threshold)
 }
 
-// String returns the limit as ParseLimit reads it: "ttft p95 < 200ms".
+// String returns the limit as ParseLimit reads it, for example "ttft p95 < 200ms".
 func (l Limit) String() string { return l.Name() + " " + l.Want() }
 
 // Format writes a value of the limit's metric exactly, with its unit, in the form
-// that ParseLimit reads: "200ms", "1.5%", "3 req/s".
+// that ParseLimit reads, for example "200ms", "1.5%" or "3 req/s".
 func (l Limit) Format(v float64) string { return formatValue(v, l.Unit()) }
 
+// formatValue writes a value in a display unit. Milliseconds become seconds from
+// 1s on, when that loses no digit.
 func formatValue(v float64, unit string) string {
 	switch unit {
 	case "ms":
@@ -139,12 +152,13 @@ func formatValue(v float64, unit string) string {
 	return number(v)
 }
 
+// number writes a value with as many digits as it needs, and no exponent.
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
-// Validate checks a limit that was not read from text: a known statistic and
-// operator, and a threshold that the metric can have, positive and finite. A
-// metric that the table does not know is accepted, since a prober of one's own may
-// report it.
+// Validate checks a limit that was not read from text. It needs a known statistic
+// and operator, and a threshold that is positive, finite and within what the metric
+// can reach; errors <= 0 is the one limit with a threshold of 0. A metric that is
+// not in the table is accepted, since a caller's own Prober may report it.
 func (l Limit) Validate() error {
 	m, ok := metricOf(l.Metric)
 	switch {
@@ -157,11 +171,11 @@ func (l Limit) Validate() error {
 	case math.IsNaN(l.Threshold) || math.IsInf(l.Threshold, 0):
 		return fmt.Errorf("the threshold is %v; it must be finite", l.Threshold)
 	case l.Threshold == 0 && l.Metric == loadgen.TagErrorRate && l.Op == LE:
-		return nil // no error at all: compared by count
+		return nil // no error at all is allowed, which is decided by counting
 	case l.Threshold <= 0:
 		return fmt.Errorf("the threshold is %s; it must be positive", number(l.Threshold))
 	case ok && !m.PerRequest && l.Stat != "avg":
-		return fmt.Errorf("%s is one number a run and has no %s; use avg or leave it out", m.Short, l.Stat)
+		return fmt.Errorf("%s is a single number per run and has no %s; use avg or leave the statistic out", m.Short, l.Stat)
 	case ok && m.Unit == "%" && l.Threshold > 100, ok && m.Unit == "ratio" && l.Threshold > 1:
 		return fmt.Errorf("%s cannot reach %s", m.Short, formatValue(l.Threshold, m.Unit))
 	}

@@ -12,11 +12,11 @@ import (
 //	metric [stat] op value[unit]     ttft p95 < 200ms, errors <= 1%, goodput > 3 req/s
 //	tag:stat:op:threshold            AIPerf's: time_to_first_token:p95:lt:200
 //
-// Metrics go by tag or by short name (ttft, itl, tpot, e2e, errors, goodput,
-// good, throughput …), operators are <, <=, >, >=, units ms, s, %, tok/s, req/s;
-// a number without a unit is in the metric's display unit, except that a share
-// of errors must say % (0.01 is a percent of a percent to one reader and 1 % to
-// another). Errors are *LimitError and show the column.
+// A metric is named by its tag or its short name (ttft, itl, tpot, e2e, errors,
+// goodput, good, throughput …). Operators are <, <=, > and >=; units are ms, s, us,
+// %, tok/s and req/s. A number without a unit is in the metric's display unit,
+// except that a share of errors must say %, because one reader takes 0.01 for 0.01%
+// and another for 1%. Errors are *LimitError and show the column.
 func ParseLimit(text string) (Limit, error) {
 	p := limitParser{text: text}
 	if strings.Count(text, ":") == 3 && !strings.ContainsAny(text, "<>") {
@@ -27,20 +27,26 @@ func ParseLimit(text string) (Limit, error) {
 
 // LimitError reports a limit that cannot be read.
 type LimitError struct {
-	Text    string
-	Column  int // of the offending part, from 0
+	// Text is the whole text.
+	Text string
+	// Column is the byte at which the offending part begins, counted from 0.
+	Column int
+	// Problem says what is wrong and what to write instead.
 	Problem string
 }
 
+// Error returns the problem, then the text with a caret below the offending part.
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("parse SLA %q: %s\n\t%s\n\t%s^", e.Text, e.Problem, e.Text, strings.Repeat(" ", e.Column))
 }
 
+// limitParser reads one text from left to right.
 type limitParser struct {
 	text string
-	pos  int
+	pos  int // the byte that is read next
 }
 
+// fail returns a *LimitError at the column.
 func (p *limitParser) fail(column int, format string, args ...any) (Limit, error) {
 	return Limit{}, &LimitError{Text: p.text, Column: column, Problem: fmt.Sprintf(format, args...)}
 }
@@ -57,11 +63,14 @@ func (p *limitParser) word(keep func(byte) bool) (string, int) {
 	return p.text[from:p.pos], from
 }
 
+// isOp and isName are the characters of operators and of names, so that
+// "errors<=1%" needs no spaces.
 func isOp(c byte) bool { return c == '<' || c == '>' || c == '=' }
 func isName(c byte) bool {
 	return c != ' ' && c != '\t' && !isOp(c)
 }
 
+// words reads the form "metric [stat] op value[unit]".
 func (p *limitParser) words() (Limit, error) {
 	name, at := p.word(isName)
 	m, ok := metricOf(name)
@@ -79,7 +88,7 @@ func (p *limitParser) words() (Limit, error) {
 		l.Stat = stat
 	}
 	if l.Stat == "" {
-		return p.fail(p.pos, "the statistic is missing; write %s p95, say", name)
+		return p.fail(p.pos, "the statistic is missing; write, for example, %s p95", name)
 	}
 	sign, at := p.word(isOp)
 	for op, s := range opSigns {
@@ -95,8 +104,10 @@ func (p *limitParser) words() (Limit, error) {
 	})
 	unit, unitAt := p.word(func(c byte) bool { return c != ' ' })
 	if rest, at := p.word(func(byte) bool { return true }); rest != "" {
-		return p.fail(at, "unexpected %q behind the value", rest)
+		return p.fail(at, "unexpected %q after the value", rest)
 	}
+	// ParseFloat takes hexadecimal digits and underscores, which are more likely
+	// slips here than meant.
 	v, err := strconv.ParseFloat(value, 64)
 	if err != nil || strings.ContainsAny(value, "xX_") {
 		return p.fail(at, "expected a number and found %q", value+unit)
@@ -112,6 +123,7 @@ func (p *limitParser) words() (Limit, error) {
 	return p.checked(l, at)
 }
 
+// colons reads AIPerf's form "tag:stat:op:threshold".
 func (p *limitParser) colons() (Limit, error) {
 	part := strings.Split(p.text, ":")
 	at := [4]int{0, len(part[0]) + 1, len(part[0]) + len(part[1]) + 2, len(part[0]) + len(part[1]) + len(part[2]) + 3}
@@ -136,13 +148,15 @@ func (p *limitParser) colons() (Limit, error) {
 	return p.checked(Limit{Metric: m.Tag, Stat: part[1], Op: op, Threshold: v}, at[3])
 }
 
+// unknownMetric reports a metric that is missing or unknown, with the nearest name.
 func (p *limitParser) unknownMetric(name string, at int) (Limit, error) {
 	if name == "" {
-		return p.fail(at, "the metric is missing; write it as: ttft p95 < 200ms")
+		return p.fail(at, "the metric is missing; write, for example, ttft p95 < 200ms")
 	}
 	return p.fail(at, "metric %q is unknown%s", name, Suggest(name, metricNames()))
 }
 
+// checked returns the limit if it is valid; at is the column of the threshold.
 func (p *limitParser) checked(l Limit, at int) (Limit, error) {
 	if err := l.Validate(); err != nil {
 		return p.fail(at, "%v", err)
@@ -150,8 +164,9 @@ func (p *limitParser) checked(l Limit, at int) (Limit, error) {
 	return l, nil
 }
 
-// unitFactor returns what to multiply by to come from unit to the display unit.
-func unitFactor(display, unit string) (float64, bool) {
+// unitFactor returns the factor that converts from unit to the display unit; ok is
+// false when the two do not fit each other.
+func unitFactor(display, unit string) (factor float64, ok bool) {
 	switch {
 	case unit == "" || unit == display:
 		return 1, true

@@ -8,11 +8,11 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
-// farthest bounds margins: beyond e³ a limit is missed or met, and by how much
-// is of no use to a planner.
+// farthest bounds margins. A value more than e³, or 20 times, away from its
+// threshold is missed or met, and by how much is of no use to a planner.
 const farthest = 3.0
 
-// Reading is how one probe stands to one limit.
+// Reading is how one probe stands to one limit. Values are in the limit's unit.
 type Reading struct {
 	Limit Limit
 	// Value is the statistic as it is printed: over successful requests, in the
@@ -24,22 +24,23 @@ type Reading struct {
 	// Lo and Hi are the 95% confidence interval of Value; NaN when it is unknown.
 	Lo, Hi float64
 	// Exceeded of Of requests lie beyond the threshold, failed ones included. Of is
-	// 0 for a limit that is not one on shares of requests.
+	// 0 for a limit that is not a rule on shares of requests.
 	Exceeded, Of int
 	// Holds says whether the limit is believed to hold.
 	Holds bool
-	// Pass is the probability that the limit holds; NaN when no certainty is known.
+	// Pass is the probability that the limit holds, given the measurements. It is
+	// NaN when that is not known and the comparison is all there is.
 	Pass float64
-	// Margin is ln(Value/Threshold), turned so that a positive margin violates the
-	// limit, and MarginSE its standard error; NaN when they are unknown. Milliseconds,
-	// percentages and rates compare in this one unit.
+	// Margin is ln(Adjusted/Threshold), turned so that a positive margin violates the
+	// limit, within [-3, 3]; MarginSE is its standard error. They are NaN when they
+	// are unknown. Milliseconds, percentages and rates compare in this one unit.
 	Margin, MarginSE float64
 }
 
-// Read holds one limit against a probe's trials, their requests pooled. deciders
-// are those that ended trials early, one a trial; without any, the verdict is that
-// of the whole trials.
-func Read(l Limit, trials []*loadgen.Measurement, deciders []*Decider) Reading {
+// Read holds one limit against the trials of a probe, with their requests pooled.
+// deciders are those that watched the trials, one for each; if there are none, the
+// verdict is that of whole trials. A limit on what was not measured does not hold.
+func Read(l Limit, trials Trials, deciders []*Decider) Reading {
 	r := read(l, trials)
 	if len(deciders) > 0 {
 		conclude(deciders, l).settle(&r)
@@ -48,16 +49,16 @@ func Read(l Limit, trials []*loadgen.Measurement, deciders []*Decider) Reading {
 }
 
 // read is Read for trials that were measured to their end.
-func read(l Limit, trials []*loadgen.Measurement) Reading {
+func read(l Limit, trials Trials) Reading {
 	nan := math.NaN()
 	r := Reading{Limit: l, Value: nan, Adjusted: nan, Lo: nan, Hi: nan, Pass: nan, Margin: nan, MarginSE: nan}
-	r.Value = Stat(trials, l.Metric, l.Stat)
+	r.Value = trials.Stat(l.Metric, l.Stat)
 	r.Adjusted = r.Value
-	se := SE(trials, l.Metric, l.Stat)
+	se := trials.SE(l.Metric, l.Stat)
 	if !math.IsNaN(se) {
 		r.interval(se)
 	}
-	if se > 0 {
+	if se > 0 { // the standard error of ln(value), by the delta method
 		switch bad := 1 - r.Value; {
 		case l.badShare() && bad > 0:
 			r.MarginSE = se / bad
@@ -80,7 +81,8 @@ func read(l Limit, trials []*loadgen.Measurement) Reading {
 	return r
 }
 
-// count reads a limit on a share of requests off their count.
+// count decides a limit on a share of requests by their count, and widens the
+// standard error of the margin by the dependence of the requests.
 func (r *Reading) count(t tally) {
 	l := r.Limit
 	if q, ok := loadgen.Quantile(l.Stat); ok && len(t.values) > 1 && q > 0 && q < 1 {
@@ -99,18 +101,20 @@ func (r *Reading) count(t tally) {
 	} else if se := t.tailSE(l.Op.Upper()); l.Unit() == "ms" && se > 0 {
 		r.MarginSE = se * widened
 	} else if l.share() {
-		r.MarginSE = widened / math.Sqrt(max(float64(t.bad), 1)) // of ln(share): counts are Poisson
+		r.MarginSE = widened / math.Sqrt(max(float64(t.bad), 1)) // of ln(share), with Poisson counts
 	}
 }
 
 // share reports whether the limit's metric is itself a share of requests.
 func (l Limit) share() bool { m, _ := metricOf(l.Metric); return m.Share }
 
-// badShare reports whether the margin compares shares of bad requests.
+// badShare reports whether the margin compares shares of bad requests: 99% of good
+// requests against 98% are a factor of 2 in bad ones, and of 1.01 in good ones.
 func (l Limit) badShare() bool { return l.Metric == loadgen.TagGoodShare && !l.Op.Upper() }
 
-// margin is g = ln(value/threshold), turned so that g > 0 violates; for a lower
-// limit on a share of good requests it compares the bad shares.
+// margin returns g = ln(value/threshold), turned so that g > 0 violates the limit.
+// For a lower limit on a share of good requests it compares the bad shares. It is
+// NaN for a NaN.
 func (l Limit) margin(v float64) float64 {
 	var g float64
 	switch {
@@ -127,8 +131,8 @@ func (l Limit) margin(v float64) float64 {
 	return signed(g, l.Op.Holds(v, l.Threshold))
 }
 
-// signed bounds a margin and makes its sign agree with the verdict, which knows
-// strict from weak comparison and counts from interpolation.
+// signed bounds a margin and makes its sign agree with the verdict, which tells a
+// strict comparison from a weak one and rests on counts instead of interpolation.
 func signed(g float64, holds bool) float64 {
 	g = min(max(g, -farthest), farthest)
 	const least = 1e-9
@@ -138,10 +142,10 @@ func signed(g float64, holds bool) float64 {
 	return max(g, least)
 }
 
-// interval sets the 95 % interval of the printed value, in ln where the value is
-// positive, as standard errors of percentiles are.
+// interval sets the 95% interval of the printed value. For latencies it is
+// symmetric in ln(value), as the errors of percentiles are.
 func (r *Reading) interval(se float64) {
-	const z = 1.96
+	const z = 1.96 // the normal quantile of 0.975
 	if r.Value > 0 && r.Limit.Unit() == "ms" {
 		f := math.Exp(z * se / r.Value)
 		r.Lo, r.Hi = r.Value/f, r.Value*f

@@ -2,8 +2,9 @@ package sla
 
 import "strings"
 
-// Suggest returns `; did you mean "x"?` for the known name nearest to the
-// given one, or nothing when none is near.
+// Suggest returns `; did you mean "x"?` for the known name that is nearest to the
+// given one, or an empty string when none is near: more than half of the name's
+// letters would have to change, and no known name contains it.
 func Suggest(name string, known []string) string {
 	best, distance := "", len(name)/2+1
 	for _, k := range known {
@@ -26,8 +27,8 @@ func Suggest(name string, known []string) string {
 	return `; did you mean "` + best + `"?`
 }
 
-// editDistance counts the insertions, deletions and substitutions between a and
-// b (Wagner and Fischer 1974).
+// editDistance counts the insertions, deletions and substitutions of bytes that
+// turn a into b (Wagner and Fischer 1974).
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -9,25 +9,33 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
-// tally counts requests that break a limit.
+// tally counts the requests that break a limit.
 type tally struct {
-	bad, n    int
-	failed    int
-	allowed   float64   // share that may
-	inflation float64   // variance of the count over that of independent requests, at least 1
-	values    []float64 // of the requests that have one
+	// bad of n requests break the limit.
+	bad, n int
+	// failed is the number of requests that failed.
+	failed int
+	// allowed is the share of requests that may break the limit, from 0 to 1.
+	allowed float64
+	// inflation is the variance of the count as a multiple of that of independent
+	// requests, at least 1.
+	inflation float64
+	// values are those of the requests that have one.
+	values []float64
 }
 
-// rule is a limit that is one on shares of requests: percentiles (a limit on pXX
-// holds iff the share beyond it is below 1 − XX/100), min and max, the error
-// rate, the share of good requests.
+// rule is a limit on a share of requests: a percentile (a limit on pXX holds if and
+// only if the share beyond it is below 1 − XX/100), min and max, the error rate, the
+// share of good requests.
 type rule struct {
-	op      Op
-	allowed float64 // share of requests that may be bad
-	worse   func(q *loadgen.Request) (bad, counts bool)
+	op Op
+	// allowed is the share of requests that may be bad.
+	allowed float64
+	// worse reports whether a request is bad, and whether it counts at all.
+	worse func(q *loadgen.Request) (bad, counts bool)
 }
 
-// ruleOf returns a limit's rule; ok is false for averages and rates.
+// ruleOf returns the rule of a limit; ok is false for limits on averages and rates.
 func ruleOf(l Limit) (r rule, ok bool) {
 	r.op = l.Op
 	switch {
@@ -51,8 +59,8 @@ func ruleOf(l Limit) (r rule, ok bool) {
 	r.worse = func(q *loadgen.Request) (bool, bool) {
 		v, ok := q.Value(l.Metric)
 		if !ok {
-			// A failed request exceeds; an answer too short to have an ITL
-			// says nothing of it.
+			// A failed request exceeds the limit. An answer that is too short to
+			// have an ITL says nothing about it.
 			return q.Failure != nil, q.Failure != nil
 		}
 		return !l.Op.Holds(v, l.Threshold), true
@@ -60,9 +68,9 @@ func ruleOf(l Limit) (r rule, ok bool) {
 	return r, true
 }
 
-// tallyOf counts for a limit that is a rule on shares. counted is false for the
-// others, and for measurements that came without requests.
-func tallyOf(l Limit, trials []*loadgen.Measurement) (t tally, counted bool) {
+// tallyOf counts the requests of all trials for a limit that is a rule on shares.
+// counted is false for other limits, and when a trial came without its requests.
+func tallyOf(l Limit, trials Trials) (t tally, counted bool) {
 	r, ok := ruleOf(l)
 	if !ok {
 		return t, false
@@ -98,8 +106,9 @@ func tallyOf(l Limit, trials []*loadgen.Measurement) (t tally, counted bool) {
 	return t, true
 }
 
-// holds is the count rule. A share "at most" may be reached, one "below" not;
-// with nothing allowed, nothing may break it.
+// holds decides by the count. A share that is "at most" allowed may be reached, and
+// one "below" may not; when nothing is allowed, no request may break the limit. The
+// 1e-12 absorb rounding in shares such as 1 − 0.95.
 func (t tally) holds(op Op) bool {
 	share := float64(t.bad) / float64(t.n)
 	if t.bad == 0 {
@@ -111,10 +120,11 @@ func (t tally) holds(op Op) bool {
 	return share < t.allowed-1e-12
 }
 
-// pass is P(the server's share of bad requests is within what is allowed): the
+// pass returns P(the server's share of bad requests is within what is allowed): the
 // posterior of a binomial share under Jeffreys' prior (Brown, Cai and DasGupta
-// 2001), the sample shrunk by the inflation. With nothing allowed the count is
-// the verdict: no sample proves a share of zero.
+// 2001, "Interval estimation for a binomial proportion"), with the sample shrunk by
+// the inflation. When nothing is allowed the count is the verdict, since no sample
+// proves a share of zero.
 func (t tally) pass(op Op) float64 {
 	if t.allowed <= 0 || t.allowed >= 1 {
 		if t.holds(op) {
@@ -126,12 +136,15 @@ func (t tally) pass(op Op) float64 {
 	return distuv.Beta{Alpha: bad + 0.5, Beta: good + 0.5}.CDF(t.allowed)
 }
 
-// margin is the limit's g. For latencies it is that of the percentile with
-// failures counted as infinitely slow; for shares, of the share.
+// margin returns the margin of the limit. For latencies it is that of the
+// percentile with failed requests counted as infinitely slow; for shares it is that
+// of the share.
 func (t tally) margin(l Limit, r Reading) float64 {
 	switch {
 	case l.share():
-		share := max(float64(t.bad), 0.5) / float64(t.n) // half a request: none seen is not none at all
+		// Half a request stands for none: not to have seen a bad request does not
+		// mean that there are none, and ln(0) is of no use.
+		share := max(float64(t.bad), 0.5) / float64(t.n)
 		if t.allowed <= 0 {
 			return signed(farthest, r.Holds)
 		}
@@ -146,10 +159,11 @@ func (t tally) margin(l Limit, r Reading) float64 {
 	return signed(g, r.Holds)
 }
 
-// tailSE is the standard error of ln of the percentile in a sample too short for
-// the order statistics above it, as that of a probe that ended early: the
-// binomial error of the share beyond, times how far ln of the value moves with
-// ln of the share, which the upper tail shows between twice the share and it.
+// tailSE returns the standard error of ln(percentile) for a sample that is too
+// short for the order statistics above the percentile, for example that of a probe
+// that ended early. It is the binomial error of ln(share beyond) times the slope of
+// ln(value) over ln(share), which the tail shows between twice the share and the
+// share itself. It is NaN for fewer than 8 values, or when the slope is 0.
 func (t tally) tailSE(upper bool) float64 {
 	share := min(t.allowed, 1-t.allowed)
 	slices.Sort(t.values)
@@ -172,7 +186,8 @@ func (t tally) tailSE(upper bool) float64 {
 	return slope * math.Sqrt((1-share)/(share*float64(t.n)))
 }
 
-// quantile interpolates linearly, with failures beyond every value.
+// quantile interpolates linearly between the values, with failed requests beyond
+// all of them. It is +Inf when the quantile falls among the failed ones.
 func (t *tally) quantile(q float64) float64 {
 	slices.Sort(t.values)
 	at := q * float64(len(t.values)+t.failed-1)
@@ -184,10 +199,12 @@ func (t *tally) quantile(q float64) float64 {
 	return lo + (hi-lo)*(at-math.Floor(at))
 }
 
-// inflation estimates how much more the count of marked requests varies than if
-// they were independent: requests of one batch share its fate. It is the
-// variance of the counts of consecutive blocks over the binomial one, at least
-// 1. Blocks are of the given size, as long as ten fit; fewer could not tell.
+// inflation estimates how much more the count of marked requests varies than it
+// would if they were independent; requests of one batch share its fate. It is the
+// variance of the counts of consecutive blocks over the binomial variance, at least
+// 1. Blocks have the given size as long as ten of them fit, and are shorter
+// otherwise, because fewer blocks could not show how they vary. Fewer than five
+// marked requests, or five unmarked ones, show nothing either.
 func inflation(marks []bool, size int) float64 {
 	const blocks = 10
 	n := len(marks)

@@ -10,13 +10,13 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
-// Level is that of the intervals over trials.
+// Level is the confidence level of the intervals over trials, as in AIPerf.
 const Level = 0.95
 
-// Blocks describes a point's trials as a row of a sweep does: of a single trial
-// each metric, of several each statistic over them. Values that are not finite
-// have no form in JSON and are left out.
-func Blocks(trials []*loadgen.Measurement) map[string]Block {
+// blocks describes the trials of a point as a row of a sweep does: a single trial by
+// its metrics, several by each statistic over them. Values that are not finite
+// cannot be written in JSON and are left out.
+func blocks(trials []*loadgen.Measurement) map[string]Block {
 	if len(trials) != 1 {
 		return OverTrials(trials)
 	}
@@ -29,11 +29,11 @@ func Blocks(trials []*loadgen.Measurement) map[string]Block {
 	return out
 }
 
-// OverTrials describes each statistic of each metric over several trials, by tag
-// and statistic as request_latency_p99: mean, std (of the sample), min, max, cv, se,
-// and Student's 95% interval for the mean (ci_low, ci_high, t_critical), which
-// collapses to the mean of a single trial. Values that are not finite have no form
-// in JSON and are left out.
+// OverTrials describes each statistic of each metric over several trials. The keys
+// are tag and statistic, for example request_latency_p99. A block has mean, std (of
+// the sample), min, max, cv, se, and Student's 95% interval for the mean (ci_low,
+// ci_high, t_critical), which collapses to the mean when there is a single trial.
+// Values that are not finite cannot be written in JSON and are left out.
 func OverTrials(trials []*loadgen.Measurement) map[string]Block {
 	out := map[string]Block{}
 	series := map[string][]float64{}
@@ -56,9 +56,9 @@ func OverTrials(trials []*loadgen.Measurement) map[string]Block {
 	return out
 }
 
-// single is the block of one trial: its statistics, and an interval that has
-// collapsed to the average. The standard deviation in such a file is that over
-// trials, so the one over requests stays out.
+// single returns the block of one trial: its statistics, and an interval that has
+// collapsed to the average. The standard deviation in such a file is the one over
+// trials, so the one over requests is left out.
 func single(m loadgen.Metric) Block {
 	b := Block{"unit": m.Unit}
 	avg, ok := m.Stats["avg"]
@@ -73,7 +73,7 @@ func single(m loadgen.Metric) Block {
 			continue
 		}
 		if name == "count" {
-			b[name] = Number(v)
+			b[name] = shown(v)
 			continue
 		}
 		b[name] = v
@@ -81,8 +81,8 @@ func single(m loadgen.Metric) Block {
 	return b
 }
 
-// over is the block of one statistic over several trials, with Student's interval
-// for its mean.
+// over returns the block of one statistic over several trials, with Student's
+// interval for its mean. A single value has no interval; t_critical is then null.
 func over(vs []float64, unit string) Block {
 	mean := stat.Mean(vs, nil)
 	b := Block{"unit": unit, "mean": mean, "min": slices.Min(vs), "max": slices.Max(vs),

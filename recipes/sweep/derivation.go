@@ -9,39 +9,41 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
-// Derivation reads a result off a finished sweep. The rules of this package are
-// AIPerf's five; a recipe of one's own may bring another.
+// Derivation derives a result from a finished sweep. The five rules of this package
+// are AIPerf's; a recipe of your own can use Custom or its own type.
 type Derivation interface {
-	// Name is what texts and files call the derivation: AIPerf's name of the
-	// post-process handler.
+	// Name returns what texts and files call the derivation, for a rule of this
+	// package AIPerf's name of the post-process handler.
 	Name() string
-	// File is the plain name, below sweep_aggregate, of the file that the result is
-	// written to.
+	// File returns the name of the file, below sweep_aggregate, that the result is
+	// written to. It has no directory.
 	File() string
-	// Derive returns the result. It is called once, with what was measured; an error
-	// or a panic spoils nothing but the result.
+	// Derive returns the result. It is called once, after the last point. An error
+	// or a panic costs the result and nothing else of the run.
 	Derive(*Sweep) (Result, error)
 }
 
-// Result is what a sweep says in the end. It marshals itself to the JSON object of
-// its file.
+// Result is the result of a derivation. It marshals itself to the JSON object of its
+// file.
 type Result interface{ json.Marshaler }
 
-// Custom is a derivation of one's own, for a recipe that is written as a value.
+// Custom is a derivation made of a function, for a recipe that is written as a value.
 type Custom struct {
-	// Handler is what texts and files call it, and Output the plain name of its file.
-	Handler, Output string
+	// Handler is what texts and files call the derivation.
+	Handler string
+	// Output is the name of its file, without a directory.
+	Output string
 	// Rule returns the result, which must encode to a JSON object.
 	Rule func(*Sweep) (any, error)
 }
 
-// Name is Handler.
+// Name returns Handler.
 func (c Custom) Name() string { return c.Handler }
 
-// File is Output.
+// File returns Output.
 func (c Custom) File() string { return c.Output }
 
-// Derive calls Rule.
+// Derive calls Rule, and returns its error as it is.
 func (c Custom) Derive(s *Sweep) (Result, error) {
 	v, err := c.Rule(s)
 	if err != nil {
@@ -59,29 +61,29 @@ func (e encoded) MarshalJSON() ([]byte, error) { return json.Marshal(e.value) }
 // stats are the statistics that AIPerf's handlers accept.
 var stats = []string{"avg", "p50", "p90", "p95", "p99"}
 
-// CheckStat reports a statistic that no rule reads.
-func CheckStat(stat string) error {
+// checkStat reports a statistic that the rules do not read.
+func checkStat(stat string) error {
 	if !slices.Contains(stats, stat) {
-		return fmt.Errorf("statistic %q is not one that sweeps are compared by; use %s and %s", stat,
+		return fmt.Errorf("statistic %q cannot compare the points of a sweep; use %s or %s", stat,
 			strings.Join(stats[:len(stats)-1], ", "), stats[len(stats)-1])
 	}
 	return nil
 }
 
-// need reports a rule that lacks a name or a statistic.
+// need reports a quantity that lacks its metric or has an unknown statistic.
 func need(rule string, quantities ...quantity) error {
 	for _, q := range quantities {
 		if q.metric == "" {
 			return fmt.Errorf("%s: a metric is missing", rule)
 		}
-		if !slices.Contains(stats, q.stat) {
-			return fmt.Errorf("%s: statistic %q is not one that sweeps are compared by; use %s", rule, q.stat, strings.Join(stats, ", "))
+		if err := checkStat(q.stat); err != nil {
+			return fmt.Errorf("%s: %w", rule, err)
 		}
 	}
 	return nil
 }
 
-// needPaths reports a rule that lacks a swept path.
+// needPaths reports a swept path that is missing.
 func needPaths(rule string, paths ...string) error {
 	if slices.Contains(paths, "") {
 		return fmt.Errorf("%s: a swept path is missing", rule)
@@ -95,11 +97,11 @@ type quantity struct {
 	stat   string
 }
 
-// at is one point of a curve.
+// at is one point of a curve, y over x.
 type at struct{ x, y float64 }
 
-// curve reads a metric over one swept value, in its order. Points that lack either
-// are left out, and to have none at all is an error.
+// curve returns a metric over one swept value, in ascending order of the value.
+// Points that lack either are left out; it is an error if that leaves no point.
 func (s *Sweep) curve(rule, path, tag, stat string) ([]at, error) {
 	var points []at
 	for i := range s.Points {
@@ -112,7 +114,8 @@ func (s *Sweep) curve(rule, path, tag, stat string) ([]at, error) {
 		}
 	}
 	if len(points) == 0 {
-		return nil, fmt.Errorf("%s: no point of the sweep has both %s and %s %s; were all its requests failed, or not streamed?", rule, Leaf(path), tag, stat)
+		return nil, fmt.Errorf("%s: no point of the sweep has both %s and %s %s; did every request fail, or were the answers not streamed?",
+			rule, Leaf(path), tag, stat)
 	}
 	slices.SortStableFunc(points, func(p, q at) int {
 		switch {

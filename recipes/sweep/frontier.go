@@ -6,42 +6,49 @@ import (
 	"math"
 )
 
-// FrontierRule marks the points of a sweep that none beats on two metrics:
-// pareto-sweep's result. Less of X is better, and more of Y.
+// FrontierRule marks the points of a sweep that no other point beats on two metrics.
+// It gives the result of pareto-sweep.
 type FrontierRule struct {
+	// XMetric, by tag, with XStat is the quantity of which less is better; YMetric
+	// with YStat is the one of which more is better.
 	XMetric string `json:"x_metric"`
 	XStat   string `json:"x_stat"`
 	YMetric string `json:"y_metric"`
 	YStat   string `json:"y_stat"`
-	// ISL, OSL and Concurrency are the swept values' paths or leaves.
+	// ISL, OSL and Concurrency are the paths of the swept values, or their leaves.
 	ISL         string `json:"isl_key"`
 	OSL         string `json:"osl_key"`
 	Concurrency string `json:"concurrency_key"`
 }
 
-// Frontier is pareto-sweep's trade of x, of which less is better, against y, of
-// which more is.
+// Frontier is a trade of x, of which less is better, against y, of which more is.
 type Frontier struct {
+	// The metrics go by tag.
 	XMetric, XStat, YMetric, YStat string
-	Cells                          []FrontierCell // every point, in the order of the sweep
+	// Cells has every point with all five values, in the order of the sweep.
+	Cells []FrontierCell
 }
 
-// FrontierCell is one point of a Frontier, in the display units of its metrics.
+// FrontierCell is one point of a Frontier.
 type FrontierCell struct {
+	// ISL and OSL are in tokens, Concurrency in requests in flight.
 	ISL, OSL, Concurrency int
-	X, Y                  float64 // NaN when it was not measured
-	Optimal               bool    // no other point has less x and more y
+	// X and Y are in the display units of their metrics.
+	X, Y float64
+	// Optimal says that no other point is at least as good on both axes and better
+	// on one. It is false for a point with a value that is not finite.
+	Optimal bool
 }
 
-// Name is AIPerf's.
+// Name returns AIPerf's name of the handler.
 func (FrontierRule) Name() string { return "pareto_sweep_export" }
 
-// File is AIPerf's.
+// File returns AIPerf's name of the file.
 func (FrontierRule) File() string { return "pareto_sweep.json" }
 
-// Derive returns a Frontier over all shapes together. Equal points do not beat each
-// other; a point with a value that is not finite is never marked, and beats none.
-// No point with all values is an error.
+// Derive returns a Frontier over all workload shapes together. Equal points do not
+// beat each other. A point with a value that is not finite is never marked, and beats
+// no other. It is an error if no point has all five values.
 func (r FrontierRule) Derive(s *Sweep) (Result, error) {
 	if err := need(r.Name(), quantity{r.XMetric, r.XStat}, quantity{r.YMetric, r.YStat}); err != nil {
 		return nil, err
@@ -65,7 +72,8 @@ func (r FrontierRule) Derive(s *Sweep) (Result, error) {
 		})
 	}
 	if len(f.Cells) == 0 {
-		return nil, fmt.Errorf("%s: no point of the sweep has %s, %s and %s with %s %s and %s %s; were all its requests failed, or not streamed?",
+		return nil, fmt.Errorf("%s: no point of the sweep has %s, %s and %s with %s %s and %s %s; "+
+			"did every request fail, or were the answers not streamed?",
 			r.Name(), r.ISL, r.OSL, r.Concurrency, r.XMetric, r.XStat, r.YMetric, r.YStat)
 	}
 	for i := range f.Cells {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/aiperf-go/aiperf/internal/golden"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -31,17 +32,34 @@ var rules = map[string]struct {
 	required []string
 	read     func([]byte) (Derivation, error)
 }{
-	KneeRule{}.Name():     {[]string{"metric_tag", "stat", "swept_param", "threshold_pct"}, readRule[KneeRule]},
-	TTFTRule{}.Name():     {[]string{"metric_tag", "stat", "swept_param"}, readRule[TTFTRule]},
-	ITLRule{}.Name():      {[]string{"metric_tag", "stat", "concurrency_param", "osl_param"}, readRule[ITLRule]},
-	FrontierRule{}.Name(): {[]string{"x_metric", "x_stat", "y_metric", "y_stat", "isl_key", "osl_key", "concurrency_key"}, readRule[FrontierRule]},
-	BreachRule{}.Name():   {[]string{"sla_filters", "swept_param"}, readRule[BreachRule]},
+	KneeRule{}.Name(): {[]string{"metric_tag", "stat", "swept_param", "threshold_pct"}, readRule[KneeRule]},
+	TTFTRule{}.Name(): {[]string{"metric_tag", "stat", "swept_param"}, readRule[TTFTRule]},
+	ITLRule{}.Name():  {[]string{"metric_tag", "stat", "concurrency_param", "osl_param"}, readRule[ITLRule]},
+	FrontierRule{}.Name(): {[]string{"x_metric", "x_stat", "y_metric", "y_stat", "isl_key", "osl_key", "concurrency_key"},
+		readRule[FrontierRule]},
+	BreachRule{}.Name(): {[]string{"sla_filters", "swept_param"}, readBreach},
 }
 
 func readRule[R Derivation](raw []byte) (Derivation, error) {
 	var r R
 	err := json.Unmarshal(raw, &r)
 	return r, err
+}
+
+// readBreach reads what BreachRule.MarshalJSON writes.
+func readBreach(raw []byte) (Derivation, error) {
+	var file struct {
+		Filters []filter `json:"sla_filters"`
+		Path    string   `json:"swept_param"`
+	}
+	if err := json.Unmarshal(raw, &file); err != nil {
+		return nil, err
+	}
+	r := BreachRule{Path: file.Path}
+	for _, f := range file.Filters {
+		r.Limits = append(r.Limits, sla.Limit{Metric: f.Metric, Stat: f.Stat, Op: f.Op, Threshold: float64(f.Threshold)})
+	}
+	return r, nil
 }
 
 // derived derives a result by AIPerf's name of the handler, as JSON.
@@ -191,8 +209,10 @@ func TestPostProcessNumbers(t *testing.T) {
 // FuzzPostProcess: whatever the sweep looks like, a handler returns an object or
 // an error.
 func FuzzPostProcess(f *testing.F) {
-	f.Add(`{"per_combination_metrics":[{"parameters":{"concurrency":1},"metrics":{"request_latency":{"p99":1}}}]}`, `{"swept_param":"concurrency","metric_tag":"request_latency","stat":"p99","threshold_pct":0.2}`)
-	f.Add(`{"per_combination_metrics":[{"parameters":{"isl":null,"osl":"x","concurrency":1e308},"metrics":{"a":null}}]}`, `{"sla_filters":[{"metric_tag":1}],"swept_param":"isl"}`)
+	f.Add(`{"per_combination_metrics":[{"parameters":{"concurrency":1},"metrics":{"request_latency":{"p99":1}}}]}`,
+		`{"swept_param":"concurrency","metric_tag":"request_latency","stat":"p99","threshold_pct":0.2}`)
+	f.Add(`{"per_combination_metrics":[{"parameters":{"isl":null,"osl":"x","concurrency":1e308},"metrics":{"a":null}}]}`,
+		`{"sla_filters":[{"metric_tag":1}],"swept_param":"isl"}`)
 	f.Add(`{"per_combination_metrics":null}`, `{"sla_filters":"x"}`)
 	f.Fuzz(func(t *testing.T, sweep, params string) {
 		var a Sweep

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// ITLRule lays a metric out over concurrency and answer length: decode-itl-curve's
-// result.
+// ITLRule lays a metric out over concurrency and answer length. It gives the result
+// of decode-itl-curve.
 type ITLRule struct {
-	// Metric and Stat are laid out, the metric by tag.
+	// Metric, by tag, and Stat name what is laid out.
 	Metric string `json:"metric_tag"`
 	Stat   string `json:"stat"`
 	// Concurrency and OSL are the swept paths.
@@ -17,33 +17,39 @@ type ITLRule struct {
 	OSL         string `json:"osl_param"`
 }
 
-// ITLSurface is inter-token latency in ms as measured over two axes.
+// ITLSurface is inter-token latency over two axes, as measured.
 type ITLSurface struct {
-	Concurrency, OSL []float64   // ascending
-	ITL              [][]float64 // ms, [concurrency][osl]; NaN where nothing was measured
-	Problem          string      // why there is no surface; empty when there is one
+	// Concurrency, in requests in flight, and OSL, in tokens, are the axes. Both
+	// ascend.
+	Concurrency, OSL []float64
+	// ITL is in ms, indexed by concurrency and then by OSL. It is NaN where nothing
+	// was measured.
+	ITL [][]float64
+	// Problem says why there is no surface. It is empty when there is one.
+	Problem string
 
 	rule   ITLRule
 	points []itlPoint
 }
 
+// itlPoint is one measured combination in the form of AIPerf's file.
 type itlPoint struct {
 	Concurrency num `json:"concurrency"`
 	OSL         num `json:"osl"`
 	ITL         num `json:"itl_ms"`
 }
 
-// Name is AIPerf's.
+// Name returns AIPerf's name of the handler.
 func (ITLRule) Name() string { return "itl_surface_fit" }
 
-// File is AIPerf's.
+// File returns AIPerf's name of the file.
 func (ITLRule) File() string { return "decode_itl_surface.json" }
 
-// Derive returns an ITLSurface, as measured: a combination that was not measured
-// stays empty, since nothing says what it would have been. Values that are
-// negative or not finite are no measurements; of several at one combination the
-// last counts. No point with the metric is an error; a single one is a surface with
-// a Problem.
+// Derive returns an ITLSurface. A combination that was not measured stays empty:
+// nothing is interpolated, since nothing says what it would have been. Values that
+// are negative or not finite do not count as measured, and of several values at one
+// combination the last counts. It is an error if no point has the metric; a single
+// point gives a surface with a Problem.
 func (r ITLRule) Derive(sw *Sweep) (Result, error) {
 	if err := need(r.Name(), quantity{r.Metric, r.Stat}); err != nil {
 		return nil, err
@@ -72,14 +78,15 @@ func (r ITLRule) Derive(sw *Sweep) (Result, error) {
 		}
 	}
 	if rows == 0 {
-		return nil, fmt.Errorf("%s: no point of the sweep has %s, %s and %s %s; were all its requests failed, or not streamed?",
+		return nil, fmt.Errorf("%s: no point of the sweep has %s, %s and %s %s; did every request fail, or were the answers not streamed?",
 			r.Name(), Leaf(r.Concurrency), Leaf(r.OSL), r.Metric, r.Stat)
 	}
+	// The sort is stable, so that the last of several values is the last here too.
 	slices.SortStableFunc(s.points, func(p, q itlPoint) int {
 		return cmp.Or(cmp.Compare(p.Concurrency, q.Concurrency), cmp.Compare(p.OSL, q.OSL))
 	})
 	if len(s.points) < 2 {
-		s.Problem = fmt.Sprintf("%d of %d points have a usable value (%d not finite, %d negative), and a surface takes two",
+		s.Problem = fmt.Sprintf("%d of %d points have a usable value (%d not finite, %d negative); a surface needs at least two",
 			len(s.points), rows, infinite, negative)
 		return s, nil
 	}

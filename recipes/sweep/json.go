@@ -5,11 +5,13 @@ import (
 	"math"
 )
 
+// nan stands for what was not measured.
 var nan = math.NaN()
 
 // object is a JSON object whose keys keep their order and may be computed.
 type object []field
 
+// field is one key of an object.
 type field struct {
 	key   string
 	value any
@@ -35,8 +37,8 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// num is a number in a derived file. JSON has no NaN and no infinity: both are
-// null there.
+// num is a number in a derived file. JSON has neither NaN nor infinity, so both are
+// written as null.
 type num float64
 
 // MarshalJSON writes null for what is not finite.
@@ -47,7 +49,7 @@ func (n num) MarshalJSON() ([]byte, error) {
 	return json.Marshal(float64(n))
 }
 
-// nums are numbers of a derived file; an empty list is [], not null.
+// nums returns numbers for a derived file. An empty list is written as [], not null.
 func nums(vs []float64) []num {
 	out := make([]num, len(vs))
 	for i, v := range vs {

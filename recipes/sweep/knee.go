@@ -1,45 +1,56 @@
 package sweep
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // KneeRule finds the first swept value at which a metric has risen by more than a
-// share over what it is at the lowest one: concurrency-ramp's result.
+// share over its value at the lowest one. It gives the result of concurrency-ramp.
 type KneeRule struct {
-	// Metric and Stat are watched, the metric by tag.
+	// Metric, by tag, and Stat name what is watched. Stat is avg, p50, p90, p95 or
+	// p99.
 	Metric string `json:"metric_tag"`
 	Stat   string `json:"stat"`
 	// Path is the swept value.
 	Path string `json:"swept_param"`
-	// Threshold is the share by which the metric may rise: 0.2 for 20%.
+	// Threshold is the share by which the metric may rise, for example 0.2 for 20%.
 	Threshold float64 `json:"threshold_pct"`
 }
 
-// Knee is where concurrency-ramp's metric leaves what it is at the lowest
-// concurrency: the first point above (1 + Threshold) · Baseline.
+// Knee is where a metric leaves its value at the lowest concurrency: the first point
+// above (1 + Threshold) · Baseline. Values are in the metric's display unit.
 type Knee struct {
-	Metric, Stat  string  // whose rise is watched, by tag
-	Threshold     float64 // share by which the metric may rise
-	Lowest        int     // the lowest concurrency of the ramp
-	Baseline      float64 // the metric there, in its display unit
-	Concurrency   int     // the first at which it has risen by more; 0 when none has
-	Value         float64 // the metric there; NaN without a knee
-	Highest, Last float64 // the highest concurrency and the metric there
+	// Metric, by tag, and Stat name what is watched.
+	Metric, Stat string
+	// Threshold is the share by which the metric may rise.
+	Threshold float64
+	// Lowest is the lowest concurrency of the ramp, and Baseline the metric there.
+	Lowest   int
+	Baseline float64
+	// Concurrency is the first at which the metric has risen by more, and Value the
+	// metric there. Without a knee they are 0 and NaN.
+	Concurrency int
+	Value       float64
+	// Highest is the highest concurrency, and Last the metric there; Last is NaN
+	// when it is not finite.
+	Highest, Last float64
 
 	path   string
 	points []at
-	knee   int // index into points; 0 without a knee
+	// knee is an index into points; 0, which is the baseline, without a knee.
+	knee int
 }
 
-// Name is AIPerf's.
+// Name returns AIPerf's name of the handler.
 func (KneeRule) Name() string { return "degradation_knee_detect" }
 
-// File is AIPerf's.
+// File returns AIPerf's name of the file.
 func (KneeRule) File() string { return "degradation_knee.json" }
 
-// Derive returns a Knee. A value that is not a number exceeds nothing. To have no
-// point with the metric, or a baseline that no share can exceed, is an error.
+// CheckStat reports a Stat that no sweep is compared by.
+func (r KneeRule) CheckStat() error { return checkStat(r.Stat) }
+
+// Derive returns a Knee. A value that is NaN exceeds nothing. It is an error if no
+// point has the metric, or if the baseline is not positive and finite, so that no
+// share can exceed it.
 func (r KneeRule) Derive(s *Sweep) (Result, error) {
 	if err := need(r.Name(), quantity{r.Metric, r.Stat}); err != nil {
 		return nil, err
@@ -53,7 +64,7 @@ func (r KneeRule) Derive(s *Sweep) (Result, error) {
 	}
 	base, last := points[0], points[len(points)-1]
 	if !finite(base.y) || base.y <= 0 {
-		return nil, fmt.Errorf("%s: the baseline, %s %s at %s %v, is %v; only a positive finite one can be exceeded by a share",
+		return nil, fmt.Errorf("%s: the baseline, %s %s at %s %v, is %v; it must be positive and finite to be exceeded by a share",
 			r.Name(), r.Metric, r.Stat, Leaf(r.Path), base.x, base.y)
 	}
 	k := Knee{
@@ -61,7 +72,7 @@ func (r KneeRule) Derive(s *Sweep) (Result, error) {
 		Value: nan, Highest: last.x, Last: last.y, path: r.Path, points: points,
 	}
 	if !finite(k.Last) {
-		k.Last = nan // as the file has it
+		k.Last = nan // the file has null
 	}
 	for i, p := range points[1:] {
 		if p.y > base.y*(1+r.Threshold) {
@@ -78,15 +89,15 @@ func (k Knee) MarshalJSON() ([]byte, error) {
 	var x, y any
 	if k.knee > 0 {
 		p := k.points[k.knee]
-		x, y = Number(p.x), num(p.y)
+		x, y = shown(p.x), num(p.y)
 	}
 	all := []object{}
 	for _, p := range k.points {
-		all = append(all, object{{leaf, Number(p.x)}, {k.Stat, num(p.y)}})
+		all = append(all, object{{leaf, shown(p.x)}, {k.Stat, num(p.y)}})
 	}
 	var base any
 	if len(k.points) > 0 {
-		base = Number(k.points[0].x)
+		base = shown(k.points[0].x)
 	}
 	return object{
 		{"baseline_" + leaf, base}, {"baseline_" + k.Stat, num(k.Baseline)},

@@ -8,38 +8,48 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// TTFTRule fits a curve through a metric over prompt length: prefill-ttft-curve's
-// result.
+// TTFTRule fits a curve through a metric over prompt length. It gives the result of
+// prefill-ttft-curve.
 type TTFTRule struct {
-	// Metric and Stat are fitted, the metric by tag.
+	// Metric, by tag, and Stat name what is fitted.
 	Metric string `json:"metric_tag"`
 	Stat   string `json:"stat"`
 	// Path is the swept prompt length.
 	Path string `json:"swept_param"`
-	// Floor is the r² below which the line is not relied on; 0 means 0.85, AIPerf's.
-	Floor float64 `json:"r_squared_floor,omitempty"`
+	// LeastR2 is the r² below which the line is not relied on. 0 means 0.85, which is
+	// AIPerf's.
+	LeastR2 float64 `json:"r_squared_floor,omitempty"`
 }
 
-// defaultFloor is AIPerf's r² floor.
-const defaultFloor = 0.85
+// defaultLeastR2 is AIPerf's r_squared_floor.
+const defaultLeastR2 = 0.85
 
 // TTFTFit is TTFT in ms as a polynomial of the prompt's length in tokens, fitted by
-// least squares: a line, or a parabola where the line's r² is below the floor.
+// least squares: a line, or a parabola when r² of the line is below LeastR2.
 type TTFTFit struct {
-	Coefficients []float64 // highest power first: two of a line, three of a parabola; empty when there was nothing to fit
-	RSquared     float64   // share of the variance that the fit explains; 0 without a fit
-	Floor        float64   // of r², below which the fit is not to be relied on
-	Confident    bool      // r² reaches the floor
-	From, To     float64   // prompt lengths that were measured
-	Problem      string    // why there is no fit; empty when there is one
+	// Coefficients are ordered from the highest power down: two for a line, three
+	// for a parabola. They are empty when there was nothing to fit.
+	Coefficients []float64
+	// RSquared is the share of the variance that the fit explains; 0 without a fit.
+	RSquared float64
+	// LeastR2 is the r² below which the fit is not to be relied on, and Confident
+	// says that RSquared reaches it.
+	LeastR2   float64
+	Confident bool
+	// From and To are the shortest and the longest prompt that was measured, in
+	// tokens.
+	From, To float64
+	// Problem says why there is no fit. It is empty when there is one.
+	Problem string
 
-	rule   TTFTRule
-	form   string // linear or quadratic
+	rule TTFTRule
+	// form is linear or quadratic.
+	form   string
 	points []at
 }
 
-// At returns the fitted TTFT in ms at a prompt length in tokens; NaN when there
-// is no fit.
+// At returns the fitted TTFT in ms at a prompt length in tokens. It is NaN when
+// there is no fit.
 func (f TTFTFit) At(isl float64) float64 {
 	if len(f.Coefficients) == 0 {
 		return nan
@@ -47,16 +57,16 @@ func (f TTFTFit) At(isl float64) float64 {
 	return evaluate(f.Coefficients, isl)
 }
 
-// Name is AIPerf's.
+// Name returns AIPerf's name of the handler.
 func (TTFTRule) Name() string { return "ttft_curve_fit" }
 
-// File is AIPerf's.
+// File returns AIPerf's name of the file.
 func (TTFTRule) File() string { return "prefill_curve.json" }
 
-// Derive returns a TTFTFit: a line through TTFT over prompt length by least
-// squares, or a parabola where r² of the line is below the floor and the
-// parabola's is better. Fewer than two points are an error; fewer than two finite
-// ones are a fit with a Problem.
+// Derive returns a TTFTFit: a line through TTFT over prompt length by least squares,
+// or a parabola when r² of the line is below LeastR2 and the parabola's is better.
+// Fewer than two points are an error. Fewer than two finite values give a fit with a
+// Problem.
 func (r TTFTRule) Derive(s *Sweep) (Result, error) {
 	if err := need(r.Name(), quantity{r.Metric, r.Stat}); err != nil {
 		return nil, err
@@ -69,11 +79,11 @@ func (r TTFTRule) Derive(s *Sweep) (Result, error) {
 		return nil, err
 	}
 	if len(points) < 2 {
-		return nil, fmt.Errorf("%s: one point makes no curve; sweep two prompt lengths or more", r.Name())
+		return nil, fmt.Errorf("%s: a curve needs at least two points; sweep two prompt lengths or more", r.Name())
 	}
-	f := TTFTFit{Floor: r.Floor, From: points[0].x, To: points[len(points)-1].x, rule: r, form: "linear", points: points}
-	if f.Floor == 0 {
-		f.Floor = defaultFloor
+	f := TTFTFit{LeastR2: r.LeastR2, From: points[0].x, To: points[len(points)-1].x, rule: r, form: "linear", points: points}
+	if f.LeastR2 == 0 {
+		f.LeastR2 = defaultLeastR2
 	}
 	var xs, ys []float64
 	for _, p := range points {
@@ -82,17 +92,17 @@ func (r TTFTRule) Derive(s *Sweep) (Result, error) {
 		}
 	}
 	if len(xs) < 2 {
-		f.Problem = fmt.Sprintf("%d of %d points have a finite value, and a curve takes two", len(xs), len(points))
+		f.Problem = fmt.Sprintf("%d of %d points have a finite value; a curve needs at least two", len(xs), len(points))
 		return f, nil
 	}
 	coefficients, r2 := polynomial(xs, ys, 1)
-	if r2 < f.Floor && len(xs) >= 3 {
+	if r2 < f.LeastR2 && len(xs) >= 3 {
 		if c, better := polynomial(xs, ys, 2); better > r2 {
 			f.form, coefficients, r2 = "quadratic", c, better
 		}
 	}
 	f.RSquared, f.Coefficients = r2, coefficients
-	f.Confident = r2 >= f.Floor
+	f.Confident = r2 >= f.LeastR2
 	for _, c := range coefficients {
 		f.Confident = f.Confident && finite(c)
 	}
@@ -107,7 +117,7 @@ func (f TTFTFit) MarshalJSON() ([]byte, error) {
 	}
 	o := object{
 		{"fit_form", f.form}, {"coefficients", nums(f.Coefficients)}, {"r_squared", num(f.RSquared)},
-		{"below_floor", !f.Confident}, {"r_squared_floor", f.Floor},
+		{"below_floor", !f.Confident}, {"r_squared_floor", f.LeastR2},
 	}
 	if f.Problem != "" {
 		o = append(o, field{"error_reason", f.Problem})
@@ -117,10 +127,11 @@ func (f TTFTFit) MarshalJSON() ([]byte, error) {
 	}...).MarshalJSON()
 }
 
-// polynomial fits by least squares, highest power first, and returns r², which
-// is 0 where the values do not vary. Columns are scaled to length 1 and small
-// singular values dropped, as NumPy's polyfit does: equal lengths then give the
-// solution of least norm and not an error.
+// polynomial fits a polynomial of the given degree by least squares. It returns the
+// coefficients from the highest power down, and r², which is 0 when the values do not
+// vary. Columns are scaled to length 1, and singular values below n·2⁻⁵² of the
+// largest are dropped, as NumPy's polyfit does; equal lengths then give the solution
+// of least norm instead of an error.
 func polynomial(xs, ys []float64, degree int) (coefficients []float64, r2 float64) {
 	n := len(xs)
 	v := mat.NewDense(n, degree+1, nil)
@@ -179,7 +190,8 @@ func polynomial(xs, ys []float64, degree int) (coefficients []float64, r2 float6
 	return coefficients, 1 - rest/total
 }
 
-// evaluate is Horner's rule, highest power first.
+// evaluate returns the value of a polynomial, coefficients from the highest power
+// down, by Horner's rule.
 func evaluate(coefficients []float64, x float64) float64 {
 	y := 0.0
 	for _, c := range coefficients {

@@ -106,11 +106,11 @@ func read(from io.Reader, path string) (*File, error) {
 	return b, nil
 }
 
-// For returns the file's series that a recipe's run can be compared with: those
+// For returns the file's series that the run of a recipe of that name can be compared with: those
 // of the recipe's own lines, else all, when every point stands under one name.
-func (b *File) For(recipe string) ([]Series, error) {
+func (b *File) For(name string) ([]Series, error) {
 	var out []Series
-	base := "Recipe/" + recipe
+	base := "Recipe/" + name
 	for _, n := range b.names {
 		if plain := strings.TrimSuffix(n, lastDash(n)); plain == base || strings.HasPrefix(n, base+"/") {
 			out = append(out, b.series[n]...)
@@ -123,7 +123,7 @@ func (b *File) For(recipe string) ([]Series, error) {
 	for _, n := range b.names {
 		point := b.series[n][0].Point
 		if other, taken := at[point]; taken {
-			return nil, fmt.Errorf("compare with benchmarks %s: both %s and %s may be recipe %s; name the lines Benchmark%s/…, or keep one of them in the file", b.Path, other, n, recipe, base)
+			return nil, fmt.Errorf("compare with benchmarks %s: both %s and %s may be recipe %s; name the lines Benchmark%s/…, or keep one of them in the file", b.Path, other, n, name, base)
 		}
 		at[point] = n
 		out = append(out, b.series[n]...)

@@ -10,17 +10,22 @@ import (
 // addedToken is a token that is found in the text as it is written, before
 // anything else is done.
 type addedToken struct {
-	ID         int    `json:"id"`
-	Content    string `json:"content"`
-	SingleWord bool   `json:"single_word"` // only where no letter, digit or underscore is beside it
-	LStrip     bool   `json:"lstrip"`      // takes the white space before it
-	RStrip     bool   `json:"rstrip"`      // and behind it
-	Normalized bool   `json:"normalized"`  // sought in what the others have left
+	ID      int    `json:"id"`
+	Content string `json:"content"`
+	// SingleWord says that the token counts only where no letter, digit or underscore
+	// is beside it.
+	SingleWord bool `json:"single_word"`
+	// LStrip and RStrip say that the token takes the white space before and behind it.
+	LStrip bool `json:"lstrip"`
+	RStrip bool `json:"rstrip"`
+	// Normalized says that the token is looked for in what the others have left.
+	Normalized bool `json:"normalized"`
 }
 
-// added are added tokens by their first byte, the longest first.
+// added holds added tokens by their first byte, the longest first.
 type added map[byte][]addedToken
 
+// newAdded returns the index of tokens, none of which is empty.
 func newAdded(tokens []addedToken) added {
 	a := added{}
 	for _, t := range tokens {
@@ -32,9 +37,9 @@ func newAdded(tokens []addedToken) added {
 	return a
 }
 
-// cut finds the tokens in text, the leftmost first and the longest of those, and
-// calls token and between in the order of the text; between never gets an empty
-// one.
+// cut finds the tokens in text, the leftmost first and the longest of those. It calls
+// token for each of them and between for each text between them, in the order of the
+// text. between never gets an empty text.
 func (a added) cut(text string, token func(id int), between func(string)) {
 	from := 0
 	for i := 0; len(a) > 0 && i < len(text); {
@@ -61,6 +66,7 @@ func (a added) cut(text string, token func(id int), between func(string)) {
 	}
 }
 
+// at returns the longest token that text has at offset i.
 func (a added) at(text string, i int) (addedToken, bool) {
 	for _, t := range a[text[i]] {
 		if !strings.HasPrefix(text[i:], t.Content) {
@@ -78,4 +84,5 @@ func (a added) at(text string, i int) (addedToken, bool) {
 	return addedToken{}, false
 }
 
+// wordly reports whether r belongs to a word.
 func wordly(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r) }

@@ -8,8 +8,8 @@
 //  4. The bytes of each piece are merged in the order of the merges' ranks
 //     (merge.go).
 //
-// What the file asks for and the package does not have is an
-// [*UnsupportedError]: a count that is nearly right is not given as right.
+// If the file asks for something that the package does not have, the error is an
+// [*UnsupportedError]: a count that is nearly right must not pass for an exact one.
 //
 // Source: Sennrich, Haddow and Birch, "Neural Machine Translation of Rare Words
 // with Subword Units" (ACL 2016), on bytes as in Radford et al., "Language Models
@@ -23,26 +23,37 @@ import (
 
 // Tokenizer encodes text. It is safe for concurrent use.
 type Tokenizer struct {
-	split       splitter
-	prefixSpace bool // a space is put before a piece of text that does not begin with one
+	split splitter
+	// prefixSpace says that a space is put before a text that does not begin with one.
+	prefixSpace bool
 
-	vocab        map[string]int // by the token's bytes
-	text         map[int]string // its bytes, by id; added tokens as they are written
-	bytes        [256]int       // id of each byte's own token
-	merges       map[pair]merge
-	ignoreMerges bool // a piece that is a token is that token, whatever the merges say
-	raw, late    added
+	// vocab holds the ids by the bytes of the tokens, and text the bytes by id. Added
+	// tokens are in text as they are written.
+	vocab map[string]int
+	text  map[int]string
+	// bytes holds the id of each byte's own token.
+	bytes  [256]int
+	merges map[pair]merge
+	// ignoreMerges says that a piece which is a token is that token, whatever the
+	// merges say.
+	ignoreMerges bool
+	// raw holds the added tokens that are looked for first, and late those that are
+	// looked for in what raw has left.
+	raw, late added
 
+	// known holds the counts of short pieces, as far as they fit. mu guards it.
 	mu    sync.RWMutex
-	known map[string]int // counts of short pieces, as far as they fit
+	known map[string]int
 }
 
-// pair is two neighbouring tokens, merge what becomes of them.
+// pair is two neighbouring tokens.
 type pair struct{ left, right int }
 
+// merge is what becomes of a pair. The lowest rank is merged first.
 type merge struct{ rank, id int }
 
-// The cache of counts: natural text is a few ten thousand different pieces.
+// The cache of counts holds at most knownPieces pieces of at most knownLength bytes.
+// Natural text has a few tens of thousands of different pieces.
 const (
 	knownPieces = 1 << 16
 	knownLength = 32
@@ -72,6 +83,7 @@ func (t *Tokenizer) Count(text string) int {
 	return n
 }
 
+// count returns the number of tokens of a piece. w is storage for merging.
 func (t *Tokenizer) count(w *word, piece string) int {
 	if len(piece) == 1 {
 		return 1
@@ -105,8 +117,8 @@ func (t *Tokenizer) whole(piece string) (id int, ok bool) {
 	return id, ok
 }
 
-// each walks through text: piece is called with what is to be merged, token with
-// each added token.
+// each walks through text. It calls token with each added token, and piece with each
+// piece whose bytes are to be merged.
 func (t *Tokenizer) each(text string, piece func(string), token func(int)) {
 	t.raw.cut(text, token, func(text string) {
 		t.late.cut(text, token, func(text string) {
@@ -122,7 +134,7 @@ func (t *Tokenizer) each(text string, piece func(string), token func(int)) {
 	})
 }
 
-// Decode returns the text of tokens; unknown ones are left out.
+// Decode returns the text of tokens. Unknown ones are left out.
 func (t *Tokenizer) Decode(ids []int) string {
 	var b strings.Builder
 	for _, id := range ids {

@@ -115,7 +115,8 @@ func naive(tok *Tokenizer, piece string) []int {
 // randomText strings together what splits and merges differ on.
 func randomText(rng *rand.Rand) string {
 	parts := strings.Fields(corpus)
-	parts = append(parts, " ", "  ", "\n", "\r\n", "\t", "\u00a0", "\u2028", "'s", "'LL", "'ſ", "''", "...", "!\n", "½", "٣", "é", "e\u0301", "\u200d", "😀", "<|eot_id|>", "<|endoftext|>", "<tool>", "alone", "_", strings.Repeat("the", 20))
+	parts = append(parts, " ", "  ", "\n", "\r\n", "\t", "\u00a0", "\u2028", "'s", "'LL", "'ſ", "''", "...", "!\n", "½", "٣", "é",
+		"e\u0301", "\u200d", "😀", "<|eot_id|>", "<|endoftext|>", "<tool>", "alone", "_", strings.Repeat("the", 20))
 	var b strings.Builder
 	for range rng.IntN(20) {
 		b.WriteString(parts[rng.IntN(len(parts))])
@@ -171,7 +172,7 @@ func TestLongPiece(t *testing.T) {
 func TestRefused(t *testing.T) {
 	sound := vocabulary("llama3")
 	for _, tt := range []struct{ why, old, with, says string }{
-		{"not JSON", "{", "[", "no tokenizer.json"},
+		{"not JSON", "{", "[", "not a tokenizer.json"},
 		{"WordPiece", `"type": "BPE"`, `"type": "WordPiece"`, "its model is WordPiece"},
 		{"SentencePiece's BPE", `"byte_fallback": false`, `"byte_fallback": true`, "byte_fallback"},
 		{"CLIP's BPE", `"end_of_word_suffix": null`, `"end_of_word_suffix": "</w>"`, "marked word parts"},

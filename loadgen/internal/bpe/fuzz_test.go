@@ -17,7 +17,8 @@ func FuzzRead(f *testing.F) {
 		f.Add(string(vocabulary(family)), "the dog's <|eot_id|> 123")
 	}
 	f.Add(`{"model":{"vocab":{"a":0},"merges":["a b",["a","b"]]},"pre_tokenizer":{"type":"ByteLevel"}}`, "a")
-	f.Add(`{"added_tokens":[{"id":-1,"content":""}],"normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"Sequence","pretokenizers":[]}}`, "")
+	f.Add(`{"added_tokens":[{"id":-1,"content":""}],"normalizer":{"type":"NFC"},"pre_tokenizer":{"type":"Sequence","pretokenizers":[]}}`,
+		"")
 	f.Fuzz(func(t *testing.T, file, text string) {
 		tok, err := Read(strings.NewReader(file))
 		if err != nil {

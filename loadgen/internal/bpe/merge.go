@@ -2,21 +2,27 @@ package bpe
 
 import "container/heap"
 
-// word is one piece being merged, and its storage for the next.
+// word is one piece being merged. Its storage is used again for the next piece.
 type word struct {
-	ids        []int // of the symbols; −1: merged into the one before
-	prev, next []int // the symbols beside each; −1: none
+	// ids holds the tokens of the symbols, −1 for one that was merged into the symbol
+	// before it.
+	ids []int
+	// prev and next are the symbols beside each, −1 for none.
+	prev, next []int
 	queue      queue
 }
 
 // candidate is a merge that was possible when it was found.
 type candidate struct {
-	rank, at    int // at: the left symbol
-	left, right int // the tokens then: when one has changed, the merge is off
+	// at is the left symbol.
+	rank, at int
+	// left and right were the tokens then. If one of them has changed, the merge is no
+	// longer possible.
+	left, right int
 	id          int
 }
 
-// queue holds candidates, the lowest rank first and the leftmost of equals.
+// queue is a heap of candidates, the lowest rank first and the leftmost of equals.
 type queue []candidate
 
 func (q queue) Len() int { return len(q) }
@@ -32,10 +38,11 @@ func (q *queue) Pop() any {
 	return c
 }
 
-// merge returns the tokens of a piece; they are valid until w's next use. Again
-// and again the pair of the lowest rank is merged, the leftmost of equals. The
-// time is n·log n: a scan for each merge would take minutes on a megabyte
-// without a space.
+// merge returns the tokens of a piece. They are valid until w's next use. The pair of the
+// lowest rank, the leftmost of equals, is merged until there is none.
+//
+// Note: the time is n·log n. The scan of all pairs for each merge, which is simpler, would
+// take minutes on a megabyte without a space.
 func (t *Tokenizer) merge(w *word, piece string) []int {
 	w.ids, w.prev, w.next, w.queue = w.ids[:0], w.prev[:0], w.next[:0], w.queue[:0]
 	for i := range len(piece) {
@@ -75,6 +82,7 @@ func (t *Tokenizer) merge(w *word, piece string) []int {
 	return out
 }
 
+// offer puts the merge of two symbols into the queue, if there is one.
 func (t *Tokenizer) offer(w *word, left, right int) {
 	if m, ok := t.merges[pair{w.ids[left], w.ids[right]}]; ok {
 		heap.Push(&w.queue, candidate{m.rank, left, w.ids[left], w.ids[right], m.id})

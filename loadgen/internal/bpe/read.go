@@ -11,19 +11,19 @@ import (
 // UnsupportedError reports a tokenizer.json that asks for something this package
 // does not do.
 type UnsupportedError struct {
-	Part  string // of the file, as pre_tokenizer
-	Found string // what stands there
+	Part  string // the part of the file, for example pre_tokenizer
+	Found string // what it asks for
 }
 
 func (e *UnsupportedError) Error() string {
-	return fmt.Sprintf("its %s is %s, which is not read here: byte-level BPE is, with the splits of GPT-2, Llama 3 and Qwen 2; "+
-		"leave the tokenizer out, and tokens are taken from the server's usage", e.Part, e.Found)
+	return fmt.Sprintf("its %s is %s; only byte-level BPE with the splits of GPT-2, Llama 3 and Qwen 2 is supported; "+
+		"leave the tokenizer out to take token counts from the server's usage", e.Part, e.Found)
 }
 
-// FormatError reports a file that is no tokenizer.json.
+// FormatError reports a file that is not a tokenizer.json.
 type FormatError struct{ Problem string }
 
-func (e *FormatError) Error() string { return "it is no tokenizer.json: " + e.Problem }
+func (e *FormatError) Error() string { return "it is not a tokenizer.json: " + e.Problem }
 
 // ReadFile reads the tokenizer.json at path. Errors name the path; they wrap
 // *UnsupportedError, *FormatError, or the file system's.
@@ -40,8 +40,8 @@ func ReadFile(path string) (*Tokenizer, error) {
 	return t, nil
 }
 
-// file is a tokenizer.json, as far as it bears on encoding. Its post-processor
-// and decoder do not.
+// file is a tokenizer.json, as far as it matters to encoding. Its post-processor and
+// decoder do not.
 type file struct {
 	Added        []addedToken    `json:"added_tokens"`
 	Normalizer   json.RawMessage `json:"normalizer"`
@@ -79,11 +79,13 @@ func (m *mergeRule) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// preTokenizer is the pre-tokenizer of a file, or a part of it. Parts are those of a
+// Sequence. UseRegex is ByteLevel's, and true if it is left out.
 type preTokenizer struct {
 	Type        string         `json:"type"`
-	Parts       []preTokenizer `json:"pretokenizers"` // of a Sequence
+	Parts       []preTokenizer `json:"pretokenizers"`
 	PrefixSpace bool           `json:"add_prefix_space"`
-	UseRegex    *bool          `json:"use_regex"` // of ByteLevel; true where it is left out
+	UseRegex    *bool          `json:"use_regex"`
 	Pattern     struct {
 		Regex  string `json:"Regex"`
 		String string `json:"String"`
@@ -148,10 +150,10 @@ func Read(r io.Reader) (*Tokenizer, error) {
 	return t, nil
 }
 
-// checkNormalizer accepts none, and NFC.
+// checkNormalizer accepts NFC, and no normalizer at all.
 //
-// Note: text is taken for NFC as it is. Composing it would need a further
-// dependency for the text of models and of this package's prompts, which is NFC.
+// Note: text is taken to be NFC already. Composing it would need one more dependency, and
+// the text of models and of made-up prompts is NFC.
 func checkNormalizer(raw json.RawMessage) error {
 	var n *struct {
 		Type  string            `json:"type"`
@@ -212,6 +214,7 @@ func (t *Tokenizer) preTokenizer(p *preTokenizer) error {
 	return nil
 }
 
+// addVocab takes in the vocabulary. It must have a token for each byte.
 func (t *Tokenizer) addVocab(vocab map[string]int) error {
 	for token, id := range vocab {
 		if id < 0 {
@@ -222,7 +225,7 @@ func (t *Tokenizer) addVocab(vocab map[string]int) error {
 		}
 		raw, ok := unspell(token)
 		if !ok {
-			raw = token // a special token: only ever found as an added one
+			raw = token // a special token, which is only ever found as an added one
 		} else {
 			t.vocab[raw] = id
 		}
@@ -238,6 +241,7 @@ func (t *Tokenizer) addVocab(vocab map[string]int) error {
 	return nil
 }
 
+// addMerges takes in the merges, whose order is their rank.
 func (t *Tokenizer) addMerges(vocab map[string]int, rules []mergeRule) error {
 	for rank, m := range rules {
 		left, ok1 := vocab[m[0]]
@@ -251,9 +255,9 @@ func (t *Tokenizer) addMerges(vocab map[string]int, rules []mergeRule) error {
 	return nil
 }
 
-// spelled is how a vocabulary writes each byte: as itself when it can be seen,
-// else as a letter from U+0100 on (openai/gpt-2, src/encoder.py,
-// bytes_to_unicode).
+// spelled is how a vocabulary writes each byte: as itself if it is visible, otherwise as a
+// letter from U+0100 on (openai/gpt-2, src/encoder.py, bytes_to_unicode). byteOf is the
+// inverse.
 var spelled, byteOf = func() (spelled [256]rune, byteOf map[rune]byte) {
 	byteOf = make(map[rune]byte, 256)
 	next := rune(256)
@@ -268,8 +272,8 @@ var spelled, byteOf = func() (spelled [256]rune, byteOf map[rune]byte) {
 	return spelled, byteOf
 }()
 
-// unspell returns the bytes of a token; ok is false when it is not written in
-// the alphabet of bytes.
+// unspell returns the bytes of a token. ok is false if it is not written in the alphabet
+// of bytes.
 func unspell(token string) (raw string, ok bool) {
 	b := make([]byte, 0, len(token))
 	for _, r := range token {

@@ -1,15 +1,17 @@
 package bpe
 
 import (
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// splitter returns the length of the first piece of a text that is not empty.
+// splitter returns the length in bytes of the first piece of a text, which must not be
+// empty.
 //
-// Package regexp has no lookahead, and the patterns need one, so each of them is
-// a scanner written by hand. The tests hold the scanners to the patterns.
+// Note: package regexp has no lookahead, and the patterns need one, so each of them is a
+// scanner written by hand. The tests hold the scanners to the patterns.
 type splitter func(text string) int
 
 // The patterns, as tokenizer.json files spell them.
@@ -30,8 +32,7 @@ var splitters = map[string]splitter{
 	patternQwen2:  func(text string) int { return splitLlama3(text, 1) },
 }
 
-// class is what the patterns tell characters apart by. A byte that is no UTF-8
-// is other, and a piece of its own bytes like any.
+// class is what the patterns distinguish characters by. A byte that is not UTF-8 is other.
 type class uint8
 
 const (
@@ -41,6 +42,7 @@ const (
 	space               // \s
 )
 
+// classOf returns the class of r. Most text is ASCII, whose classes need no tables.
 func classOf(r rune) class {
 	switch {
 	case r < utf8.RuneSelf:
@@ -63,8 +65,8 @@ func classOf(r rune) class {
 	return other
 }
 
-// first returns the class and the length of text's first character; length 0 at
-// its end.
+// first returns the class and the length of text's first character. The length is 0 if
+// text is empty.
 func first(text string) (class, int) {
 	if text == "" {
 		return other, 0
@@ -76,8 +78,8 @@ func first(text string) (class, int) {
 	return classOf(r), n
 }
 
-// run returns the length of the characters of class c that text begins with, most
-// of them at the most.
+// run returns the length in bytes of the characters of class c that text begins with, at
+// most the given number of characters.
 func run(text string, c class, most int) (length int) {
 	for ; most > 0; most-- {
 		k, n := first(text[length:])
@@ -89,9 +91,11 @@ func run(text string, c class, most int) (length int) {
 	return length
 }
 
-const all = int(^uint(0) >> 1)
+// all is more characters than any text has.
+const all = math.MaxInt
 
-// contraction returns the length of 's, 't, 're, 've, 'm, 'll or 'd; 0: none.
+// contraction returns the length of 's, 't, 're, 've, 'm, 'll or 'd at the start of text,
+// 0 if there is none. fold ignores case.
 func contraction(text string, fold bool) int {
 	if text[0] != '\'' || len(text) < 2 {
 		return 0
@@ -111,6 +115,7 @@ func contraction(text string, fold bool) int {
 	return 0
 }
 
+// splitGPT2 is the scanner of patternGPT2.
 func splitGPT2(text string) int {
 	if n := contraction(text, false); n > 0 {
 		return n
@@ -126,10 +131,10 @@ func splitGPT2(text string) int {
 	return blank(text)
 }
 
-// splitLlama3 differs from GPT-2's in what may lead a word (any character but a
-// line end, a letter or a number), in numbers of so many digits at the most, and
-// in line ends, which stay with punctuation before them or with the white space
-// before them.
+// splitLlama3 is the scanner of patternLlama3 and patternQwen2. It differs from GPT-2's in
+// what may lead a word (any character but a line end, a letter or a number), in numbers,
+// which have at most the given number of digits, and in line ends, which stay with the
+// punctuation or the white space before them.
 func splitLlama3(text string, digits int) int {
 	if n := contraction(text, true); n > 0 {
 		return n
@@ -166,8 +171,8 @@ func splitLlama3(text string, digits int) int {
 	return blank(text)
 }
 
-// blank is "\s+(?!\S)|\s+": white space, without its last character when
-// something follows that the character is to lead, unless there is no other.
+// blank is the scanner of "\s+(?!\S)|\s+": white space, without its last character if
+// something follows that the character leads, unless there is only that one.
 func blank(text string) int {
 	n := run(text, space, all)
 	if n == len(text) {

@@ -17,7 +17,8 @@ var update = flag.Bool("update", false, "train the vocabularies in testdata anew
 
 // corpus is what the tests' vocabularies are trained on: words, numbers, code,
 // white space, and letters of one to four bytes.
-const corpus = `The quick brown fox jumps over the lazy dog. The dog's owner didn't see that they're all quick, and we've said I'm sure she'll be there by 12:30, or he'd be late.
+const corpus = `The quick brown fox jumps over the lazy dog. The dog's owner didn't see that they're all quick, and we've said I'm sure ` +
+	`she'll be there by 12:30, or he'd be late.
 In 2024 there were 1234567 tokens in the corpus, and 99.5% of them were words; the other 0.5% were 3.14159 and 2.71828.
 func main() {
 	for i := 0; i < 10; i++ {
@@ -105,9 +106,11 @@ func vocabulary(family string) []byte {
 	}
 	vocab, pairs := train(split, corpus, 400)
 	var merges any = pairs // as pairs
-	model := object{"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false}
+	model := object{"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil,
+		"fuse_unk": false, "byte_fallback": false, "ignore_merges": false}
 	special := func(id int, content string) object {
-		return object{"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}
+		return object{"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+			"special": true}
 	}
 	var tokens []object
 	switch family {
@@ -124,7 +127,8 @@ func vocabulary(family string) []byte {
 		for _, w := range []string{"Ġlazily", "ĊĊĊ", "quickest"} {
 			vocab[w] = len(vocab)
 		}
-		tokens = append(tokens, special(len(vocab), "<|begin_of_text|>"), special(len(vocab)+1, "<|eot_id|>"), special(len(vocab)+2, "<|eot_id|>x"))
+		tokens = append(tokens, special(len(vocab), "<|begin_of_text|>"), special(len(vocab)+1, "<|eot_id|>"),
+			special(len(vocab)+2, "<|eot_id|>x"))
 	case "qwen2": // tokens that take white space, and words of their own
 		tool := special(len(vocab)+1, "<tool>")
 		tool["lstrip"], tool["rstrip"], tool["normalized"], tool["special"] = true, true, true, false

@@ -9,18 +9,22 @@ import "bytes"
 
 // Event is one dispatched event of a stream.
 type Event struct {
-	Data []byte // the data lines, joined by \n; aliases the body when there is one line
-	Name string // the event field; empty when absent
-	End  int    // offset in the body just behind the blank line that dispatched the event
+	// Data is the data lines, joined by \n. It aliases the body if there is one line.
+	Data []byte
+	// Name is the event field, empty if there is none.
+	Name string
+	// End is the offset in the body just behind the blank line that dispatched the
+	// event.
+	End int
 }
 
+// bom is the byte order mark that a stream may begin with.
 var bom = []byte("\xef\xbb\xbf")
 
-// Next returns the first event of body at or after pos and the position to go
-// on from; ok is false when no complete event is left. An event without data is
-// passed over, and so is one that the body's end cuts off, as the HTML standard
-// (section 9.2.6, "Interpreting an event stream") requires. Lines end in LF,
-// CRLF or CR.
+// Next returns the first event of body at or after pos, and the position to go on from.
+// ok is false if no complete event is left. An event without data is passed over, and so
+// is one that the body's end cuts off, as the HTML standard (section 9.2.6, "Interpreting
+// an event stream") requires. Lines end in LF, CRLF or CR.
 func Next(body []byte, pos int) (ev Event, next int, ok bool) {
 	if pos == 0 && bytes.HasPrefix(body, bom) {
 		pos = len(bom)
@@ -46,7 +50,7 @@ func Next(body []byte, pos int) (ev Event, next int, ok bool) {
 			switch lines {
 			case 0:
 				ev.Data = value
-			case 1: // the second line: from here on the event owns its bytes
+			case 1: // from the second line on, the event owns its bytes
 				ev.Data = append(append(append([]byte(nil), ev.Data...), '\n'), value...)
 			default:
 				ev.Data = append(append(ev.Data, '\n'), value...)
@@ -59,14 +63,14 @@ func Next(body []byte, pos int) (ev Event, next int, ok bool) {
 	return Event{}, len(body), false
 }
 
-// Rest reports whether body holds an unfinished event behind pos: field text
-// that no blank line dispatched.
+// Rest reports whether body holds an unfinished event behind pos, that is, field text that
+// no blank line dispatched.
 func Rest(body []byte, pos int) bool {
 	return len(bytes.Trim(body[min(pos, len(body)):], "\r\n")) > 0
 }
 
-// cutLine returns the line at pos without its ending and where the next begins.
-// A CR that is the body's last byte ends its line: no LF can follow it any more.
+// cutLine returns the line at pos without its ending, and where the next begins. A CR that
+// is the body's last byte ends its line, since no LF can follow it any more.
 func cutLine(body []byte, pos int) (line []byte, next int, complete bool) {
 	i := bytes.IndexAny(body[pos:], "\r\n")
 	if i < 0 {
@@ -80,8 +84,8 @@ func cutLine(body []byte, pos int) (line []byte, next int, complete bool) {
 	return body[pos:end], next, true
 }
 
-// cutField splits "name: value"; a line that starts with a colon is a comment
-// and has an empty name.
+// cutField splits "name: value". A line that starts with a colon is a comment and has an
+// empty name.
 func cutField(line []byte) (name, value []byte) {
 	i := bytes.IndexByte(line, ':')
 	if i < 0 {

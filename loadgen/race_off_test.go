@@ -1,5 +1,0 @@
-//go:build !race
-
-package loadgen_test
-
-const raced = false

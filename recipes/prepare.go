@@ -1,0 +1,93 @@
+package recipes
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+)
+
+// prepare resolves a recipe and a spec into a run that is about to begin. It sends
+// nothing. Its errors are typed and name the recipe.
+func prepare(recipe *Recipe, s Spec) (*run, error) {
+	if err := Validate(recipe); err != nil {
+		return nil, err
+	}
+	o := &Outcome{Recipe: recipe, Spec: s, Boundary: noAnswer(), Began: time.Now()}
+	r := &run{out: o}
+	if err := r.expand(); err != nil {
+		return nil, of(recipe, err)
+	}
+	o.Spec.complete(o.Plan)
+	if err := differs(s.Baseline, o, true); err != nil {
+		return nil, err
+	}
+	if err := r.resume(); err != nil {
+		return nil, err
+	}
+	r.planner, r.problem, r.history = plannerOf(o.Plan, &o.Spec), problemOf(o.Plan, &o.Spec), observations(o.Probes)
+	return r, nil
+}
+
+// expand expands the recipe and checks the plan against everything that was given.
+func (r *run) expand() error {
+	recipe, s := r.out.Recipe, r.out.Spec
+	if err := s.Inputs.validate(); err != nil {
+		return err
+	}
+	for _, in := range s.Inputs.given() {
+		if !recipe.uses(in) {
+			r.out.Warnings = append(r.out.Warnings, unused(recipe, in))
+		}
+	}
+	p, err := recipe.Expand(s.Inputs)
+	if err != nil {
+		return err
+	}
+	// The order decides which of several mistakes is reported.
+	for _, check := range []func() error{
+		func() error { return p.withTiers(s.Inputs.Tiers) },
+		func() error { return p.validate() },
+		func() error { return s.Converge.validate(p) },
+		func() error { return p.conflicts(recipe, s.Inputs) },
+		func() error { return s.Gate.validate(p, s.AtLeast) },
+		func() error { return p.streams(s.Inputs) },
+		func() error { return s.validate(p) },
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	r.out.Warnings = append(r.out.Warnings, p.ignored(recipe, s)...)
+	r.out.Plan = p
+	return nil
+}
+
+// open makes what runs the probes, and waits until it is ready. The Closer ends it; it
+// is not nil unless there is an error.
+func (r *run) open(ctx context.Context) (io.Closer, error) {
+	o := r.out
+	r.prober = o.Spec.Prober
+	if r.prober == nil {
+		g, err := loadgen.New(o.Spec.Target)
+		if err != nil {
+			return nil, inputError([]Input{inputEndpoint}, "cannot use the endpoint: %v", err)
+		}
+		r.prober = g
+	}
+	closer, ok := r.prober.(io.Closer)
+	if !ok {
+		closer = io.NopCloser(nil)
+	}
+	if p, ok := r.prober.(interface{ Ready(context.Context) error }); ok {
+		if err := p.Ready(ctx); err != nil {
+			closer.Close()
+			return nil, err
+		}
+	}
+	if p, ok := r.prober.(interface{ Server() loadgen.Server }); ok {
+		o.Server = p.Server()
+	}
+	return closer, nil
+}
