@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/aiperf-go/aiperf/internal/boundaries"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
@@ -59,6 +60,17 @@ type Answer struct {
 func (e Engine) Search(ctx context.Context, style recipes.Style, seed uint64) (Answer, error) {
 	srv := simserver.New(e.Model)
 	defer srv.Close()
+	return e.search(ctx, loadgen.Target{URL: srv.URL}, style, seed)
+}
+
+// SearchInMemory is Search without a network, for virtual time.
+func (e Engine) SearchInMemory(ctx context.Context, style recipes.Style, seed uint64) (Answer, error) {
+	srv := simserver.NewInMemory(e.Model)
+	defer srv.Close()
+	return e.search(ctx, loadgen.Target{URL: srv.URL, Dial: boundaries.Afar(srv)}, style, seed)
+}
+
+func (e Engine) search(ctx context.Context, target loadgen.Target, style recipes.Style, seed uint64) (Answer, error) {
 	r, err := recipes.Lookup("max-concurrency-under-sla")
 	if err != nil {
 		return Answer{}, err
@@ -66,13 +78,14 @@ func (e Engine) Search(ctx context.Context, style recipes.Style, seed uint64) (A
 	limit := float64(e.Limit) / float64(time.Millisecond)
 	began := time.Now()
 	out, err := recipes.Run(ctx, r, recipes.Spec{
-		Target: loadgen.Target{URL: srv.URL}, Workload: loadgen.Load{ISL: e.ISL, OSL: e.OSL, Seed: seed},
+		Target: target, Workload: loadgen.Load{ISL: e.ISL, OSL: e.OSL, Seed: seed},
 		Inputs: recipes.Inputs{TTFT: &limit, Style: style, Concurrency: recipes.Bounds{Max: new(400)}},
 	})
 	if err != nil {
 		return Answer{}, err
 	}
-	a := Answer{Safe: out.Boundary.Safe, Lo: out.Boundary.Lo, Hi: out.Boundary.Hi, Verdict: out.Verdict, Reason: out.Reason, Took: time.Since(began)}
+	lo, hi := out.Boundary.Ends()
+	a := Answer{Safe: out.Boundary.Safe, Lo: lo, Hi: hi, Verdict: out.Verdict, Reason: out.Reason, Took: time.Since(began)}
 	for i := range out.Probes {
 		a.Requests += out.Probes[i].Requests()
 	}
