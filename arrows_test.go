@@ -21,6 +21,7 @@ var arrows = map[string][]string{
 	".":                   {},
 	"internal/golden":     {},
 	"internal/slow":       {},
+	"internal/turn":       {},
 	"internal/surfaces":   {"recipes", "recipes/sla", "recipes/plan", "loadgen", "report/bench"},
 	"internal/boundaries": {"recipes", "loadgen", "loadgen/simserver"},
 

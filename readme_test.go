@@ -48,7 +48,7 @@ func TestReadme(t *testing.T) {
 		for _, c := range commands {
 			assert.Regexp(t, `(?m)\b`+regexp.QuoteMeta(c[1])+`(;| |$)`, script, "the command is not in .ci/run")
 		}
-		assert.Contains(t, text, "\n    go test -p 1 ./...\n")
+		assert.Contains(t, text, "\n    go test ./...\n")
 	})
 
 	runs := shownRuns(text)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
@@ -73,6 +74,10 @@ func spoken(err error) error {
 	text := err.Error()
 	if in := (*recipes.InputError)(nil); errors.As(err, &in) {
 		text = strings.Replace(text, in.Error(), in.Text(optionOf), 1)
+	}
+	if key := (*loadgen.UnauthorizedError)(nil); errors.As(err, &key) {
+		text = strings.NewReplacer("set Target.APIKey", "set AIPERF_API_KEY or use aiperftest.APIKey",
+			"set another in Target.APIKey", "give another by AIPERF_API_KEY or aiperftest.APIKey").Replace(text)
 	}
 	if late := (*recipes.DeadlineError)(nil); errors.As(err, &late) {
 		text = strings.Replace(text, late.Error(), late.Text("the test more time (go test -timeout)"), 1)

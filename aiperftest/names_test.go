@@ -65,6 +65,12 @@ func TestSpoken(t *testing.T) {
 	}
 	assert.ErrorContains(t, spoken(&recipes.DeadlineError{Probes: 3}), "give the test more time (go test -timeout) or shorter probes")
 	assert.ErrorContains(t, spoken(fmt.Errorf("while: %w", &recipes.DeadlineError{Probes: 3})), "while: the deadline came after 3 probes")
+	unauthorized := &loadgen.UnauthorizedError{URL: "http://h", Status: 401}
+	assert.EqualError(t, spoken(unauthorized), "endpoint http://h answered 401: it requires an API key and none is set; "+
+		"set AIPERF_API_KEY or use aiperftest.APIKey")
+	unauthorized.HasKey = true
+	assert.EqualError(t, spoken(unauthorized), "endpoint http://h answered 401: it refuses the API key that is set; "+
+		"give another by AIPERF_API_KEY or aiperftest.APIKey")
 	assert.Nil(t, spoken(nil))
 	plain := errors.New("plain")
 	assert.Equal(t, plain, spoken(plain))

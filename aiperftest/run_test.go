@@ -15,11 +15,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/internal/turn"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(turn.M{M: m}) }
 
 // quick is a run of a second or two against a fast simulated server.
 var quick = aiperftest.Options{

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aiperf-go/aiperf/internal/turn"
 	"go.uber.org/goleak"
 )
 
@@ -19,7 +20,7 @@ func TestMain(m *testing.M) {
 		serveStamped()
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(turn.M{M: m})
 }
 
 // serveStamped is a server in a process of its own: to each request it sends

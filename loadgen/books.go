@@ -13,8 +13,8 @@ import (
 // A slot asks begin for permission to send a request and hands its record to end;
 // raise moves the load from one probe's level to the next.
 //
-// One mutex guards everything in level and in the stage of each probe. It is held
-// for a few map operations and never while anything waits, twice a request.
+// One mutex guards everything in level and in the stage of each probe. It is locked twice
+// a request, for a few map operations, and never held while anything waits.
 //
 // Note: separate atomic counters would be cheaper and would not do. A request's
 // serial, its start time, its index in the cohort and the phase of the window must

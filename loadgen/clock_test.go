@@ -28,8 +28,8 @@ func stepped(t *testing.T, at time.Time, seconds int64) time.Time {
 	return at
 }
 
-// TestClockStep: a step of the system's clock in mid-search, by an hour forwards
-// or backwards, changes no number.
+// TestClockStep checks that a step of the system's clock in the middle of a search,
+// by an hour forwards or backwards, changes no number.
 func TestClockStep(t *testing.T) {
 	srv := simserver.New(simserver.Model{Step: time.Millisecond})
 	defer srv.Close()

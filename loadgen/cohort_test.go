@@ -51,11 +51,11 @@ func (m mixed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n")
 }
 
-// TestCohortUnbiased: requests that start in the window and are followed to
-// their end have exactly the server's distribution, however short the window is
-// against the longest of them (Wald's identity: that a request starts in the
-// window is settled before its own length is). Those that also end in it have
-// not: the test would see the difference.
+// TestCohortUnbiased checks that requests that start in the window and are followed
+// to their end have exactly the server's distribution, however short the window is
+// against the longest of them. This is Wald's identity: that a request starts in the
+// window is settled before its own length is. The requests that also end in the
+// window do not have that distribution, and the test would see the difference.
 func TestCohortUnbiased(t *testing.T) {
 	const c, probes = 40, 16
 	for _, tt := range []struct {
@@ -127,8 +127,9 @@ func TestCohortUnbiased(t *testing.T) {
 	}
 }
 
-// TestSheddingLooksNoFaster: a server that refuses what would take long has fine
-// latencies; counted as exceeding, its refusals show.
+// TestSheddingLooksNoFaster checks that a server which refuses slow requests does not
+// look faster: its plain percentiles are fine, but in the adjusted ones the refusals
+// count as exceeding.
 func TestSheddingLooksNoFaster(t *testing.T) {
 	h := mixed(func(u float64) (time.Duration, int) {
 		if u < 0.08 { // slow ones, refused at once
@@ -182,8 +183,8 @@ func nicelyReady(h http.Handler) http.Handler {
 	})
 }
 
-// TestUnsaturated: when connections take as long as requests, c requests are not
-// in flight, and the measurement says so.
+// TestUnsaturated checks that the measurement says so if connections take as long as
+// requests, and therefore fewer than c requests are in flight.
 func TestUnsaturated(t *testing.T) {
 	for _, tt := range []struct {
 		why   string
@@ -238,8 +239,9 @@ func TestUnsaturated(t *testing.T) {
 	}
 }
 
-// TestFewRequests: fewer requests than two turnovers of the slots are raised to
-// that, the level is held all the same, and the measurement says so.
+// TestFewRequests checks that fewer requests than two turnovers of the slots are
+// raised to that, that the level is held all the same, and that the measurement says
+// so.
 func TestFewRequests(t *testing.T) {
 	for _, tt := range []struct{ c, asked, measured int }{
 		{64, 24, 128}, {64, 127, 128}, {64, 128, 128}, {64, 129, 129}, {1, 1, 2}, {1, 2, 2}, {200, 0, 400},

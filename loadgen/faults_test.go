@@ -262,10 +262,10 @@ func faults() []fault {
 	}
 }
 
-// TestFaults: each way of answering gives a classified failure, or a valid
-// request with the right metrics. None hangs, panics, leaves a goroutine behind
-// or spoils the requests beside it: those have, to the nanosecond, the times of a
-// sound server. Time is virtual, but for what only TCP can do.
+// TestFaults checks that each way of answering gives a classified failure, or a valid
+// request with the right metrics. None hangs, panics, leaves a goroutine behind or
+// spoils the requests beside it: those have, to the nanosecond, the times of a sound
+// server. Time is virtual, except for what only TCP can do.
 func TestFaults(t *testing.T) {
 	for _, f := range faults() {
 		t.Run(f.why, func(t *testing.T) {
@@ -376,8 +376,8 @@ func probeFault(t *testing.T, f fault, l net.Listener, dial dialFunc) {
 	}
 }
 
-// TestStalledDials: a server that accepts no connection any more is unreachable
-// within the idle timeout, though nothing refuses.
+// TestStalledDials checks that a server which accepts no connection any more is
+// unreachable within the idle timeout, although nothing refuses.
 func TestStalledDials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newPipes()

@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// FuzzParse: whatever a server answers, in however many reads, gives a request
-// that is either valid with counts and times that make sense, or failed with a
-// kind and a message fit to print.
+// FuzzParse checks that whatever a server answers, in however many reads, gives a
+// request that is either valid, with counts and times that make sense, or failed,
+// with a kind and a message fit to print.
 func FuzzParse(f *testing.F) {
 	event := "data: {\"choices\":[{\"delta\":{\"content\":\" a\"}}]}\n\n"
 	for _, s := range []string{

@@ -122,8 +122,8 @@ func serve(t *testing.T, h http.Handler, f func(ctx context.Context, g *loadgen.
 	})
 }
 
-// TestExact: every number of a scripted server's probe equals the one computed
-// by hand.
+// TestExact checks that every number of a scripted server's probe equals the one
+// computed by hand.
 func TestExact(t *testing.T) {
 	h := &scripted{ttft: 50 * time.Millisecond, itl: 10 * time.Millisecond, tail: 30 * time.Millisecond, tokens: 12}
 	serve(t, h, func(ctx context.Context, g *loadgen.Generator) {
@@ -177,8 +177,8 @@ func TestLevels(t *testing.T) {
 	})
 }
 
-// TestAfterCancel: a probe that was cancelled leaves nothing in the books of the
-// next one.
+// TestAfterCancel checks that a probe that was cancelled leaves nothing in the books
+// of the next one.
 func TestAfterCancel(t *testing.T) {
 	h := &scripted{ttft: 500 * time.Millisecond, itl: 100 * time.Millisecond, tokens: 6}
 	serve(t, h, func(ctx context.Context, g *loadgen.Generator) {

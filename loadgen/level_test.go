@@ -85,8 +85,9 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"],\"usage\":{\"prompt_tokens\":20,\"completion_tokens\":4}}\n\ndata: [DONE]\n\n")
 }
 
-// TestExactlyC: over real sockets, the server's handler never sees more than c
-// requests in flight, and in the window it sees 0.98·c of them on average.
+// TestExactlyC checks over real sockets that the server's handler never sees more
+// than c requests in flight, and that in the window it sees at least 0.98·c of them
+// on average.
 func TestExactlyC(t *testing.T) {
 	for _, c := range []int{1, 7, 64, 256} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// FuzzLikeness: an event that fits the mould of another decodes to a chunk with
-// content and nothing else.
+// FuzzLikeness checks that an event that fits the likeness of another decodes to a
+// chunk with content and nothing else.
 func FuzzLikeness(f *testing.F) {
 	f.Add(`{"choices":[{"delta":{"content":" a"}}]}`, `{"choices":[{"delta":{"content":" bc"}}]}`)
 	f.Add(`{"choices":[{"text":"a"}]}`, `{"choices":[{"text":"a\"}],\"error\":{}"}]}`)

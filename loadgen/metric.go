@@ -6,7 +6,7 @@ import (
 )
 
 // Tag is the name that AIPerf's files and flags give a metric, for example
-// time_to_first_token. It is the key of Measurement.Metrics.
+// time_to_first_token. It is the key of Measurement.Metrics and of Load.SLO.
 type Tag = string
 
 // The metrics that a measurement has. The table behind [Metrics] says what each
@@ -40,10 +40,11 @@ const (
 
 // MetricInfo is what is known of a metric before anything is measured.
 type MetricInfo struct {
-	// Tag is AIPerf's name, and Short what people write in a limit ("ttft").
-	// Alias is a second short name. Short is empty for a metric that no limit
-	// can be put on.
-	Tag, Short, Alias string
+	// Tag is AIPerf's name.
+	Tag Tag
+	// Short is what people write in a limit, for example ttft, and Alias a second
+	// short name. Short is empty for a metric that cannot be limited.
+	Short, Alias string
 	// Unit is the display unit of limits and texts: ms, tok/s, req/s, %, ratio or
 	// tokens. FileUnit is the same unit as AIPerf's files spell it.
 	Unit, FileUnit string
@@ -54,15 +55,15 @@ type MetricInfo struct {
 	Title string
 
 	// PerRequest says that each request has a value, so that the metric has
-	// percentiles; the others are one number a run and have avg alone.
+	// percentiles. The others are one number a run and have avg alone.
 	PerRequest bool
 	// Streamed says that only streamed answers have a value.
 	Streamed bool
 	// Adjusted says that the adj_* percentiles exist, which count a failed
 	// request as infinitely slow.
 	Adjusted bool
-	// Higher says that more is better. Latencies and error rates are better low;
-	// for lengths and counts the word means nothing.
+	// Higher says that more is better. Latencies and error rates are better low, and
+	// lengths and counts are neither better high nor low.
 	Higher bool
 	// Share says that the metric is itself a share of all requests.
 	Share bool
@@ -127,12 +128,12 @@ var metrics = []MetricInfo{
 	{Tag: TagTotalOSL, FileUnit: "tokens", Title: "Total Output Sequence Length"},
 }
 
-// Metrics returns the table of all metrics.
+// Metrics returns the table of all metrics, first those that can be limited. The slice
+// is the caller's.
 func Metrics() []MetricInfo { return slices.Clone(metrics) }
 
-// LookupMetric finds a metric by its tag, its short name or the alias of that. ok
-// is false for a name that no metric has; a prober of one's own may report such
-// metrics all the same.
+// LookupMetric finds a metric by its tag, its short name or its alias. ok is false for a
+// name that is not in the table; a custom prober may still report such a metric.
 func LookupMetric(name string) (m MetricInfo, ok bool) {
 	i := slices.IndexFunc(metrics, func(m MetricInfo) bool {
 		return name != "" && (m.Tag == name || m.Short == name || m.Alias == name)
@@ -143,8 +144,8 @@ func LookupMetric(name string) (m MetricInfo, ok bool) {
 	return metrics[i], true
 }
 
-// Stats lists the statistics that a limit, an objective or a chart may ask for,
-// as AIPerf does: avg, min, max and nine percentiles.
+// Stats lists the statistics that a limit, an objective or a chart may ask for, which are
+// AIPerf's: avg, min, max and nine percentiles from p1 to p99.
 func Stats() []string {
 	all := []string{"avg", "min", "max"}
 	for _, q := range percentiles {
@@ -153,9 +154,9 @@ func Stats() []string {
 	return all
 }
 
-// Quantile returns the share of values below a percentile by its name: 0.95 for
-// "p95", 0 for "min", 1 for "max". ok is false for avg and for what is no
-// statistic.
+// Quantile returns the share of values, from 0 to 1, below the percentile of the given
+// name: 0.95 for "p95", 0 for "min", 1 for "max". ok is false for avg and for a name that
+// is not a percentile's.
 func Quantile(stat string) (share float64, ok bool) {
 	switch stat {
 	case "min":

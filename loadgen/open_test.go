@@ -12,8 +12,8 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
-// TestOpenLoop: a constant schedule is kept to the nanosecond, whatever becomes
-// of the answers, and latency is the server's.
+// TestOpenLoop checks that a constant schedule is kept to the nanosecond, whatever
+// becomes of the answers, and that latency is the server's.
 func TestOpenLoop(t *testing.T) {
 	h := &scripted{ttft: 500 * time.Millisecond, itl: 100 * time.Millisecond, tokens: 6}
 	serve(t, h, func(ctx context.Context, g *loadgen.Generator) {
@@ -46,7 +46,8 @@ func TestOpenLoop(t *testing.T) {
 	})
 }
 
-// TestArrivals: mean and spread of the gaps are those of the process.
+// TestArrivals checks that the mean and the spread of the gaps are those of the
+// arrival process.
 func TestArrivals(t *testing.T) {
 	for _, tt := range []struct {
 		arrival string
@@ -72,7 +73,8 @@ func TestArrivals(t *testing.T) {
 	}
 }
 
-// TestBadLoad: a load that makes no sense is refused before anything is sent.
+// TestBadLoad checks that a load that makes no sense is refused before anything is
+// sent.
 func TestBadLoad(t *testing.T) {
 	g, err := loadgen.New(loadgen.Target{URL: "http://127.0.0.1:1"})
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 )
 
-// TestReadPrompts: every accepted form, and what each refusal says.
+// TestReadPrompts checks every accepted form of a prompt, and what each refusal says.
 func TestReadPrompts(t *testing.T) {
 	for _, tt := range []struct {
 		why, file string
@@ -59,8 +59,8 @@ func TestReadPrompts(t *testing.T) {
 	}
 }
 
-// TestPromptBodies: a file's prompts stand where made-up ones do, in the file's
-// order, over and over, whatever the protocol.
+// TestPromptBodies checks that a file's prompts take the place of made-up ones, in
+// the file's order, over and over, with either protocol.
 func TestPromptBodies(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "prompts.jsonl")
 	require.NoError(t, os.WriteFile(path, []byte("\"say \\\"hi\\\"\"\n{\"messages\":[{\"role\":\"system\",\"content\":\"x\"},"+
@@ -97,7 +97,7 @@ func TestPromptBodies(t *testing.T) {
 	assert.ErrorContains(t, err, path+"x")
 }
 
-// TestPromptsSent: a probe sends the file's prompts, and counts them.
+// TestPromptsSent checks that a probe sends the file's prompts and counts them.
 func TestPromptsSent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "prompts.jsonl")
 	require.NoError(t, os.WriteFile(path, []byte(`"a b c"`), 0o666))
@@ -113,8 +113,8 @@ func TestPromptsSent(t *testing.T) {
 	assert.EqualValues(t, 3, v, "what the server counted: the file's words, and not 500")
 }
 
-// FuzzPrompts: a file is refused or read, and each of its prompts is sound JSON
-// that counts for something.
+// FuzzPrompts checks that a file is either refused or read, and that each of its
+// prompts is then sound JSON with at least one token.
 func FuzzPrompts(f *testing.F) {
 	for _, s := range []string{"\"a\"\n{\"text\":\"b\"}", `{"messages":[{"role":"user","content":[{"text":"x"}]}]}`,
 		`{"messages":[{"role":"user"}]}`, "{}", "\"\\ud800\"", "\xef\xbb\xbf\n", `{"TEXT":"a","Text":"b"}`} {

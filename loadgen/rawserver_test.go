@@ -90,10 +90,13 @@ func sound(c net.Conn) bool {
 // rawServer serves on bare connections. It answers the readiness inferences and
 // every other one after them soundly, and those between with strange.
 type rawServer struct {
-	strange answer      // nil: every answer is sound
-	always  answer      // in place of the sound answer; nil: sound
-	tls     *tls.Config // nil: plain
-	spoil   bool        // every second handshake behind the first four is answered in clear text
+	// strange is nil if every answer is sound. always, if not nil, replaces the sound
+	// answer.
+	strange, always answer
+	// tls is nil for plain HTTP. spoil answers every second handshake behind the first
+	// four in clear text.
+	tls   *tls.Config
+	spoil bool
 
 	mu     sync.Mutex
 	conns  int

@@ -16,8 +16,8 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
-// TestReady: what waiting may mend is waited for, and what it cannot ends at
-// once with an error of its own type.
+// TestReady checks that Ready waits for what waiting may mend, and that anything else
+// ends it at once with an error of its own type.
 func TestReady(t *testing.T) {
 	const patience = 30 * time.Second
 	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
@@ -26,10 +26,10 @@ func TestReady(t *testing.T) {
 	for _, tt := range []struct {
 		why    string
 		dial   error  // of every dial
-		answer answer // to every POST; nil: sound
+		answer answer // to every POST; a sound one if nil
 		tls    *tls.Config
 		target loadgen.Target
-		err    any // nil: ready
+		err    any // nil if it becomes ready
 		says   string
 		waits  bool // it is tried until the time is up
 	}{

@@ -13,8 +13,8 @@ import (
 
 const tokenizerFile = "internal/bpe/testdata/llama3.tokenizer.json"
 
-// TestTokenSources: usage, else the tokenizer, else an estimate; for prompt and
-// answer each by itself.
+// TestTokenSources checks the sources of token counts, for prompt and answer each by
+// itself: usage, otherwise the tokenizer, otherwise an estimate.
 func TestTokenSources(t *testing.T) {
 	tokenizer, err := bpe.ReadFile(tokenizerFile)
 	require.NoError(t, err)
@@ -77,8 +77,8 @@ func TestTokenSources(t *testing.T) {
 	}
 }
 
-// TestTokenizerCalibrates: prompts have the length asked for by the tokenizer's
-// count, where the server has none.
+// TestTokenizerCalibrates checks that prompts have the requested length by the
+// tokenizer's count if the server has none.
 func TestTokenizerCalibrates(t *testing.T) {
 	srv := simserver.New(simserver.Model{Faults: simserver.Faults{NoUsage: true}})
 	defer srv.Close()
@@ -95,7 +95,8 @@ func TestTokenizerCalibrates(t *testing.T) {
 	}
 }
 
-// TestTokenizerRefused: before anything is sent, with the path and the way out.
+// TestTokenizerRefused checks that a bad tokenizer is refused before anything is
+// sent, with the path and the way out.
 func TestTokenizerRefused(t *testing.T) {
 	for path, says := range map[string]string{"no/such.json": "no/such.json", "tokens_test.go": "not a tokenizer.json"} {
 		_, err := loadgen.New(loadgen.Target{URL: "http://127.0.0.1:1", Tokenizer: path})

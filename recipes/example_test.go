@@ -49,6 +49,27 @@ func ExampleRegister() {
 	// 1024/8 at 16: 175 ms, 1095 tok/s, optimal false
 }
 
+// The smallest complete run: one question, one endpoint, one answer.
+func ExampleRun() {
+	r, err := recipes.Lookup("max-concurrency-under-sla")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ttft := 200.0 // ms, at the 95th percentile
+	out, err := recipes.Run(context.Background(), r, recipes.Spec{
+		Prober: &formula{}, // an endpoint: Target: loadgen.Target{URL: …}
+		Inputs: recipes.Inputs{TTFT: &ttft},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(out.Verdict, out.Best.Concurrency())
+	// Output:
+	// met 241
+}
+
 // A derivation of one's own: the concurrency with the least latency a token.
 func ExampleRun_derivation() {
 	least := func(s *sweep.Sweep) (any, error) {

@@ -15,8 +15,9 @@ import (
 // a plateau of 8 probes within 1%. Mistakes in the search are reported by Run, as
 // *InputError.
 //
-// A built-in recipe owns its search: no input reaches into it. In AIPerf a recipe and
-// explicit search flags exclude each other for the same reason.
+// A built-in recipe owns its search. In AIPerf a recipe and the flags of an explicit
+// search exclude each other; here there are no such flags, and an explicit search is a
+// recipe by itself.
 func Explicit(s Search, limits ...sla.Limit) *Recipe {
 	r := &Recipe{
 		Name: "explicit-search",
@@ -28,6 +29,7 @@ func Explicit(s Search, limits ...sla.Limit) *Recipe {
 			if err := s.complete(); err != nil {
 				return nil, err
 			}
+			// The limits are outcome constraints, in AIPerf's words.
 			return &Plan{Search: &s, Limits: append(slices.Clone(limits), in.Limits...)}, nil
 		},
 	}

@@ -33,7 +33,8 @@ func TestGateRefused(t *testing.T) {
 			recipes.Spec{Gate: &recipes.Gate{Was: 100, Tolerance: 0.05}, Inputs: recipes.Inputs{Tiers: []recipes.Tier{
 				{Label: "fast", Limits: []sla.Limit{{Metric: loadgen.TagITL, Stat: "p95", Op: "lt", Threshold: 10}}},
 				{Label: "slow", Limits: []sla.Limit{{Metric: loadgen.TagITL, Stat: "p95", Op: "lt", Threshold: 20}}}}}}},
-		{"a sweep", "it does not search for a single boundary", "pareto-sweep", recipes.Spec{Gate: &recipes.Gate{Was: 100, Tolerance: 0.05}}},
+		{"a sweep", "it does not search for a single boundary", "pareto-sweep",
+			recipes.Spec{Gate: &recipes.Gate{Was: 100, Tolerance: 0.05}}},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			r, err := recipes.Lookup(tt.recipe)

@@ -19,7 +19,7 @@ func parsePairs(text string) ([]pair, error) {
 	trimmed := strings.TrimSpace(text)
 	trimmed = strings.TrimSpace(strings.TrimSuffix(trimmed, ","))
 	if trimmed == "" {
-		return nil, fmt.Errorf("there is no pair in %q; write isl/osl, for example 128/128,512/256", text)
+		return nil, fmt.Errorf("%q has no pair; write isl/osl, for example 128/128,512/256", text)
 	}
 	var pairs []pair
 	seen := map[pair]bool{}

@@ -126,7 +126,7 @@ var modelled = []struct {
 	{"pareto-sweep", func(t *testing.T, serve server) {
 		// A chunk is a prompt of 200 or half a prompt of 400.
 		m := simserver.Model{Step: 16 * time.Millisecond, PerSeq: 200 * time.Microsecond, PerPromptToken: 20 * time.Microsecond, Chunk: 200}
-		out := serve.run(t, "pareto-sweep", m, 0, 0, 60, recipes.Inputs{Pairs: new("200/4,400/4"), ConcurrencyList: []int{1, 16}})
+		out := serve.run(t, "pareto-sweep", m, 0, 0, 40, recipes.Inputs{Pairs: new("200/4,400/4"), ConcurrencyList: []int{1, 16}})
 		p, ok := out.Frontier()
 		require.True(t, ok)
 		require.Len(t, p.Cells, 4)

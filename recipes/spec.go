@@ -17,8 +17,8 @@ import (
 type Spec struct {
 	// Target is the endpoint. It is not read when Prober is set.
 	Target loadgen.Target
-	// Workload has the lengths, the size and the seed of a normal probe. Its
-	// Concurrency is only read when the plan varies neither concurrency nor rate.
+	// Workload has the lengths, the size and the seed of a normal probe. What the plan
+	// varies, which is mostly the concurrency, comes from the plan instead.
 	Workload loadgen.Load
 	// Inputs are those of the recipe.
 	Inputs Inputs
@@ -46,8 +46,8 @@ type Spec struct {
 	// Resume is an interrupted run of the same question to continue; nil means to
 	// start from the beginning.
 	Resume *Outcome
-	// Baseline is a finished run of the same question whose boundary is the first
-	// point to probe; nil means none.
+	// Baseline is a finished run of the same question. The search starts from its
+	// boundary; nil means that there is none.
 	Baseline *Outcome
 	// Gate asks only whether the boundary is still where an earlier run found it. If
 	// nil, the boundary is searched for.

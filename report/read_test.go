@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -53,41 +54,43 @@ func spec(p recipes.Prober, style recipes.Style) recipes.Spec {
 func TestResume(t *testing.T) {
 	for _, style := range []recipes.Style{recipes.Monotonic, recipes.SmoothIsotonic, recipes.BO, recipes.Optuna} {
 		t.Run(string(style), func(t *testing.T) {
-			r, err := recipes.Lookup("max-throughput-ttft-sla")
-			require.NoError(t, err)
-			whole, err := recipes.Run(t.Context(), r, spec(&noisy{visits: map[int]int{}}, style))
-			require.NoError(t, err)
-			n := len(whole.Probes)
-			for _, at := range []int{1, 2, n / 2, n - 1} {
-				lost := errors.New("lost")
-				first := &noisy{visits: map[int]int{}, stop: func(probe int) error {
-					if probe == at {
-						return lost
-					}
-					return nil
-				}}
-				broken, err := recipes.Run(t.Context(), r, spec(first, style))
-				require.ErrorIs(t, err, lost)
-				var file bytes.Buffer
-				require.NoError(t, report.History(&file, broken))
-				earlier, err := report.ReadHistory(&file)
+			synctest.Test(t, func(t *testing.T) { // a failed probe is tried again, some time later
+				r, err := recipes.Lookup("max-throughput-ttft-sla")
 				require.NoError(t, err)
+				whole, err := recipes.Run(t.Context(), r, spec(&noisy{visits: map[int]int{}}, style))
+				require.NoError(t, err)
+				n := len(whole.Probes)
+				for _, at := range []int{1, 2, n / 2, n - 1} {
+					lost := errors.New("lost")
+					first := &noisy{visits: map[int]int{}, stop: func(probe int) error {
+						if probe == at {
+							return lost
+						}
+						return nil
+					}}
+					broken, err := recipes.Run(t.Context(), r, spec(first, style))
+					require.ErrorIs(t, err, lost)
+					var file bytes.Buffer
+					require.NoError(t, report.History(&file, broken))
+					earlier, err := report.ReadHistory(&file)
+					require.NoError(t, err)
 
-				s := spec(&noisy{visits: first.visits}, style)
-				s.Workload.Seed = 99 // the earlier run's wins
-				s.Resume = earlier
-				out, err := recipes.Run(t.Context(), r, s)
-				require.NoError(t, err)
-				assert.Equal(t, at, out.Resumed)
-				require.Len(t, out.Probes, len(whole.Probes), "after %d probes", at)
-				for i := range whole.Probes {
-					assert.Equal(t, whole.Probes[i].Step, out.Probes[i].Step)
+					s := spec(&noisy{visits: first.visits}, style)
+					s.Workload.Seed = 99 // the earlier run's wins
+					s.Resume = earlier
+					out, err := recipes.Run(t.Context(), r, s)
+					require.NoError(t, err)
+					assert.Equal(t, at, out.Resumed)
+					require.Len(t, out.Probes, len(whole.Probes), "after %d probes", at)
+					for i := range whole.Probes {
+						assert.Equal(t, whole.Probes[i].Step, out.Probes[i].Step)
+					}
+					assert.Equal(t, whole.Best.Concurrency(), out.Best.Concurrency())
+					assert.Equal(t, whole.Boundary.Safe, out.Boundary.Safe)
+					assert.Equal(t, whole.Reason, out.Reason)
+					assert.Equal(t, whole.Verdict, out.Verdict)
 				}
-				assert.Equal(t, whole.Best.Concurrency(), out.Best.Concurrency())
-				assert.Equal(t, whole.Boundary.Safe, out.Boundary.Safe)
-				assert.Equal(t, whole.Reason, out.Reason)
-				assert.Equal(t, whole.Verdict, out.Verdict)
-			}
+			})
 		})
 	}
 }

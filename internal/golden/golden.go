@@ -19,7 +19,7 @@ import (
 )
 
 // Dir is the folder of the golden files: AIPERF_GOLDEN, so that the same tests run
-// on other files of the same form, else the project's own testdata/golden.
+// on other files of the same form, otherwise the project's own testdata/golden.
 func Dir() string {
 	_, here, _, _ := runtime.Caller(0)
 	return cmp.Or(os.Getenv("AIPERF_GOLDEN"), filepath.Join(filepath.Dir(here), "..", "..", "testdata", "golden"))

@@ -74,7 +74,7 @@ func TestLookup(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "chat", s.Name)
 	_, err = Lookup("chatt")
-	assert.ErrorContains(t, err, `"chatt"; there are long-prompt, chat, `)
+	assert.ErrorContains(t, err, `"chatt"; known are long-prompt, chat, `)
 }
 
 // Quantities that can be worked out by hand.

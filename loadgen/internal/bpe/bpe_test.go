@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestGolden: the tokens are those of Hugging Face's tokenizers, to which
-// golden.json was asked (testdata/golden.py).
+// TestGolden checks that the tokens are those of Hugging Face's tokenizers, which
+// made golden.json (testdata/golden.py).
 func TestGolden(t *testing.T) {
 	var golden struct {
 		Note  string
@@ -35,7 +35,7 @@ func TestGolden(t *testing.T) {
 	assert.Len(t, seen, len(families))
 }
 
-// TestCut: where the patterns cut, with the reason.
+// TestCut checks where the patterns cut, with the reason.
 func TestCut(t *testing.T) {
 	for _, tt := range []struct {
 		why, text   string
@@ -130,8 +130,8 @@ func randomText(rng *rand.Rand) string {
 	return b.String()
 }
 
-// TestProperties: decoding gives the text back, counting is encoding, and both
-// the cuts and the tokens are those of the naive ways.
+// TestProperties checks that decoding gives the text back, that counting agrees with
+// encoding, and that the cuts and the tokens are those of the naive algorithms.
 func TestProperties(t *testing.T) {
 	patterns := map[string]string{"gpt2": patternGPT2, "llama3": patternLlama3, "qwen2": patternQwen2}
 	for _, family := range families {
@@ -157,7 +157,7 @@ func TestProperties(t *testing.T) {
 	}
 }
 
-// TestLongPiece: a megabyte without a space takes seconds, not hours.
+// TestLongPiece checks that a megabyte without a space takes seconds and not hours.
 func TestLongPiece(t *testing.T) {
 	tok := load(t, "gpt2")
 	text := strings.Repeat("thequickbrownfox", 1<<16)
@@ -167,8 +167,8 @@ func TestLongPiece(t *testing.T) {
 	assert.Less(t, time.Since(begun), 20*time.Second)
 }
 
-// TestRefused: a file that asks for what is not done here is refused, and says
-// what to do.
+// TestRefused checks that a file which asks for something that is not supported is
+// refused, with the way out.
 func TestRefused(t *testing.T) {
 	sound := vocabulary("llama3")
 	for _, tt := range []struct{ why, old, with, says string }{
@@ -203,7 +203,7 @@ func TestRefused(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// TestPrefixSpace: some files ask for a space before text that has none.
+// TestPrefixSpace checks the files that ask for a space before text that has none.
 func TestPrefixSpace(t *testing.T) {
 	plain := load(t, "gpt2")
 	b := strings.Replace(string(vocabulary("gpt2")), `"add_prefix_space": false`, `"add_prefix_space": true`, 1)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzRead: whatever the file, reading it ends in a typed error or in a tokenizer
+// FuzzRead checks that reading any file ends in a typed error, or in a tokenizer
 // whose tokens spell the text.
 func FuzzRead(f *testing.F) {
 	for _, family := range families {
@@ -30,7 +30,8 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// FuzzEncode: any text comes back, byte for byte, and counting is encoding.
+// FuzzEncode checks that any text comes back, byte for byte, and that counting agrees
+// with encoding.
 func FuzzEncode(f *testing.F) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range 20 {

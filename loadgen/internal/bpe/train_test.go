@@ -155,8 +155,8 @@ func load(t testing.TB, family string) *Tokenizer {
 	return tok
 }
 
-// TestVocabularies: the vocabularies in testdata are those that the trainer
-// makes.
+// TestVocabularies checks that the vocabularies in testdata are those that the
+// trainer makes.
 func TestVocabularies(t *testing.T) {
 	for _, family := range families {
 		made := vocabulary(family)

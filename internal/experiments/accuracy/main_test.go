@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/internal/slow"
+	"github.com/aiperf-go/aiperf/internal/surfaces"
+)
+
+// TestRun runs the quickest form, and the flags that make no sense.
+func TestRun(t *testing.T) {
+	slow.Test(t, slow.Pure)
+	require.NoError(t, options{seeds: 1, dir: surfaces.Dir(), style: "grid", details: true}.run())
+	for _, tt := range []struct {
+		why  string
+		o    options
+		says string
+	}{
+		{"no seeds", options{dir: surfaces.Dir()}, "-seeds 0 is not a positive integer"},
+		{"an unknown style", options{seeds: 1, dir: surfaces.Dir(), style: "gird"}, `there is no style "gird"`},
+		{"half a document", options{seeds: 20, dir: surfaces.Dir(), style: "grid", out: "docs"}, "-out writes the whole tables"},
+		{"no surfaces", options{seeds: 1, dir: t.TempDir()}, "no surfaces in"},
+	} {
+		t.Run(tt.why, func(t *testing.T) { assert.ErrorContains(t, tt.o.run(), tt.says) })
+	}
+}
+
+// A table goes between its markers, and the rest of the page stays.
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "accuracy.md")
+	require.NoError(t, os.WriteFile(path, []byte("before\n<!-- random -->\nold\n<!-- end of random -->\nafter\n"), 0o666))
+	require.NoError(t, writeTable(dir, "random", "| new |\n"))
+	page, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "before\n<!-- random -->\n| new |\n<!-- end of random -->\nafter\n", string(page))
+	assert.ErrorContains(t, writeTable(dir, "surfaces", ""), "has no place for the table surfaces")
+
+	require.NoError(t, writePictures(dir, []spot{{"sequential", 7490, 2.5, 2.5}}))
+	for _, name := range []string{"accuracy-error.svg", "accuracy-violations.svg"} {
+		svg, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		assert.Contains(t, string(svg), "sequential")
+		assert.Contains(t, string(svg), "optuna GP")
+	}
+}

@@ -1,0 +1,37 @@
+// Package turn lets the test binaries of this module run one after another, also when go
+// test starts several at once: a load test that shares its two cores with another
+// package's measures that package. It is for TestMain alone:
+//
+//	func TestMain(m *testing.M) { os.Exit(turn.M{M: m}.Run()) }
+//
+// go test -p 1 does the same, and also builds one package at a time; with turns the
+// command that everybody types, go test ./..., gives the same results.
+package turn
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// held tells the processes that a test starts that it is their turn, too.
+const held = "AIPERF_TEST_TURN"
+
+// M runs a package's tests in its turn.
+type M struct{ *testing.M }
+
+// Run runs the tests once no other package of the module is running its own, and returns
+// their exit code. Where no lock can be had it runs them all the same.
+func (m M) Run() int {
+	if os.Getenv(held) != "" {
+		return m.M.Run()
+	}
+	f, err := os.OpenFile(filepath.Join(os.TempDir(), "aiperf-tests.lock"), os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
+		return m.M.Run()
+	}
+	defer f.Close()
+	defer lock(f)()
+	os.Setenv(held, "1")
+	return m.M.Run()
+}
