@@ -105,8 +105,8 @@ const (
 	// request to its next, where phases are as good as frozen.
 	steady = 8
 	// patterns is the number of parts of a window, each with phases of its own. Of the
-	// engines that were tried one pattern moves p95 TTFT by 4%, and four by 2%.
-	patterns = 4
+	// engines that were tried one pattern moves p95 TTFT by 4%, and three by 2%.
+	patterns = 3
 	// patternTime bounds what drawing phases anew may take of one probe: about three
 	// requests' time each.
 	patternTime = 12 * time.Second

@@ -50,7 +50,11 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 		return s
 	}
 	a := c.Answers(p, h)[0]
-	if math.IsNaN(a.Safe) {
+	at := a.Safe
+	if x := v.lower(c.Planner.Answers(p, tempered)[0].Safe); x > at || math.IsNaN(at) {
+		at = x // the search's own answer was refuted: just below it, and not at the next point that happens to be there
+	}
+	if math.IsNaN(at) {
 		return step
 	}
 	near, all := 0, 0
@@ -59,7 +63,7 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 			continue
 		}
 		all++
-		if math.Abs(math.Log(o.At[0]/a.Safe)) <= nearAnswer || o.At[0] > a.Safe && o.State == Full && passing(o, v.tier) {
+		if math.Abs(math.Log(o.At[0]/at)) <= nearAnswer || o.At[0] > at && passing(o, v.tier) {
 			near++
 		}
 	}
@@ -67,10 +71,29 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	if inflation > disagree {
 		need, pause = moreVisits, 2*apartFor
 	}
-	if near >= need || all >= mostConfirming {
+	if _, seen := v.distinct([]float64{at}); seen && near >= need || all >= mostConfirming {
 		return step
 	}
-	return Step{At: []float64{a.Safe}, Size: 1, Full: true, Apart: pause, Reason: "the answer, at another time"}
+	return Step{At: []float64{at}, Size: 1, Full: true, Apart: pause, Reason: "the answer, at another time"}
+}
+
+// lower returns a point just below an answer that the visits made to confirm it refute, as
+// far below as they lie beyond the limit; the answer itself where they do not.
+func (v view) lower(safe float64) float64 {
+	for range mostConfirming {
+		g, refuted := v.refuted(safe)
+		if math.IsNaN(safe) || !refuted {
+			return safe
+		}
+		safe = v.clampDown(min(safe*math.Exp(-max(g, 0.02)), safe-1e-9))
+		if v.Int {
+			safe = math.Floor(safe)
+		}
+		if safe < v.Lo {
+			return math.NaN()
+		}
+	}
+	return math.NaN()
 }
 
 // passing reports that every limit of the tier is believed to hold at a visit.
@@ -102,23 +125,10 @@ func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
 // it do not speak against: two of them or more, whose margins come out on the wrong side.
 // NaN when there is none.
 func (v view) upheld(safe float64) float64 {
-	refuted := func(x float64) bool {
-		n := 0
-		sums := make([]float64, len(v.tier))
-		for _, o := range v.history {
-			if !o.confirms() || o.At[0] != x {
-				continue
-			}
-			n++
-			for j, k := range v.tier {
-				if m, ok := o.margin(k); ok && !math.IsNaN(m.Value) {
-					sums[j] += min(max(m.Value, -boundary.Straight), boundary.Straight)
-				}
-			}
+	for !math.IsNaN(safe) {
+		if _, refuted := v.refuted(safe); !refuted {
+			break
 		}
-		return n > 1 && slices.ContainsFunc(sums, func(g float64) bool { return g > 0 })
-	}
-	for !math.IsNaN(safe) && refuted(safe) {
 		below := math.NaN()
 		for _, o := range v.history {
 			if x := o.At[0]; o.says() && x < safe && !(x <= below) {
@@ -128,6 +138,29 @@ func (v view) upheld(safe float64) float64 {
 		safe = below
 	}
 	return safe
+}
+
+// refuted reports that the visits that were made to confirm x, two or more, come out beyond
+// a limit, and by how much at most.
+func (v view) refuted(x float64) (g float64, yes bool) {
+	n := 0
+	sums := make([]float64, len(v.tier))
+	for _, o := range v.history {
+		if !o.confirms() || o.At[0] != x {
+			continue
+		}
+		n++
+		for j, k := range v.tier {
+			if m, ok := o.margin(k); ok && !math.IsNaN(m.Value) {
+				sums[j] += min(max(m.Value, -boundary.Straight), boundary.Straight)
+			}
+		}
+	}
+	if n < 2 {
+		return 0, false
+	}
+	worst := slices.Max(sums) / float64(n)
+	return worst, worst > 0
 }
 
 // cautious lowers an answer whose visits disagree: to the largest point that was visited,
