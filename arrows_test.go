@@ -24,10 +24,12 @@ var arrows = map[string][]string{
 	"internal/turn":       {},
 	"internal/surfaces":   {"recipes", "recipes/sla", "recipes/plan", "loadgen", "report/bench"},
 	"internal/boundaries": {"recipes", "loadgen", "loadgen/simserver"},
+	"internal/scenes":     {"internal/surfaces", "loadgen"},
 
 	"internal/experiments/accuracy":   {"internal/surfaces", "report/plot"},
 	"internal/experiments/boundaries": {"internal/boundaries"},
 	"internal/experiments/gaterates":  {"internal/surfaces"},
+	"internal/experiments/scenes":     {"internal/scenes", "recipes", "loadgen"},
 
 	"recipes/plan":         {"recipes/plan/internal/..."},
 	"loadgen/internal/sse": {},

@@ -9,14 +9,14 @@ import (
 )
 
 // Compare measures a recipe's fixed loads on two endpoints in turns and asserts
-// that the new one is not worse than the old one: missed when a metric is worse by
-// more than the Tolerance, and not by chance. It reports benchstat's table of all
-// metrics; with ReportOnly that is all.
+// that the new one is not worse than the old one. The verdict is missed if a metric is
+// worse by more than the Tolerance, and not by chance. It reports benchstat's table of
+// all metrics; with ReportOnly it does only that.
 //
-// The blocks alternate (old new, new old, or the other way round, as the seed
-// has it), Trials of each, 8 by default, and one endpoint is idle while the other
-// is loaded: what drifts on the machine drifts for both. So it tells two builds
-// apart on a machine that a baseline of last week says nothing about.
+// The blocks alternate: old new, new old, or the other way round, depending on the
+// seed. There are Trials of each, 8 by default, and one endpoint is idle while the
+// other is loaded. A drift of the machine affects both alike, so that two builds can be
+// told apart on a machine for which an earlier baseline is no longer valid.
 //
 // The outcome is the new endpoint's. Artifacts are in the folders old and new.
 func Compare(t T, r *recipes.Recipe, old, new string, opts ...Option) *recipes.Outcome {

@@ -15,7 +15,7 @@ import (
 	"github.com/aiperf-go/aiperf/report"
 )
 
-// config is what options and environment come to.
+// config is the run that options and environment ask for.
 type config struct {
 	spec       recipes.Spec
 	simulated  *simserver.Model
@@ -27,12 +27,20 @@ type config struct {
 	resume     string
 	baseline   string
 	tolerance  float64
-	old        *recipes.Spec                   // the other endpoint of an A/B run; nil when there is one
-	judge      func(old, new *recipes.Outcome) // holds a finished run against another; nil when nothing does; old is nil but in an A/B run
-	keep       func(*recipes.Outcome, error)   // writes the baseline of a run that has ended, and says so in kept
-	kept       string
 	ctx        context.Context
-	errs       []error
+
+	// old is the other endpoint of an A/B run; nil for all other runs.
+	old *recipes.Spec
+	// judge, if not nil, compares a finished run with another one. old is nil unless the
+	// run is an A/B run.
+	judge func(old, new *recipes.Outcome)
+	// keep, if not nil, writes the baseline once the run has ended, and says in kept
+	// what became of it.
+	keep func(*recipes.Outcome, error)
+	kept string
+
+	// errs are the errors of options and environment; the run reports all of them.
+	errs []error
 }
 
 // Environment variables that fill in what the code leaves out. Flags of the test
@@ -96,7 +104,7 @@ func (c *config) earlier() {
 // live reports whether the run loads an endpoint that others may load, too.
 func (c *config) live() bool { return c.simulated == nil && c.spec.Prober == nil }
 
-// seed takes AIPERF_SEED, else a new seed short enough to be typed.
+// seed takes AIPERF_SEED or, if that is not set, a new seed short enough to be typed.
 func (c *config) seed() {
 	text := os.Getenv(envSeed)
 	if text == "" {
@@ -105,22 +113,24 @@ func (c *config) seed() {
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		c.errs = append(c.errs, fmt.Errorf("read %s=%q: it must be a whole number from 0", envSeed, text))
+		c.errs = append(c.errs, fmt.Errorf("read %s=%q: it must be a non-negative integer", envSeed, text))
 	}
 	c.spec.Workload.Seed = n
 }
 
-// required reports whether a test without an endpoint is to fail.
+// required reports whether a test without an endpoint fails instead of being skipped.
 func required() bool { return enabled(envRequire) }
 
-// updating reports whether gates are to write their baselines.
+// updating reports whether gates write their baselines instead of comparing.
 func updating() bool { return enabled(envUpdate) }
 
+// enabled reports whether a variable is set to anything but 0 and false.
 func enabled(name string) bool {
 	v := strings.ToLower(os.Getenv(name))
 	return v != "" && v != "0" && v != "false"
 }
 
+// or returns s, or the other string if s is empty.
 func or(s, other string) string {
 	if s == "" {
 		return other

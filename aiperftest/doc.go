@@ -8,26 +8,75 @@
 //		t.Logf("deploy at concurrency %d", out.Best.Concurrency())
 //	}
 //
-// What happens, in order:
+// A run takes these steps:
 //
-//  1. Options and environment are folded into a recipes.Spec; what the code
-//     leaves out, the environment fills in (AIPERF_URL, AIPERF_MODEL,
-//     AIPERF_API_KEY, AIPERF_ARTIFACTS, AIPERF_SEED).
-//  2. Without an endpoint the test is skipped and says why; with
-//     AIPERF_REQUIRE=1 it fails, since a skipped gate is a green gate.
+//  1. Options and environment are folded into a recipes.Spec. What the code
+//     leaves out, the environment fills in: AIPERF_URL, AIPERF_MODEL,
+//     AIPERF_API_KEY, AIPERF_ARTIFACTS, AIPERF_SEED.
+//  2. Without an endpoint the test is skipped and says why. With
+//     AIPERF_REQUIRE=1 it fails instead.
 //  3. recipes.Run searches. What the recipe expanded to and one line a probe
 //     are logged; run with -v to see them as they come.
-//  4. Artifacts are written, then the finding is reported: met passes, missed
-//     and inconclusive fail the test with Errorf. What could not be measured,
-//     and misuse, end it at once.
+//  4. Artifacts are written, then the finding is reported. Met passes; missed and
+//     inconclusive fail the test with Errorf. A run that could not be measured, and
+//     misuse, end it at once.
 //
-// Gate holds a run against a committed baseline, which AIPERF_UPDATE_BASELINE=1
-// writes, and Compare two endpoints against each other.
+// Gate compares a run with a committed baseline, which AIPERF_UPDATE_BASELINE=1
+// writes, and Compare two endpoints with each other.
 //
-// Runs on one endpoint take turns, in a process and across processes: two loads
-// at once would measure each other. A result of a live endpoint is kept out of
+// # Options
+//
+// Their order does not matter, and options in a variable of type Options can be shared.
+//
+//	endpoint  Endpoint         base URL; default AIPERF_URL
+//	          Model            served model; default AIPERF_MODEL, then the only one
+//	          APIKey           bearer token; default AIPERF_API_KEY
+//	          Header           a further request header
+//	          EndpointType     protocol, chat (default) or completions
+//	          Streaming        event streams (default) or whole answers
+//	          Tokenizer        tokenizer.json, if the server reports no usage
+//	          Ready            how long to wait for the server; default 2m
+//	          Simulated        the embedded server instead of an endpoint
+//	SLA       TTFT, ITL, TPOT  p95 of time to first token and inter-token latency
+//	          E2E              p99 of request latency
+//	          ErrorRate        share of failed requests
+//	          Attainment       share of requests that must be good; default 0.95
+//	          SLA              limits in text, for example "ttft p99 < 1s"
+//	          AtLeast          concurrency that the answer must reach
+//	          Tier             a set of limits with an answer of its own
+//	workload  Tokens           prompt and answer lengths; default 550, 128
+//	          Prompts          a JSONL file of prompts
+//	          Requests         requests a probe; default 300
+//	          ProbeTime        longest measured window of a probe; default 1m
+//	          ISL, OSL, Pairs  lengths that a recipe sweeps
+//	search    Style            how a search proceeds; default the recipe's own
+//	          Concurrency      range of the search or sweep; default 1 to 1000
+//	          ConcurrencyList  concurrencies of pareto-sweep
+//	          Steps, OSLSteps  grid steps
+//	          Degradation      rise that is a knee; default 0.20
+//	          MaxProbes        distinct points at most; default 30
+//	          InitialPoints    points before bo and optuna model; default 5
+//	          Replicates       probes of smooth_isotonic at its answer
+//	          Sampler          of style optuna, tpe or gp
+//	          Trials           measurements a probe; default 1
+//	          Converge         trials until a metric is precise enough
+//	          Confidence       certainty of a verdict; default 0.98
+//	          Seed             of all that is random; default AIPERF_SEED
+//	test      ReportOnly       report, but do not fail the test
+//	          Baseline         an earlier answer to start from
+//	          Tolerance        loss that Gate and Compare accept; default 0.05
+//	          Resume           an interrupted run to continue
+//	          Artifacts        directory of the run's files
+//	          Charts           draw charts (default) or not
+//	          Context          a context instead of the test's own
+//	          Prober           something else than HTTP load
+//
+// # Runs and go test
+//
+// Runs on one endpoint take turns, within a process and across processes, because two
+// loads at once would measure each other. The result of a live endpoint is kept out of
 // the test cache; -count=1 does the same and is the documented way.
 //
 // Three kinds of result are never mixed: an error (it could not be measured), a
-// verdict (it was), a warning (it was, but read this).
+// verdict (it was), and a warning (it was, but read this).
 package aiperftest

@@ -15,20 +15,21 @@ import (
 	"github.com/aiperf-go/aiperf/report/bench"
 )
 
-// Gate runs the recipe of that name and holds it against a committed baseline,
-// the file at the path: it fails only on a loss that is both certain and larger
-// than the Tolerance, and is inconclusive when it cannot tell.
+// Gate runs the recipe of that name and compares it with a committed baseline, the
+// file at the path. It fails on a loss that is both certain and larger than the
+// Tolerance. An inconclusive result also fails the test, because a gate must not pass
+// when it cannot tell.
 //
 // A recipe that searches has a search_history.json for a baseline. The gate asks
-// the server at one load, the floor: the baseline's boundary less the tolerance,
-// and ends once it is certain whether the limits hold there. A search's bench.txt
-// will do, too, but does not say how well its answer is known.
+// the server at one load, the floor, which is the baseline's boundary less the
+// tolerance, and ends once it is certain whether the limits hold there. The bench.txt
+// of a search works, too, but does not say how well its answer is known.
 //
 // Any other recipe has benchmark lines for a baseline, a bench.txt or what go test
 // -bench printed, with several measurements of each point. The gate measures each
 // point several times (Trials; by default as often as it takes) and compares
 // every metric that both have by the Mann-Whitney U test, as benchstat does: two
-// equal servers fail 1 % of the time, all metrics together.
+// equal servers fail 1% of the time, all metrics together.
 //
 // With AIPERF_UPDATE_BASELINE=1 in the environment the gate measures and writes
 // the file, whole or not at all, instead of comparing. docs/gate.md has the error
@@ -43,7 +44,7 @@ func Gate(t T, recipe, baseline string, opts ...Option) *recipes.Outcome {
 	return GateRun(t, r, baseline, opts...)
 }
 
-// GateRun is Gate for a recipe's value, as recipes.Fixed(16).
+// GateRun is Gate for the value of a recipe, for example recipes.Fixed(16).
 func GateRun(t T, r *recipes.Recipe, baseline string, opts ...Option) *recipes.Outcome {
 	t.Helper()
 	c := resolve(opts)
@@ -85,7 +86,8 @@ func (c *config) compare(r *recipes.Recipe, path string, searching bool) {
 	b, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		c.errs = append(c.errs, fmt.Errorf("recipe %q: there is no baseline %s: run this test once with %s=1 to measure and write it, then commit it", r.Name, path, envUpdate))
+		c.errs = append(c.errs, fmt.Errorf("recipe %q: there is no baseline %s: "+
+			"run this test once with %s=1 to measure and write it, then commit it", r.Name, path, envUpdate))
 		return
 	case err != nil:
 		c.errs = append(c.errs, fmt.Errorf("recipe %q: read baseline: %w", r.Name, err))
@@ -98,7 +100,8 @@ func (c *config) compare(r *recipes.Recipe, path string, searching bool) {
 	case searching:
 		err = c.againstAnswers(r, path, tolerance)
 	case history:
-		err = fmt.Errorf("recipe %q measures fixed loads, and baseline %s is a search's: give it a bench.txt, or write one with %s=1", r.Name, path, envUpdate)
+		err = fmt.Errorf("recipe %q measures fixed loads, but baseline %s comes from a search: "+
+			"use a bench.txt, or write one with %s=1", r.Name, path, envUpdate)
 	default:
 		err = c.againstLines(r, path, tolerance)
 	}
@@ -117,12 +120,13 @@ func (c *config) againstHistory(path string, tolerance float64) error {
 	if math.IsNaN(g.Was) { // a style that has no estimate, or nothing failed in the range
 		g.Was = o.Boundary.Safe
 	}
-	again := fmt.Sprintf("measure it anew with %s=1", envUpdate)
+	again := fmt.Sprintf("measure it again with %s=1", envUpdate)
 	switch {
 	case !(g.Was > 0):
 		return fmt.Errorf("compare with baseline %s: it found no boundary (%s); %s", path, o.Reason, again)
 	case g.Vague():
-		return fmt.Errorf("compare with baseline %s: its boundary is known to ±%.1f%% only, which cannot show a loss of %.3g%%: %s, or give a larger aiperftest.Tolerance", path, 100*g.Known(), 100*tolerance, again)
+		return fmt.Errorf("compare with baseline %s: its boundary is known to only ±%.1f%%, which cannot show a loss of %.3g%%: "+
+			"%s, or give a larger aiperftest.Tolerance", path, 100*g.Known(), 100*tolerance, again)
 	}
 	c.spec.Baseline, c.spec.Gate = o, g
 	c.sequential()
@@ -155,7 +159,8 @@ func (c *config) againstAnswers(r *recipes.Recipe, path string, tolerance float6
 		c.sequential()
 		return nil
 	}
-	return fmt.Errorf("compare with baseline %s: it has no answer of a search (unit concurrency or max-concurrency); write it anew with %s=1", path, envUpdate)
+	return fmt.Errorf("compare with baseline %s: it has no answer of a search (unit concurrency or max-concurrency); "+
+		"write it again with %s=1", path, envUpdate)
 }
 
 // againstLines measures often enough to be compared with benchmark lines.
@@ -178,11 +183,13 @@ func (c *config) againstLines(r *recipes.Recipe, path string, tolerance float64)
 	c.judge = func(_, o *recipes.Outcome) {
 		cmp := bench.Compare(old, bench.Measured(o), tolerance)
 		if n := cmp.Need; n > 0 {
-			o.Warnings = append(o.Warnings, fmt.Errorf("both sides need %d measurements: leave aiperftest.Trials out, and measure the baseline anew with %s=1", n, envUpdate))
+			o.Warnings = append(o.Warnings, fmt.Errorf("both sides need %d measurements: "+
+				"leave out aiperftest.Trials, and measure the baseline again with %s=1", n, envUpdate))
 		}
 		if what := b.Differs(o); what != "" {
 			cmp.Changes = nil
-			o.Warnings = append(o.Warnings, fmt.Errorf("baseline %s asks another question: %s; run it as it was, or write it anew with %s=1", path, what, envUpdate))
+			o.Warnings = append(o.Warnings, fmt.Errorf("baseline %s answers a different question: %s; "+
+				"run the test as it was, or write the baseline again with %s=1", path, what, envUpdate))
 		}
 		c.against(o, cmp, bench.Comparison{With: path, Was: "the baseline", Sides: [2]string{"baseline", "now"}})
 	}
@@ -209,18 +216,20 @@ func (c *config) update(r *recipes.Recipe, path string, searching bool) {
 		c.judge = func(_, o *recipes.Outcome) {
 			if g := (&recipes.Gate{Interval: o.Boundary.Interval, Tolerance: tolerance}); g.Vague() {
 				o.Verdict = recipes.Inconclusive
-				o.Warnings = append(o.Warnings, fmt.Errorf("the boundary is known to ±%.1f%% only, which cannot show a loss of %.3g%%: ask longer probes (aiperftest.Requests, now %d) or give a larger aiperftest.Tolerance",
+				o.Warnings = append(o.Warnings, fmt.Errorf("the boundary is known to only ±%.1f%%, which cannot show a loss of %.3g%%: "+
+					"use longer probes (aiperftest.Requests, now %d) or give a larger aiperftest.Tolerance",
 					100*g.Known(), 100*tolerance, o.Spec.Workload.Requests))
 			}
 		}
 	} else if !c.trials {
 		c.spec.Trials = baselineTrials
 	} else if n := c.spec.Trials; bench.TrialsFor(n, 1) == 0 {
-		c.errs = append(c.errs, fmt.Errorf("recipe %q: a baseline of %d measurements cannot be compared with: leave aiperftest.Trials out, which takes %d", r.Name, n, baselineTrials))
+		c.errs = append(c.errs, fmt.Errorf("recipe %q: a baseline of %d measurements is too small to compare with: "+
+			"leave out aiperftest.Trials to take %d", r.Name, n, baselineTrials))
 	}
 	c.keep = func(o *recipes.Outcome, err error) {
 		if err != nil || o.Verdict != recipes.Met {
-			c.kept = "not written: " + path + " is as it was"
+			c.kept = "not written: " + path + " is unchanged"
 			return
 		}
 		if err := report.WriteFile(path, func(w io.Writer) error { return write(w, o) }); err != nil {
@@ -228,7 +237,7 @@ func (c *config) update(r *recipes.Recipe, path string, searching bool) {
 			c.kept = fmt.Sprintf("not written: %v", err)
 			return
 		}
-		c.kept = "written to " + path + ", and compared with nothing"
+		c.kept = "written to " + path + "; nothing was compared"
 	}
 }
 

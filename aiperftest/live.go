@@ -27,23 +27,26 @@ type live struct {
 
 	mu     sync.Mutex
 	status string
-	probe  int       // the one that is measured, from 1; 0: none is
-	since  time.Time // when it began
-	shown  bool
-	ended  bool
+	// probe is the one being measured, from 1, since the given time; 0 if there is none.
+	probe int
+	since time.Time
+	shown bool
+	ended bool
 }
 
 // screen is a terminal to draw on.
 type screen struct {
 	io.Writer
-	columns func() int // its width; 0: not ours to draw on now, as in the background
+	// columns is its width; 0 while the process must not draw on it, for example in the
+	// background.
+	columns func() int
 }
 
 // liveTick is the time between two drawings.
 const liveTick = 500 * time.Millisecond
 
 // liveOn draws on the terminal of the process, where there is one and wantsLive
-// agrees; else it returns nil.
+// agrees. Otherwise it returns nil.
 func liveOn(t T) *live {
 	if !wantsLive(t, os.Getenv) {
 		return nil
@@ -68,6 +71,7 @@ func wantsLive(t T, env func(string) string) bool {
 	return env("CI") == "" && env("TERM") != "" && env("TERM") != "dumb"
 }
 
+// startLive draws on a screen until end is called.
 func startLive(s screen) *live {
 	l := &live{screen: s, done: make(chan struct{})}
 	l.wg.Go(func() {
@@ -130,8 +134,8 @@ func (l *live) end() {
 	l.wg.Wait()
 }
 
-// draw writes the line; mu is held. A terminal that cannot be written to is no
-// matter of the test's.
+// draw writes the line; mu is held. Write errors are ignored, because a broken
+// terminal is no reason to fail a test.
 func (l *live) draw() {
 	columns := l.columns()
 	if l.ended || l.probe == 0 || columns < 2 {
@@ -151,6 +155,7 @@ func (l *live) draw() {
 	l.shown = true
 }
 
+// erase takes the line away; mu is held.
 func (l *live) erase() {
 	if l.shown && l.columns() > 0 {
 		_, _ = io.WriteString(l, "\r\x1b[K")

@@ -21,7 +21,7 @@ import (
 // cache directory.
 //
 // The endpoint is held for the run, not per probe. Alternating probes were
-// rejected: a search takes its points from one state of the server, a neighbour's
+// rejected: a search takes its points from one state of the server, another run's
 // load in between leaves queues and caches behind, and both runs would take as
 // long as one after the other anyway.
 
@@ -43,13 +43,16 @@ func hold(ctx context.Context, t T, endpoint string) (release func(), err error)
 	return func() { unlock(); <-mine.place }, nil
 }
 
+// waits tells the test's log for whom it waits.
 func waits(t T, holder string) {
 	t.Helper()
 	t.Logf("waiting for %s, which measures the same endpoint", holder)
 }
 
+// busy is the error of a run that could not get its endpoint in time.
 func busy(endpoint string, err error) error {
-	return fmt.Errorf("wait for another run to leave endpoint %s: %w; give the test more time (go test -timeout) or run packages one by one (go test -p 1)", endpoint, err)
+	return fmt.Errorf("wait for another run to leave endpoint %s: %w; "+
+		"give the test more time (go test -timeout) or run packages one by one (go test -p 1)", endpoint, err)
 }
 
 // lockName names an endpoint by what it loads, its host and port: two paths of a

@@ -101,5 +101,5 @@ func unwritten(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w by aiperftest.Artifacts or AIPERF_ARTIFACTS", err)
+	return fmt.Errorf("%w with aiperftest.Artifacts or AIPERF_ARTIFACTS", err)
 }

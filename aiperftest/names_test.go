@@ -74,7 +74,7 @@ func TestSpoken(t *testing.T) {
 	assert.Nil(t, spoken(nil))
 	plain := errors.New("plain")
 	assert.Equal(t, plain, spoken(plain))
-	assert.EqualError(t, unwritten(plain), "plain by aiperftest.Artifacts or AIPERF_ARTIFACTS")
+	assert.EqualError(t, unwritten(plain), "plain with aiperftest.Artifacts or AIPERF_ARTIFACTS")
 }
 
 // TestOptionNames: every input of the table is the name of an option.

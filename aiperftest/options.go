@@ -10,13 +10,13 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
-// Option sets one thing of a run. The order of options does not matter, but that
-// the later of two which set the same thing wins; those that add (SLA, Header)
-// add. The options are grouped: endpoint, SLA, workload, search, test.
+// Option sets one thing of a run. The order of options does not matter, except that
+// the later of two options which set the same thing wins. Header, SLA and Tier add
+// instead. The package comment lists all options by group.
 type Option interface{ apply(*config) }
 
-// Options is a list of options, and an option itself: what a package's tests
-// share goes into a variable.
+// Options is a list of options, and an option itself, so that the tests of a package
+// can share a variable. Nil entries are ignored.
 type Options []Option
 
 func (os Options) apply(c *config) {
@@ -35,11 +35,11 @@ func (f option) apply(c *config) { f(c) }
 // AIPERF_URL.
 func Endpoint(url string) Option { return option(func(c *config) { c.spec.Target.URL = url }) }
 
-// Model names the served model. Default: AIPERF_MODEL, else the only entry of
-// /v1/models.
+// Model names the served model. Default: AIPERF_MODEL, or the only entry of
+// /v1/models if that is not set.
 func Model(name string) Option { return option(func(c *config) { c.spec.Target.Model = name }) }
 
-// APIKey is sent as a bearer token; it never reaches a file or a log. Default:
+// APIKey sets the bearer token. It never reaches a file or a log. Default:
 // AIPERF_API_KEY.
 func APIKey(key string) Option { return option(func(c *config) { c.spec.Target.APIKey = key }) }
 
@@ -62,9 +62,9 @@ func EndpointType(protocol string) Option {
 // answers; TTFT and ITL then have no values, and recipes on them are refused.
 func Streaming(on bool) Option { return option(func(c *config) { c.spec.Inputs.Streaming = &on }) }
 
-// Tokenizer is the path of the model's tokenizer.json (byte-level BPE: GPT-2,
+// Tokenizer sets the path of the model's tokenizer.json (byte-level BPE: GPT-2,
 // Llama 3, Qwen 2 and their kin). It counts prompts and answers where the server
-// reports no usage, which else are estimated. AIPerf: --tokenizer.
+// reports no usage; without it they are estimated. AIPerf: --tokenizer.
 func Tokenizer(path string) Option {
 	return option(func(c *config) { c.spec.Target.Tokenizer = path })
 }
@@ -75,7 +75,7 @@ func Ready(d time.Duration) Option {
 	return option(func(c *config) { c.spec.Target.ReadyTimeout = d })
 }
 
-// Simulated runs against the embedded server instead of an endpoint; every
+// Simulated runs against the embedded server instead of an endpoint. Every
 // report then says so. The zero Model is valid.
 func Simulated(m simserver.Model) Option { return option(func(c *config) { c.simulated = &m }) }
 
@@ -93,18 +93,18 @@ func TPOT(d time.Duration) Option { return option(func(c *config) { c.spec.Input
 func E2E(d time.Duration) Option { return option(func(c *config) { c.spec.Inputs.E2E = millis(d) }) }
 
 // ErrorRate limits the share of failed requests, a fraction in (0, 1): 0.01 is
-// 1 %. AIPerf: --error-rate-sla.
+// 1%. AIPerf: --error-rate-sla.
 func ErrorRate(fraction float64) Option {
 	return option(func(c *config) { c.spec.Inputs.ErrorRate = &fraction })
 }
 
-// Attainment is the share of requests that must be good, a fraction in (0, 1].
+// Attainment sets the share of requests that must be good, a fraction in (0, 1].
 // Default: 0.95. AIPerf: --slo-attainment-fraction.
 func Attainment(fraction float64) Option {
 	return option(func(c *config) { c.spec.Inputs.Attainment = &fraction })
 }
 
-// SLA adds limits in text, as "request_latency p99 < 2s" or "errors <= 1%";
+// SLA adds limits in text, for example "request_latency p99 < 2s" or "errors <= 1%";
 // AIPerf's tag:stat:op:threshold works too. See sla.ParseLimit.
 func SLA(limits ...string) Option {
 	return option(func(c *config) {
@@ -119,8 +119,8 @@ func SLA(limits ...string) Option {
 	})
 }
 
-// AtLeast is the floor that turns an answer into an assertion: the run is met
-// only when the answer reaches this concurrency.
+// AtLeast turns an answer into an assertion: the run is met only if the answer
+// reaches this concurrency, in requests in flight. Default: any answer is met.
 func AtLeast(concurrency int) Option { return option(func(c *config) { c.spec.AtLeast = concurrency }) }
 
 // Tier adds a set of limits with a boundary of its own: one search answers all of
@@ -141,7 +141,7 @@ func Tier(label string, limits ...string) Option {
 }
 
 // Tokens sets the lengths of prompts and answers. Default: 550 in, 128 out. A
-// length that the recipe sweeps wins over it.
+// length that the recipe sweeps takes precedence.
 func Tokens(isl, osl int) Option {
 	return option(func(c *config) { c.spec.Workload.ISL, c.spec.Workload.OSL = isl, osl })
 }
@@ -152,8 +152,8 @@ func Tokens(isl, osl int) Option {
 // AIPerf: --input-file.
 func Prompts(path string) Option { return option(func(c *config) { c.spec.Target.Prompts = path }) }
 
-// Requests sets how many requests a probe measures. Default: 300; raised to two
-// a slot where the concurrency is higher.
+// Requests sets how many requests a probe measures. Default: 300. A probe with more
+// than half as many requests in flight measures two per slot.
 func Requests(n int) Option { return option(func(c *config) { c.spec.Workload.Requests = n }) }
 
 // ProbeTime bounds the measured window of a probe. Default: one minute.
@@ -188,11 +188,11 @@ func ConcurrencyList(concurrencies ...int) Option {
 }
 
 // Pairs sets the workload shapes of pareto-sweep, prompt and answer lengths in
-// tokens, as "128/128,512/256". AIPerf: --isl-osl-pairs.
+// tokens, for example "128/128,512/256". AIPerf: --isl-osl-pairs.
 func Pairs(pairs string) Option { return option(func(c *config) { c.spec.Inputs.Pairs = &pairs }) }
 
 // ISL bounds the prompt lengths of prefill-ttft-curve, in tokens. Default: 256 to
-// 32 768. AIPerf: --isl-min, --isl-max.
+// 32,768. AIPerf: --isl-min, --isl-max.
 func ISL(lo, hi int) Option {
 	return option(func(c *config) { c.spec.Inputs.ISL = recipes.Bounds{Min: &lo, Max: &hi} })
 }
@@ -203,8 +203,9 @@ func OSL(lo, hi int) Option {
 	return option(func(c *config) { c.spec.Inputs.OSL = recipes.Bounds{Min: &lo, Max: &hi} })
 }
 
-// Degradation is the share by which concurrency-ramp's metric may rise above its
-// value at the lowest concurrency: 0.20 by default.
+// Degradation sets the share by which concurrency-ramp's metric may rise above its
+// value at the lowest concurrency, a fraction. Default: 0.20. AIPerf:
+// --degradation-threshold.
 func Degradation(fraction float64) Option {
 	return option(func(c *config) { c.spec.Inputs.Degradation = &fraction })
 }
@@ -218,68 +219,73 @@ func MaxProbes(n int) Option { return option(func(c *config) { c.spec.Inputs.Max
 func InitialPoints(n int) Option { return option(func(c *config) { c.spec.Inputs.InitialPoints = &n }) }
 
 // Replicates sets how often style smooth_isotonic probes its answer at least, 0
-// to 20, before it ends. Default: as often as the answer's verdict is in doubt.
-// AIPerf: sla_replicates, of its configuration file.
+// to 20, before it ends. Default: as often as it takes for the verdict to be certain.
+// AIPerf: sla_replicates in its configuration file.
 func Replicates(n int) Option { return option(func(c *config) { c.spec.Inputs.Replicates = &n }) }
 
-// Trials sets how many measurements a probe takes; they are pooled. Default: 1.
+// Trials sets how many measurements a probe takes, at least 1. They are pooled.
+// Default: 1. AIPerf: --num-profile-runs.
 func Trials(n int) Option { return option(func(c *config) { c.spec.Trials = n; c.trials = true }) }
 
 // Converge takes further trials at each point of a sweep or a fixed load until a
-// metric's 95 % confidence interval is within the given share of its mean, ten at
-// most. AIPerf: --convergence-metric.
+// metric's 95% confidence interval is within the given share of its mean, but no more
+// than ten. AIPerf: --convergence-metric.
 func Converge(metric, stat string, within float64) Option {
 	return option(func(c *config) {
 		c.spec.Converge = &recipes.Convergence{Metric: metric, Stat: stat, Within: within}
 	})
 }
 
-// Seed fixes prompts, initial points and whatever else is random. Default:
-// AIPERF_SEED, else a new one, which is printed.
+// Seed fixes prompts, initial points and everything else that is random. Default:
+// AIPERF_SEED, or a new seed, which is printed, if that is not set.
 func Seed(n uint64) Option {
 	return option(func(c *config) { c.spec.Workload.Seed, c.seeded = n, true })
 }
 
-// Sampler chooses the sampler of style optuna: "tpe" or "gp".
+// Sampler chooses the sampler of style optuna, "tpe" or "gp". AIPerf:
+// --optuna-sampler.
 func Sampler(name string) Option { return option(func(c *config) { c.spec.Inputs.Sampler = name }) }
 
-// Confidence sets how certain a probe's verdict must be. Default: 0.98.
+// Confidence sets how certain a probe's verdict must be, a probability between 0.5
+// and 1. Default: 0.98.
 func Confidence(p float64) Option { return option(func(c *config) { c.spec.Confidence = p }) }
 
-// ReportOnly reports the finding without failing the test: the caller asserts.
+// ReportOnly reports the finding without failing the test, so that the caller can
+// make assertions of its own.
 func ReportOnly() Option { return option(func(c *config) { c.reportOnly = true }) }
 
 // Charts draws the run's charts (the default) or, with false, leaves them out.
 func Charts(on bool) Option { return option(func(c *config) { c.noCharts = !on }) }
 
-// Resume goes on from the search_history.json of an interrupted run of the same
-// recipe, with the probes that it lacks; a file of another recipe, workload or
-// server is refused. A path where there is no file starts anew.
+// Resume continues an interrupted run of the same recipe from its
+// search_history.json, and only measures the probes that it lacks. A file of another
+// recipe, workload or server is refused. If there is no file at the path, the run
+// starts from the beginning.
 func Resume(path string) Option { return option(func(c *config) { c.resume = path }) }
 
 // Baseline starts from the answer in an earlier search_history.json of the same
 // recipe, model and workload: an unchanged server is confirmed in a few probes.
-// It implies style sequential, where no other is set.
+// It implies style sequential unless another is set.
 func Baseline(path string) Option { return option(func(c *config) { c.baseline = path }) }
 
-// Tolerance is the share by which a gate's capacity may fall, or a metric of it
-// be worse, without failing: a fraction between 0 and 1, 0.05 by default. See
-// Gate and Compare.
+// Tolerance sets the share by which a gate's capacity may fall, or one of its metrics
+// may be worse, without failing: a fraction between 0 and 1. Default: 0.05. See Gate
+// and Compare.
 func Tolerance(fraction float64) Option { return option(func(c *config) { c.tolerance = fraction }) }
 
 // Artifacts sets the directory of the run's files. Default: a folder of the test
-// under AIPERF_ARTIFACTS, else the test's own artifact directory.
+// under AIPERF_ARTIFACTS or, if that is not set, the test's own artifact directory.
 func Artifacts(dir string) Option { return option(func(c *config) { c.artifacts = dir }) }
 
-// Context bounds the run by ctx instead of the test's own context, as Ginkgo's
-// SpecContext.
+// Context bounds the run by ctx instead of the test's own context, for example by
+// Ginkgo's SpecContext.
 func Context(ctx context.Context) Option { return option(func(c *config) { c.ctx = ctx }) }
 
-// Prober runs the probes by something else than HTTP load on an endpoint. Such a
-// run takes no turns with others, does not keep its result from the test cache,
-// and ends on signals only by its Context.
+// Prober replaces the HTTP load generator. Such runs are not serialized per endpoint,
+// may be cached by go test, and handle signals only through Context.
 func Prober(p recipes.Prober) Option { return option(func(c *config) { c.spec.Prober = p }) }
 
+// millis is a duration in milliseconds, the unit of latency limits.
 func millis(d time.Duration) *float64 {
 	ms := float64(d) / float64(time.Millisecond)
 	return &ms

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
@@ -22,13 +23,13 @@ func RunRecipe(t T, name string, opts ...Option) *recipes.Outcome {
 	return Run(t, r, opts...)
 }
 
-// Run runs a recipe and asserts its answer: a verdict of met passes, missed and
-// inconclusive fail the test (not with ReportOnly), and what could not be
-// measured ends it. The outcome is never nil, and complete also after a failed
-// assertion.
+// Run runs a recipe and asserts its answer: a verdict of met passes, and missed and
+// inconclusive fail the test unless ReportOnly is given. A run that could not be
+// measured ends the test. The outcome is never nil, and it is complete even after a
+// failed assertion.
 //
 // Without an endpoint (no Endpoint, no AIPERF_URL, not Simulated) the test is
-// skipped, or fails when AIPERF_REQUIRE is set. So it is with -short, when the
+// skipped, or fails if AIPERF_REQUIRE is set. The same holds with -short if the
 // recipe measures more than one point.
 //
 // In a benchmark the run's metrics become those of the benchmark's line, the mean
@@ -46,12 +47,13 @@ func run(t T, r *recipes.Recipe, c *config) *recipes.Outcome {
 	if !c.check(t, r) {
 		return &recipes.Outcome{}
 	}
-	ctx, release, err := c.hold(t, r)
+	var held holdings
+	defer held.release()
+	ctx, err := c.hold(t, r, &held)
 	if err != nil {
 		fatal(t, "%v", err)
 		return &recipes.Outcome{}
 	}
-	defer release()
 	m, err := c.measure(ctx, t, r)
 	if m.out == nil {
 		fatal(t, "%v", spoken(err))
@@ -79,7 +81,7 @@ func (c *config) check(t T, r *recipes.Recipe) (ok bool) {
 		return false
 	}
 	if n, skip := short(r, c.spec.Inputs); skip {
-		leave(t, fmt.Sprintf("-short: recipe %s measures up to %d points; leave -short out", r.Name, n))
+		leave(t, fmt.Sprintf("-short: recipe %s measures up to %d points; run it without -short", r.Name, n))
 		return false
 	}
 	return true
@@ -89,35 +91,38 @@ func (c *config) check(t T, r *recipes.Recipe) (ok bool) {
 func leave(t T, why string) {
 	t.Helper()
 	if required() {
-		fatal(t, "%s (AIPERF_REQUIRE is set: a skipped gate would be a green gate)", why)
+		fatal(t, "%s (AIPERF_REQUIRE is set, so the test fails instead of being skipped)", why)
 		return
 	}
 	t.Skipf("%s", why)
 }
 
-// hold takes what a run needs for itself: a context that ends in time and on
-// signals, and the endpoints, in turn with other tests. release gives all of it
-// back, whichever way the test is left.
-func (c *config) hold(t T, r *recipes.Recipe) (_ context.Context, release func(), err error) {
-	t.Helper()
-	var held []func()
-	release = func() {
-		for i := len(held) - 1; i >= 0; i-- {
-			held[i]()
-		}
+// holdings gives back what a run holds, the last thing first. Release is deferred before
+// anything is taken, so that nothing stays held when t panics or leaves by
+// runtime.Goexit while more is being taken.
+type holdings []func()
+
+func (h *holdings) release() {
+	for _, giveBack := range slices.Backward(*h) {
+		giveBack()
 	}
+}
+
+// hold takes what a run needs for itself, into held: a context that ends in time and on
+// signals, and the endpoints, in turn with other tests.
+func (c *config) hold(t T, r *recipes.Recipe, held *holdings) (context.Context, error) {
+	t.Helper()
 	if c.simulated != nil {
 		c.simulate(t)
 	}
 	ctx, cancel := contextOf(t, c.ctx)
-	held = append(held, cancel)
+	*held = append(*held, cancel)
 	if c.spec.Prober == nil { // one that runs in a synctest bubble must not meet signals
 		heeding, stop, err := untilSignal(ctx)
 		if err != nil {
-			release()
-			return nil, nil, fmt.Errorf("recipe %q: %w", r.Name, err)
+			return nil, fmt.Errorf("recipe %q: %w", r.Name, err)
 		}
-		held = append(held, stop)
+		*held = append(*held, stop)
 		ctx = heeding
 	}
 	if c.live() {
@@ -125,13 +130,12 @@ func (c *config) hold(t T, r *recipes.Recipe) (_ context.Context, release func()
 		for _, endpoint := range c.endpoints() {
 			free, err := hold(ctx, t, endpoint)
 			if err != nil {
-				release()
-				return nil, nil, err
+				return nil, err
 			}
-			held = append(held, free)
+			*held = append(*held, free)
 		}
 	}
-	return ctx, release, nil
+	return ctx, nil
 }
 
 // simulate starts the embedded server for the test.
@@ -243,6 +247,8 @@ type engine struct {
 	err   error
 }
 
+// start runs work on its own goroutine. It closes lines when the work is done, and
+// turns a panic into an error.
 func start(r *recipes.Recipe, lines chan string, work func() error) *engine {
 	e := &engine{lines: lines, done: make(chan struct{})}
 	go func() {
@@ -258,12 +264,13 @@ func start(r *recipes.Recipe, lines chan string, work func() error) *engine {
 	return e
 }
 
+// result waits for the run and returns its error.
 func (e *engine) result() error {
 	<-e.done
 	return e.err
 }
 
-// wait ends a run that the test has left, and leaves nothing of it behind.
+// wait cancels a run that the test has left, and waits for its goroutines.
 func (e *engine) wait(cancel context.CancelFunc) {
 	cancel()
 	for range e.lines { // whoever wants to log is not to wait for a test that is gone

@@ -7,7 +7,7 @@ import (
 )
 
 // short reports whether -short leaves the run out, and how many points it would
-// have measured at most. A recipe of one point, as recipes.Fixed, is measured
+// have measured at most. A recipe of one point, for example recipes.Fixed, is measured
 // all the same.
 //
 // Note: a smoke probe at the lowest concurrency was tried. It can assert nothing

@@ -18,7 +18,7 @@ var interrupted atomic.Value
 type signalError struct{ signal os.Signal }
 
 func (e *signalError) Error() string {
-	return fmt.Sprintf("cancelled by signal %q; once more ends the process", e.signal)
+	return fmt.Sprintf("cancelled by signal %q; a second signal ends the process", e.signal)
 }
 
 // untilSignal returns a context that Ctrl-C and SIGTERM end, so that a run can

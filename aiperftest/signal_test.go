@@ -113,7 +113,7 @@ func TestSignals(t *testing.T) {
 				assert.Equal(t, 1, status.ExitStatus(), said.String())
 				text := unfolded(said.String())
 				assert.Contains(t, text, fmt.Sprintf(
-					`recipe "max-concurrency-under-sla": cancelled by signal %q; once more ends the process`, last))
+					`recipe "max-concurrency-under-sla": cancelled by signal %q; a second signal ends the process`, last))
 				assert.Contains(t, text, "stopped: cancelled)")
 				assert.Contains(t, text, fmt.Sprintf(`recipe "fixed-concurrency-2": cancelled by signal %q`, last),
 					"the next run does not begin")

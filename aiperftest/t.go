@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// T is what a test has to offer: *testing.T, *testing.B, *testing.F, testing.TB,
+// T is the part of a test that a run needs. *testing.T, *testing.B, *testing.F, testing.TB,
 // Ginkgo's GinkgoT() and GinkgoTB(), and small fakes satisfy it. What else a test
 // may have (Context, Deadline, ArtifactDir) is found by assertion.
 type T interface {
@@ -21,7 +21,7 @@ type T interface {
 	TempDir() string
 }
 
-// fatal reports a result that is none, and ends the test.
+// fatal reports why there is no result, and ends the test.
 func fatal(t T, format string, args ...any) {
 	t.Helper()
 	t.Errorf("%s", fold(fmt.Sprintf(format, args...)))
@@ -46,11 +46,11 @@ func fold(text string) string {
 	return strings.Join(out, "\n")
 }
 
-// reserve is what is kept of a test's time to conclude and report: 5 % of it,
+// reserve is what is kept of a test's time to conclude and report: 5% of it,
 // but at least a few seconds.
 func reserve(left time.Duration) time.Duration { return max(left/20, 3*time.Second) }
 
-// contextOf returns the context of a run: the one given, else the test's own,
+// contextOf returns the context of a run: the given one or, if it is nil, the test's own,
 // with a deadline before the test binary's, which would end in a panic and lose
 // everything.
 func contextOf(t T, given context.Context) (context.Context, context.CancelFunc) {

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/csv"
 	"fmt"
 	"io"
 	"maps"
@@ -9,53 +8,56 @@ import (
 	"strconv"
 
 	"github.com/aiperf-go/aiperf/loadgen"
-	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // aggregateSchema is the version of AIPerf's aggregate format that is followed.
 const aggregateSchema = "1.0"
 
-type pointAggregate struct {
+// aggregate is profile_export_aiperf_aggregate.json: a block of statistics for each
+// statistic of each metric, by tag and statistic.
+type aggregate struct {
 	Schema   string                 `json:"schema_version"`
 	Library  string                 `json:"aiperf_version"`
 	Metadata pointMetadata          `json:"metadata"`
 	Metrics  map[string]sweep.Block `json:"metrics"`
 }
 
+// pointMetadata says what was aggregated.
 type pointMetadata struct {
-	Type           string           `json:"aggregation_type"`
-	Runs           int              `json:"num_profile_runs"`
-	SuccessfulRuns int              `json:"num_successful_runs"`
-	FailedRuns     []failedRun      `json:"failed_runs"`
-	Level          float64          `json:"confidence_level"`
-	Labels         []string         `json:"run_labels"`
-	Single         bool             `json:"single_run"`
-	Cooldown       float64          `json:"cooldown_seconds"`
-	Label          string           `json:"variation_label"`
-	Values         map[string]whole `json:"variation_values"`
-	Mode           string           `json:"sweep_mode"`
-	Model          string           `json:"model"`
+	Type string `json:"aggregation_type"`
+	// Runs are the trials, and SuccessfulRuns those in which some request succeeded.
+	Runs           int         `json:"num_profile_runs"`
+	SuccessfulRuns int         `json:"num_successful_runs"`
+	FailedRuns     []failedRun `json:"failed_runs"`
+	// Level is that of the intervals of all means.
+	Level  float64  `json:"confidence_level"`
+	Labels []string `json:"run_labels"`
+	// Single says that there was one trial only, so that nothing has an interval.
+	Single   bool    `json:"single_run"`
+	Cooldown float64 `json:"cooldown_seconds"`
+	// Label and Values are the point.
+	Label  string           `json:"variation_label"`
+	Values map[string]whole `json:"variation_values"`
+	Mode   string           `json:"sweep_mode"`
+	Model  string           `json:"model"`
 }
 
+// failedRun is a trial in which every request failed.
 type failedRun struct {
 	Label string `json:"label"`
 	Error string `json:"error"`
 }
 
-// aggregateOf gathers all trials of the i-th probe's point, over all its visits.
-func aggregateOf(o *recipes.Outcome, i int) pointAggregate {
-	var trials []*loadgen.Measurement
-	for k := range o.Probes {
-		if slices.Equal(o.Probes[k].Step.At, o.Probes[i].Step.At) {
-			trials = append(trials, o.Probes[k].Trials...)
-		}
-	}
-	a := pointAggregate{
-		Schema: aggregateSchema, Library: Library(),
+// aggregate gathers all trials of the i-th probe's point, over all its visits: a point
+// that was visited again has one aggregate, which the last visit completes.
+func (v *view) aggregate(i int) aggregate {
+	_, trials := v.trialsAt(i)
+	a := aggregate{
+		Schema: aggregateSchema, Library: library(),
 		Metadata: pointMetadata{
 			Type: "confidence", Runs: len(trials), FailedRuns: []failedRun{}, Level: sweep.Level, Labels: []string{},
-			Single: len(trials) == 1, Label: pointLabel(o, i), Values: valuesOf(o, &o.Probes[i]), Mode: "repeated", Model: o.Server.Model,
+			Single: len(trials) == 1, Label: v.pointLabel(i), Values: v.values(v.probes[i]), Mode: "repeated", Model: v.Server.Model,
 		},
 		Metrics: sweep.OverTrials(trials),
 	}
@@ -73,16 +75,19 @@ func aggregateOf(o *recipes.Outcome, i int) pointAggregate {
 	return a
 }
 
-// PointAggregate writes profile_export_aiperf_aggregate.json of the i-th probe's
+// pointAggregate writes profile_export_aiperf_aggregate.json of the i-th probe's
 // point: each statistic of each metric over the trials so far, with Student's
-// interval for its mean.
-func PointAggregate(w io.Writer, o *recipes.Outcome, i int) error {
-	return writeJSON(w, aggregateOf(o, i))
+// interval for its mean. One trial has a mean and no interval.
+//
+// The file is written anew after each visit, so that a run which is broken off leaves
+// the aggregate of what it has.
+func (v *view) pointAggregate(w io.Writer, i int) error {
+	return writeJSON(w, v.aggregate(i))
 }
 
-// PointAggregateCSV writes the same as a table, then its metadata.
-func PointAggregateCSV(w io.Writer, o *recipes.Outcome, i int) error {
-	a := aggregateOf(o, i)
+// pointAggregateCSV writes the same as a table, then its metadata.
+func (v *view) pointAggregateCSV(w io.Writer, i int) error {
+	a := v.aggregate(i)
 	c := newCSV(w)
 	c.row("metric", "mean", "std", "min", "max", "cv", "se", "ci_low", "ci_high", "t_critical", "unit")
 	for _, key := range slices.Sorted(maps.Keys(a.Metrics)) {
@@ -101,41 +106,4 @@ func PointAggregateCSV(w io.Writer, o *recipes.Outcome, i int) error {
 	c.row("Sweep Mode", m.Mode)
 	c.row("Model", m.Model)
 	return c.done()
-}
-
-// table of comma-separated values with the line ends that AIPerf's have.
-type csvTable struct {
-	w   *csv.Writer
-	err error
-}
-
-func newCSV(w io.Writer) *csvTable {
-	c := csv.NewWriter(w)
-	c.UseCRLF = true
-	return &csvTable{w: c}
-}
-
-func (c *csvTable) row(cells ...string) {
-	if c.err == nil {
-		c.err = c.w.Write(cells)
-	}
-}
-
-func (c *csvTable) done() error {
-	c.w.Flush()
-	if c.err != nil {
-		return c.err
-	}
-	return c.w.Error()
-}
-
-// fixed writes a number with so many decimals; what is not there is empty.
-func fixed(v any, decimals int) string {
-	switch v := v.(type) {
-	case float64:
-		return strconv.FormatFloat(v, 'f', decimals, 64)
-	case int:
-		return strconv.FormatFloat(float64(v), 'f', decimals, 64)
-	}
-	return ""
 }

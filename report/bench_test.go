@@ -42,10 +42,14 @@ func TestBench(t *testing.T) {
 		names []string
 		why   string
 	}{
-		{"mono", []string{"Recipe/max-concurrency-under-sla/capacity"}, "a search ends elsewhere each time: one line, without a concurrency in its name"},
-		{"grid", []string{"Recipe/max-concurrency-under-sla/concurrency=1", "Recipe/max-concurrency-under-sla/concurrency=2", "Recipe/max-concurrency-under-sla/concurrency=3",
-			"Recipe/max-concurrency-under-sla/concurrency=6", "Recipe/max-concurrency-under-sla/concurrency=11", "Recipe/max-concurrency-under-sla/concurrency=20",
-			"Recipe/max-concurrency-under-sla/concurrency=35", "Recipe/max-concurrency-under-sla/concurrency=64"}, "a grid's points are the same each time"},
+		{"mono", []string{"Recipe/max-concurrency-under-sla/capacity"},
+			"a search ends elsewhere each time: one line, without a concurrency in its name"},
+		{"grid", []string{"Recipe/max-concurrency-under-sla/concurrency=1", "Recipe/max-concurrency-under-sla/concurrency=2",
+			"Recipe/max-concurrency-under-sla/concurrency=3",
+			"Recipe/max-concurrency-under-sla/concurrency=6", "Recipe/max-concurrency-under-sla/concurrency=11",
+			"Recipe/max-concurrency-under-sla/concurrency=20",
+			"Recipe/max-concurrency-under-sla/concurrency=35", "Recipe/max-concurrency-under-sla/concurrency=64"},
+			"a grid's points are the same each time"},
 		{"decode", []string{"Recipe/decode-itl-curve/osl=64/concurrency=1", "Recipe/decode-itl-curve/osl=64/concurrency=16",
 			"Recipe/decode-itl-curve/osl=128/concurrency=1", "Recipe/decode-itl-curve/osl=128/concurrency=16"}, "two dimensions"},
 	} {
@@ -126,7 +130,8 @@ func TestBenchstat(t *testing.T) {
 	t.Log("\n" + table)
 	assert.Equal(t, 1, strings.Count(table, "goos:"), "one table: nothing in the configuration splits it")
 	assert.Contains(t, table, "ttft-p95-sec", "nanoseconds are scaled")
-	assert.Regexp(t, `(?s)ttft-p95-sec.*?Recipe/fixed-concurrency-4/concurrency=4\s+\S+m ±\s+\S+%\s+\S+m ±\s+\S+%\s+\+\d+\.\d+% \(p=0\.002 n=6\)`, table)
+	assert.Regexp(t, `(?s)ttft-p95-sec.*?Recipe/fixed-concurrency-4/concurrency=4\s+`+
+		`\S+m ±\s+\S+%\s+\S+m ±\s+\S+%\s+\+\d+\.\d+% \(p=0\.002 n=6\)`, table)
 	assert.Regexp(t, `(?s)tok/s.*Recipe/fixed-concurrency-4/concurrency=4\s[^\n]*-[45]\d\.\d+% \(p=0\.002 n=6\)`, table)
 	assert.NotContains(t, table, "NaN")
 }

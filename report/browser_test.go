@@ -102,9 +102,11 @@ const inspect = `(() => {
 		let marks = 0;
 		for (const path of svg.querySelectorAll("path, text")) {
 			const b = path.getBoundingClientRect();
-			if ((b.width > 0 || b.height > 0) && b.left >= box.left - 1 && b.right <= box.right + 1 && b.top >= box.top - 1 && b.bottom <= box.bottom + 1) { marks++; }
+			const inside = b.left >= box.left - 1 && b.right <= box.right + 1 && b.top >= box.top - 1 && b.bottom <= box.bottom + 1;
+			if ((b.width > 0 || b.height > 0) && inside) { marks++; }
 		}
-		out.Charts.push({W: hidden ? 0 : Math.round(box.width), H: hidden ? 0 : Math.round(box.height), Marks: marks, Tips: svg.querySelectorAll(".tip").length});
+		out.Charts.push({W: hidden ? 0 : Math.round(box.width), H: hidden ? 0 : Math.round(box.height), Marks: marks,
+			Tips: svg.querySelectorAll(".tip").length});
 	}
 	const tip = document.querySelector(".tip");
 	tip.dispatchEvent(new MouseEvent("mouseenter"));
@@ -235,7 +237,8 @@ func (b *browser) open(t *testing.T, file string, width, height int, scheme stri
 	}
 	require.NoError(t, json.Unmarshal(b.call(t, "", "Target.createTarget", map[string]any{"url": "about:blank"}, nil), &made))
 	p.target = made.Target
-	require.NoError(t, json.Unmarshal(b.call(t, "", "Target.attachToTarget", map[string]any{"targetId": p.target, "flatten": true}, nil), &made))
+	require.NoError(t, json.Unmarshal(b.call(t, "", "Target.attachToTarget", map[string]any{"targetId": p.target, "flatten": true},
+		nil), &made))
 	p.session = made.Session
 	for _, domain := range []string{"Runtime", "Log", "Network", "Page"} {
 		p.call(t, domain+".enable", nil)

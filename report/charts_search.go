@@ -6,61 +6,63 @@ import (
 	"math"
 	"slices"
 
-	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
-// searchTrace shows a search in one dimension probe by probe, and the bracket
-// that its verdicts leave for the boundary closing in.
-func searchTrace(o *recipes.Outcome) (plot.Chart, bool) {
-	s := o.Plan.Search
-	if s == nil || len(s.Space) != 1 || len(o.Probes) < 2 {
+// searchTrace is the chart of a search in one dimension, probe by probe, with the
+// bracket that its verdicts leave for the boundary closing in. The x axis counts probes
+// from 1, the y axis is the searched value, and a rule marks the answer. A search in
+// several dimensions has no such chart, nor has one with a single probe.
+func (v *view) searchTrace() (plot.Chart, bool) {
+	s := v.Plan.Search
+	if s == nil || len(s.Space) != 1 || len(v.probes) < 2 {
 		return plot.Chart{}, false
 	}
 	c := plot.Chart{
-		Name: "search_trace", Title: sentence(Headline(o)),
+		Name: "search_trace", Title: sentence(v.headline()),
 		Caption: "Each probe in the order of the search, at the value it tried.",
 		X:       plot.Axis{Label: "probe", Whole: true},
 		Y:       axisOf(s.Space[0].Path),
 	}
+	// The line joins the probes in their order; shapes tell their verdicts.
 	points := classed{}
 	path := plot.Series{Color: plot.Quiet, Line: plot.Dashed}
-	for i := range o.Probes {
-		p := &o.Probes[i]
-		at := plot.Point{X: float64(i + 1), Y: p.Step.At[0], Label: digits(p.Step.At[0]), Tip: tip(o, i)}
-		k := classOf(o, p)
-		points[k] = append(points[k], at)
+	for _, p := range v.probes {
+		at := plot.Point{X: float64(p.index + 1), Y: p.Step.At[0], Label: digits(p.Step.At[0]), Tip: v.tip(p)}
+		points.add(p.standing, at)
 		path.Points = append(path.Points, plot.Point{X: at.X, Y: at.Y})
 	}
 	c.Series = append([]plot.Series{path}, points.series()...)
-	if area := bracket(o); len(area) > 0 {
+	if area := v.bracket(); len(area) > 0 {
 		c.Bands = []plot.Band{{Name: "bracket", Color: plot.Good, Steps: true, Area: area}}
-		c.Caption += " The band is what the verdicts so far, likely ones included, leave for the boundary: above the largest value that passed below the smallest that did not."
+		c.Caption += " The band is what the verdicts so far, likely ones included, leave for the boundary: " +
+			"above the largest value that passed below the smallest that did not."
 	}
-	if safe := o.Boundary.Safe; !math.IsNaN(safe) {
+	if safe := v.Boundary.Safe; !math.IsNaN(safe) {
 		c.Rules = append(c.Rules, plot.Rule{Name: "sustained: " + digits(safe), Color: plot.Good, At: safe})
 	}
 	return c, true
 }
 
-// bracket is what the first n probes leave for the boundary, for every n from the
-// first verdict on. Of several visits of a point the last counts.
-func bracket(o *recipes.Outcome) []plot.Range {
-	dim := o.Plan.Search.Space[0]
+// bracket is the band of the search trace: what the first n probes leave for the boundary, for every n from the
+// first verdict on. It begins at the bounds of the search. Of several visits of a point the last counts.
+func (v *view) bracket() []plot.Range {
+	dim := v.Plan.Search.Space[0]
 	last := map[float64]bool{} // whether it passed
 	var out []plot.Range
-	for i := range o.Probes {
-		p := &o.Probes[i]
-		switch k := classOf(o, p); k {
-		case meets, likely:
+	for _, p := range v.probes {
+		switch p.standing {
+		case met, likely:
 			last[p.Step.At[0]] = true
-		case misses, unlikely:
+		case missed, unlikely:
 			last[p.Step.At[0]] = false
 		}
 		if len(last) == 0 {
 			continue
 		}
+		// The smallest failure bounds it from above, whatever passes beyond; the largest
+		// pass below that bounds it from below.
 		lo, hi := dim.Lo, dim.Hi
 		for at, passed := range last {
 			if !passed {
@@ -75,7 +77,7 @@ func bracket(o *recipes.Outcome) []plot.Range {
 		if lo > hi {
 			lo = hi
 		}
-		out = append(out, plot.Range{X: float64(i + 1), Lo: lo, Hi: hi})
+		out = append(out, plot.Range{X: float64(p.index + 1), Lo: lo, Hi: hi})
 	}
 	if n := len(out); n > 0 { // the last one holds for a while too
 		out = append(out, plot.Range{X: out[n-1].X + 0.5, Lo: out[n-1].Lo, Hi: out[n-1].Hi})
@@ -83,36 +85,36 @@ func bracket(o *recipes.Outcome) []plot.Range {
 	return out
 }
 
-// limitChart shows one limit's metric over what was varied, with its confidence
+// limitChart shows the metric of one of the plan's limits, by index, over what was varied, with its confidence
 // band and the SLA line.
-func limitChart(o *recipes.Outcome, limit int) (plot.Chart, bool) {
-	k, ok := along(o)
+func (v *view) limitChart(limit int) (plot.Chart, bool) {
+	k, ok := v.along()
 	if !ok {
 		return plot.Chart{}, false
 	}
-	l := o.Plan.Limits[limit]
-	path := o.Plan.Paths()[k]
-	name, _ := titleOf(l.Metric, l.Stat)
+	l := v.Plan.Limits[limit]
+	path := v.Plan.Paths()[k]
+	name, _ := metricTitle(l.Metric, l.Stat)
 	c := plot.Chart{
 		Name:  fmt.Sprintf("sla_%d_%s_%s", limit+1, l.Metric, l.Stat),
 		Title: sentence(fmt.Sprintf("%s over %s, SLA %s", name, sweep.Leaf(path), l.Want())),
-		X:     axisOf(path), Y: plot.Axis{Label: labelOf(l.Metric, l.Stat), Zero: true},
+		X:     axisOf(path), Y: plot.Axis{Label: metricAxis(l.Metric, l.Stat), Zero: true},
 		Rules: []plot.Rule{{Name: "SLA " + l.String(), Color: plot.Bad, At: l.Threshold}},
 	}
 	points := classed{}
 	var seen []float64
+	// The line and the band go through the last visit of each value; points show all.
 	latest := map[float64]plot.Range{}
 	line := map[float64]float64{}
-	for i := range o.Probes {
-		p := &o.Probes[i]
+	for _, p := range v.probes {
+		// What was not measured has no point, and the line goes on without it.
 		r := p.Readings[limit]
 		if math.IsNaN(r.Value) {
 			continue
 		}
 		x := p.Step.At[k]
-		class := classOfReading(o, p, r)
-		pt := plot.Point{X: x, Y: r.Value, Lo: r.Lo, Hi: r.Hi, Label: digits(x), Tip: tip(o, i)}
-		points[class] = append(points[class], pt)
+		pt := plot.Point{X: x, Y: r.Value, Lo: r.Lo, Hi: r.Hi, Label: digits(x), Tip: v.tip(p)}
+		points.add(p.standingTo(r, v.Spec.Confidence), pt)
 		seen = append(seen, r.Value)
 		line[x] = r.Value
 		if !math.IsNaN(r.Lo) && !math.IsNaN(r.Hi) {
@@ -122,6 +124,7 @@ func limitChart(o *recipes.Outcome, limit int) (plot.Chart, bool) {
 	if len(seen) == 0 {
 		return plot.Chart{}, false
 	}
+	// Shares and rates begin at zero; a latency may span decades.
 	c.Y.Log = l.Unit() == "ms" && wide(append(seen, l.Threshold))
 	curve := plot.Series{Color: plot.Quiet, Line: plot.Solid}
 	for x, y := range line {
@@ -134,12 +137,14 @@ func limitChart(o *recipes.Outcome, limit int) (plot.Chart, bool) {
 	}
 	slices.SortFunc(band, func(a, b plot.Range) int { return cmp.Compare(a.X, b.X) })
 	c.Caption = "One point a probe, its number of requests in flight beside it."
+	// One interval is a bar on its point already.
 	if len(band) > 1 {
-		c.Bands = []plot.Band{{Name: "95 % confidence", Color: plot.Quiet, Area: band}}
-		c.Caption += " Bars and band are 95 % confidence intervals."
+		c.Bands = []plot.Band{{Name: "95% confidence", Color: plot.Quiet, Area: band}}
+		c.Caption += " Bars and band are 95% confidence intervals."
 	}
 	c.Series = append([]plot.Series{curve}, points.series()...)
-	if b := o.Boundary; o.Plan.Search != nil && !math.IsNaN(b.Safe) {
+	// A sweep may have a boundary too, but did not look for it.
+	if b := v.Boundary; v.Plan.Search != nil && !math.IsNaN(b.Safe) {
 		c.Rules = append(c.Rules, plot.Rule{Name: "sustained: " + digits(b.Safe), Color: plot.Good, At: b.Safe, Vertical: true})
 	}
 	return c, true

@@ -95,7 +95,8 @@ func replayed(t *testing.T, points ...float64) *recipes.Outcome {
 		Expand: func(in recipes.Inputs) (*recipes.Plan, error) {
 			p := &recipes.Plan{Limits: []sla.Limit{{Metric: "time_to_first_token", Stat: "p95", Op: sla.LT, Threshold: 200}}}
 			for _, at := range points {
-				p.Scenarios = append(p.Scenarios, recipes.Scenario{Name: fmt.Sprint(at), Values: []recipes.Value{{Path: recipes.PathConcurrency, Value: at}}})
+				p.Scenarios = append(p.Scenarios, recipes.Scenario{Name: fmt.Sprint(at),
+					Values: []recipes.Value{{Path: recipes.PathConcurrency, Value: at}}})
 			}
 			return p, nil
 		}}
@@ -157,9 +158,12 @@ func TestChartsOf(t *testing.T) {
 		run  string
 		want []string
 	}{
-		{"max-throughput-ttft-sla", []string{"search_trace", "sla_1_time_to_first_token_p95", "throughput_latency", "distribution_ttft", "distribution_itl", "distribution_e2e"}},
-		{"max-concurrency-under-sla", []string{"search_trace", "sla_1_time_to_first_token_p95", "sla_2_request_error_rate_avg", "distribution_ttft", "distribution_itl", "distribution_e2e"}},
-		{"max-goodput-under-slo", []string{"search_trace", "sla_1_good_request_fraction_avg", "throughput_latency", "distribution_ttft", "distribution_itl", "distribution_e2e"}},
+		{"max-throughput-ttft-sla", []string{"search_trace", "sla_1_time_to_first_token_p95", "throughput_latency", "distribution_ttft",
+			"distribution_itl", "distribution_e2e"}},
+		{"max-concurrency-under-sla", []string{"search_trace", "sla_1_time_to_first_token_p95", "sla_2_request_error_rate_avg",
+			"distribution_ttft", "distribution_itl", "distribution_e2e"}},
+		{"max-goodput-under-slo", []string{"search_trace", "sla_1_good_request_fraction_avg", "throughput_latency", "distribution_ttft",
+			"distribution_itl", "distribution_e2e"}},
 		{"concurrency-ramp", []string{"degradation_knee", "throughput_latency", "distribution_ttft", "distribution_itl", "distribution_e2e"}},
 		{"prefill-ttft-curve", []string{"prefill_ttft", "distribution_ttft", "distribution_itl", "distribution_e2e"}},
 		{"decode-itl-curve", []string{"decode_itl", "distribution_ttft", "distribution_itl", "distribution_e2e"}},
@@ -201,7 +205,8 @@ func TestTrace(t *testing.T) {
 			probe := &o.Probes[int(p.X)-1]
 			assert.Equal(t, probe.Step.At[0], p.Y)
 			pass, certain := probe.Passes(o.Spec.Confidence)
-			want := map[[2]bool]plot.Mark{{true, true}: plot.Disc, {true, false}: plot.Ring, {false, false}: plot.CrossRing, {false, true}: plot.Cross}
+			want := map[[2]bool]plot.Mark{{true, true}: plot.Disc, {true, false}: plot.Ring, {false, false}: plot.CrossRing,
+				{false, true}: plot.Cross}
 			assert.Equal(t, want[[2]bool{pass, certain}], s.Mark, "probe %v", p.X)
 			assert.Contains(t, p.Tip, fmt.Sprintf("concurrency %v", p.Y))
 		}

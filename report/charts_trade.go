@@ -7,21 +7,22 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
 // tradeChart shows throughput against latency, as the recipe's axes have it, and
 // the probes that no other beats in both. Where a limit is on the axis' metric,
-// its statistic is shown.
-func tradeChart(o *recipes.Outcome) (plot.Chart, bool) {
-	ax := o.Recipe.Axes
-	if _, swept := o.Frontier(); swept || ax.XMetric == "" || len(o.Probes) < 2 {
+// its statistic is shown. A sweep with a frontier of its own has a better chart, and
+// a single point has nothing to trade.
+func (v *view) tradeChart() (plot.Chart, bool) {
+	ax := v.Recipe.Axes
+	if _, swept := v.Frontier(); swept || ax.XMetric == "" || len(v.probes) < 2 {
 		return plot.Chart{}, false
 	}
+	// The first limit on the axis' metric decides which statistic is shown.
 	c := plot.Chart{Name: "throughput_latency"}
 	stat := ax.XStat
-	for _, l := range o.Plan.Limits {
+	for _, l := range v.Plan.Limits {
 		if l.Metric == ax.XMetric {
 			stat = l.Stat
 			c.Rules = []plot.Rule{{Name: "SLA " + l.String(), Color: plot.Bad, At: l.Threshold, Vertical: true}}
@@ -31,29 +32,29 @@ func tradeChart(o *recipes.Outcome) (plot.Chart, bool) {
 	points := classed{}
 	var all []trade
 	var xs []float64
-	for i := range o.Probes {
-		p := &o.Probes[i]
+	for _, p := range v.probes {
 		x, okX := p.Stat(ax.XMetric, stat)
 		y, okY := p.Stat(ax.YMetric, ax.YStat)
 		if !okX || !okY {
 			continue
 		}
-		k := classOf(o, p)
-		points[k] = append(points[k], plot.Point{X: x, Y: y, Label: digits(float64(p.Load.Concurrency)), Tip: tip(o, i)})
-		if k != doubtful {
+		points.add(p.standing, plot.Point{X: x, Y: y, Label: digits(float64(p.Load.Concurrency)), Tip: v.tip(p)})
+		if !p.silent() {
 			all = append(all, trade{x, y})
 		}
 		xs = append(xs, x)
 	}
+	// Probes that cannot be trusted are points, and no part of the front.
 	if len(xs) < 2 {
 		return plot.Chart{}, false
 	}
-	xName, _ := titleOf(ax.XMetric, stat)
-	yName, _ := titleOf(ax.YMetric, ax.YStat)
+	xName, _ := metricTitle(ax.XMetric, stat)
+	yName, _ := metricTitle(ax.YMetric, ax.YStat)
 	c.Title = sentence(fmt.Sprintf("%s against %s", yName, xName))
-	c.Caption = "One point a probe, its concurrency beside it; up and to the left is better. The stairs join the probes that no other beats in both."
-	c.X = plot.Axis{Label: labelOf(ax.XMetric, stat), Log: wide(xs), Zero: true}
-	c.Y = plot.Axis{Label: labelOf(ax.YMetric, ax.YStat), Zero: true}
+	c.Caption = "One point a probe, its concurrency beside it; up and to the left is better. " +
+		"The stairs join the probes that no other beats in both."
+	c.X = plot.Axis{Label: metricAxis(ax.XMetric, stat), Log: wide(xs), Zero: true}
+	c.Y = plot.Axis{Label: metricAxis(ax.YMetric, ax.YStat), Zero: true}
 	front := plot.Series{Name: "Pareto front", Color: plot.Ink, Line: plot.Stairs}
 	for _, t := range frontOf(all, ax.XMaximize, ax.YMinimize) {
 		front.Points = append(front.Points, plot.Point{X: t.x, Y: t.y})
@@ -62,10 +63,15 @@ func tradeChart(o *recipes.Outcome) (plot.Chart, bool) {
 	return c, true
 }
 
+// trade is a point of the chart, in the axes' units.
 type trade struct{ x, y float64 }
 
-// frontOf returns the points that no other beats in both, by ascending x.
+// frontOf returns the points that no other beats in both, by ascending x. Less is
+// better on x and more on y, unless the axes say otherwise; of equal points one is
+// returned.
 func frontOf(points []trade, xMaximize, yMinimize bool) []trade {
+	// With both signs turned so that less is better, one pass by ascending x finds the
+	// front: a point is on it when its y is less than all before.
 	sx, sy := 1.0, -1.0
 	if xMaximize {
 		sx = -1
@@ -88,24 +94,28 @@ func frontOf(points []trade, xMaximize, yMinimize bool) []trade {
 	return out
 }
 
-// frontierChart shows pareto-sweep: a curve for each shape of the workload, and
+// frontierChart shows the result of pareto-sweep: a curve for each shape of the workload, and
 // which points no other beats.
-func frontierChart(o *recipes.Outcome) (plot.Chart, bool) {
-	f, ok := o.Frontier()
+func (v *view) frontierChart() (plot.Chart, bool) {
+	f, ok := v.Frontier()
 	if !ok {
 		return plot.Chart{}, false
 	}
-	xName, xUnit := titleOf(f.XMetric, f.XStat)
-	yName, yUnit := titleOf(f.YMetric, f.YStat)
+	xName, xUnit := metricTitle(f.XMetric, f.XStat)
+	yName, yUnit := metricTitle(f.YMetric, f.YStat)
 	c := plot.Chart{
 		Name: "pareto_sweep", Title: sentence(fmt.Sprintf("%s against %s, by shape of the workload", yName, xName)),
-		Caption: "A curve for each pair of prompt and answer lengths, concurrency beside its points; up and to the left is better. A ring marks what no other point beats in both.",
-		X:       plot.Axis{Label: labelOf(f.XMetric, f.XStat)},
-		Y:       plot.Axis{Label: labelOf(f.YMetric, f.YStat), Zero: true},
+		Caption: "A curve for each pair of prompt and answer lengths, concurrency beside its points; " +
+			"up and to the left is better. A ring marks what no other point beats in both.",
+		X: plot.Axis{Label: metricAxis(f.XMetric, f.XStat)},
+		Y: plot.Axis{Label: metricAxis(f.YMetric, f.YStat), Zero: true},
 	}
+	// A shape is a pair of prompt and answer lengths; the legend has them in the order
+	// in which they were given.
 	type shape struct{ isl, osl int }
 	var order []shape
 	byShape := map[shape][]plot.Point{}
+	// The points that none beats have a ring around their mark.
 	halo := plot.Series{Name: "Pareto-optimal", Mark: plot.Halo, Color: plot.Ink}
 	var xs []float64
 	for _, cell := range f.Cells {
@@ -129,7 +139,8 @@ func frontierChart(o *recipes.Outcome) (plot.Chart, bool) {
 		})
 	}
 	c.Series = append(c.Series, halo)
-	for _, l := range o.Plan.Limits {
+	// A limit is a line when it is on the very statistic that the axis has.
+	for _, l := range v.Plan.Limits {
 		if l.Metric == f.XMetric && l.Stat == f.XStat {
 			c.Rules = append(c.Rules, plot.Rule{Name: "SLA " + l.String(), Color: plot.Bad, At: l.Threshold, Vertical: true})
 		}

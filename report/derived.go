@@ -8,37 +8,32 @@ import (
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen"
-	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
+// What a recipe derives is typed: a run has one result, of the type that its recipe
+// makes, or none. Each type has a headline and a block of text here, and a chart in
+// charts_curve.go or charts_trade.go.
+
 // derivedHeadline is what the sweep's post-process found, in one clause; empty
 // where there is nothing derived.
-func (f *finding) derivedHeadline() string {
-	o := f.o
-	if k, ok := o.Knee(); ok {
+func (v *view) derivedHeadline() string {
+	if k, ok := v.Knee(); ok {
 		return kneeHeadline(k)
 	}
-	if fit, ok := o.TTFTFit(); ok {
-		if len(fit.Coefficients) == 0 {
-			return "no TTFT curve: " + fit.Problem
-		}
-		s := fmt.Sprintf("%s (r² %.3f", equation(fit), fit.RSquared)
-		if !fit.Confident {
-			s += " < " + digits(fit.LeastR2)
-		}
-		return s + ")"
+	if fit, ok := v.TTFTFit(); ok {
+		return fitHeadline(fit)
 	}
-	if s, ok := o.ITLSurface(); ok {
+	if s, ok := v.ITLSurface(); ok {
 		return surfaceHeadline(s)
 	}
-	if p, ok := o.Frontier(); ok {
+	if p, ok := v.Frontier(); ok {
 		return fmt.Sprintf("%s of %s on the frontier of %s against %s", count(len(optimal(p))), plural(len(p.Cells), "point"),
-			name(p.XMetric, p.XStat), name(p.YMetric, p.YStat))
+			metricName(p.XMetric, p.XStat), metricName(p.YMetric, p.YStat))
 	}
-	if b, ok := o.Breach(); ok && !math.IsNaN(o.Boundary.Safe) {
-		s := fmt.Sprintf("SLA met up to concurrency %s", digits(o.Boundary.Safe))
+	if b, ok := v.Breach(); ok && !math.IsNaN(v.Boundary.Safe) {
+		s := fmt.Sprintf("SLA met up to concurrency %s", digits(v.Boundary.Safe))
 		if !math.IsNaN(b.FirstFailing) {
 			s += fmt.Sprintf(", missed %s at %s", b.Limit.Name(), digits(b.FirstFailing))
 		} else {
@@ -50,68 +45,78 @@ func (f *finding) derivedHeadline() string {
 }
 
 // derived says what the sweep's post-process found, in full: numbers to use, and
-// what they rest on.
-func (f *finding) derived() {
-	f.knee()
-	f.fit()
-	f.surface()
-	f.frontier()
-	f.breach()
-	f.goodput()
+// what they rest on. It adds nothing to a run that derives nothing and has no limits
+// on single requests.
+func (v *view) derived(t *text) {
+	if k, ok := v.Knee(); ok {
+		v.knee(t, k)
+	}
+	if fit, ok := v.TTFTFit(); ok {
+		v.fit(t, fit)
+	}
+	if s, ok := v.ITLSurface(); ok {
+		surface(t, s)
+	}
+	if p, ok := v.Frontier(); ok {
+		frontier(t, p)
+	}
+	if b, ok := v.Breach(); ok {
+		breachLines(t, b)
+	}
+	v.goodput(t)
 }
 
+// kneeHeadline names the knee of a ramp, or how far it went without one.
 func kneeHeadline(k sweep.Knee) string {
-	what := name(k.Metric, k.Stat)
+	what := metricName(k.Metric, k.Stat)
 	if k.Concurrency == 0 {
 		return fmt.Sprintf("no knee up to concurrency %s: %s never up by more than %s", digits(k.Highest), what, percent(k.Threshold))
 	}
 	return fmt.Sprintf("knee at concurrency %d: %s %s, up %s", k.Concurrency, what,
-		value(k.Value, unit(k.Metric, k.Stat)), percent(k.Value/k.Baseline-1))
+		value(k.Value, metricUnit(k.Metric, k.Stat)), percent(k.Value/k.Baseline-1))
 }
 
-// knee is the ramp, each point against the lowest.
-func (f *finding) knee() {
-	k, ok := f.o.Knee()
-	if !ok {
-		return
-	}
-	f.wrapped(fmt.Sprintf("knee: the first concurrency with %s more than %s above its %s at concurrency %d",
-		name(k.Metric, k.Stat), percent(k.Threshold), value(k.Baseline, unit(k.Metric, k.Stat)), k.Lowest))
-	t := &table{right: []bool{true, true, true, true}}
-	t.add("conc", "out-tok/s", name(k.Metric, k.Stat), "rise", "")
-	for _, p := range ascending(f.o) {
-		v, _ := p.Stat(k.Metric, k.Stat)
-		rate := math.NaN()
-		if r, ok := p.Stat("throughput", "avg"); ok {
-			rate = r
-		}
+// knee is the ramp, each point against the lowest, with the server's throughput, which
+// says what the rise bought:
+//
+//	conc   out-tok/s   e2e p99    rise
+//	   1         186     1.03s      0%
+//	   7        1169     1.15s     12%
+//	  19        2630     1.39s     35%   <-- knee
+func (v *view) knee(t *text, k sweep.Knee) {
+	name, unit := metricName(k.Metric, k.Stat), metricUnit(k.Metric, k.Stat)
+	t.paragraph("knee: the first concurrency with %s more than %s above its %s at concurrency %d",
+		name, percent(k.Threshold), value(k.Baseline, unit), k.Lowest)
+	rows := numbers(4)
+	rows.add("conc", "out-tok/s", name, "rise", "")
+	for _, p := range v.ascending() {
+		x := p.stat(k.Metric, k.Stat)
 		rise, mark := unknown, ""
-		if !math.IsNaN(v) {
-			rise = percent(v/k.Baseline - 1)
+		if !math.IsNaN(x) {
+			rise = percent(x/k.Baseline - 1)
 		}
 		if p.Load.Concurrency == k.Concurrency {
 			mark = "<-- knee"
 		}
-		t.add(fmt.Sprint(p.Load.Concurrency), value(rate, ""), value(v, unit(k.Metric, k.Stat)), rise, mark)
+		rows.add(fmt.Sprint(p.Load.Concurrency), value(p.stat("throughput", "avg"), ""), value(x, unit), rise, mark)
 	}
-	f.out = append(f.out, t.lines(indent+"  ")...)
+	t.table(rows, indent+"  ")
 }
 
-// ascending are the probes by concurrency, the last visit of each.
-func ascending(o *recipes.Outcome) []*recipes.Probe {
-	last := map[int]*recipes.Probe{}
-	for i := range o.Probes {
-		last[o.Probes[i].Load.Concurrency] = &o.Probes[i]
+// fitHeadline is the curve with how well it fits.
+func fitHeadline(fit sweep.TTFTFit) string {
+	if len(fit.Coefficients) == 0 {
+		return "no TTFT curve: " + fit.Problem
 	}
-	var out []*recipes.Probe
-	for _, p := range last {
-		out = append(out, p)
+	s := fmt.Sprintf("%s (r² %.3f", equation(fit), fit.RSquared)
+	if !fit.Confident {
+		s += " < " + digits(fit.LeastR2)
 	}
-	slices.SortFunc(out, func(a, b *recipes.Probe) int { return cmp.Compare(a.Load.Concurrency, b.Load.Concurrency) })
-	return out
+	return s + ")"
 }
 
-// equation writes a fit as TTFT = 0.0641·ISL + 1.83 ms.
+// equation writes a fit as TTFT = 0.0641·ISL + 1.83 ms. Coefficients are those of
+// the highest power first; there are two or three.
 func equation(fit sweep.TTFTFit) string {
 	var b strings.Builder
 	b.WriteString("TTFT =")
@@ -140,47 +145,39 @@ func equation(fit sweep.TTFTFit) string {
 	return b.String()
 }
 
-// coefficient writes small numbers in powers of ten: 1.25e-07 is easier to copy
-// than to count the zeros of.
-func coefficient(c float64) string {
-	if c != 0 && c < 1e-4 {
-		return fmt.Sprintf("%.3g", c)
-	}
-	return digits(c)
-}
-
-// fit is the curve against what it was fitted to.
-func (f *finding) fit() {
-	fit, ok := f.o.TTFTFit()
-	if !ok {
-		return
-	}
+// fit is the curve against what it was fitted to, a row a probe: how far off each
+// point is tells more than r² does:
+//
+//	prefill at 20,000 prompt tokens/s plus a constant 12ms
+//	measured from 256 to 32,768 prompt tokens; beyond that, the equation extrapolates
+//	    isl   ttft avg   fitted   off by
+//	    256     24.8ms   24.8ms   0%
+//	    512     37.6ms   37.6ms   0%
+func (v *view) fit(t *text, fit sweep.TTFTFit) {
 	switch {
 	case len(fit.Coefficients) == 0:
 	case !fit.Confident:
-		f.wrapped(fmt.Sprintf("low confidence: r² %.3f is below %s; rely on the points below, not on the equation", fit.RSquared, digits(fit.LeastR2)))
-	case len(fit.Coefficients) == 2 && fit.Coefficients[0] > 0:
-		f.wrapped(fmt.Sprintf("prefill of %s prompt tokens/s beside a constant %s", count(int(rounded(1000/fit.Coefficients[0]))), value(fit.Coefficients[1], "ms")))
+		t.paragraph("low confidence: r² %.3f is below %s; rely on the points below, not on the equation", fit.RSquared, digits(fit.LeastR2))
+	case len(fit.Coefficients) == 2 && fit.Coefficients[0] > 0: // a line: its slope is ms a token
+		t.paragraph("prefill at %s prompt tokens/s plus a constant %s",
+			count(int(rounded(1000/fit.Coefficients[0]))), value(fit.Coefficients[1], "ms"))
 	}
-	f.wrapped(fmt.Sprintf("measured from %s to %s prompt tokens; beyond them the equation is a guess", count(int(fit.From)), count(int(fit.To))))
-	t := &table{right: []bool{true, true, true, true}}
-	t.add("isl", "ttft avg", "fitted", "off by")
-	for i := range f.o.Probes {
-		p := &f.o.Probes[i]
-		v, ok := p.Stat("ttft", "avg")
-		if !ok {
-			v = math.NaN()
-		}
+	t.paragraph("measured from %s to %s prompt tokens; beyond that, the equation extrapolates", count(int(fit.From)), count(int(fit.To)))
+	rows := numbers(4)
+	rows.add("isl", "ttft avg", "fitted", "off by")
+	for _, p := range v.probes {
+		x := p.stat("ttft", "avg")
 		fitted, off := fit.At(float64(p.Load.ISL)), unknown
-		if d := (fitted - v) / v; !math.IsNaN(d) && !math.IsInf(d, 0) {
+		if d := (fitted - x) / x; finite(d) {
 			off = percent(d)
 		}
-		t.add(digits(float64(p.Load.ISL)), value(v, "ms"), value(fitted, "ms"), off)
+		rows.add(digits(float64(p.Load.ISL)), value(x, "ms"), value(fitted, "ms"), off)
 	}
-	f.out = append(f.out, t.lines(indent+"  ")...)
+	t.table(rows, indent+"  ")
 }
 
-// surfaceHeadline names the ends of the surface.
+// surfaceHeadline names the ends of the surface: its fastest and its slowest cell.
+// Cells that were not measured are NaN, which no comparison is true of.
 func surfaceHeadline(s sweep.ITLSurface) string {
 	type cell struct{ v, conc, osl float64 }
 	lo, hi := cell{v: math.Inf(1)}, cell{v: math.Inf(-1)}
@@ -199,28 +196,28 @@ func surfaceHeadline(s sweep.ITLSurface) string {
 		value(lo.v, "ms"), digits(lo.conc), digits(lo.osl), value(hi.v, "ms"), digits(hi.conc), digits(hi.osl))
 }
 
-// surface is the grid as measured.
-func (f *finding) surface() {
-	s, ok := f.o.ITLSurface()
-	if !ok {
-		return
-	}
-	f.line("%sitl avg by concurrency and tokens out:", indent)
-	t := &table{right: []bool{true}}
+// surface is the grid as measured, concurrency down and tokens out across; a dash is a
+// cell that was not measured:
+//
+//	conc       64      161      406     1024
+//	   1   5.16ms   5.26ms   5.51ms   6.12ms
+//	 200   25.1ms   25.2ms   25.4ms        –
+func surface(t *text, s sweep.ITLSurface) {
+	t.line("%sitl avg by concurrency and tokens out:", indent)
+	rows := numbers(1 + len(s.OSL))
 	head := []string{"conc"}
 	for _, osl := range s.OSL {
 		head = append(head, digits(osl))
-		t.right = append(t.right, true)
 	}
-	t.add(append(head, "")...)
+	rows.add(append(head, "")...)
 	for i, line := range s.ITL {
 		row := []string{digits(s.Concurrency[i])}
 		for _, v := range line {
 			row = append(row, value(v, "ms"))
 		}
-		t.add(append(row, "")...)
+		rows.add(append(row, "")...)
 	}
-	f.out = append(f.out, t.lines(indent+"  ")...)
+	t.table(rows, indent+"  ")
 }
 
 // optimal are a frontier's points, from the least x up.
@@ -235,43 +232,44 @@ func optimal(p sweep.Frontier) []sweep.FrontierCell {
 	return out
 }
 
-// frontier lists the points that none beats on both axes.
-func (f *finding) frontier() {
-	p, ok := f.o.Frontier()
-	if !ok {
-		return
-	}
-	f.line("%sfrontier: no other point has both a lower %s and a higher %s", indent, name(p.XMetric, p.XStat), name(p.YMetric, p.YStat))
-	t := &table{right: []bool{true, true, true, true, true}}
-	t.add("isl", "osl", "conc", name(p.XMetric, p.XStat), name(p.YMetric, p.YStat), "")
+// frontier lists the points that none beats on both axes. The others are in the
+// sweep's files:
+//
+//	isl   osl   conc   ttft p95   throughput
+//	128   128      1       23ms    192 tok/s
+//	128   128      8     27.4ms   1350 tok/s
+func frontier(t *text, p sweep.Frontier) {
+	x, y := metricName(p.XMetric, p.XStat), metricName(p.YMetric, p.YStat)
+	t.line("%sfrontier: no other point has both a lower %s and a higher %s", indent, x, y)
+	rows := numbers(5)
+	rows.add("isl", "osl", "conc", x, y, "")
 	for _, c := range optimal(p) {
-		t.add(fmt.Sprint(c.ISL), fmt.Sprint(c.OSL), fmt.Sprint(c.Concurrency),
-			value(c.X, unit(p.XMetric, p.XStat)), value(c.Y, unit(p.YMetric, p.YStat)), "")
+		rows.add(fmt.Sprint(c.ISL), fmt.Sprint(c.OSL), fmt.Sprint(c.Concurrency),
+			value(c.X, metricUnit(p.XMetric, p.XStat)), value(c.Y, metricUnit(p.YMetric, p.YStat)), "")
 	}
-	f.out = append(f.out, t.lines(indent+"  ")...)
+	t.table(rows, indent+"  ")
 }
 
-// breach says where the limits break, and whether they hold again above.
-func (f *finding) breach() {
-	b, ok := f.o.Breach()
-	if !ok {
-		return
-	}
+// breachLines says where the limits break, and whether they hold again above:
+//
+//	breach: between concurrency 7 and 19, ttft p95 60.6ms, wanted < 60ms; nothing in
+//	    between was measured
+func breachLines(t *text, b sweep.Breach) {
 	switch {
 	case math.IsNaN(b.FirstFailing):
-		f.wrapped("breach: none; every concurrency of the grid meets the SLA")
+		t.paragraph("breach: none; every concurrency of the grid meets the SLA")
 	case math.IsNaN(b.MaxPassing):
-		f.wrapped(fmt.Sprintf("breach: at concurrency %s, the lowest of the grid, %s", digits(b.FirstFailing), breachText(b)))
+		t.paragraph("breach: at concurrency %s, the lowest of the grid, %s", digits(b.FirstFailing), breachText(b))
 	case !b.Monotone:
-		f.wrapped(fmt.Sprintf("breach: at concurrency %s, %s; yet %s passes above it: the boundary is not sharp, or the server not steady",
-			digits(b.FirstFailing), breachText(b), digits(b.MaxPassing)))
+		t.paragraph("breach: at concurrency %s, %s; %s passes above it: the boundary is not sharp, or the server is not steady",
+			digits(b.FirstFailing), breachText(b), digits(b.MaxPassing))
 	default:
-		f.wrapped(fmt.Sprintf("breach: between concurrency %s and %s, %s; nothing in between was measured",
-			digits(b.MaxPassing), digits(b.FirstFailing), breachText(b)))
+		t.paragraph("breach: between concurrency %s and %s, %s; nothing in between was measured",
+			digits(b.MaxPassing), digits(b.FirstFailing), breachText(b))
 	}
 }
 
-// breachText is the first limit that breaks: what was seen and what was wanted.
+// breachText is about the first limit that breaks: what was seen and what was wanted.
 func breachText(b sweep.Breach) string {
 	got := value(b.Observed, b.Limit.Unit())
 	if math.IsNaN(b.Observed) {
@@ -280,10 +278,14 @@ func breachText(b sweep.Breach) string {
 	return fmt.Sprintf("%s %s, wanted %s", b.Limit.Name(), got, b.Limit.Want())
 }
 
-// goodput says how many requests are good, and by what.
-func (f *finding) goodput() {
-	o, p := f.o, f.shown()
-	if len(o.Plan.SLO) == 0 || p == nil {
+// goodput says how many requests are good, and by what: the plan's limits on each
+// request, always in the same order:
+//
+//	goodput 52.6 req/s at concurrency 128: 97% of the requests each meet ttft < 200ms,
+//	    itl < 50ms, e2e < 9s
+func (v *view) goodput(t *text) {
+	p := v.shown()
+	if len(v.Plan.SLO) == 0 || p == nil {
 		return
 	}
 	rate, ok1 := p.Stat(loadgen.TagGoodput, "avg")
@@ -292,28 +294,13 @@ func (f *finding) goodput() {
 		return
 	}
 	var slos []string
-	for _, tag := range []string{"ttft", "itl", "e2e"} {
-		for key, limit := range o.Plan.SLO {
-			if l := (sla.Limit{Metric: key, Stat: "avg", Op: sla.LT, Threshold: limit}); strings.TrimSuffix(l.Name(), " avg") == tag {
-				slos = append(slos, tag+" "+l.Want())
+	for _, short := range []string{"ttft", "itl", "e2e"} {
+		for tag, limit := range v.Plan.SLO {
+			if l := (sla.Limit{Metric: tag, Stat: "avg", Op: sla.LT, Threshold: limit}); strings.TrimSuffix(l.Name(), " avg") == short {
+				slos = append(slos, short+" "+l.Want())
 			}
 		}
 	}
-	f.wrapped(fmt.Sprintf("goodput %s at concurrency %d: %s of the requests meet %s each",
-		value(rate, "req/s"), p.Load.Concurrency, percent(share), strings.Join(slos, ", ")))
-}
-
-// name is a metric's statistic as people write it; unit its unit.
-func name(metric, stat string) string { return sla.Limit{Metric: metric, Stat: stat}.Name() }
-func unit(metric, stat string) string { return sla.Limit{Metric: metric, Stat: stat}.Unit() }
-
-// percent writes a share: 20%, 0.4%.
-func percent(share float64) string {
-	if math.Abs(share) < 0.0005 {
-		return "0%"
-	}
-	if math.Abs(share) < 0.1 {
-		return fmt.Sprintf("%.1f%%", 100*share)
-	}
-	return fmt.Sprintf("%.0f%%", 100*share)
+	t.paragraph("goodput %s at concurrency %d: %s of the requests each meet %s",
+		value(rate, "req/s"), p.Load.Concurrency, percent(share), strings.Join(slos, ", "))
 }

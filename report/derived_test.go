@@ -52,10 +52,13 @@ func TestDerivedFinding(t *testing.T) {
 	}{
 		{"knee", "concurrency-ramp", "latency leaves the floor", formula{prefill, loaded}, recipes.Inputs{}},
 		{"knee_none", "concurrency-ramp", "latency does not move", formula{flat(20), flat(5)}, recipes.Inputs{Steps: new(3)}},
-		{"knee_with_sla", "concurrency-ramp", "a further limit has its own line", formula{prefill, loaded}, recipes.Inputs{Limits: []sla.Limit{{Metric: "time_to_first_token", Stat: "p95", Op: sla.LT, Threshold: 100}}}},
+		{"knee_with_sla", "concurrency-ramp", "a further limit has its own line", formula{prefill, loaded},
+			recipes.Inputs{Limits: []sla.Limit{{Metric: "time_to_first_token", Stat: "p95", Op: sla.LT, Threshold: 100}}}},
 		{"fit_linear", "prefill-ttft-curve", "a line", formula{prefill, loaded}, recipes.Inputs{}},
-		{"fit_quadratic", "prefill-ttft-curve", "attention's square, too bent for a line's r²", formula{func(_, isl, _ float64) float64 { return 40 + 1e-5*(isl-9000)*(isl-9000) }, loaded}, recipes.Inputs{}},
-		{"fit_low_confidence", "prefill-ttft-curve", "points that no curve goes through", formula{func(_, isl, _ float64) float64 { return 30 + 20*math.Sin(isl) }, loaded}, recipes.Inputs{}},
+		{"fit_quadratic", "prefill-ttft-curve", "attention's square, too bent for a line's r²",
+			formula{func(_, isl, _ float64) float64 { return 40 + 1e-5*(isl-9000)*(isl-9000) }, loaded}, recipes.Inputs{}},
+		{"fit_low_confidence", "prefill-ttft-curve", "points that no curve goes through",
+			formula{func(_, isl, _ float64) float64 { return 30 + 20*math.Sin(isl) }, loaded}, recipes.Inputs{}},
 		{"fit_none", "prefill-ttft-curve", "nothing to fit", formula{flat(math.NaN()), loaded}, recipes.Inputs{}},
 		{"surface", "decode-itl-curve", "the grid, with a hole", formula{prefill, func(c, _, osl float64) float64 {
 			if c == 200 && osl == 1024 {
@@ -63,18 +66,24 @@ func TestDerivedFinding(t *testing.T) {
 			}
 			return 5 + 0.1*c + osl/1000
 		}}, recipes.Inputs{}},
-		{"frontier", "pareto-sweep", "three shapes", formula{prefill, loaded}, recipes.Inputs{Pairs: new("128/128,512/256,2048/32"), ConcurrencyList: []int{1, 8, 64}}},
-		{"breach", "max-concurrency-under-sla", "a boundary inside the grid", formula{prefill, loaded}, recipes.Inputs{TTFT: &limit, Style: recipes.Grid}},
-		{"breach_none", "max-concurrency-under-sla", "the whole grid passes", formula{flat(20), loaded}, recipes.Inputs{TTFT: &limit, Style: recipes.Grid, Steps: new(3)}},
-		{"breach_all", "max-concurrency-under-sla", "none of it does", formula{flat(200), loaded}, recipes.Inputs{TTFT: &limit, Style: recipes.Grid, Steps: new(3)}},
-		{"breach_throughput", "max-throughput-ttft-sla", "with an objective, and no best point", formula{flat(200), loaded}, recipes.Inputs{TTFT: &limit, Style: recipes.Grid, Steps: new(3)}},
+		{"frontier", "pareto-sweep", "three shapes", formula{prefill, loaded},
+			recipes.Inputs{Pairs: new("128/128,512/256,2048/32"), ConcurrencyList: []int{1, 8, 64}}},
+		{"breach", "max-concurrency-under-sla", "a boundary inside the grid", formula{prefill, loaded},
+			recipes.Inputs{TTFT: &limit, Style: recipes.Grid}},
+		{"breach_none", "max-concurrency-under-sla", "the whole grid passes", formula{flat(20), loaded},
+			recipes.Inputs{TTFT: &limit, Style: recipes.Grid, Steps: new(3)}},
+		{"breach_all", "max-concurrency-under-sla", "none of it does", formula{flat(200), loaded},
+			recipes.Inputs{TTFT: &limit, Style: recipes.Grid, Steps: new(3)}},
+		{"breach_throughput", "max-throughput-ttft-sla", "with an objective, and no best point", formula{flat(200), loaded},
+			recipes.Inputs{TTFT: &limit, Style: recipes.Grid, Steps: new(3)}},
 		{"breach_not_monotone", "max-concurrency-under-sla", "a bump", formula{func(c, _, _ float64) float64 {
 			if c == 19 {
 				return 70
 			}
 			return 20
 		}, loaded}, recipes.Inputs{TTFT: &limit, Style: recipes.Grid}},
-		{"goodput", "max-goodput-under-slo", "good requests", formula{prefill, loaded}, recipes.Inputs{TTFT: ms(200), ITL: ms(50), E2E: ms(9000), Attainment: ms(0.8), Style: recipes.Monotonic}},
+		{"goodput", "max-goodput-under-slo", "good requests", formula{prefill, loaded},
+			recipes.Inputs{TTFT: ms(200), ITL: ms(50), E2E: ms(9000), Attainment: ms(0.8), Style: recipes.Monotonic}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r, err := recipes.Lookup(tt.recipe)

@@ -10,25 +10,46 @@ import (
 
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/bench"
+	"github.com/aiperf-go/aiperf/report/plot"
 )
 
-// Dir writes an outcome's files under one directory, in AIPerf's layout.
+// Dir writes an outcome's files under one directory, in AIPerf's layout. It remembers
+// what it has written, so that one Dir belongs to one run:
+//
+//	artifacts/
+//	    search_history.json
+//	    search_iter_0000/profile_runs/run_0001/profile_export_aiperf.json
+//	    …
+//	    aggregate/concurrency_16/profile_export_aiperf_aggregate.json
+//	    sweep_aggregate/profile_export_aiperf_sweep.json
+//	    plots/search_trace.svg
+//	    bench.txt  report.html  summary.md
+//
+// A Dir is not safe for concurrent use.
 type Dir struct {
-	Path     string
-	Again    string // the command that does the run once more, for summary.md and report.html; empty: it is not said
-	NoCharts bool   // draws no charts
+	// Path is the directory. It is made, with the folders to it, by the first file.
+	Path string
+	// Again is the command that does the run once more, for summary.md and
+	// report.html. If it is empty, the page does not say one.
+	Again string
+	// NoCharts leaves the charts out.
+	NoCharts bool
 
-	storage storage // nil: the disk
-	written int     // probes whose files are on disk
-	lost    int     // files that could not be written
-	causes  map[string]bool
+	// storage is what files are written with; nil is the disk.
+	storage storage
+	// written is how many probes have had their files written.
+	written int
+	// lost counts the files that could not be written, and causes has why.
+	lost   int
+	causes map[string]bool
 }
 
 // Update writes what is new since the last call: the exports of probes that
-// have ended, the aggregates of their points, and search_history.json; once the
-// run has ended also the sweep's aggregate, what handlers derived, bench.txt,
-// charts, report.html and summary.md; of a run that measured nothing the last two
-// say why. Each file appears whole or not at all.
+// have ended, the aggregates of their points, and search_history.json. Once the
+// run has ended it also writes the sweep's aggregate, what handlers derived,
+// bench.txt, charts, report.html and summary.md; of a run that measured nothing
+// the last two say why. Each file appears whole or not at all. Before the outcome
+// has a plan nothing is written.
 //
 // A file that cannot be written keeps none of the others from being tried. The
 // error names each cause once in the life of a Dir, and at the end how many
@@ -37,68 +58,89 @@ func (d *Dir) Update(o *recipes.Outcome) error {
 	if o.Plan == nil {
 		return nil
 	}
+	v := viewOf(o)
 	b := &batch{dir: d}
-	for ; d.written < len(o.Probes); d.written++ {
-		i := d.written
-		for trial := range o.Probes[i].Trials {
-			b.probe(o, i, trial)
-		}
-		if len(o.Probes[i].Trials) > 0 {
-			dir := aggregateDir(o, i)
-			b.file(filepath.Join(dir, "profile_export_aiperf_aggregate.json"), func(w io.Writer) error { return PointAggregate(w, o, i) })
-			b.file(filepath.Join(dir, "profile_export_aiperf_aggregate.csv"), func(w io.Writer) error { return PointAggregateCSV(w, o, i) })
-		}
+	for ; d.written < len(v.probes); d.written++ {
+		b.probe(v, d.written)
 	}
-	ended := o.Reason != ""
+	// A run that measured nothing has no sweep, and pages that say why.
 	switch {
-	case ended && len(o.Probes) > 0:
-		b.sweep(o)
-	case ended:
-		b.pages(o)
+	case v.ended() && len(v.probes) > 0:
+		b.sweep(v)
+	case v.ended():
+		b.pages(v)
 	}
 	b.write()
 	// Last: a probe that it names has its files.
-	b.file("search_history.json", func(w io.Writer) error { return History(w, o) })
+	b.file("search_history.json", v.history)
 	b.write()
-	return b.err(ended)
+	return b.err(v.ended())
 }
 
-// probe writes the files of one trial.
-func (b *batch) probe(o *recipes.Outcome, i, trial int) {
-	dir := probeDir(o, i, trial)
-	for _, f := range []struct {
-		name  string
-		write func(io.Writer, *recipes.Outcome, int, int) error
-	}{
-		{"profile_export_aiperf.json", Profile},
-		{"profile_export_aiperf.csv", ProfileCSV},
-		{"profile_export.jsonl", Records},
-		{"run_config.json", RunConfig},
-		{"inputs.json", InputsFile},
-	} {
-		b.file(filepath.Join(dir, f.name), func(w io.Writer) error { return f.write(w, o, i, trial) })
+// probe adds the files of one probe: those of each trial, and the aggregate of its
+// point.
+func (b *batch) probe(v *view, i int) {
+	trials := len(v.probes[i].Trials)
+	for trial := range trials {
+		dir := v.probeDir(i, trial)
+		for _, f := range []struct {
+			name  string
+			write func(w io.Writer, i, trial int) error
+		}{
+			{"profile_export_aiperf.json", v.profile},
+			{"profile_export_aiperf.csv", v.profileCSV},
+			{"profile_export.jsonl", v.records},
+			{"run_config.json", v.runConfig},
+			{"inputs.json", v.inputsFile},
+		} {
+			b.file(filepath.Join(dir, f.name), func(w io.Writer) error { return f.write(w, i, trial) })
+		}
+	}
+	if trials > 0 {
+		dir := v.aggregateDir(i)
+		b.file(filepath.Join(dir, "profile_export_aiperf_aggregate.json"), func(w io.Writer) error { return v.pointAggregate(w, i) })
+		b.file(filepath.Join(dir, "profile_export_aiperf_aggregate.csv"), func(w io.Writer) error { return v.pointAggregateCSV(w, i) })
 	}
 }
 
-// sweep writes what is known once a run has ended.
-func (b *batch) sweep(o *recipes.Outcome) {
+// sweep adds what is known once a run has ended.
+func (b *batch) sweep(v *view) {
 	const dir = "sweep_aggregate"
-	b.file(filepath.Join(dir, "profile_export_aiperf_sweep.json"), func(w io.Writer) error { return Sweep(w, o) })
-	b.file(filepath.Join(dir, "profile_export_aiperf_sweep.csv"), func(w io.Writer) error { return SweepCSV(w, o) })
-	for name, raw := range o.Derived {
+	b.file(filepath.Join(dir, "profile_export_aiperf_sweep.json"), v.sweepJSON)
+	b.file(filepath.Join(dir, "profile_export_aiperf_sweep.csv"), v.sweepCSV)
+	for name, raw := range v.Derived {
 		b.file(filepath.Join(dir, Safe(name)), func(w io.Writer) error { return writeJSON(w, raw) })
 	}
-	b.file("bench.txt", func(w io.Writer) error { return bench.Write(w, o) })
-	b.pages(o)
+	b.file("bench.txt", func(w io.Writer) error { return bench.Write(w, v.Outcome) })
+	b.pages(v)
 }
 
-// batch is one Update's files.
+// pages adds what a finished run is looked at by: the charts as PNG and SVG, unless
+// they are turned off, summary.md and report.html.
+func (b *batch) pages(v *view) {
+	b.file("summary.md", func(w io.Writer) error { return v.summary(w, b.dir.Again) })
+	var charts []plot.Chart
+	if !b.dir.NoCharts {
+		charts = v.charts()
+	}
+	for i := range charts {
+		c := &charts[i]
+		name := filepath.Join("plots", Safe(c.Name))
+		b.file(name+".svg", c.SVG)
+		b.file(name+".png", c.PNG)
+	}
+	b.file("report.html", func(w io.Writer) error { return v.html(w, b.dir.Again, charts) })
+}
+
+// batch is one Update's files: those that are still to be written, and the errors
+// that are news.
 type batch struct {
 	dir   *Dir
 	files []file
 	errs  []error
 }
 
+// file is one of them: its name below the directory, and what writes it.
 type file struct {
 	name  string
 	write func(io.Writer) error
@@ -128,7 +170,7 @@ func (b *batch) write() {
 	}
 }
 
-// failed keeps an error whose cause is news.
+// failed counts a file that is missing, and keeps its error when the cause is news.
 func (b *batch) failed(err error) {
 	if err == nil {
 		return
@@ -149,7 +191,8 @@ func (b *batch) failed(err error) {
 	b.errs = append(b.errs, err)
 }
 
-// err says what could not be written that has not been said.
+// err says what could not be written that has not been said, and at the end of a run
+// how many files are missing; nil when there is nothing to say.
 func (b *batch) err(ended bool) error {
 	if ended && b.dir.lost > len(b.dir.causes) {
 		b.errs = append(b.errs, fmt.Errorf("%s are missing", plural(b.dir.lost, "file")))
@@ -167,8 +210,10 @@ type writeError struct {
 	errs []error
 }
 
+// Unwrap returns the errors of the single files.
 func (e *writeError) Unwrap() []error { return e.errs }
 
+// Error says which directory it was, why, and what to do about it.
 func (e *writeError) Error() string {
 	var parts []string
 	for _, err := range e.errs {

@@ -8,13 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // WriteFile makes the file at path, and the folders to it, with what write
 // writes. It writes to a temporary file in the same folder, syncs it and renames
 // it: a reader, or a crash, never sees half a file. On an error the temporary
-// file is gone, and what was at path before is still there.
+// file is gone, and what was at path before is still there. The error names path and
+// wraps the cause.
 func WriteFile(path string, write func(io.Writer) error) error {
 	return writeFile(disk{}, path, write)
 }
@@ -39,11 +39,16 @@ type tempFile interface {
 // disk is the operating system's.
 type disk struct{}
 
+// The methods of disk are the calls of package os with permissions that the user's
+// umask narrows.
+
 func (disk) MkdirAll(dir string) error               { return os.MkdirAll(dir, 0o777) }
 func (disk) CreateTemp(dir string) (tempFile, error) { return os.CreateTemp(dir, ".tmp-*") }
 func (disk) Rename(from, to string) error            { return os.Rename(from, to) }
 func (disk) Remove(name string) error                { return os.Remove(name) }
 
+// writeFile is WriteFile on any storage. Each step that can fail says what it was
+// doing; whichever it is, the temporary file goes.
 func writeFile(s storage, path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	if err := s.MkdirAll(dir); err != nil {
@@ -86,13 +91,17 @@ func writeFile(s storage, path string, write func(io.Writer) error) (err error) 
 	return nil
 }
 
-// fileError names the file that was wanted, not the temporary one.
+// fileError is what went wrong with one file. It names the file that was wanted, not
+// the temporary one.
 type fileError struct {
 	path, doing string
 	err         error
 }
 
+// Error says what was attempted, with which file, and why it failed.
 func (e *fileError) Error() string { return fmt.Sprintf("%s %q: %v", e.doing, e.path, e.cause()) }
+
+// Unwrap returns the operating system's error.
 func (e *fileError) Unwrap() error { return e.err }
 
 // cause is the reason without the names of calls and temporary files, which
@@ -110,20 +119,4 @@ func (e *fileError) cause() error {
 		return p.Err
 	}
 	return e.err
-}
-
-// Safe makes a path element of a user's text: letters, digits, dot, underscore
-// and dash stay, all else becomes an underscore; never empty, never dots alone.
-func Safe(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
-			return r
-		}
-		return '_'
-	}, s)
-	if strings.Trim(s, ".") == "" {
-		return "_" + strings.ReplaceAll(s, ".", "_")
-	}
-	return s
 }

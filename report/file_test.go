@@ -152,7 +152,8 @@ func TestFullDisk(t *testing.T) {
 				dir := t.TempDir()
 				r, err := recipes.Lookup("concurrency-ramp")
 				require.NoError(t, err)
-				o, err := recipes.Run(t.Context(), r, recipes.Spec{Prober: formula{}, Inputs: standard["ramp"].inputs, Observe: (&Dir{Path: dir, NoCharts: call != "write", storage: f}).Update})
+				o, err := recipes.Run(t.Context(), r, recipes.Spec{Prober: formula{}, Inputs: standard["ramp"].inputs,
+					Observe: (&Dir{Path: dir, NoCharts: call != "write", storage: f}).Update})
 				require.NoError(t, err)
 				assert.Equal(t, recipes.Met, o.Verdict)
 				for _, name := range tree(t, dir) {
@@ -249,7 +250,8 @@ func TestOddPaths(t *testing.T) {
 			want = append(want, name)
 		}
 	}
-	for _, name := range []string{"with space", "quote'\"", "new\nline", "naïve 日本", "per%cent", "-dash", "*?[x]", "\\back", ".hidden", "a/b/c"} {
+	for _, name := range []string{"with space", "quote'\"", "new\nline", "naïve 日本", "per%cent", "-dash", "*?[x]", "\\back",
+		".hidden", "a/b/c"} {
 		t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), name)
 			require.NoError(t, (&Dir{Path: dir, NoCharts: true}).Update(o))
@@ -261,7 +263,8 @@ func TestOddPaths(t *testing.T) {
 // TestSafe: text of a user's or a server's becomes one harmless path element.
 func TestSafe(t *testing.T) {
 	for in, want := range map[string]string{
-		"concurrency_10": "concurrency_10", "a/b": "a_b", "..": "_____"[:3], "": "_", "../../etc": ".._.._etc", "a b\n": "a_b_", "ü": "_", "a.b-c": "a.b-c", "C:\\x": "C__x",
+		"concurrency_10": "concurrency_10", "a/b": "a_b", "..": "_____"[:3], "": "_", "../../etc": ".._.._etc", "a b\n": "a_b_",
+		"ü": "_", "a.b-c": "a.b-c", "C:\\x": "C__x",
 	} {
 		got := Safe(in)
 		assert.Equal(t, want, got, "%q", in)

@@ -64,15 +64,20 @@ func (s sim) run(t *testing.T) (*recipes.Outcome, string) {
 
 // standard are runs like those whose real files are in testdata/aiperf-runs.
 var standard = map[string]sim{
-	"mono":    {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), Style: recipes.Monotonic, Concurrency: between(1, 100)}},
-	"smooth":  {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), Style: recipes.SmoothIsotonic, Concurrency: between(1, 64)}},
-	"grid":    {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), E2E: new(200.0), Style: recipes.Grid, Concurrency: between(1, 64)}},
-	"ttft":    {recipe: "max-throughput-ttft-sla", inputs: recipes.Inputs{TTFT: new(60.0), Concurrency: between(1, 64), MaxProbes: new(7)}},
-	"goodput": {recipe: "max-goodput-under-slo", inputs: recipes.Inputs{TTFT: new(60.0), ITL: new(50.0), E2E: new(500.0), Concurrency: between(1, 64), MaxProbes: new(6)}},
+	"mono": {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), Style: recipes.Monotonic,
+		Concurrency: between(1, 100)}},
+	"smooth": {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), Style: recipes.SmoothIsotonic,
+		Concurrency: between(1, 64)}},
+	"grid": {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), E2E: new(200.0), Style: recipes.Grid,
+		Concurrency: between(1, 64)}},
+	"ttft": {recipe: "max-throughput-ttft-sla", inputs: recipes.Inputs{TTFT: new(60.0), Concurrency: between(1, 64), MaxProbes: new(7)}},
+	"goodput": {recipe: "max-goodput-under-slo", inputs: recipes.Inputs{TTFT: new(60.0), ITL: new(50.0), E2E: new(500.0),
+		Concurrency: between(1, 64), MaxProbes: new(6)}},
 	"ramp":    {recipe: "concurrency-ramp", inputs: recipes.Inputs{Concurrency: between(1, 32), Steps: new(4)}},
 	"prefill": {recipe: "prefill-ttft-curve", inputs: recipes.Inputs{ISL: between(64, 2048), Steps: new(4)}},
-	"decode":  {recipe: "decode-itl-curve", inputs: recipes.Inputs{Concurrency: between(1, 16), Steps: new(2), OSL: between(64, 128), OSLSteps: new(2)}},
-	"pareto":  {recipe: "pareto-sweep", inputs: recipes.Inputs{Pairs: new("32/8,64/16"), ConcurrencyList: []int{1, 8}}},
+	"decode": {recipe: "decode-itl-curve", inputs: recipes.Inputs{Concurrency: between(1, 16), Steps: new(2), OSL: between(64, 128),
+		OSLSteps: new(2)}},
+	"pareto": {recipe: "pareto-sweep", inputs: recipes.Inputs{Pairs: new("32/8,64/16"), ConcurrencyList: []int{1, 8}}},
 }
 
 var ran = struct {
@@ -99,6 +104,24 @@ func runDir(t *testing.T, name string) string {
 func runOutcome(t *testing.T, name string) *recipes.Outcome {
 	runDir(t, name)
 	return ran.outs[name]
+}
+
+// revisited is the outcome of a standard run with n probes in place of its own, each
+// a copy of the run's first that change makes another. What a test of what is made of
+// an outcome needs is a few numbers, in an outcome that is otherwise real.
+func revisited(t *testing.T, name string, n int, change func(i int, p *recipes.Probe)) *recipes.Outcome {
+	t.Helper()
+	o := *runOutcome(t, name)
+	first := o.Probes[0]
+	require.NotEmpty(t, first.Readings)
+	o.Probes = nil
+	for i := range n {
+		p := first
+		p.Readings = slices.Clone(first.Readings)
+		change(i, &p)
+		o.Probes = append(o.Probes, p)
+	}
+	return &o
 }
 
 var shared string

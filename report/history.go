@@ -3,9 +3,8 @@ package report
 import (
 	"fmt"
 	"io"
-	"math"
 	"runtime"
-	"time"
+	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
@@ -18,62 +17,71 @@ const schema = "aiperf-go/1"
 // History writes search_history.json: AIPerf's keys and nesting, and additions
 // of our own (schema, verdict, environment; in each iteration observations,
 // requests, wall_seconds, verdict, certainty, client_health, and the observation
-// as the planner saw it, from which a search can be resumed).
+// as the planner saw it, from which a search can be resumed). The outcome must have
+// a plan, and may be that of a run that still goes on. The error is the writer's.
 func History(w io.Writer, o *recipes.Outcome) error {
+	return viewOf(o).history(w)
+}
+
+// history writes search_history.json. It is written anew after every probe, so that a
+// run which is broken off can be resumed from there.
+func (v *view) history(w io.Writer) error {
 	h := history{
 		Schema:      schema,
-		Recipe:      o.Recipe.Name,
-		Verdict:     o.Verdict.String(),
-		Config:      configOf(o),
+		Recipe:      v.Recipe.Name,
+		Verdict:     v.Verdict.String(),
+		Config:      v.config(),
 		Iterations:  []iteration{},
-		Environment: environmentOf(o),
+		Environment: v.environment(),
 		Warnings:    []string{},
 	}
-	if o.Reason != "" {
-		h.Reason = &o.Reason
+	if v.ended() {
+		h.Reason = &v.Reason
 	}
-	for _, warning := range o.Warnings {
-		h.Warnings = append(h.Warnings, o.Spec.Target.Redact(warning.Error()))
+	for _, warning := range v.Warnings {
+		h.Warnings = append(h.Warnings, v.redact(warning.Error()))
 	}
-	for i := range o.Probes {
-		h.Iterations = append(h.Iterations, iterationOf(o, i))
+	for _, p := range v.probes {
+		h.Iterations = append(h.Iterations, v.iteration(p))
 	}
-	h.BestTrials = bestTrials(o)
-	if s := o.Plan.Search; s != nil && len(s.Space) == 1 {
-		h.Boundary = boundaryOf(o)
+	h.BestTrials = v.bestTrials()
+	if s := v.Plan.Search; s != nil && len(s.Space) == 1 {
+		h.Boundary = v.boundary()
 	}
-	for i := range min(len(o.Plan.Tiers), len(o.Tiers)) {
-		h.Tiers = append(h.Tiers, tierOf(o, i))
+	for i := range min(len(v.Plan.Tiers), len(v.Tiers)) {
+		h.Tiers = append(h.Tiers, v.tier(i))
 	}
 	return writeJSON(w, h)
 }
 
-func tierOf(o *recipes.Outcome, i int) tierResult {
-	t, a := o.Plan.Tiers[i], o.Tiers[i]
+// tier is the answer of the i-th tier.
+func (v *view) tier(i int) tierResult {
+	t, a := v.Plan.Tiers[i], v.Tiers[i]
 	lo, hi := a.Ends()
 	r := tierResult{Label: t.Label, Safe: num(a.Safe), Estimate: num(a.Estimate), CI: loHi{num(lo), num(hi)}, Reason: a.Reason}
 	for _, k := range t.Limits {
-		r.Filters = append(r.Filters, filterOf(o.Plan.Limits[k]))
+		r.Filters = append(r.Filters, filterOf(v.Plan.Limits[k]))
 	}
 	return r
 }
 
-// plannerNames are AIPerf's names of the styles.
+// plannerNames are AIPerf's names of the styles; the others go by their own.
 var plannerNames = map[recipes.Style]string{
 	recipes.BO: "bayesian", recipes.Optuna: "optuna", recipes.Monotonic: "monotonic_sla",
 }
 
-func configOf(o *recipes.Outcome) historyConfig {
-	w := o.Spec.Workload
+// config is what was asked for, under AIPerf's keys where it has any.
+func (v *view) config() historyConfig {
+	w := v.Spec.Workload
 	c := historyConfig{
 		Objectives: []objective{}, OutcomeConstraints: []filter{}, Space: []dimension{}, Filters: []filter{},
-		Seed: w.Seed, Confidence: o.Spec.Confidence, AtLeast: o.Spec.AtLeast, Trials: o.Spec.Trials,
+		Seed: w.Seed, Confidence: v.Spec.Confidence, AtLeast: v.Spec.AtLeast, Trials: v.Spec.Trials,
 		Workload: workload{ISL: w.ISL, OSL: w.OSL, Requests: w.Requests, Window: w.Window.Seconds()},
 	}
-	for _, l := range o.Plan.Limits {
+	for _, l := range v.Plan.Limits {
 		c.Filters = append(c.Filters, filterOf(l))
 	}
-	s := o.Plan.Search
+	s := v.Plan.Search
 	if s == nil {
 		c.Planner = "list"
 		return c
@@ -85,11 +93,7 @@ func configOf(o *recipes.Outcome) historyConfig {
 	c.MaxIterations, c.InitialPoints = s.MaxProbes, s.InitialPoints
 	c.Patience, c.PlateauWindow, c.PlateauThreshold = s.Patience, s.PlateauWindow, s.PlateauThreshold
 	for _, g := range s.Objectives {
-		way := "MINIMIZE"
-		if g.Maximize {
-			way = "MAXIMIZE"
-		}
-		c.Objectives = append(c.Objectives, objective{g.Metric, g.Stat, way, g.Reference, g.Pooled})
+		c.Objectives = append(c.Objectives, objective{g.Metric, g.Stat, strings.ToUpper(objectiveWay(g)), g.Reference, g.Pooled})
 	}
 	for _, d := range s.Space {
 		kind := "real"
@@ -101,109 +105,50 @@ func configOf(o *recipes.Outcome) historyConfig {
 	return c
 }
 
+// filterOf is a limit under AIPerf's keys; limit turns it back.
 func filterOf(l sla.Limit) filter {
 	return filter{l.Metric, l.Stat, string(l.Op), num(l.Threshold)}
 }
 
-func iterationOf(o *recipes.Outcome, i int) iteration {
-	p := &o.Probes[i]
-	pass, certain := p.Passes(o.Spec.Confidence)
+// iteration is one probe as a file has it.
+func (v *view) iteration(p probe) iteration {
 	it := iteration{
-		Index: i, Values: valuesOf(o, p), Objectives: []num{}, Feasible: pass, NonMonotone: contradicts(o, i),
+		Index: p.index, Values: v.values(p), Objectives: []num{}, Feasible: p.pass, NonMonotone: v.contradicts(p),
 		Observations: []reading{}, Requests: p.Requests(), Wall: p.Wall.Seconds(),
-		Verdict: verdictOf(p, pass, certain), Certainty: num(certainty(p)),
+		Verdict: p.verdict(), Certainty: num(p.certainty()), Health: v.health(p),
 		Step: step{p.Step.Size, p.Step.Full, p.Step.Reason}, Seen: observationOf(p),
 		Metrics: map[string]map[string]num{},
 	}
+	// The objectives as the planner saw them: where trials are pooled, Stat would say
+	// something else.
 	for _, g := range p.Observed.Goals {
 		it.Objectives = append(it.Objectives, num(g.Value))
 	}
 	for k, r := range p.Readings {
-		it.Observations = append(it.Observations, reading{filterOf(r.Limit), num(r.Value), num(r.Adjusted), num(p.Observed.Margins[k].Value), r.Exceeded, r.Of, r.Holds, num(r.Pass)})
+		margin := p.Observed.Margins[k].Value
+		it.Observations = append(it.Observations,
+			reading{filterOf(r.Limit), num(r.Value), num(r.Adjusted), num(margin), r.Exceeded, r.Of, r.Holds, num(r.Pass)})
 	}
 	for _, k := range keptStats {
-		if v, ok := p.Stat(k.tag, k.stat); ok {
+		if x, ok := p.Stat(k.tag, k.stat); ok {
 			if it.Metrics[k.tag] == nil {
 				it.Metrics[k.tag] = map[string]num{}
 			}
-			it.Metrics[k.tag][k.stat] = num(v)
+			it.Metrics[k.tag][k.stat] = num(x)
 		}
-	}
-	for _, m := range p.Trials {
-		h := m.Health
-		it.Health.SendLag = max(it.Health.SendLag, num(ms(h.SendLagP99)))
-		it.Health.BeatLag = max(it.Health.BeatLag, num(ms(h.BeatLagP99)))
-		it.Health.CPU = max(it.Health.CPU, num(h.CPU))
-		it.Health.GC += num(ms(h.GCPause))
-		it.Health.Bound = it.Health.Bound || recipes.ClientBound(m, o.Plan.Limits)
 	}
 	return it
 }
 
-// keptStats are the statistics that a finding prints of a probe.
+// keptStats are the statistics that a finding prints of a probe. Those of a resumed
+// run come from here, since its requests are gone.
 var keptStats = []struct{ tag, stat string }{
 	{loadgen.TagTTFT, "p95"}, {loadgen.TagITL, "p95"}, {loadgen.TagTokenRate, "avg"},
 	{loadgen.TagReqRate, "avg"}, {loadgen.TagErrorRate, "avg"},
 }
 
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// valuesOf maps the varied paths to the probe's point.
-func valuesOf(o *recipes.Outcome, p *recipes.Probe) map[string]whole {
-	v := map[string]whole{}
-	for i, path := range o.Plan.Paths() {
-		v[path] = whole(p.Step.At[i])
-	}
-	return v
-}
-
-// verdictOf says how the probe was decided: met, missed, open, or untrusted.
-func verdictOf(p *recipes.Probe, pass, certain bool) string {
-	switch {
-	case p.State() == "untrusted", p.State() == "unmeasured":
-		return p.State()
-	case !certain:
-		return "open"
-	case pass:
-		return "met"
-	}
-	return "missed"
-}
-
-// certainty is the probability of the verdict that is believed; NaN where no
-// limit knows its own.
-func certainty(p *recipes.Probe) float64 {
-	joint, known := 1.0, false
-	for _, r := range p.Readings {
-		if !math.IsNaN(r.Pass) {
-			joint, known = joint*r.Pass, true
-		}
-	}
-	if !known {
-		return math.NaN()
-	}
-	return max(joint, 1-joint)
-}
-
-// contradicts reports whether the i-th probe passes above an earlier failure, or
-// fails at or below an earlier pass.
-func contradicts(o *recipes.Outcome, i int) bool {
-	if len(o.Probes[i].Step.At) != 1 || len(o.Plan.Limits) == 0 {
-		return false
-	}
-	at := o.Probes[i].Step.At[0]
-	pass, _ := o.Probes[i].Passes(o.Spec.Confidence)
-	for k := range i {
-		before, _ := o.Probes[k].Passes(o.Spec.Confidence)
-		x := o.Probes[k].Step.At[0]
-		if pass && !before && at >= x || !pass && before && at <= x {
-			return true
-		}
-	}
-	return false
-}
-
-func observationOf(p *recipes.Probe) observation {
+// observationOf is a probe as its planner saw it, from which a search is resumed.
+func observationOf(p probe) observation {
 	s := p.Observed
 	o := observation{At: []num{}, Limits: []marginSeen{}, Goals: []estimate{}, State: p.State(), Requests: s.Requests}
 	for _, x := range s.At {
@@ -219,63 +164,56 @@ func observationOf(p *recipes.Probe) observation {
 }
 
 // bestTrials is the answer in AIPerf's form: feasible first, then the objective;
-// of several objectives, the non-dominated set only.
-func bestTrials(o *recipes.Outcome) []bestTrial {
+// of several objectives, the non-dominated set only. It is never nil, since AIPerf's
+// list is empty rather than null.
+func (v *view) bestTrials() []bestTrial {
 	out := []bestTrial{}
-	best, feasible := o.BestProbes()
+	best, feasible := v.BestProbes()
 	for _, i := range best {
-		it := iterationOf(o, i)
+		it := v.iteration(v.probes[i])
 		// The answer is feasible even where this one visit looks like a miss:
 		// others of the same point outweighed it.
-		ok := it.Feasible || o.Best.Found && i == o.Best.Probe
+		ok := it.Feasible || v.Best.Found && i == v.Best.Probe
 		out = append(out, bestTrial{Index: i, Objectives: it.Objectives, Values: it.Values, Feasible: ok, FeasibleCount: feasible})
 	}
 	return out
 }
 
-func boundaryOf(o *recipes.Outcome) *boundary {
-	if len(o.Probes) == 0 {
+// boundary is the answer of a search in one dimension; nil while nothing was
+// probed.
+func (v *view) boundary() *boundary {
+	if len(v.probes) == 0 {
 		return nil
 	}
-	a := o.Boundary
-	b := &boundary{Path: o.Plan.Search.Space[0].Path, Safe: num(a.Safe), Estimate: num(a.Estimate)}
+	a := v.Boundary
+	b := &boundary{Path: v.Plan.Search.Space[0].Path, Safe: num(a.Safe), Estimate: num(a.Estimate)}
 	lo, hi := a.Ends()
 	b.CI = loHi{num(lo), num(hi)}
-	for i := range o.Probes {
-		p := &o.Probes[i]
+	for _, p := range v.probes {
 		x := p.Step.At[0]
 		if x == a.Safe {
-			b.Max = &struct {
-				Value     whole `json:"value"`
-				Index     int   `json:"iteration_idx"`
-				Objective num   `json:"objective_value"`
-			}{whole(x), i, num(goalOf(p))}
+			b.Max = &feasibleMax{whole(x), p.index, num(p.goal())}
 		}
 		// The smallest that was seen to fail: the interval's upper end need not
 		// have been probed.
-		pass, certain := p.Passes(o.Spec.Confidence)
-		if !pass && certain && !(x <= a.Safe) && (b.Min == nil || x <= float64(b.Min.Value)) {
-			b.Min = &struct {
-				Value  whole   `json:"value"`
-				Index  int     `json:"iteration_idx"`
-				Breach *breach `json:"first_breach"`
-			}{whole(x), i, firstBreach(p)}
+		if !p.pass && p.certain && !(x <= a.Safe) && (b.Min == nil || x <= float64(b.Min.Value)) {
+			b.Min = &infeasibleMin{whole(x), p.index, firstBreach(p)}
 		}
 	}
-	b.smooth(o)
+	v.smooth(b)
 	return b
 }
 
-// smooth adds what style smooth_isotonic knows of the boundary. AIPerf names the
+// smooth adds, once the run has ended, what style smooth_isotonic knows of the boundary. AIPerf names the
 // limit nearest to breaking by its place in the filters and its text.
-func (b *boundary) smooth(o *recipes.Outcome) {
-	s, ok := o.SmoothSummary()
-	if !ok || o.Reason == "" {
+func (v *view) smooth(b *boundary) {
+	s, ok := v.SmoothSummary()
+	if !ok || !v.ended() {
 		return
 	}
 	b.Type = s.Type
-	if k := s.Binding; k >= 0 && k < len(o.Plan.Limits) {
-		l := o.Plan.Limits[k]
+	if k := s.Binding; k >= 0 && k < len(v.Plan.Limits) {
+		l := v.Plan.Limits[k]
 		b.Binding = fmt.Sprintf("%d:%s.%s.%s.%s", k, l.Metric, l.Stat, l.Op, exact(l.Threshold))
 	}
 	if finite(s.CILow) && finite(s.CIHigh) {
@@ -283,14 +221,8 @@ func (b *boundary) smooth(o *recipes.Outcome) {
 	}
 }
 
-func goalOf(p *recipes.Probe) float64 {
-	if len(p.Observed.Goals) == 0 {
-		return math.NaN()
-	}
-	return p.Observed.Goals[0].Value
-}
-
-func firstBreach(p *recipes.Probe) *breach {
+// firstBreach is the first limit that a probe missed; nil when it missed none.
+func firstBreach(p probe) *breach {
 	for _, r := range p.Readings {
 		if !r.Holds {
 			return &breach{filterOf(r.Limit), num(r.Value)}
@@ -299,10 +231,12 @@ func firstBreach(p *recipes.Probe) *breach {
 	return nil
 }
 
-func environmentOf(o *recipes.Outcome) environment {
+// environment is where the run was made, and with what: two files are compared by
+// people, who want to know whether it was the same machine.
+func (v *view) environment() environment {
 	return environment{
-		Library: Library(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0),
-		URL: o.Spec.Target.Redacted(), Model: o.Spec.Target.Redact(o.Server.Model), Server: o.Spec.Target.Redact(o.Server.Version), Note: o.Spec.Target.Redact(o.Spec.Note),
-		Began: o.Began.UTC(), Wall: o.Wall.Seconds(),
+		Library: library(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.GOMAXPROCS(0),
+		URL: v.Spec.Target.Redacted(), Model: v.redact(v.Server.Model), Server: v.redact(v.Server.Version), Note: v.redact(v.Spec.Note),
+		Began: v.Began.UTC(), Wall: v.Wall.Seconds(),
 	}
 }

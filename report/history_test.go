@@ -72,26 +72,22 @@ func TestHistoryIsQuick(t *testing.T) {
 // non-dominated set, of the feasible ones when there are any.
 func TestBestTrials(t *testing.T) {
 	search := func(goals [][]float64, feasible ...int) *recipes.Outcome {
-		o := *runOutcome(t, "mono")
+		o := revisited(t, "mono", len(goals), func(i int, p *recipes.Probe) {
+			estimate := p.Observed.Goals[0]
+			p.Observed.Goals = nil
+			for _, v := range goals[i] {
+				estimate.Value = v
+				p.Observed.Goals = append(p.Observed.Goals, estimate)
+			}
+			p.Readings[0].Holds = slices.Contains(feasible, i)
+		})
 		plan, s := *o.Plan, *o.Plan.Search
-		s.Objectives = []recipes.Objective{{Metric: "output_token_throughput", Stat: "avg", Maximize: true}, {Metric: "time_to_first_token", Stat: "p95"}}[:len(goals[0])]
+		s.Objectives = []recipes.Objective{
+			{Metric: "output_token_throughput", Stat: "avg", Maximize: true}, {Metric: "time_to_first_token", Stat: "p95"},
+		}[:len(goals[0])]
 		plan.Search, o.Plan = &s, &plan
 		o.Best = recipes.Best{}
-		template := o.Probes[0]
-		o.Probes = nil
-		for i, g := range goals {
-			p := template
-			p.Observed.Goals = slices.Clone(template.Observed.Goals[:0:0])
-			for _, v := range g {
-				e := template.Observed.Goals[0]
-				e.Value = v
-				p.Observed.Goals = append(p.Observed.Goals, e)
-			}
-			p.Readings = slices.Clone(template.Readings)
-			p.Readings[0].Holds = slices.Contains(feasible, i)
-			o.Probes = append(o.Probes, p)
-		}
-		return &o
+		return o
 	}
 	for _, c := range []struct {
 		why      string
@@ -101,14 +97,15 @@ func TestBestTrials(t *testing.T) {
 	}{
 		{"one objective: the first of the largest", search([][]float64{{1}, {3}, {3}, {2}}, 0, 1, 2, 3), []int{1}, 4},
 		{"one objective: feasible before larger", search([][]float64{{1}, {3}, {2}}, 0, 2), []int{2}, 2},
-		{"two objectives: more throughput against less TTFT", search([][]float64{{10, 5}, {20, 9}, {15, 9}, {5, 4}}, 0, 1, 2, 3), []int{0, 1, 3}, 4},
+		{"two objectives: more throughput against less TTFT", search([][]float64{{10, 5}, {20, 9}, {15, 9}, {5, 4}}, 0, 1, 2, 3),
+			[]int{0, 1, 3}, 4},
 		{"two objectives: an infeasible point beats nobody", search([][]float64{{10, 5}, {20, 1}, {9, 6}}, 0, 2), []int{0}, 2},
 		{"nothing feasible: of all", search([][]float64{{10, 5}, {20, 1}}), []int{1}, 0},
 		{"a point not measured is not among them", search([][]float64{{10, 5}, {math.NaN(), 1}}, 0, 1), []int{0}, 1},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			got := []int{}
-			for _, b := range bestTrials(c.o) {
+			for _, b := range viewOf(c.o).bestTrials() {
 				got = append(got, b.Index)
 				assert.Equal(t, c.feasible, b.FeasibleCount)
 				assert.Zero(t, b.Rank)
@@ -117,13 +114,14 @@ func TestBestTrials(t *testing.T) {
 			assert.Equal(t, c.best, got)
 		})
 	}
-	assert.Equal(t, []bestTrial{}, bestTrials(runOutcome(t, "ramp")), "a sweep searches for nothing; AIPerf's list is empty, not null")
+	assert.Equal(t, []bestTrial{}, viewOf(runOutcome(t, "ramp")).bestTrials(),
+		"a sweep searches for nothing; AIPerf's list is empty, not null")
 }
 
 // TestBoundarySummary: what was probed, and what style smooth_isotonic adds.
 func TestBoundarySummary(t *testing.T) {
 	o := runOutcome(t, "smooth")
-	b := boundaryOf(o)
+	b := viewOf(o).boundary()
 	assert.Equal(t, "smooth", b.Type)
 	assert.Equal(t, "0:time_to_first_token.p95.lt.20", b.Binding)
 	require.NotNil(t, b.Max)
@@ -136,8 +134,8 @@ func TestBoundarySummary(t *testing.T) {
 
 	running := *o
 	running.Reason = ""
-	assert.Empty(t, boundaryOf(&running).Type, "not before the fit is finished")
-	assert.Empty(t, boundaryOf(runOutcome(t, "mono")).Type)
+	assert.Empty(t, viewOf(&running).boundary().Type, "not before the fit is finished")
+	assert.Empty(t, viewOf(runOutcome(t, "mono")).boundary().Type)
 }
 
 // A search of several tiers says of each how far it got, and why it ended.
@@ -150,9 +148,10 @@ func TestTierResults(t *testing.T) {
 	r, err := recipes.Lookup("max-concurrency-under-sla")
 	require.NoError(t, err)
 	for _, style := range []recipes.Style{recipes.SmoothIsotonic, recipes.Sequential} {
-		o, err := recipes.Run(t.Context(), r, recipes.Spec{Prober: formula{}, Inputs: recipes.Inputs{Style: style, E2E: new(60000.0), Tiers: []recipes.Tier{
-			{Label: "gold", Limits: limit("ttft p95 < 100ms")}, {Label: "never", Limits: limit("ttft p95 < 1ms")},
-		}}})
+		o, err := recipes.Run(t.Context(), r, recipes.Spec{Prober: formula{},
+			Inputs: recipes.Inputs{Style: style, E2E: new(60000.0), Tiers: []recipes.Tier{
+				{Label: "gold", Limits: limit("ttft p95 < 100ms")}, {Label: "never", Limits: limit("ttft p95 < 1ms")},
+			}}})
 		require.NoError(t, err)
 		var b bytes.Buffer
 		require.NoError(t, History(&b, o))

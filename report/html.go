@@ -10,47 +10,38 @@ import (
 	"io"
 	"strings"
 
-	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
-// HTML writes report.html: one file that opens without a network, in a narrow
-// window, in dark mode, printed, and with scripting off.
-func HTML(w io.Writer, o *recipes.Outcome) error {
-	return Page{Charts: Charts(o)}.Write(w, o)
-}
-
-// Page is report.html with what an outcome does not know.
-type Page struct {
-	Again  string       // the command that does the run once more; empty: the page does not say
-	Charts []plot.Chart // nil: none are shown
-}
-
-// Write writes the page. Text of the server and of the user is escaped by
-// html/template; charts escape their own, and the page's security policy lets
-// nothing run but its own script, and nothing be fetched.
-func (p Page) Write(w io.Writer, o *recipes.Outcome) error {
-	v := view{Title: "nothing was measured", Again: o.Spec.Target.Redact(p.Again), Style: template.CSS(pageStyle + plotColors()), Script: template.JS(pageScript), Policy: policy}
-	if o.Recipe != nil {
-		v.Recipe, v.Doc = o.Recipe.Name, o.Recipe.Doc
+// html writes report.html: one file that opens without a network, in a narrow
+// window, in dark mode, printed, and with scripting off. Text of the server and of
+// the user is escaped by html/template; charts escape their own, and the page's
+// security policy lets nothing run but its own script, and nothing be fetched.
+//
+// again is the command that does the run once more, and may be empty. Charts may be
+// nil.
+func (v *view) html(w io.Writer, again string, charts []plot.Chart) error {
+	p := page{Title: v.headline(), Verdict: v.Verdict.String(), Again: v.redact(again),
+		Style: template.CSS(pageStyle + plotColors()), Script: template.JS(pageScript), Policy: policy}
+	if v.Recipe != nil {
+		p.Recipe, p.Doc = v.Recipe.Name, v.Recipe.Doc
 	}
-	v.Title = Headline(o)
-	v.Verdict = o.Verdict.String()
-	for i := range p.Charts {
-		c := &p.Charts[i]
+	for i := range charts {
+		c := &charts[i]
 		var b bytes.Buffer
 		if err := c.Inline(&b); err != nil {
 			return fmt.Errorf("write report.html: %w", err)
 		}
-		v.Charts = append(v.Charts, figure{Name: c.Name, Caption: c.Caption, SVG: template.HTML(b.String())}) //nolint:gosec // made by plot, which escapes
+		svg := template.HTML(b.String()) //nolint:gosec // made by plot, which escapes
+		p.Charts = append(p.Charts, figure{Name: c.Name, Caption: c.Caption, SVG: svg})
 	}
-	if o.Plan != nil {
-		v.fill(o)
+	if v.Plan != nil {
+		p.fill(v)
 	}
 	// Rendered whole before a byte is written: a page that breaks off looks like
 	// one that is complete.
 	var b bytes.Buffer
-	if err := page.Execute(&b, v); err != nil {
+	if err := pageTemplate.Execute(&b, p); err != nil {
 		return fmt.Errorf("write report.html: %w", err)
 	}
 	_, err := w.Write(b.Bytes())
@@ -65,7 +56,8 @@ var (
 	//go:embed page.js
 	pageScript string
 
-	page = template.Must(template.New("report.html").Parse(pageText))
+	// pageTemplate escapes by context: text, attribute, style.
+	pageTemplate = template.Must(template.New("report.html").Parse(pageText))
 )
 
 // policy allows inline styles, this script by its hash, and images from the page
@@ -75,6 +67,9 @@ var policy = func() string {
 	return "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; script-src 'sha256-" +
 		base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }()
+
+// The page takes its charts' colours from style sheet variables, so that dark mode
+// needs no second drawing.
 
 // darkColors are the charts' colours on a dark page, as light as needed to be
 // read there.

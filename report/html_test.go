@@ -22,7 +22,7 @@ import (
 func html(t *testing.T, o *recipes.Outcome) string {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, report.HTML(&b, o))
+	require.NoError(t, report.HTML(&b, o, ""))
 	return b.String()
 }
 
@@ -35,7 +35,8 @@ func TestHTML(t *testing.T) {
 			o := outcome(t, r.name)
 			page := html(t, o)
 			at := -1
-			for _, part := range []string{"<h1>", `id="charts"`, `id="probes"`, `id="distributions"`, `id="health"`, `id="configuration"`, `id="environment"`, "</html>"} {
+			for _, part := range []string{"<h1>", `id="charts"`, `id="probes"`, `id="distributions"`, `id="health"`, `id="configuration"`,
+				`id="environment"`, "</html>"} {
 				i := bytes.Index([]byte(page), []byte(part))
 				assert.Greater(t, i, at, "%s in its place", part)
 				at = i
@@ -56,7 +57,7 @@ func TestHTML(t *testing.T) {
 func TestHTMLAgain(t *testing.T) {
 	slow.Test(t, slow.Pure)
 	var b bytes.Buffer
-	require.NoError(t, report.Page{Again: "go test -run='^TestX$'"}.Write(&b, outcome(t, "one fixed load")))
+	require.NoError(t, report.BareHTML(&b, outcome(t, "one fixed load"), "go test -run='^TestX$'"))
 	assert.Contains(t, b.String(), "<pre>go test -run=&#39;^TestX$&#39;</pre>")
 }
 
@@ -83,7 +84,7 @@ func TestHTMLEscaped(t *testing.T) {
 	o.Probes[0].Step.Reason = evil + attribute
 	o.Plan.Limits[0].Metric, o.Probes[0].Readings[0].Limit.Metric = evil+attribute, evil+attribute
 	var b bytes.Buffer
-	require.NoError(t, report.Page{Again: evil + attribute, Charts: report.Charts(o)}.Write(&b, o))
+	require.NoError(t, report.HTML(&b, o, evil+attribute))
 	page := b.String()
 	assert.NotContains(t, page, evil)
 	assert.NotContains(t, page, attribute)
@@ -100,7 +101,7 @@ func TestHTMLSecrets(t *testing.T) {
 	require.NoError(t, err)
 	o.Warnings = append(o.Warnings, errors.New("the server says sk-12345678"))
 	var b bytes.Buffer
-	require.NoError(t, report.Page{Again: "AIPERF_API_KEY=sk-12345678 go test"}.Write(&b, o))
+	require.NoError(t, report.BareHTML(&b, o, "AIPERF_API_KEY=sk-12345678 go test"))
 	page := b.String()
 	assert.NotContains(t, page, "sk-12345678")
 	assert.NotContains(t, page, "hunter22")
@@ -133,8 +134,10 @@ func TestHTMLFailed(t *testing.T) {
 	require.ErrorContains(t, err, "answered 401")
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
 	require.NoError(t, err)
-	assert.Contains(t, string(page), `</span> nothing was measured: endpoint http://***@inference.example:8000/v1 answered 401: it refuses the API key that is set`)
-	assert.Contains(t, string(page), "<pre>curl -sS &#39;http://***@inference.example:8000/v1/models&#39; -H &#34;Authorization: Bearer $AIPERF_API_KEY&#34;</pre>")
+	assert.Contains(t, string(page),
+		`</span> nothing was measured: endpoint http://***@inference.example:8000/v1 answered 401: it refuses the API key that is set`)
+	assert.Contains(t, string(page),
+		"<pre>curl -sS &#39;http://***@inference.example:8000/v1/models&#39; -H &#34;Authorization: Bearer $AIPERF_API_KEY&#34;</pre>")
 	assert.Contains(t, string(page), "<pre>AIPERF_SEED=7 go test -run=&#39;^TestCapacity$&#39; -count=1</pre>")
 	assert.Contains(t, string(page), `id="configuration"`, "what was asked for")
 	assert.NotContains(t, string(page), `id="again"`, "said once")

@@ -7,26 +7,23 @@ import (
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen"
-	"github.com/aiperf-go/aiperf/recipes"
 )
-
-// object is a JSON object that is AIPerf's, not ours.
-type object = map[string]any
 
 // inputConfig describes one trial in AIPerf's terms, with all keys that AIPerf's
 // own tools read. What AIPerf can do and this library does not is off. Secrets are
 // left out or starred.
-func inputConfig(o *recipes.Outcome, i, trial int) object {
-	m := o.Probes[i].Trials[trial]
+func (v *view) inputConfig(i, trial int) object {
+	m := v.probes[i].Trials[trial]
 	return object{
-		"models":          object{"strategy": "round_robin", "items": []object{{"name": o.Server.Model}}},
-		"endpoint":        endpointConfig(o),
-		"datasets":        []object{datasetConfig(o, m)},
-		"phases":          []object{phaseConfig(m)},
-		"artifacts":       artifactsConfig(probeDir(o, i, trial)),
-		"tokenizer":       object{"name": tokenizerName(o), "revision": "", "trust_remote_code": false, "apply_chat_template": false},
-		"gpu_telemetry":   object{"enabled": false, "urls": []string{}, "collector": "", "mode": ""},
-		"server_metrics":  object{"enabled": false, "urls": []string{}, "formats": []string{"json", "csv"}, "discovery": object{"mode": "off", "timeout_seconds": 0}},
+		"models":        object{"strategy": "round_robin", "items": []object{{"name": v.Server.Model}}},
+		"endpoint":      v.endpointConfig(),
+		"datasets":      []object{v.datasetConfig(m)},
+		"phases":        []object{phaseConfig(m)},
+		"artifacts":     artifactsConfig(v.probeDir(i, trial)),
+		"tokenizer":     object{"name": v.tokenizerName(), "revision": "", "trust_remote_code": false, "apply_chat_template": false},
+		"gpu_telemetry": object{"enabled": false, "urls": []string{}, "collector": "", "mode": ""},
+		"server_metrics": object{"enabled": false, "urls": []string{}, "formats": []string{"json", "csv"},
+			"discovery": object{"mode": "off", "timeout_seconds": 0}},
 		"network_latency": object{"enabled": false, "ping_interval": 0},
 		"otel":            object{"stream_metrics_enabled": false, "stream_timing_enabled": false, "custom_resource_attributes": object{}},
 		"mlflow":          object{"experiment": ""},
@@ -40,16 +37,18 @@ func inputConfig(o *recipes.Outcome, i, trial int) object {
 
 // tokenizerName is what counts tokens: the server's usage, or where it has none a
 // file.
-func tokenizerName(o *recipes.Outcome) string { return cmp.Or(o.Spec.Target.Tokenizer, "server-usage") }
+func (v *view) tokenizerName() string { return cmp.Or(v.Spec.Target.Tokenizer, "server-usage") }
 
-func endpointConfig(o *recipes.Outcome) object {
-	t := o.Spec.Target
+// endpointConfig is where requests go and what they look like. The names of headers
+// are there, and none of their values.
+func (v *view) endpointConfig() object {
+	t := v.Spec.Target
 	headers := map[string]string{}
 	for k := range t.Header {
 		headers[k] = "***" // which of them are secret, only their owner knows
 	}
 	return object{
-		"urls": []string{t.Redacted()}, "url_strategy": "round_robin", "type": protocolOf(o), "timeout": t.Timeout.Seconds(),
+		"urls": []string{t.Redacted()}, "url_strategy": "round_robin", "type": v.protocol(), "timeout": t.Timeout.Seconds(),
 		"streaming": !t.NoStream, "connection_reuse": "pooled", "headers": headers, "extra": t.RedactedBody(),
 		"use_legacy_max_tokens": true, "use_server_token_count": true, "per_chunk_usage": false,
 		"download_video_content": false, "uuid_and_strip": false,
@@ -57,16 +56,19 @@ func endpointConfig(o *recipes.Outcome) object {
 	}
 }
 
-func protocolOf(o *recipes.Outcome) string {
-	if p := o.Spec.Target.Protocol; p != "" {
+// protocol is the endpoint's, chat unless the target names another.
+func (v *view) protocol() string {
+	if p := v.Spec.Target.Protocol; p != "" {
 		return p
 	}
 	return "chat"
 }
 
-func datasetConfig(o *recipes.Outcome, m *loadgen.Measurement) object {
-	if path := o.Spec.Target.Prompts; path != "" {
-		return object{"name": "main", "type": "file", "path": path, "format": "single_turn", "entries": m.Load.Requests, "sampling": "sequential", "turn_delay_ratio": 1}
+// datasetConfig is where prompts come from: a file, or made up with fixed lengths.
+func (v *view) datasetConfig(m *loadgen.Measurement) object {
+	if path := v.Spec.Target.Prompts; path != "" {
+		return object{"name": "main", "type": "file", "path": path, "format": "single_turn", "entries": m.Load.Requests,
+			"sampling": "sequential", "turn_delay_ratio": 1}
 	}
 	length := func(n int) object { return object{"mean": n, "stddev": 0} }
 	return object{
@@ -79,10 +81,13 @@ func datasetConfig(o *recipes.Outcome, m *loadgen.Measurement) object {
 	}
 }
 
+// phaseConfig is the load: closed with so many requests in flight, or open with a
+// rate. There is one phase; ramps are no part of the results.
 func phaseConfig(m *loadgen.Measurement) object {
 	p := object{
 		"name": "profiling", "kind": "profiling", "type": "concurrency", "requests": m.Load.Requests, "concurrency": m.Load.Concurrency,
-		"window_seconds": m.Load.Window.Seconds(), "exclude_from_results": false, "sla": []object{}, "seamless": false, "burst_phase_starts": false,
+		"window_seconds": m.Load.Window.Seconds(), "exclude_from_results": false, "sla": []object{}, "seamless": false,
+		"burst_phase_starts": false,
 		// AIPerf's adaptive phases are another way to search; a trajectory is one
 		// of its data sets.
 		"adaptive_scale": false, "adaptive_min_completed_requests": 0, "adaptive_control_variable": "", "adaptive_control_min": 0,
@@ -90,6 +95,7 @@ func phaseConfig(m *loadgen.Measurement) object {
 		"adaptive_scale_max_step_multiplier": 0, "adaptive_scale_step_percent": 0,
 		"trajectory_start_min_ratio": 0, "trajectory_start_max_ratio": 0,
 	}
+	// An open load is of its arrival process; constant is the one without a name.
 	if m.Load.Rate > 0 {
 		p["type"], p["rate"] = m.Load.Arrival, m.Load.Rate
 		if m.Load.Arrival == "" {
@@ -99,6 +105,8 @@ func phaseConfig(m *loadgen.Measurement) object {
 	return p
 }
 
+// artifactsConfig is which files there are, and where, relative to the artifact
+// directory.
 func artifactsConfig(dir string) object {
 	return object{
 		"dir": dir, "summary": []string{"json", "csv"}, "records": []string{"jsonl"}, "raw": false, "trace": false,
@@ -106,37 +114,40 @@ func artifactsConfig(dir string) object {
 	}
 }
 
-// RunConfig writes run_config.json of one trial (from 0) of the i-th probe: what
+// runConfig writes run_config.json of one trial (from 0) of the i-th probe: what
 // was asked for, as AIPerf's files say it.
-func RunConfig(w io.Writer, o *recipes.Outcome, i, trial int) error {
-	p := &o.Probes[i]
-	dir := probeDir(o, i, trial)
+func (v *view) runConfig(w io.Writer, i, trial int) error {
+	p := v.probes[i]
 	return writeJSON(w, object{
-		"benchmark_id": benchmarkID(o, i, trial), "sweep_id": sweepID(o),
-		"cfg":       inputConfig(o, i, trial),
-		"variation": object{"index": i, "label": variationLabel(o, i), "values": valuesOf(o, p)},
-		"trial":     trial, "artifact_dir": dir, "label": runLabel(trial), "cli_command": aiperfCommand(o, p.Trials[trial]),
-		"random_seed": o.Spec.Workload.Seed, "variables": object{},
+		"benchmark_id": v.benchmarkID(i, trial), "sweep_id": v.sweepID(),
+		"cfg":       v.inputConfig(i, trial),
+		"variation": object{"index": i, "label": v.variationLabel(i), "values": v.values(p)},
+		"trial":     trial, "artifact_dir": v.probeDir(i, trial), "label": runLabel(trial), "cli_command": v.aiperfCommand(p.Trials[trial]),
+		"random_seed": v.Spec.Workload.Seed, "variables": object{},
 		"resolved": object{"gpu_telemetry_mode": "", "artifact_dir_created": true},
 	})
 }
 
-// aiperfCommand asks AIPerf for the same load on the same endpoint. Keys and
-// headers are not in it.
-func aiperfCommand(o *recipes.Outcome, m *loadgen.Measurement) string {
+// aiperfCommand asks AIPerf for the same load on the same endpoint, so that the two
+// tools can be compared. Keys and headers are not in it.
+//
+//	aiperf profile --model 'm' --url 'http://127.0.0.1:8000' --endpoint-type 'chat'
+//	    --isl 550 --osl 128 --request-count 300 --concurrency 16 --streaming --random-seed 7
+func (v *view) aiperfCommand(m *loadgen.Measurement) string {
 	l := m.Load
-	args := []string{"aiperf profile", "--model " + shell(o.Server.Model), "--url " + shell(o.Spec.Target.Redacted()), "--endpoint-type " + shell(protocolOf(o)),
+	args := []string{"aiperf profile", "--model " + shell(v.Server.Model), "--url " + shell(v.Spec.Target.Redacted()),
+		"--endpoint-type " + shell(v.protocol()),
 		fmt.Sprintf("--isl %d --osl %d --request-count %d", l.ISL, l.OSL, l.Requests)}
 	if l.Rate > 0 {
 		args = append(args, "--request-rate "+exact(l.Rate))
 	} else {
 		args = append(args, fmt.Sprintf("--concurrency %d", l.Concurrency))
 	}
-	if !o.Spec.Target.NoStream {
+	if !v.Spec.Target.NoStream {
 		args = append(args, "--streaming")
 	}
 	return strings.Join(append(args, fmt.Sprintf("--random-seed %d", l.Seed)), " ")
 }
 
-// shell quotes a word.
+// shell quotes a word for a POSIX shell.
 func shell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -6,15 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-
-	"github.com/aiperf-go/aiperf/recipes"
 )
 
 // largestInputs bounds the payloads in one inputs.json, in bytes. A file of
 // default size has one MiB; 300 prompts of 32 768 tokens would have 60.
 const largestInputs = 32 << 20
 
-// InputsFile writes inputs.json of one trial (from 0) of the i-th probe: a
+// inputsFile writes inputs.json of one trial (from 0) of the i-th probe: a
 // session for each request of the cohort, in order of start, with the payload
 // that was sent. AIPerf replays such a file as it is (dataset type inputs_json).
 // Bodies are made one at a time, from the seed, and are not kept.
@@ -22,13 +20,16 @@ const largestInputs = 32 << 20
 // Sessions beyond 32 MiB are left out, and counted in prompts.omitted: a sweep
 // over long prompts must not fill a disk. Where the measurement knows no bodies
 // (a prober of one's own) there are no sessions.
-func InputsFile(w io.Writer, o *recipes.Outcome, i, trial int) error {
-	return inputsFile(w, o, i, trial, largestInputs)
+func (v *view) inputsFile(w io.Writer, i, trial int) error {
+	return v.inputsUpTo(w, i, trial, largestInputs)
 }
 
-func inputsFile(w io.Writer, o *recipes.Outcome, i, trial, most int) error {
-	m := o.Probes[i].Trials[trial]
+// inputsUpTo writes inputs.json with at most so many bytes of payloads, and the one
+// that goes beyond.
+func (v *view) inputsUpTo(w io.Writer, i, trial, most int) error {
+	m := v.probes[i].Trials[trial]
 	b := bufio.NewWriter(w)
+	// Written by hand: encoding/json would want all payloads in memory.
 	b.WriteString(`{"data":[`) // a bufio.Writer keeps its first error for Flush
 	size, omitted := 0, 0
 	for k := range m.Requests {
@@ -37,7 +38,7 @@ func inputsFile(w io.Writer, o *recipes.Outcome, i, trial, most int) error {
 			omitted++
 			continue
 		}
-		payload, err := starPayload(o, m.Body(q))
+		payload, err := v.starPayload(m.Body(q))
 		if err != nil {
 			return err
 		}
@@ -53,7 +54,7 @@ func inputsFile(w io.Writer, o *recipes.Outcome, i, trial, most int) error {
 		ISL     int    `json:"isl"`
 		Unique  bool   `json:"unique"`
 		Omitted int    `json:"omitted"`
-	}{Library(), m.Load.Seed, m.Load.ISL, !o.Spec.Target.SamePrompts, omitted})
+	}{library(), m.Load.Seed, m.Load.ISL, !v.Spec.Target.SamePrompts, omitted})
 	if err != nil {
 		return fmt.Errorf("encode what makes the prompts: %w", err)
 	}
@@ -63,16 +64,16 @@ func inputsFile(w io.Writer, o *recipes.Outcome, i, trial, most int) error {
 
 // starPayload is a request body with the secrets in the user's part of it
 // starred; the rest of it is the bytes that were sent.
-func starPayload(o *recipes.Outcome, body []byte) ([]byte, error) {
-	if len(o.Spec.Target.Body) == 0 {
+func (v *view) starPayload(body []byte) ([]byte, error) {
+	if len(v.Spec.Target.Body) == 0 {
 		return bytes.TrimSpace(body), nil
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return nil, fmt.Errorf("read the request body that was sent: %w", err)
 	}
-	for k, v := range o.Spec.Target.RedactedBody() {
-		raw, err := json.Marshal(v)
+	for k, field := range v.Spec.Target.RedactedBody() {
+		raw, err := json.Marshal(field)
 		if err != nil {
 			return nil, fmt.Errorf("encode %q of the request body (Target.Body): %w", k, err)
 		}

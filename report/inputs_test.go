@@ -104,7 +104,7 @@ func TestInputsBounded(t *testing.T) {
 	o.Probes = []recipes.Probe{{Trials: []*loadgen.Measurement{m}}}
 	for _, tt := range []struct{ most, sessions int }{{1 << 20, 10}, {3*len(payload) - 1, 3}} {
 		var b bytes.Buffer
-		require.NoError(t, inputsFile(&b, o, 0, 0, tt.most))
+		require.NoError(t, viewOf(o).inputsUpTo(&b, 0, 0, tt.most))
 		var file inputs
 		require.NoError(t, json.Unmarshal(b.Bytes(), &file), b.String())
 		assert.Len(t, file.Data, tt.sessions)
@@ -112,7 +112,7 @@ func TestInputsBounded(t *testing.T) {
 	}
 	m.Body = nil
 	var b bytes.Buffer
-	require.NoError(t, inputsFile(&b, o, 0, 0, 1<<20))
+	require.NoError(t, viewOf(o).inputsUpTo(&b, 0, 0, 1<<20))
 	assert.JSONEq(t, `[]`, string(decodeKey(t, b.Bytes(), "data")), "a prober of one's own has no bodies")
 }
 

@@ -7,16 +7,21 @@ import (
 	"strconv"
 )
 
+// object is a JSON object whose keys are AIPerf's, not ours.
+type object = map[string]any
+
 // num is a number in a file. JSON has no NaN and no infinity: both are null.
 type num float64
 
+// MarshalJSON writes the number, or null.
 func (n num) MarshalJSON() ([]byte, error) {
-	if v := float64(n); math.IsNaN(v) || math.IsInf(v, 0) {
+	if !finite(float64(n)) {
 		return []byte("null"), nil
 	}
 	return json.Marshal(float64(n))
 }
 
+// UnmarshalJSON reads a number; null is NaN.
 func (n *num) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
 		*n = num(math.NaN())
@@ -27,9 +32,11 @@ func (n *num) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// whole is a number that is written without a fraction when it has none.
+// whole is a number that is written without a fraction when it has none: AIPerf's
+// files have integers as integers.
 type whole float64
 
+// MarshalJSON writes the number, or null.
 func (n whole) MarshalJSON() ([]byte, error) {
 	if v := float64(n); v == math.Trunc(v) && math.Abs(v) < 1e15 {
 		return strconv.AppendInt(nil, int64(v), 10), nil
@@ -44,5 +51,3 @@ func writeJSON(w io.Writer, v any) error {
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }
-
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

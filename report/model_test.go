@@ -64,9 +64,11 @@ func (m *model) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*lo
 	}
 	failed := n - len(ttfts)
 	if failed > 0 {
-		out.Failures = []loadgen.FailureCount{{Failure: loadgen.Failure{Kind: loadgen.FailedStatus, Status: 503, Message: m.message}, Count: failed}}
+		out.Failures = []loadgen.FailureCount{{Failure: loadgen.Failure{Kind: loadgen.FailedStatus, Status: 503, Message: m.message},
+			Count: failed}}
 	}
-	out.Metrics[loadgen.TagTTFT], out.Metrics[loadgen.TagITL], out.Metrics[loadgen.TagLatency] = described(ttfts), described(itls), described(e2es)
+	out.Metrics[loadgen.TagTTFT], out.Metrics[loadgen.TagITL], out.Metrics[loadgen.TagLatency] = described(ttfts), described(itls),
+		described(e2es)
 	set := func(tag, unit string, v float64) {
 		out.Metrics[tag] = loadgen.Metric{Unit: unit, Stats: map[string]float64{"avg": v}, SE: map[string]float64{"avg": 0.01 * v}}
 	}
@@ -98,20 +100,38 @@ func described(vs []float64) loadgen.Metric {
 	}
 	m.Stats["avg"], m.Stats["min"], m.Stats["max"] = sum/float64(len(vs)), sorted[0], sorted[len(sorted)-1]
 	m.SE["avg"] = 0.25 * m.Stats["avg"] / math.Sqrt(float64(len(vs)))
-	for name, q := range map[string]float64{"p1": .01, "p5": .05, "p10": .1, "p25": .25, "p50": .5, "p75": .75, "p90": .9, "p95": .95, "p99": .99} {
+	for name, q := range map[string]float64{"p1": .01, "p5": .05, "p10": .1, "p25": .25, "p50": .5, "p75": .75, "p90": .9, "p95": .95,
+		"p99": .99} {
 		m.Stats[name] = at(q)
 		m.SE[name] = 0.02 * at(q)
 	}
 	return m
 }
 
-// runs is one run of every recipe, and of what changes what is drawn.
-var runs = []struct {
+// modelRun is a question that is put to a model. Without a recipe it is one fixed
+// load.
+type modelRun struct {
 	name   string
 	recipe string
 	inputs recipes.Inputs
 	model  model
-}{
+}
+
+// question returns what recipes.Run takes; each call has a model of its own.
+func (r modelRun) question(t testing.TB) (*recipes.Recipe, recipes.Spec) {
+	t.Helper()
+	recipe := recipes.Fixed(32)
+	if r.recipe != "" {
+		var err error
+		recipe, err = recipes.Lookup(r.recipe)
+		require.NoError(t, err)
+	}
+	return recipe, recipes.Spec{Prober: &r.model, Inputs: r.inputs, Workload: loadgen.Load{Seed: 7},
+		Note: "measured on a model, not on a machine"}
+}
+
+// runs is one run of every recipe, and of what changes what is drawn.
+var runs = []modelRun{
 	{"max-throughput-ttft-sla", "max-throughput-ttft-sla", recipes.Inputs{TTFT: new(200.0)}, model{}},
 	{"max-throughput-itl-sla", "max-throughput-itl-sla", recipes.Inputs{ITL: new(18.0)}, model{}},
 	{"max-concurrency-under-sla", "max-concurrency-under-sla", recipes.Inputs{TTFT: new(200.0), ErrorRate: new(0.01)}, model{}},
@@ -135,15 +155,8 @@ func outcome(t testing.TB, name string) *recipes.Outcome {
 		if r.name != name {
 			continue
 		}
-		recipe := recipes.Fixed(32)
-		if r.recipe != "" {
-			var err error
-			recipe, err = recipes.Lookup(r.recipe)
-			require.NoError(t, err)
-		}
-		m := r.model
-		o, err := recipes.Run(t.Context(), recipe, recipes.Spec{Prober: &m, Inputs: r.inputs, Workload: loadgen.Load{Seed: 7},
-			Note: "measured on a model, not on a machine"})
+		recipe, spec := r.question(t)
+		o, err := recipes.Run(t.Context(), recipe, spec)
 		require.NoError(t, err)
 		return o
 	}

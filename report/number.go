@@ -1,20 +1,22 @@
 package report
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/aiperf-go/aiperf/recipes/sla"
 	"golang.org/x/perf/benchunit"
 )
 
 // unknown stands for a value that was not measured.
 const unknown = "–"
 
-// value writes v with three significant digits and its unit: 412ms, 2.91s,
-// 0.4%, 2190 tok/s.
+// value writes v with three significant digits and its unit: 412ms, 2.91s, 0.4%,
+// 2190 tok/s. The unit is a metric's display unit (see loadgen.MetricInfo), and v
+// is in it; units that nobody writes behind a number, such as tokens and ratio,
+// are left out. NaN is an en dash.
 func value(v float64, unit string) string {
 	switch {
 	case math.IsNaN(v):
@@ -29,7 +31,8 @@ func value(v float64, unit string) string {
 	return digits(v)
 }
 
-// duration writes milliseconds at the scale that suits them.
+// duration writes milliseconds at the scale that suits them, from nanoseconds to
+// seconds: 1.2µs, 412ms, 2.91s.
 func duration(ms float64) string {
 	if ms == 0 {
 		return "0ms"
@@ -48,7 +51,8 @@ func rounded(v float64) float64 {
 }
 
 // digits writes v with three significant digits, four for whole numbers of that
-// size, without trailing zeros.
+// size, without trailing zeros: 0.00412, 2.9, 84.5, 2190. More digits would pretend to
+// a precision that no measurement of a server has.
 func digits(v float64) string {
 	if a := math.Abs(v); v == 0 || a >= 100 {
 		return strconv.FormatFloat(v, 'f', 0, 64)
@@ -62,16 +66,82 @@ func digits(v float64) string {
 	return s
 }
 
-// count writes a whole number with a space between thousands: 1 840.
+// digitsOf writes several values, separated by commas.
+func digitsOf(vs []float64) string {
+	out := make([]string, len(vs))
+	for i, v := range vs {
+		out[i] = digits(v)
+	}
+	return strings.Join(out, ", ")
+}
+
+// exact writes a coordinate with all its digits: two points never share a name.
+func exact(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
+// coefficient writes small numbers in powers of ten: 1.25e-07 is easier to copy
+// than to count the zeros of.
+func coefficient(c float64) string {
+	if c != 0 && c < 1e-4 {
+		return fmt.Sprintf("%.3g", c)
+	}
+	return digits(c)
+}
+
+// Counts and shares are written in one way everywhere: counts grouped by thousands,
+// shares of 1 in percent, with the sign right behind the number.
+
+// count writes a whole number with a comma between thousands: 1,840.
 func count(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + " " + s[i:]
+		s = s[:i] + "," + s[i:]
 	}
 	return s
 }
 
-// elapsed writes a run's duration: 4m12s, 9.3s.
+// plural writes a count and what is counted: 1 probe, 12 probes.
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return count(n) + " " + what + "s"
+}
+
+// percent writes a share of 1 that was measured: 20%, 0.4%.
+func percent(share float64) string {
+	if math.Abs(share) < 0.0005 {
+		return "0%"
+	}
+	if math.Abs(share) < 0.1 {
+		return fmt.Sprintf("%.1f%%", 100*share)
+	}
+	return fmt.Sprintf("%.0f%%", 100*share)
+}
+
+// part writes a share of 1 that a user gave, with the digits it was given with.
+func part(share float64) string { return fmt.Sprintf("%.4g%%", 100*share) }
+
+// probability writes P, a number from 0 to 1, without rounding it to certainty.
+func probability(p float64) string {
+	switch {
+	case p > 0.999:
+		return "> 99.9%"
+	case p < 0.001:
+		return "< 0.1%"
+	}
+	return "= " + digits(100*p) + "%"
+}
+
+// pvalue writes the P of a test as benchstat does: three decimals.
+func pvalue(p float64) string {
+	if p < 0.001 {
+		return "<0.001"
+	}
+	return fmt.Sprintf("%.3f", p)
+}
+
+// elapsed writes a run's duration, to the second from ten seconds on and to the tenth
+// of one below: 4m12s, 9.3s.
 func elapsed(d time.Duration) string {
 	if d >= 10*time.Second {
 		return d.Round(time.Second).String()
@@ -79,22 +149,8 @@ func elapsed(d time.Duration) string {
 	return d.Round(100 * time.Millisecond).String()
 }
 
-// observed writes what a reading got: as printed, of successful requests, and
-// with failures counted as infinitely slow where that differs.
-func observed(r sla.Reading) string {
-	s := value(r.Value, r.Limit.Unit())
-	if math.IsInf(r.Adjusted, 1) {
-		return s + " (too many failed)"
-	}
-	if adjusted := value(r.Adjusted, r.Limit.Unit()); !math.IsNaN(r.Adjusted) && adjusted != s {
-		s += " (" + adjusted + " counting failures)"
-	}
-	return s
-}
+// ms is a duration in milliseconds, the unit that files have latencies in.
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return count(n) + " " + what + "s"
-}
+// finite reports whether v is a number: neither NaN nor infinite.
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -1,39 +1,43 @@
 package report
 
 import (
-	"fmt"
 	"io"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
-	"github.com/aiperf-go/aiperf/recipes"
 )
 
 // profileSchema is the version of AIPerf's export format that is followed.
 const profileSchema = "1.4"
 
-// Profile writes profile_export_aiperf.json of one trial (from 0) of the i-th
-// probe: a block a metric, then what was run and what went wrong.
-func Profile(w io.Writer, o *recipes.Outcome, i, trial int) error {
-	p := &o.Probes[i]
+// profile writes profile_export_aiperf.json of one trial (from 0) of the i-th
+// probe: a block a metric, then what was run and what went wrong:
+//
+//	"time_to_first_token": {"unit": "ms", "avg": 61.2, "p50": 60.8, "p95": 84.1, …},
+//	"run_info": {"benchmark_id": "…", "trial": 0, "variation_values": {…}, …},
+//	"error_summary": [{"code": 503, "type": "status", "message": "overloaded", "count": 3}]
+//
+// Two keys are ours: ended, which is why the measurement stopped, and client_health.
+func (v *view) profile(w io.Writer, i, trial int) error {
+	p := v.probes[i]
 	m := p.Trials[trial]
 	// Metrics are keys of the top level, as in AIPerf's file.
 	doc := map[string]any{
 		"schema_version": profileSchema,
-		"aiperf_version": Library(),
-		"benchmark_id":   benchmarkID(o, i, trial),
-		"input_config":   inputConfig(o, i, trial),
+		"aiperf_version": library(),
+		"benchmark_id":   v.benchmarkID(i, trial),
+		"input_config":   v.inputConfig(i, trial),
 		"run_info": runInfo{
-			ID: benchmarkID(o, i, trial), Sweep: sweepID(o), Seed: o.Spec.Workload.Seed, Trial: trial, Run: runLabel(trial),
-			Label: variationLabel(o, i), Index: i, Values: valuesOf(o, p), Command: aiperfCommand(o, m),
+			ID: v.benchmarkID(i, trial), Sweep: v.sweepID(), Seed: v.Spec.Workload.Seed, Trial: trial, Run: runLabel(trial),
+			Label: v.variationLabel(i), Index: i, Values: v.values(p), Command: v.aiperfCommand(m),
 		},
 		"was_cancelled": false,
-		"is_complete":   p.State() != "cut",
-		"error_summary": errorSummary(o, m),
+		"is_complete":   p.complete(),
+		"error_summary": v.errorSummary(m),
 		"start_time":    nil,
 		"end_time":      nil,
 		"ended":         m.Ended,
-		"client_health": clientHealth{num(ms(m.Health.SendLagP99)), num(ms(m.Health.BeatLagP99)), num(m.Health.CPU), num(ms(m.Health.GCPause)), recipes.ClientBound(m, o.Plan.Limits)},
+		"client_health": v.trialHealth(m),
 	}
 	if first, last, ok := span(m); ok {
 		doc["start_time"], doc["end_time"] = first.Format(stamp), last.Format(stamp)
@@ -44,14 +48,20 @@ func Profile(w io.Writer, o *recipes.Outcome, i, trial int) error {
 	return writeJSON(w, doc)
 }
 
+// stamp is how AIPerf writes a time: local, to the microsecond, without a zone.
 const stamp = "2006-01-02T15:04:05.000000"
 
+// runInfo says which trial of which point the file is about.
 type runInfo struct {
-	ID     string           `json:"benchmark_id"`
-	Sweep  string           `json:"sweep_id"`
-	Seed   uint64           `json:"random_seed"`
-	Trial  int              `json:"trial"`
-	Run    string           `json:"run_label"`
+	// ID names the trial, and Sweep the run that it is part of.
+	ID    string `json:"benchmark_id"`
+	Sweep string `json:"sweep_id"`
+	// Seed is the run's; each probe has one of its own, made from it.
+	Seed uint64 `json:"random_seed"`
+	// Trial counts from 0, and the number in Run, its label, from 1.
+	Trial int    `json:"trial"`
+	Run   string `json:"run_label"`
+	// Label and Values are the point, and Index the probe, from 0.
 	Label  string           `json:"variation_label"`
 	Index  int              `json:"variation_index"`
 	Values map[string]whole `json:"variation_values"`
@@ -61,14 +71,17 @@ type runInfo struct {
 	Command string `json:"cli_command"`
 }
 
+// errorCount is one kind of failure with how often it came.
 type errorCount struct {
+	// Code is the HTTP status; null when there was no answer.
 	Code    *int   `json:"code"`
 	Type    string `json:"type"`
 	Message string `json:"message"`
 	Count   int    `json:"count"`
 }
 
-// block is a metric as AIPerf writes it: unit and statistics side by side.
+// block is a metric as AIPerf writes it: unit and statistics side by side, those that
+// are no numbers as null.
 func block(m loadgen.Metric) map[string]any {
 	b := map[string]any{"unit": m.Unit}
 	for stat, v := range m.Stats {
@@ -81,27 +94,8 @@ func block(m loadgen.Metric) map[string]any {
 	return b
 }
 
-// sweepID names the run; it is the same for all its probes.
-func sweepID(o *recipes.Outcome) string {
-	return fmt.Sprintf("%s-%d-%d", o.Recipe.Name, o.Began.UTC().UnixNano(), o.Spec.Workload.Seed)
-}
-
-func benchmarkID(o *recipes.Outcome, i, trial int) string {
-	return fmt.Sprintf("%s-%04d-%04d", sweepID(o), i, trial+1)
-}
-
-// variationLabel names what was run as AIPerf does: an iteration of a search by
-// its number, a point of a sweep by its values.
-func variationLabel(o *recipes.Outcome, i int) string {
-	if o.Plan.Search != nil {
-		return fmt.Sprintf("search_iter_%04d", i)
-	}
-	return pointLabel(o, i)
-}
-
-func runLabel(trial int) string { return fmt.Sprintf("run_%04d", trial+1) }
-
-// span is when the first request of the cohort started and the last one ended.
+// span is when the first request of the cohort started and the last one ended; ok is
+// false when there is none, or their records have been released.
 func span(m *loadgen.Measurement) (first, last time.Time, ok bool) {
 	for i := range m.Requests {
 		q := &m.Requests[i]
@@ -117,11 +111,12 @@ func span(m *loadgen.Measurement) (first, last time.Time, ok bool) {
 	return first, last, ok
 }
 
-// errorSummary lists failures by what they were, the most frequent first.
-func errorSummary(o *recipes.Outcome, m *loadgen.Measurement) []errorCount {
+// errorSummary lists failures by what they were, in the order of the measurement, the
+// most frequent first. It is never nil.
+func (v *view) errorSummary(m *loadgen.Measurement) []errorCount {
 	out := []errorCount{}
 	for _, f := range m.Failures {
-		e := errorCount{Type: string(f.Kind), Message: o.Spec.Target.Redact(f.Message), Count: f.Count}
+		e := errorCount{Type: string(f.Kind), Message: v.redact(f.Message), Count: f.Count}
 		if f.Status != 0 {
 			e.Code = &f.Status
 		}

@@ -7,13 +7,13 @@ import (
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen"
-	"github.com/aiperf-go/aiperf/recipes"
 )
 
 // csvStats are the columns of profile_export_aiperf.csv, in AIPerf's order.
 var csvStats = []string{"avg", "min", "max", "sum", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std"}
 
-// csvName is a metric's name with its unit, which counts do not show.
+// csvName is a metric's name with its unit, which counts do not show. Metrics that the
+// table of loadgen does not title go by the words of their tag.
 func csvName(tag, unit string) string {
 	m, _ := loadgen.LookupMetric(tag)
 	name := m.Title
@@ -33,13 +33,14 @@ func csvName(tag, unit string) string {
 	return name + " (" + unit + ")"
 }
 
-// ProfileCSV writes profile_export_aiperf.csv of one trial (from 0) of the i-th
-// probe: a table of the metrics that requests have, then one of those that the
-// run has.
-func ProfileCSV(w io.Writer, o *recipes.Outcome, i, trial int) error {
-	m := o.Probes[i].Trials[trial]
+// profileCSV writes profile_export_aiperf.csv of one trial (from 0) of the i-th
+// probe: a table of the metrics that requests have, a column a statistic, then one of
+// those that the run has, with one value each. Values have two decimals.
+func (v *view) profileCSV(w io.Writer, i, trial int) error {
+	m := v.probes[i].Trials[trial]
 	c := newCSV(w)
 	c.row(append([]string{"Metric"}, csvStats...)...)
+	// What has no percentiles is one number a run, and goes below.
 	var run [][]string
 	for _, tag := range slices.Sorted(maps.Keys(m.Metrics)) {
 		metric := m.Metrics[tag]
@@ -64,8 +65,8 @@ func ProfileCSV(w io.Writer, o *recipes.Outcome, i, trial int) error {
 
 // csvNumber is a statistic with two decimals; empty when there is none.
 func csvNumber(m loadgen.Metric, stat string) string {
-	if v, ok := m.Stats[stat]; ok && finite(v) {
-		return fixed(v, 2)
+	if x, ok := m.Stats[stat]; ok && finite(x) {
+		return fixed(x, 2)
 	}
 	return ""
 }

@@ -26,7 +26,8 @@ func TestProgress(t *testing.T) {
 		}
 	}
 	require.Less(t, highest, lowest)
-	assert.Equal(t, fmt.Sprintf("recipe max-throughput-ttft-sla, SLA met at %v, missed at %v (%d of at most 30 points, 0s)", highest, lowest, len(o.Probes)), report.Progress(o))
+	assert.Equal(t, fmt.Sprintf("recipe max-throughput-ttft-sla, SLA met at %v, missed at %v (%d of at most 30 points, 0s)", highest,
+		lowest, len(o.Probes)), report.Progress(o))
 	o.Probes = nil
 	assert.Equal(t, "recipe max-throughput-ttft-sla (0 of at most 30 points, 0s)", report.Progress(o), "nothing is known before a probe")
 

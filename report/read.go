@@ -6,20 +6,23 @@ import (
 	"io"
 	"math"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/plan"
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // HistoryError reports a search_history.json that cannot be read back.
 type HistoryError struct {
-	Path    string // empty when it was not read from a file
+	// Path is the file; empty when it was not read from one.
+	Path string
+	// Problem says what is wrong with it, without the path.
 	Problem string
 }
 
+// Error names the file and the problem.
 func (e *HistoryError) Error() string {
 	if e.Path == "" {
 		return "read search history: " + e.Problem
@@ -27,7 +30,8 @@ func (e *HistoryError) Error() string {
 	return fmt.Sprintf("read search history %s: %s", e.Path, e.Problem)
 }
 
-// ReadHistoryFile reads the search_history.json at path.
+// ReadHistoryFile reads the search_history.json at path. The error wraps fs.ErrNotExist
+// when there is no file, and is a *HistoryError when it is not one that History wrote.
 func ReadHistoryFile(path string) (*recipes.Outcome, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -43,7 +47,8 @@ func ReadHistoryFile(path string) (*recipes.Outcome, error) {
 
 // ReadHistory reads back what History wrote, as far as it is needed to go on
 // from a run or to compare with it: recipe, plan, workload, every probe as its
-// planner saw it, and the boundary. Errors are *HistoryError.
+// planner saw it, and the boundary. Requests and results are not in the file. Errors
+// are *HistoryError.
 func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	var h history
 	if err := json.NewDecoder(r).Decode(&h); err != nil {
@@ -53,7 +58,7 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 		return nil, &HistoryError{Problem: fmt.Sprintf(format, args...)}
 	}
 	if h.Schema != schema {
-		return bad("its schema is %q and this version reads %q; run the search anew", h.Schema, schema)
+		return bad("its schema is %q and this version reads %q; run the search again", h.Schema, schema)
 	}
 	o := &recipes.Outcome{Recipe: &recipes.Recipe{Name: h.Recipe}, Plan: &recipes.Plan{}}
 	c := h.Config
@@ -68,9 +73,12 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	for _, f := range c.Filters {
 		o.Plan.Limits = append(o.Plan.Limits, f.limit())
 	}
+	// The axes of a grid are not in the file: a sweep is read to be compared with, and a
+	// search to be continued.
 	if c.Planner != "list" {
 		o.Plan.Search = c.search()
 	}
+	// A file that was broken off has no half iteration: it is written whole.
 	for i, it := range h.Iterations {
 		p, err := it.probe(len(c.Space), len(c.Filters))
 		if err != nil {
@@ -86,32 +94,42 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	return o, nil
 }
 
+// limit is the filter as a limit.
 func (f filter) limit() sla.Limit {
 	return sla.Limit{Metric: f.Metric, Stat: f.Stat, Op: sla.Op(f.Op), Threshold: float64(f.Threshold)}
 }
 
+// search is what was searched for. What the file does not have, such as a sampler or
+// tiers, has its zero value: nothing that continues a run needs it.
 func (c historyConfig) search() *recipes.Search {
 	s := &recipes.Search{
 		Style: recipes.Style(c.Planner), MaxProbes: c.MaxIterations, InitialPoints: c.InitialPoints,
 		Patience: c.Patience, PlateauWindow: c.PlateauWindow, PlateauThreshold: c.PlateauThreshold,
 	}
+	// AIPerf's name of a style stands in the file, where it has one.
 	for style, name := range plannerNames {
 		if name == c.Planner {
 			s.Style = style
 		}
 	}
 	for _, g := range c.Objectives {
-		s.Objectives = append(s.Objectives, recipes.Objective{Metric: g.Metric, Stat: g.Stat, Maximize: g.Direction == "MAXIMIZE", Reference: g.Threshold, Pooled: g.Pooled})
+		s.Objectives = append(s.Objectives, recipes.Objective{Metric: g.Metric, Stat: g.Stat, Maximize: g.Direction == "MAXIMIZE",
+			Reference: g.Threshold, Pooled: g.Pooled})
 	}
-	s.Space = slices.Grow(s.Space, len(c.Space))[:len(c.Space)]
-	for i, d := range c.Space {
-		x := &s.Space[i]
-		x.Path, x.Lo, x.Hi, x.Int, x.Log = d.Path, float64(d.Lo), float64(d.Hi), d.Kind == "int", d.Log
+	for _, d := range c.Space {
+		s.Space = append(s.Space, plan.Dim{Path: d.Path, Lo: float64(d.Lo), Hi: float64(d.Hi), Int: d.Kind == "int", Log: d.Log})
 	}
 	return s
 }
 
-// probe rebuilds a probe as its planner saw it.
+// plan is an estimate as planners have it.
+func (e estimate) plan() plan.Estimate {
+	return plan.Estimate{Value: float64(e.Value), SE: float64(e.SE)}
+}
+
+// probe rebuilds a probe as its planner saw it, in a space of so many dimensions and
+// with so many limits; none of its requests comes back. The error says what is wrong
+// with the iteration, and begins with a verb.
 func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 	seen := it.Seen
 	if len(seen.At) == 0 || dims > 0 && len(seen.At) != dims {
@@ -120,6 +138,7 @@ func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 	if len(seen.Limits) != limits || len(it.Observations) != limits {
 		return p, fmt.Errorf("has readings of %d limits where the search has %d", len(it.Observations), limits)
 	}
+	// A point is where a load was, so that each coordinate must be known.
 	at := make([]float64, len(seen.At))
 	for i, x := range seen.At {
 		at[i] = float64(x)
@@ -129,26 +148,23 @@ func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 	}
 	p.Step.At, p.Step.Size, p.Step.Full, p.Step.Reason = at, it.Step.Size, it.Step.Full, it.Step.Reason
 	p.Wall = time.Duration(it.Wall * float64(time.Second))
-	for p.Observed.State = 0; p.State() != seen.State; p.Observed.State++ {
-		if p.State() == "untrusted" {
-			return p, fmt.Errorf("has the unknown state %q", seen.State)
-		}
+	if !p.RestoreState(seen.State) {
+		return p, fmt.Errorf("has the unknown state %q", seen.State)
 	}
 	o := &p.Observed
 	o.At, o.Asked, o.Requests = at, p.Step, seen.Requests
-	o.Margins = slices.Grow(o.Margins, limits)[:limits]
 	for k, r := range it.Observations {
 		p.Readings = append(p.Readings, sla.Reading{
 			Limit: r.limit(), Value: float64(r.Observed), Adjusted: float64(r.Adjusted), Lo: math.NaN(), Hi: math.NaN(),
 			Exceeded: r.Exceeded, Of: r.Of, Holds: r.Holds, Pass: float64(r.Pass),
 		})
 		m := seen.Limits[k]
-		o.Margins[k].Value, o.Margins[k].SE, o.Margins[k].Pass = float64(m.Value), float64(m.SE), float64(m.Pass)
+		o.Margins = append(o.Margins, plan.Margin{Estimate: m.estimate.plan(), Pass: float64(m.Pass)})
 	}
-	o.Goals = slices.Grow(o.Goals, len(seen.Goals))[:len(seen.Goals)]
-	for k, g := range seen.Goals {
-		o.Goals[k].Value, o.Goals[k].SE = float64(g.Value), float64(g.SE)
+	for _, g := range seen.Goals {
+		o.Goals = append(o.Goals, g.plan())
 	}
+	// One trial stands for all: it has the means that Probe.Stat returned.
 	m := &loadgen.Measurement{Metrics: map[string]loadgen.Metric{}}
 	for tag, stats := range it.Metrics {
 		kept := loadgen.Metric{Stats: map[string]float64{}}

@@ -37,7 +37,8 @@ func (n *noisy) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*lo
 	c := float64(l.Concurrency)
 	single := func(v float64) loadgen.Metric { return loadgen.Metric{Stats: map[string]float64{"avg": v}} }
 	return &loadgen.Measurement{Load: l, Ended: loadgen.EndedRequests, Metrics: map[string]loadgen.Metric{
-		loadgen.TagTTFT:      {Unit: "ms", Stats: map[string]float64{"p95": (20 + c*1.3) * wobble}, SE: map[string]float64{"p95": 0.03 * (20 + c*1.3)}},
+		loadgen.TagTTFT: {Unit: "ms", Stats: map[string]float64{"p95": (20 + c*1.3) * wobble},
+			SE: map[string]float64{"p95": 0.03 * (20 + c*1.3)}},
 		loadgen.TagTokenRate: single(8000 * c / (c + 200) * wobble),
 		loadgen.TagErrorRate: single(0),
 		loadgen.TagCompleted: single(300),
@@ -152,7 +153,8 @@ func TestResumeRefused(t *testing.T) {
 		assert.ErrorAs(t, err, new(*recipes.ResumeError), tt.why)
 		assert.ErrorContains(t, err, tt.says, tt.why)
 	}
-	for _, text := range []string{"", "{}", "null", `{"schema":"aiperf-go/0"}`, strings.Replace(text, `"state": "full"`, `"state": "fulll"`, 1), text[:len(text)/2]} {
+	for _, text := range []string{"", "{}", "null", `{"schema":"aiperf-go/0"}`,
+		strings.Replace(text, `"state": "full"`, `"state": "fulll"`, 1), text[:len(text)/2]} {
 		_, err := report.ReadHistory(strings.NewReader(text))
 		assert.ErrorAs(t, err, new(*report.HistoryError))
 	}

@@ -8,70 +8,87 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
-	"github.com/aiperf-go/aiperf/recipes"
 )
 
-// Records writes profile_export.jsonl of one trial of the i-th probe: a line a
+// records writes profile_export.jsonl of one trial of the i-th probe: a line a
 // request, in order of start. It writes nothing once the requests have been
 // released.
-func Records(w io.Writer, o *recipes.Outcome, i, trial int) error {
-	m := o.Probes[i].Trials[trial]
+func (v *view) records(w io.Writer, i, trial int) error {
+	m := v.probes[i].Trials[trial]
 	b := bufio.NewWriter(w)
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
+	id := v.benchmarkID(i, trial)
 	for k := range m.Requests {
-		if err := e.Encode(recordOf(o, m, i, trial, &m.Requests[k])); err != nil {
+		if err := e.Encode(v.record(m, id, &m.Requests[k])); err != nil {
 			return err
 		}
 	}
 	return b.Flush()
 }
 
+// record is a line: what was when, what was measured, and what went wrong. Metrics
+// are by tag, in the unit of AIPerf's file; those of a failed request are what it has.
 type record struct {
 	Metadata recordMetadata         `json:"metadata"`
 	Metrics  map[string]recordValue `json:"metrics"`
 	Error    *recordError           `json:"error"`
 }
 
+// recordMetadata is AIPerf's block, with replays and dial_ns as additions of ours.
+// What this library does not have is zero: requests are single turns of one phase.
 type recordMetadata struct {
+	// Session is the request's index in its measurement, and Conversation its name in
+	// inputs.json. Request and Correlation are the same: one session, one request.
 	Session      int    `json:"session_num"`
 	Request      string `json:"x_request_id"`
 	Correlation  string `json:"x_correlation_id"`
 	Conversation string `json:"conversation_id"`
 	Turn         int    `json:"turn_index"`
-	Issued       int64  `json:"credit_issued_ns"`
-	Start        int64  `json:"request_start_ns"`
-	Ack          int64  `json:"request_ack_ns"` // the first content event; the end of an answer that was not streamed
-	End          int64  `json:"request_end_ns"`
-	Worker       string `json:"worker_id"`
-	Processor    string `json:"record_processor_id"`
-	Phase        string `json:"benchmark_phase"`
-	PhaseIndex   int    `json:"phase_index"`
-	Profiling    int    `json:"profiling_index"`
-	PhaseName    string `json:"phase_name"`
-	PhaseKind    string `json:"phase_kind"`
-	Cancelled    bool   `json:"was_cancelled"`
-	Overflow     bool   `json:"context_overflow_skip"`
-	Depth        int    `json:"agent_depth"`
-	Root         string `json:"root_correlation_id"`
-	Replays      int    `json:"replays"`
-	DialNS       int64  `json:"dial_ns"`
+	// Issued is when the request was due, and Start when it was sent; the
+	// difference is the client's own delay. All times are nanoseconds since 1970.
+	Issued int64 `json:"credit_issued_ns"`
+	Start  int64 `json:"request_start_ns"`
+	// Ack is when the first content came; the end of an answer that was not streamed.
+	Ack int64 `json:"request_ack_ns"`
+	End int64 `json:"request_end_ns"`
+
+	Worker     string `json:"worker_id"`
+	Processor  string `json:"record_processor_id"`
+	Phase      string `json:"benchmark_phase"`
+	PhaseIndex int    `json:"phase_index"`
+	Profiling  int    `json:"profiling_index"`
+	PhaseName  string `json:"phase_name"`
+	PhaseKind  string `json:"phase_kind"`
+	Cancelled  bool   `json:"was_cancelled"`
+	Overflow   bool   `json:"context_overflow_skip"`
+	Depth      int    `json:"agent_depth"`
+	Root       string `json:"root_correlation_id"`
+
+	// Replays is how often net/http sent the request again on another connection, and
+	// DialNS how long a connection of its own took before Start; 0 for one that was kept.
+	Replays int   `json:"replays"`
+	DialNS  int64 `json:"dial_ns"`
 }
 
+// recordValue is one number, or of chunk gaps a list of them, with its unit.
 type recordValue struct {
 	Value any    `json:"value"`
 	Unit  string `json:"unit"`
 }
 
+// recordError is what a request failed of.
 type recordError struct {
+	// Code is the HTTP status; null when there was no answer.
 	Code    *int   `json:"code"`
 	Type    string `json:"type"`
 	Message string `json:"message"`
 }
 
-func recordOf(o *recipes.Outcome, m *loadgen.Measurement, i, trial int, q *loadgen.Request) record {
+// record describes one request of a benchmark. Times are nanoseconds since 1970.
+func (v *view) record(m *loadgen.Measurement, benchmark string, q *loadgen.Request) record {
 	at := func(d time.Duration) int64 { return m.Epoch.Add(d).UnixNano() }
-	id := fmt.Sprintf("%s-%06d", benchmarkID(o, i, trial), q.Index)
+	id := fmt.Sprintf("%s-%06d", benchmark, q.Index)
 	r := record{
 		Metadata: recordMetadata{
 			Session: q.Index, Request: id, Correlation: id, Conversation: conversation(q.Index),
@@ -85,17 +102,18 @@ func recordOf(o *recipes.Outcome, m *loadgen.Measurement, i, trial int, q *loadg
 		r.Metadata.Ack = at(q.Chunks[0])
 	}
 	for _, t := range loadgen.Metrics() {
-		if v, ok := q.Value(t.Tag); ok {
-			r.Metrics[t.Tag] = recordValue{num(v), t.FileUnit}
+		if x, ok := q.Value(t.Tag); ok {
+			r.Metrics[t.Tag] = recordValue{num(x), t.FileUnit}
 		}
 	}
 	if q.Failure != nil {
-		r.Error = &recordError{Type: string(q.Failure.Kind), Message: o.Spec.Target.Redact(q.Failure.Message)}
+		r.Error = &recordError{Type: string(q.Failure.Kind), Message: v.redact(q.Failure.Message)}
 		if q.Failure.Status != 0 {
 			r.Error.Code = &q.Failure.Status
 		}
 		return r
 	}
+	// The gaps between chunks are the one metric that is a list.
 	gaps := []num{}
 	for k := 1; k < len(q.Chunks); k++ {
 		gaps = append(gaps, num(ms(q.Chunks[k]-q.Chunks[k-1])))
@@ -105,6 +123,3 @@ func recordOf(o *recipes.Outcome, m *loadgen.Measurement, i, trial int, q *loadg
 	}
 	return r
 }
-
-// conversation names a request's session.
-func conversation(index int) string { return fmt.Sprintf("session_%06d", index) }

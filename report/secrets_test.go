@@ -30,7 +30,8 @@ func TestSecrets(t *testing.T) {
 		cookie = "planted-cookie-8"
 	)
 	basic := base64.StdEncoding.EncodeToString([]byte(user + ":" + pass))
-	planted := []string{key, url.QueryEscape(key), url.PathEscape(key), header, user, pass, url.QueryEscape(pass), url.PathEscape(pass), query, body, deep, cookie, basic,
+	planted := []string{key, url.QueryEscape(key), url.PathEscape(key), header, user, pass, url.QueryEscape(pass),
+		url.PathEscape(pass), query, body, deep, cookie, basic,
 		base64.StdEncoding.EncodeToString([]byte(key)), "planted"}
 
 	s := standard["mono"]
@@ -43,14 +44,17 @@ func TestSecrets(t *testing.T) {
 		u.User, u.RawQuery = url.UserPassword(user, pass), url.Values{"api_key": {query}}.Encode()
 		spec.Target.URL = u.String()
 		spec.Target.APIKey = key
-		spec.Target.Header = http.Header{"X-Api-Key": {header}, "X-Anything": {header}, "Cookie": {"session=" + cookie}, "Authorization": {"Bearer " + key}}
-		spec.Target.Body = map[string]any{"api_token": body, "nested": map[string]any{"list": []any{map[string]any{"password": deep}}}, "max_tokens": 8}
+		spec.Target.Header = http.Header{"X-Api-Key": {header}, "X-Anything": {header}, "Cookie": {"session=" + cookie},
+			"Authorization": {"Bearer " + key}}
+		spec.Target.Body = map[string]any{"api_token": body, "nested": map[string]any{"list": []any{map[string]any{"password": deep}}},
+			"max_tokens": 8}
 		spec.Note = "a note with " + key
 		observe := spec.Observe
 		spec.Observe = func(o *recipes.Outcome) error {
 			for i := range o.Probes { // what the server said, quoting all it was sent
 				for _, m := range o.Probes[i].Trials {
-					echo := "cannot serve " + key + " for " + user + ":" + pass + ", " + header + ", Basic " + basic + ", cookie session=" + cookie + ", " + url.QueryEscape(key) + " at " + spec.Target.URL
+					echo := "cannot serve " + key + " for " + user + ":" + pass + ", " + header + ", Basic " + basic + ", cookie session=" +
+						cookie + ", " + url.QueryEscape(key) + " at " + spec.Target.URL
 					m.Failures = []loadgen.FailureCount{{Failure: loadgen.Failure{Kind: loadgen.FailedStatus, Status: 401, Message: echo}, Count: 1}}
 					for k := range m.Requests {
 						m.Requests[k].Failure = &m.Failures[0].Failure
@@ -86,7 +90,8 @@ func TestSecrets(t *testing.T) {
 	assert.Contains(t, printed.String(), "***")
 	history := read(t, dir, "search_history.json")
 	assert.Contains(t, history, `"url": "http://***@simserver.invalid:80"`)
-	assert.Contains(t, read(t, dir, "search_iter_0000/profile_runs/run_0001/profile_export_aiperf.json"), `"cannot serve *** for ***, ***, Basic ***`)
+	assert.Contains(t, read(t, dir, "search_iter_0000/profile_runs/run_0001/profile_export_aiperf.json"),
+		`"cannot serve *** for ***, ***, Basic ***`)
 	assert.Contains(t, read(t, dir, "search_iter_0000/profile_runs/run_0001/run_config.json"), `"max_tokens": 8`, "what is no secret stays")
 }
 

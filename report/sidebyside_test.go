@@ -81,16 +81,21 @@ func decode(t *testing.T, text string) any {
 // others are metric blocks of AIPerf's that ours do not have, each with its
 // reason. A pattern covers the block's statistics too.
 var others = []struct{ pattern, reason string }{
-	{`http_req_[a-z_]+`, "a trace of each HTTP exchange: the generator times the answer, not the transport's stages; connections are opened before a request starts"},
+	{`http_req_[a-z_]+`, "a trace of each HTTP exchange: the generator times the answer, not the transport's stages; " +
+		"connections are opened before a request starts"},
 	{`usage_[a-z_]+|total_usage_[a-z_]+`, "what the server's usage says beside AIPerf's own count; here usage is the count"},
 	{`osl_mismatch_[a-z_]+`, "likewise; answers of another length are a warning (loadgen.ErrLengths)"},
-	{`output_token_count|total_output_tokens`, "output without reasoning tokens: not told apart here, output_sequence_length and total_osl hold both"},
+	{`output_token_count|total_output_tokens`,
+		"output without reasoning tokens: not told apart here, output_sequence_length and total_osl hold both"},
 	{`time_to_first_output_token`, "TTFT of the first token that is not reasoning: not told apart here"},
-	{`decode_duration|e2e_output_token_throughput|prefill_throughput_per_user`, "follow from TTFT, ITL, request_latency and the lengths, which are here"},
-	{`effective_(decode|prefill|total)_[a-z_]+|effective_latency`, "AIPerf's sweep over its whole run, bursts and drain included; the window has a steady load"},
+	{`decode_duration|e2e_output_token_throughput|prefill_throughput_per_user`,
+		"follow from TTFT, ITL, request_latency and the lengths, which are here"},
+	{`effective_(decode|prefill|total)_[a-z_]+|effective_latency`,
+		"AIPerf's sweep over its whole run, bursts and drain included; the window has a steady load"},
 	{`active_[a-z_]+|tokens_in_flight`, "likewise"},
 	{`credit_to_start_latency`, "schedule_lag takes its place"},
-	{`effective_concurrency/(min|max|p\d+|std)|effective_concurrency_(min|max|p\d+|std)`, "a run-level metric here, which has avg alone (metrics.md)"},
+	{`effective_concurrency/(min|max|p\d+|std)|effective_concurrency_(min|max|p\d+|std)`,
+		"a run-level metric here, which has avg alone (metrics.md)"},
 }
 
 // required are the metrics that no pattern may excuse.
@@ -125,7 +130,8 @@ func TestSideBySide(t *testing.T) {
 	// Of inputs.json no real file is at hand; this is the form that AIPerf documents
 	// and replays (dataset type inputs_json).
 	t.Run("documented/inputs.json", func(t *testing.T) {
-		const theirs = `{"data": [{"session_id": "s", "payloads": [{"messages": [{"role": "user", "content": "Hello"}], "model": "m", "max_tokens": 1, "stream": true}]}]}`
+		const theirs = `{"data": [{"session_id": "s", "payloads": [{"messages": [{"role": "user", "content": "Hello"}], ` +
+			`"model": "m", "max_tokens": 1, "stream": true}]}]}`
 		assert.Empty(t, compare("", decode(t, theirs), decode(t, read(t, runDir(t, "grid"), "concurrency_64/inputs.json"))))
 	})
 	excused := make([]int, len(others))
@@ -165,7 +171,8 @@ func TestSideBySide(t *testing.T) {
 // metrics that are required.
 func TestCSVSideBySide(t *testing.T) {
 	slow.Test(t, slow.Pure)
-	theirs, ours := read(t, realRuns, "grid/concurrency_64/profile_export_aiperf.csv"), read(t, runDir(t, "grid"), "concurrency_64/profile_export_aiperf.csv")
+	theirs, ours := read(t, realRuns, "grid/concurrency_64/profile_export_aiperf.csv"),
+		read(t, runDir(t, "grid"), "concurrency_64/profile_export_aiperf.csv")
 	head := func(s string) string { h, _, _ := strings.Cut(s, "\r\n"); return h }
 	assert.Equal(t, head(theirs), head(ours))
 	assert.Contains(t, ours, "\r\n\r\nMetric,Value\r\n")
@@ -185,7 +192,8 @@ func TestCSVSideBySide(t *testing.T) {
 		assert.True(t, names[name], "no row %q", name)
 	}
 
-	theirs, ours = read(t, realRuns, "grid/sweep_aggregate/profile_export_aiperf_sweep.csv"), read(t, runDir(t, "grid"), "sweep_aggregate/profile_export_aiperf_sweep.csv")
+	theirs, ours = read(t, realRuns, "grid/sweep_aggregate/profile_export_aiperf_sweep.csv"),
+		read(t, runDir(t, "grid"), "sweep_aggregate/profile_export_aiperf_sweep.csv")
 	columns := strings.Split(head(ours), ",")
 	for _, column := range strings.Split(head(theirs), ",") {
 		for _, tag := range required {
@@ -195,7 +203,8 @@ func TestCSVSideBySide(t *testing.T) {
 		}
 	}
 	assert.Equal(t, "concurrency", columns[0])
-	for _, part := range []string{"\r\n\r\nBest Configurations\r\n", "\r\n\r\nPareto Optimal Points\r\n", "\r\n\r\nMetadata\r\nField,Value\r\nAggregation Type,sweep\r\nSweep Parameters,concurrency\r\n"} {
+	for _, part := range []string{"\r\n\r\nBest Configurations\r\n", "\r\n\r\nPareto Optimal Points\r\n",
+		"\r\n\r\nMetadata\r\nField,Value\r\nAggregation Type,sweep\r\nSweep Parameters,concurrency\r\n"} {
 		assert.Contains(t, theirs, part)
 		assert.Contains(t, ours, part)
 	}
@@ -206,7 +215,8 @@ func TestCSVSideBySide(t *testing.T) {
 // own affair is not: its console, its plots, its progress marks, and the results
 // of warm-up phases, which are discarded here.
 func TestTree(t *testing.T) {
-	own := regexp.MustCompile(`(^|/)(\.aiperf_results_ready\.json|profile_export_console\.txt)$|^plots/|phase_manifest\.json$|/phases/|^search_checkpoint\.json$`)
+	own := regexp.MustCompile(`(^|/)(\.aiperf_results_ready\.json|profile_export_console\.txt)$|^plots/|` +
+		`phase_manifest\.json$|/phases/|^search_checkpoint\.json$`)
 	for _, run := range []string{"grid", "ramp", "prefill", "decode", "pareto"} {
 		t.Run(run, func(t *testing.T) {
 			ours := tree(t, runDir(t, run))

@@ -10,33 +10,41 @@ import (
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
-// Summary writes summary.md, what a CI job shows on its page: the finding first,
-// then the limits, want and got, what was derived, the probes, what the run was like, and again, the
-// command that does it once more (empty: the seed alone is said).
-func Summary(w io.Writer, o *recipes.Outcome, again string) error {
-	s := &summary{o: o}
-	mark := map[recipes.Verdict]string{recipes.Met: "✅", recipes.Missed: "❌", recipes.Inconclusive: "⚠️"}[o.Verdict]
-	s.line("### %s %s: %s", mark, md(o.Recipe.Name), md(Headline(o)))
-	s.limits()
-	s.derived()
-	s.probes()
-	s.run()
+// summary writes summary.md, what a CI job shows on its page: the finding first,
+// then the limits, want and got, what was derived, the probes, what the run was
+// like, and again, the command that does it once more. If again is empty, the
+// command only repeats the seed.
+//
+//	### ✅ max-concurrency-under-sla: SLA met up to concurrency 16
+//
+//	| limit | want | got (at concurrency 16) | evidence | margin |  |
+//	| --- | --- | --- | --- | --- | --- |
+//	| ttft p95 | &lt; 200ms | 95ms | 95% CI \[91.3ms, 98.8ms\] | 52% headroom | met |
+func (v *view) summary(w io.Writer, again string) error {
+	s := &summary{view: v}
+	mark := map[recipes.Verdict]string{recipes.Met: "✅", recipes.Missed: "❌", recipes.Inconclusive: "⚠️"}[v.Verdict]
+	s.line("### %s %s: %s", mark, md(v.Recipe.Name), md(v.headline()))
+	s.limitRows()
+	s.derivedBlock()
+	s.probeRows()
+	s.runList()
 	s.again(again)
 	_, err := w.Write(s.Bytes())
 	return err
 }
 
 // StepSummary appends the summary to the page of the CI job that the process runs
-// in, the file that GITHUB_STEP_SUMMARY names. Without the variable it does
-// nothing. One write at the end of the file: tests that run side by side do not
-// write into each other's.
+// in, the file that GITHUB_STEP_SUMMARY names. Without the variable, or while the
+// outcome has no plan, it does nothing. It writes once, at the end of the file:
+// tests that run side by side do not write into each other's. The error says that it
+// was the job's summary, and wraps the operating system's.
 func StepSummary(o *recipes.Outcome, again string) error {
 	path := os.Getenv("GITHUB_STEP_SUMMARY")
 	if path == "" || o.Plan == nil {
 		return nil
 	}
 	var b bytes.Buffer
-	if err := Summary(&b, o, again); err != nil {
+	if err := viewOf(o).summary(&b, again); err != nil {
 		return err
 	}
 	b.WriteByte('\n')
@@ -54,14 +62,16 @@ func StepSummary(o *recipes.Outcome, again string) error {
 	return nil
 }
 
+// summary is the page while it is written.
 type summary struct {
-	o *recipes.Outcome
+	*view
 	bytes.Buffer
 }
 
+// line writes one line.
 func (s *summary) line(format string, args ...any) { fmt.Fprintf(s, format+"\n", args...) }
 
-// row writes one line of a table; the first is followed by the rule below it.
+// row writes one line of a table, its cells escaped; the first is followed by the rule below it.
 func (s *summary) row(head bool, cells ...string) {
 	for i, c := range cells {
 		cells[i] = md(c)
@@ -72,9 +82,9 @@ func (s *summary) row(head bool, cells ...string) {
 	}
 }
 
-// limits is the table of want and got.
-func (s *summary) limits() {
-	p := (&finding{o: s.o}).shown()
+// limitRows is the table of want and got.
+func (s *summary) limitRows() {
+	p := s.shown()
 	if p == nil || len(p.Readings) == 0 {
 		return
 	}
@@ -89,12 +99,13 @@ func (s *summary) limits() {
 	}
 }
 
-// folded is how many probes a table shows before it is folded away.
+// folded is how many probes a table shows before it is folded away: a job's page has
+// those of other jobs below it.
 const folded = 20
 
-// probes is the table of all probes.
-func (s *summary) probes() {
-	n := len(s.o.Probes)
+// probeRows is the table of all probes.
+func (s *summary) probeRows() {
+	n := len(s.probes)
 	if n == 0 {
 		return
 	}
@@ -102,27 +113,28 @@ func (s *summary) probes() {
 	if n > folded {
 		s.line("<details><summary>%s</summary>\n", plural(n, "probe"))
 	}
-	s.row(true, probeHeader(s.o.Plan)...)
-	for i := range s.o.Probes {
-		s.row(false, probeCells(s.o, &s.o.Probes[i])...)
+	s.row(true, s.probeHead()...)
+	for _, p := range s.probes {
+		s.row(false, s.probeCells(p)...)
 	}
 	if n > folded {
 		s.line("\n</details>")
 	}
 }
 
-// derived is what the run was held against, and what the sweep's post-process
+// derivedBlock is what the run was held against, and what the sweep's post-process
 // found. It is a table more often than not, aligned for a fixed font.
-func (s *summary) derived() {
-	f := &finding{o: s.o}
-	f.gate()
-	f.derived()
-	if len(f.out) > 0 {
-		s.fenced("text", s.o.Spec.Target.Redact(strings.Join(f.out, "\n")))
+func (s *summary) derivedBlock() {
+	t := &text{}
+	s.compared(t)
+	s.derived(t)
+	if len(t.lines) > 0 {
+		s.fenced("text", s.redact(strings.Join(t.lines, "\n")))
 	}
 }
 
-// fenced writes a block that no text inside it can end.
+// fenced writes a block that no text inside it can end: its fence is longer than any
+// row of backquotes in the text.
 func (s *summary) fenced(language, text string) {
 	fence := "```"
 	for strings.Contains(text, fence) {
@@ -131,35 +143,31 @@ func (s *summary) fenced(language, text string) {
 	s.line("\n%s%s\n%s\n%s", fence, language, text, fence)
 }
 
-// run says what the run was like, and what to beware of.
-func (s *summary) run() {
+// runList says what the run was like, and what to beware of, an item a paragraph.
+func (s *summary) runList() {
 	s.line("")
-	for _, text := range unwrapped(s.o, func(f *finding) {
-		f.failures()
-		f.best()
-		f.run()
-		f.tiers()
-		f.warnings()
-	}) {
-		s.line("- %s", md(text))
+	for _, item := range paragraphs(s.failed, s.best, s.run, s.tiers, s.warned) {
+		s.line("- %s", md(item))
 	}
 }
 
-// again says how to reproduce the run.
+// again says how to reproduce the run: the server, the lengths, this library's version
+// and the command.
 func (s *summary) again(command string) {
-	o := s.o
-	server := o.Spec.Target.Redacted()
-	if o.Server.Model != "" {
-		server = "model " + o.Server.Model + " at " + server
+	server := s.Spec.Target.Redacted()
+	if s.Server.Model != "" {
+		server = "model " + s.Server.Model + " at " + server
 	}
-	w := o.Spec.Workload
+	w := s.Spec.Workload
 	s.line("")
-	s.line("%s, %d/%d tokens in/out, %s", md(o.Spec.Target.Redact(server)), w.ISL, w.OSL, md(Library()))
+	s.line("%s, %d/%d tokens in/out, %s", md(s.redact(server)), w.ISL, w.OSL, md(library()))
 	if command == "" {
 		command = fmt.Sprintf("AIPERF_SEED=%d go test -count=1", w.Seed)
 	}
-	s.fenced("sh", strings.Join(strings.Fields(o.Spec.Target.Redact(command)), " "))
+	s.fenced("sh", strings.Join(strings.Fields(s.redact(command)), " "))
 }
+
+// row and fenced are the only ways for others' text into the page, and both escape it.
 
 // md escapes a text for a line or a cell of Markdown: what came from a server or
 // a user makes no markup, no table cell, no line and no mention.
@@ -170,7 +178,10 @@ func md(s string) string {
 	return mdEscapes.Replace(strings.Join(strings.Fields(s), " "))
 }
 
+// mdEscapes are the characters that mean something in Markdown or HTML, or name
+// somebody on a code host.
 var mdEscapes = strings.NewReplacer(
-	"&", "&amp;", "<", "&lt;", ">", "&gt;", "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "\\", `\\`, "@", "@\u200b", "#", `\#`,
+	"&", "&amp;", "<", "&lt;", ">", "&gt;", "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "\\", `\\`, "@",
+	"@\u200b", "#", `\#`,
 	"~", `\~`, "!", `\!`,
 )

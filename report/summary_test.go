@@ -18,7 +18,7 @@ import (
 func TestSummary(t *testing.T) {
 	o := runOutcome(t, "mono")
 	var b strings.Builder
-	require.NoError(t, Summary(&b, o, "AIPERF_SEED=7 go test -run='^TestX$' -count=1"))
+	require.NoError(t, viewOf(o).summary(&b, "AIPERF_SEED=7 go test -run='^TestX$' -count=1"))
 	lines := strings.Split(b.String(), "\n")
 	assert.Equal(t, "### ✅ max-concurrency-under-sla: "+Headline(o), lines[0])
 	assert.Equal(t, []string{"", "| limit | want | got (at concurrency " + exact(float64(o.Best.Concurrency())) + ") | evidence | margin |  |",
@@ -32,7 +32,7 @@ func TestSummary(t *testing.T) {
 	assert.NotContains(t, b.String(), "<details>")
 
 	b.Reset()
-	require.NoError(t, Summary(&b, long(t, o, 30), ""))
+	require.NoError(t, viewOf(long(t, o, 30)).summary(&b, ""))
 	assert.Contains(t, b.String(), "<details><summary>30 probes</summary>")
 	assert.Contains(t, b.String(), "go test -count=1")
 }
@@ -40,11 +40,11 @@ func TestSummary(t *testing.T) {
 // TestSummaryDerived: a curve's answer is what was derived from it.
 func TestSummaryDerived(t *testing.T) {
 	var b strings.Builder
-	require.NoError(t, Summary(&b, runOutcome(t, "prefill"), ""))
-	f := finding{o: runOutcome(t, "prefill")}
-	f.derived()
-	require.NotEmpty(t, f.out)
-	assert.Contains(t, b.String(), "\n```text\n"+strings.Join(f.out, "\n")+"\n```\n")
+	require.NoError(t, viewOf(runOutcome(t, "prefill")).summary(&b, ""))
+	var derived text
+	viewOf(runOutcome(t, "prefill")).derived(&derived)
+	require.NotEmpty(t, derived.lines)
+	assert.Contains(t, b.String(), "\n```text\n"+strings.Join(derived.lines, "\n")+"\n```\n")
 }
 
 // TestSummaryEscapes: text of a server's or a user's makes no markup.
@@ -60,7 +60,7 @@ func TestSummaryEscapes(t *testing.T) {
 	p.Trials[0] = &m
 	o.Probes = []recipes.Probe{p}
 	var b strings.Builder
-	require.NoError(t, Summary(&b, &o, "go test ```\n# x"))
+	require.NoError(t, viewOf(&o).summary(&b, "go test ```\n# x"))
 	text := b.String()
 	for _, raw := range []string{"<script", "| `x`", "**b**", "[l](", "@all", "\n# head", "\n# x"} {
 		assert.NotContains(t, text, raw)

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen"
-	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
@@ -25,13 +24,15 @@ type sweepFile struct {
 	names []string // of the parameters, in the order of the columns
 }
 
+// sweepRow is one point. Feasible is its verdict at the last visit, and Pareto says
+// that no other feasible point beats it.
 type sweepRow struct {
 	sweep.Point
 	Feasible bool `json:"feasible"`
 	Pareto   bool `json:"pareto_optimal"`
 }
 
-// best is the configuration that has most of one thing. Its keys are in the
+// best is an entry of best_configurations: the configuration that has most of one thing. Its keys are in the
 // alphabet's order, as AIPerf writes them.
 type best struct {
 	Metric float64      `json:"metric"`
@@ -39,21 +40,23 @@ type best struct {
 	Unit   string       `json:"unit"`
 }
 
-// sweepOf fills in what AIPerf computes of a sweep: the configuration of most
-// requests per second, the one of least p99 (of TTFT, else of request latency),
-// and those that no other beats in both. Only points within the limits count; if
-// there is none, the two best are of all points, and the frontier is empty.
+// sweepFile fills in what AIPerf computes of a sweep: the configuration of most
+// requests per second, the one of least p99, and those that no other beats in both.
+// The p99 is that of TTFT, or of request latency if no point has a TTFT. Only points
+// within the limits count; if there is none, the two best are of all points, and the
+// frontier is empty.
+//
+// The first of equals is the best, as in AIPerf; a frontier has all of them.
 //
 // AIPerf drops a result when any point lacks the metric; here such a point drops
 // out itself, since one that failed wholly says nothing of the others.
-func sweepOf(o *recipes.Outcome) sweepFile {
-	a := o.Sweep()
+func (v *view) sweepFile() sweepFile {
+	a := v.Sweep()
 	f := sweepFile{Sweep: *a, Best: map[string]best{}, Pareto: []sweep.Params{}, Rows: []sweepRow{}}
-	for k, visits := range o.Visits() {
-		pass, _ := o.Probes[visits[len(visits)-1]].Passes(o.Spec.Confidence)
-		f.Rows = append(f.Rows, sweepRow{Point: a.Points[k], Feasible: pass})
+	for k, visits := range v.Visits() {
+		f.Rows = append(f.Rows, sweepRow{Point: a.Points[k], Feasible: v.probes[visits[len(visits)-1]].pass})
 	}
-	f.sortParameters(o.Plan.Scenarios != nil)
+	f.sortParameters(v.Plan.Scenarios != nil)
 
 	latency := loadgen.TagLatency
 	for i := range f.Rows {
@@ -61,11 +64,13 @@ func sweepOf(o *recipes.Outcome) sweepFile {
 			latency = loadgen.TagTTFT
 		}
 	}
+	// The two axes of AIPerf's frontier.
 	rate := func(r *sweepRow) (float64, bool) { return r.Stat(loadgen.TagReqRate, "avg") }
 	p99 := func(r *sweepRow) (float64, bool) { return r.Stat(latency, "p99") }
 	f.find("best_throughput", "requests/sec", rate, func(a, b float64) bool { return a > b })
 	f.find("best_latency_p99", "ms", p99, func(a, b float64) bool { return a < b })
 
+	// Each against each: a sweep has tens of points.
 	for i := range f.Rows {
 		r := &f.Rows[i]
 		x, okX := rate(r)
@@ -74,8 +79,8 @@ func sweepOf(o *recipes.Outcome) sweepFile {
 		for k := range f.Rows {
 			s := &f.Rows[k]
 			u, okU := rate(s)
-			v, okV := p99(s)
-			if s.Feasible && okU && okV && u >= x && v <= y && (u > x || v < y) {
+			w, okW := p99(s)
+			if s.Feasible && okU && okW && u >= x && w <= y && (u > x || w < y) {
 				r.Pareto = false
 			}
 		}
@@ -99,7 +104,8 @@ func (f *sweepFile) sortParameters(sorted bool) {
 	}
 }
 
-// compare orders parameters by value.
+// compare orders parameters by value, the first column first, as slices.SortFunc
+// wants it.
 func (f *sweepFile) compare(a, b sweep.Params) int {
 	for _, name := range f.names {
 		x, _ := strconv.ParseFloat(parameter(a[name]), 64)
@@ -111,13 +117,15 @@ func (f *sweepFile) compare(a, b sweep.Params) int {
 	return 0
 }
 
-// parameter writes a swept value.
+// parameter writes a swept value as JSON has it: a whole number without a fraction.
 func parameter(v any) string {
 	b, _ := json.Marshal(v)
 	return string(b)
 }
 
-// find finds the configuration with the best value, the first of equals.
+// find finds the configuration with the best value, the first of equals, among the
+// feasible points or, if there is none, among all. A metric that no point has leaves
+// the key out.
 func (f *sweepFile) find(key, unit string, value func(*sweepRow) (float64, bool), better func(a, b float64) bool) {
 	for _, infeasible := range []bool{false, true} {
 		found, at := 0.0, -1
@@ -133,13 +141,13 @@ func (f *sweepFile) find(key, unit string, value func(*sweepRow) (float64, bool)
 	}
 }
 
-// Sweep writes profile_export_aiperf_sweep.json.
-func Sweep(w io.Writer, o *recipes.Outcome) error { return writeJSON(w, sweepOf(o)) }
+// sweepJSON writes profile_export_aiperf_sweep.json.
+func (v *view) sweepJSON(w io.Writer) error { return writeJSON(w, v.sweepFile()) }
 
-// SweepCSV writes the same as tables: a row a point, the best configurations,
-// the frontier, the metadata.
-func SweepCSV(w io.Writer, o *recipes.Outcome) error {
-	f := sweepOf(o)
+// sweepCSV writes the same as tables: a row a point, the best configurations,
+// the frontier, the metadata. An empty line parts them.
+func (v *view) sweepCSV(w io.Writer) error {
+	f := v.sweepFile()
 	keys := map[string]bool{}
 	for _, r := range f.Rows {
 		for key := range r.Metrics {
@@ -147,6 +155,7 @@ func SweepCSV(w io.Writer, o *recipes.Outcome) error {
 		}
 	}
 	sorted := slices.Sorted(maps.Keys(keys))
+	// A metric that one point lacks has empty cells there, and its columns all the same.
 	columns := []struct {
 		name     string
 		decimals int

@@ -14,7 +14,6 @@ import (
 	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
-	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
@@ -34,7 +33,8 @@ func TestRepeated(t *testing.T) {
 	names := tree(t, dir)
 	for _, trial := range []string{"trial_0001", "trial_0002", "trial_0003", "trial_0004"} {
 		for _, point := range []string{"concurrency_1", "concurrency_10"} {
-			for _, file := range []string{"profile_export_aiperf.json", "profile_export_aiperf.csv", "profile_export.jsonl", "run_config.json", "inputs.json"} {
+			for _, file := range []string{"profile_export_aiperf.json", "profile_export_aiperf.csv", "profile_export.jsonl",
+				"run_config.json", "inputs.json"} {
 				assert.Contains(t, names, "profile_runs/"+trial+"/"+point+"/"+file)
 			}
 		}
@@ -62,7 +62,8 @@ func TestRepeated(t *testing.T) {
 	assert.InDelta(t, mean-t975*sd/2, number("ci_low"), 1e-9)
 	assert.InDelta(t, mean+t975*sd/2, number("ci_high"), 1e-9)
 	assert.InDelta(t, sd/mean, number("cv"), 1e-9)
-	assert.Contains(t, read(t, dir, "aggregate/concurrency_10/profile_export_aiperf_aggregate.csv"), "\r\ntime_to_first_token_p95,40.00,3.33,35.64,43.56,")
+	assert.Contains(t, read(t, dir, "aggregate/concurrency_10/profile_export_aiperf_aggregate.csv"),
+		"\r\ntime_to_first_token_p95,40.00,3.33,35.64,43.56,")
 
 	lines, _ := results(t, read(t, dir, "bench.txt"))
 	assert.Len(t, lines, 8, "a line a trial: benchstat wants the samples")
@@ -72,13 +73,15 @@ func TestRepeated(t *testing.T) {
 		}
 	}
 	sweep := decode(t, read(t, dir, "sweep_aggregate/profile_export_aiperf_sweep.json")).(map[string]any)
-	assert.Contains(t, sweep["per_combination_metrics"].([]any)[0].(map[string]any)["metrics"], "time_to_first_token_p95", "several trials: by tag and statistic, as in AIPerf's")
-	assert.Equal(t, "1", parameter(sweep["best_configurations"].(map[string]any)["best_latency_p99"].(map[string]any)["parameters"].(map[string]any)["concurrency"]))
+	assert.Contains(t, sweep["per_combination_metrics"].([]any)[0].(map[string]any)["metrics"], "time_to_first_token_p95",
+		"several trials: by tag and statistic, as in AIPerf's")
+	best := sweep["best_configurations"].(map[string]any)["best_latency_p99"].(map[string]any)
+	assert.Equal(t, "1", parameter(best["parameters"].(map[string]any)["concurrency"]))
 }
 
 // TestSingleTrial: the interval of one trial collapses.
 func TestSingleTrial(t *testing.T) {
-	a := aggregateOf(runOutcome(t, "grid"), 4)
+	a := viewOf(runOutcome(t, "grid")).aggregate(4)
 	require.NotEmpty(t, a.Metrics)
 	for key, m := range a.Metrics {
 		assert.Equal(t, m["mean"], m["ci_low"], key)
@@ -98,14 +101,9 @@ type row struct {
 // swept is the outcome of a ramp with those numbers.
 func swept(t *testing.T, rows ...row) *recipes.Outcome {
 	t.Helper()
-	o := *runOutcome(t, "grid")
-	template := o.Probes[0]
-	require.NotEmpty(t, template.Readings)
-	o.Probes = nil
-	for _, r := range rows {
-		p := template
+	return revisited(t, "grid", len(rows), func(i int, p *recipes.Probe) {
+		r := rows[i]
 		p.Step.At = []float64{float64(r.c)}
-		p.Readings = append([]sla.Reading(nil), template.Readings...)
 		p.Readings[0].Holds = !r.missed
 		m := &loadgen.Measurement{Metrics: map[string]loadgen.Metric{}}
 		if !math.IsNaN(r.rate) {
@@ -115,9 +113,7 @@ func swept(t *testing.T, rows ...row) *recipes.Outcome {
 			m.Metrics[loadgen.TagTTFT] = loadgen.Metric{Unit: "ms", Stats: map[string]float64{"avg": r.p99, "p99": r.p99}}
 		}
 		p.Trials = []*loadgen.Measurement{m}
-		o.Probes = append(o.Probes, p)
-	}
-	return &o
+	})
 }
 
 // TestBestConfigurations and the frontier, row by row.
@@ -130,16 +126,19 @@ func TestBestConfigurations(t *testing.T) {
 		front         []any
 	}{
 		{"each has its best, and none beats both", []row{{c: 1, rate: 10, p99: 5}, {c: 8, rate: 60, p99: 9}}, 8, 1, []any{1, 8}},
-		{"more of one for the same of the other beats", []row{{c: 1, rate: 10, p99: 5}, {c: 2, rate: 20, p99: 5}, {c: 4, rate: 20, p99: 6}}, 2, 1, []any{2}},
+		{"more of one for the same of the other beats", []row{{c: 1, rate: 10, p99: 5}, {c: 2, rate: 20, p99: 5},
+			{c: 4, rate: 20, p99: 6}}, 2, 1, []any{2}},
 		{"equals do not beat each other", []row{{c: 1, rate: 10, p99: 5}, {c: 2, rate: 10, p99: 5}}, 1, 1, []any{1, 2}},
-		{"a point that misses the SLA is no configuration", []row{{c: 1, rate: 10, p99: 5}, {c: 8, rate: 60, p99: 1, missed: true}}, 1, 1, []any{1}},
-		{"when all miss it, the best of all is shown, and no frontier", []row{{c: 1, rate: 10, p99: 5, missed: true}, {c: 8, rate: 60, p99: 9, missed: true}}, 8, 1, nil},
+		{"a point that misses the SLA is no configuration", []row{{c: 1, rate: 10, p99: 5}, {c: 8, rate: 60, p99: 1, missed: true}}, 1, 1,
+			[]any{1}},
+		{"when all miss it, the best of all is shown, and no frontier",
+			[]row{{c: 1, rate: 10, p99: 5, missed: true}, {c: 8, rate: 60, p99: 9, missed: true}}, 8, 1, nil},
 		{"a point that failed wholly says nothing", []row{{c: 1, rate: 10, p99: 5}, {c: 64, rate: 0, p99: none}}, 1, 1, []any{1}},
 		{"nothing was measured", []row{{c: 1, rate: none, p99: none}}, nil, nil, nil},
 		{"sorted by value, not by visit", []row{{c: 16, rate: 60, p99: 9}, {c: 2, rate: 10, p99: 5}}, 16, 2, []any{2, 16}},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			f := sweepOf(swept(t, c.rows...))
+			f := viewOf(swept(t, c.rows...)).sweepFile()
 			at := func(key string) any {
 				m, ok := f.Best[key]
 				if !ok {
@@ -170,7 +169,7 @@ func TestBestConfigurations(t *testing.T) {
 	for i, v := range []float64{80, 70} {
 		o.Probes[i].Trials[0].Metrics[loadgen.TagLatency] = loadgen.Metric{Unit: "ms", Stats: map[string]float64{"p99": v}}
 	}
-	assert.Equal(t, 70.0, sweepOf(o).Best["best_latency_p99"].Metric)
+	assert.Equal(t, 70.0, viewOf(o).sweepFile().Best["best_latency_p99"].Metric)
 }
 
 // TestDerived: what a handler makes is a file of its own, and what one failed of
@@ -178,7 +177,8 @@ func TestBestConfigurations(t *testing.T) {
 func TestDerived(t *testing.T) {
 	slow.Test(t, slow.Pure)
 	for run, file := range map[string]string{
-		"grid": "sla_breach.json", "ramp": "degradation_knee.json", "prefill": "prefill_curve.json", "decode": "decode_itl_surface.json", "pareto": "pareto_sweep.json",
+		"grid": "sla_breach.json", "ramp": "degradation_knee.json", "prefill": "prefill_curve.json", "decode": "decode_itl_surface.json",
+		"pareto": "pareto_sweep.json",
 	} {
 		assert.NotEmpty(t, decode(t, read(t, runDir(t, run), "sweep_aggregate", file)), run)
 	}
@@ -201,7 +201,7 @@ func TestPointNames(t *testing.T) {
 	for _, at := range []float64{1, 10, 100, 1000, 1000000, 1.5, 12.34, 12.345, 123.4, 123.45, 0.001} {
 		o := swept(t, row{c: 1, rate: 1, p99: 1})
 		o.Probes[0].Step.At = []float64{at}
-		name := pointName(o, 0)
+		name := viewOf(o).pointName(0)
 		assert.False(t, seen[name], name)
 		seen[name] = true
 	}

@@ -5,17 +5,31 @@ import (
 	"unicode/utf8"
 )
 
-// table aligns columns of text. Cells of columns marked right are right-aligned.
-// A row's last cell may be as long as it likes: it widens no column.
+// table aligns columns of text. Cells of columns marked right are right-aligned,
+// all others left. A row's last cell may be as long as it likes: it widens no
+// column.
 type table struct {
 	right []bool
 	rows  [][]string
 }
 
+// numbers returns an empty table whose first n columns are right-aligned.
+func numbers(n int) *table {
+	t := &table{}
+	for range n {
+		t.right = append(t.right, true)
+	}
+	return t
+}
+
+// add adds a row. Rows may differ in length.
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-// lines returns the rows, columns two or more spaces apart, each indented.
+// lines returns the rows, columns three or more spaces apart, each line after the
+// given indent.
 func (t *table) lines(indent string) []string {
+	// Widths are counted in runes: what is aligned is text with ± and µ, and no cell
+	// has letters of double width.
 	var widths []int
 	for _, r := range t.rows {
 		for i, c := range r[:max(len(r)-1, 0)] {
@@ -46,35 +60,4 @@ func (t *table) lines(indent string) []string {
 		out = append(out, strings.TrimRight(b.String(), " "))
 	}
 	return out
-}
-
-// width is the widest a line of text gets: 100 columns less the 8 that t.Log puts
-// before it.
-const width = 92
-
-// caller is what t.Log puts before a message's first line beyond that: the
-// caller's file and line.
-const caller = 16
-
-// wrap breaks text at spaces into lines of at most width, later lines indented.
-// A first line that is not indented opens a message.
-func wrap(text, first, later string) []string {
-	var out []string
-	line := first
-	fresh := true
-	room := width
-	if first == "" {
-		room -= caller
-	}
-	for _, w := range strings.Fields(text) {
-		if !fresh && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > room {
-			out = append(out, line)
-			line, fresh, room = later, true, width
-		}
-		if !fresh {
-			line += " "
-		}
-		line, fresh = line+w, false
-	}
-	return append(out, line)
 }

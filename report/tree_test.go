@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report"
 )
@@ -27,26 +26,14 @@ var (
 
 // treeRuns are the runs whose artifacts are held byte for byte: every recipe
 // and every style, what changes a page, tiers and a search over two dimensions.
-func treeRuns(t *testing.T) map[string]func() (*recipes.Recipe, recipes.Spec) {
-	all := map[string]func() (*recipes.Recipe, recipes.Spec){}
-	for _, r := range runs {
-		all[r.name] = func() (*recipes.Recipe, recipes.Spec) {
-			recipe := recipes.Fixed(32)
-			if r.recipe != "" {
-				var err error
-				recipe, err = recipes.Lookup(r.recipe)
-				require.NoError(t, err)
-			}
-			m := r.model
-			return recipe, recipes.Spec{Prober: &m, Inputs: r.inputs}
-		}
-	}
-	for _, style := range []recipes.Style{recipes.Monotonic, recipes.SmoothIsotonic, recipes.BO, recipes.Optuna, recipes.Sequential, recipes.Grid} {
-		all["style "+string(style)] = func() (*recipes.Recipe, recipes.Spec) {
-			recipe, err := recipes.Lookup("max-concurrency-under-sla")
-			require.NoError(t, err)
-			return recipe, recipes.Spec{Prober: &model{}, Inputs: recipes.Inputs{TTFT: new(200.0), E2E: new(4000.0), Style: style}}
-		}
+func treeRuns() []modelRun {
+	all := runs
+	for _, style := range []recipes.Style{recipes.Monotonic, recipes.SmoothIsotonic, recipes.BO, recipes.Optuna, recipes.Sequential,
+		recipes.Grid} {
+		// The last of a name is the one whose files are held.
+		all = slices.DeleteFunc(slices.Clone(all), func(r modelRun) bool { return r.name == "style "+string(style) })
+		all = append(all, modelRun{"style " + string(style), "max-concurrency-under-sla",
+			recipes.Inputs{TTFT: new(200.0), E2E: new(4000.0), Style: style}, model{}})
 	}
 	return all
 }
@@ -62,12 +49,10 @@ func TestArtifactTree(t *testing.T) {
 	if root == "" {
 		root = t.TempDir()
 	}
-	for name, make := range treeRuns(t) {
-		dir := filepath.Join(root, strings.ReplaceAll(name, " ", "-"))
+	for _, r := range treeRuns() {
+		dir := filepath.Join(root, strings.ReplaceAll(r.name, " ", "-"))
 		synctest.Test(t, func(t *testing.T) {
-			recipe, spec := make()
-			spec.Workload = loadgen.Load{Seed: 7}
-			spec.Note = "measured on a model, not on a machine"
+			recipe, spec := r.question(t)
 			d := &report.Dir{Path: dir, Again: "AIPERF_SEED=7 go test"}
 			spec.Observe = d.Update
 			_, err := recipes.Run(t.Context(), recipe, spec)

@@ -38,7 +38,7 @@ func (m *haveMetric) Match(actual any) (bool, error) {
 		return false, err
 	}
 	if m.matcher == nil {
-		return false, fmt.Errorf("HaveMetric(%q, …) needs a matcher for the value, as BeNumerically(\"<\", 180)", m.metric)
+		return false, fmt.Errorf("HaveMetric(%q, …) needs a matcher for the value, for example BeNumerically(\"<\", 180)", m.metric)
 	}
 	v, err := m.value(o)
 	if err != nil {
@@ -76,14 +76,15 @@ func (m *haveMetric) value(o *recipes.Outcome) (float64, error) {
 	if v, ok := p.Stat(l.Metric, l.Stat); ok {
 		return v, nil
 	}
-	return 0, fmt.Errorf("HaveMetric(%q, …): %s was not measured at %s; TTFT and ITL need streamed answers, goodput needs per-request limits", m.metric, l.Name(), where(p))
+	return 0, fmt.Errorf("HaveMetric(%q, …): %s was not measured at %s; "+
+		"TTFT and ITL need streamed answers, goodput needs per-request limits", m.metric, l.Name(), where(p))
 }
 
 // parse reads metric and statistic by the rules of an SLA limit.
 func (m *haveMetric) parse(words []string) (sla.Limit, error) {
 	var l sla.Limit
 	if len(words) != 1 && len(words) != 2 {
-		return l, fmt.Errorf("HaveMetric(%q, …): expected a metric and a statistic, as \"ttft p95\"", m.metric)
+		return l, fmt.Errorf("HaveMetric(%q, …): expected a metric and a statistic, for example \"ttft p95\"", m.metric)
 	}
 	stat := "avg"
 	if len(words) == 2 {
@@ -94,7 +95,7 @@ func (m *haveMetric) parse(words []string) (sla.Limit, error) {
 		return l, fmt.Errorf("HaveMetric(%q, …): %s", m.metric, bad.Problem)
 	}
 	if len(words) == 1 && strings.HasSuffix(l.Name(), " avg") {
-		return l, fmt.Errorf("HaveMetric(%q, …): the statistic is missing; write %q, say", m.metric, words[0]+" p95")
+		return l, fmt.Errorf("HaveMetric(%q, …): the statistic is missing; for example, write %q", m.metric, words[0]+" p95")
 	}
 	return l, err
 }
@@ -103,7 +104,7 @@ func (m *haveMetric) parse(words []string) (sla.Limit, error) {
 func (m *haveMetric) line(o *recipes.Outcome, v float64) string {
 	name := m.metric
 	l, err := m.parse(strings.Fields(m.metric))
-	if err == nil { // else a server's own, without a unit
+	if err == nil { // a metric of the server's own has no unit
 		name = l.Name()
 	}
 	short, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
@@ -113,7 +114,7 @@ func (m *haveMetric) line(o *recipes.Outcome, v float64) string {
 // where names the point of a probe.
 func where(p *recipes.Probe) string {
 	if p.Load.Concurrency == 0 {
-		return fmt.Sprintf("%g requests a second", p.Load.Rate)
+		return fmt.Sprintf("%g requests per second", p.Load.Rate)
 	}
 	return fmt.Sprintf("concurrency %d", p.Load.Concurrency)
 }

@@ -140,30 +140,29 @@ func TestErrors(t *testing.T) {
 		matcher types.GomegaMatcher
 		want    string
 	}{
-		{"another type", 64, MeetSLA(), "MeetSLA takes the *recipes.Outcome that aiperftest.Run or RunRecipe returns, and got:\n    " +
-			"<int>: 64"},
+		{"another type", 64, MeetSLA(), "MeetSLA takes the *recipes.Outcome that aiperftest.Run or RunRecipe returns, but got:\n    <int>: 64"},
 		{"a plain nil", nil, SustainConcurrency(positive),
-			"SustainConcurrency takes the *recipes.Outcome that aiperftest.Run or RunRecipe returns, and got:\n    <nil>: nil"},
+			"SustainConcurrency takes the *recipes.Outcome that aiperftest.Run or RunRecipe returns, but got:\n    <nil>: nil"},
 		{"a nil outcome", (*recipes.Outcome)(nil), HaveMetric("ttft p95", positive),
 			"HaveMetric got a nil *recipes.Outcome; pass what aiperftest.Run or RunRecipe returns"},
 		{"the outcome of a run that was skipped", &recipes.Outcome{}, MeetSLA(),
 			"MeetSLA has nothing to judge: the run measured nothing; its own message says why"},
-		{"no limits", free, MeetSLA(), "MeetSLA has no limit to judge: recipe max-concurrency-under-sla ran without an SLA; give " +
-			"one, as aiperftest.TTFT(…) or aiperftest.SLA(…)"},
-		{"a misspelt metric", met, HaveMetric("tftt p95", positive),
-			`HaveMetric("tftt p95", …): metric "tftt" is unknown; did you mean "ttft"?`},
+		{"no limits", free, MeetSLA(), "MeetSLA has no limit to judge: recipe max-concurrency-under-sla ran without an SLA; " +
+			"give one, for example aiperftest.TTFT(…) or aiperftest.SLA(…)"},
+		{"a misspelt metric", met, HaveMetric("tftt p95", positive), `HaveMetric("tftt p95", …): metric "tftt" is unknown; did you mean "ttft"?`},
 		{"a misspelt statistic", met, HaveMetric("ttft p98", positive),
-			`HaveMetric("ttft p98", …): statistic "p98" is unknown; use avg, min, max, p1, p5, p10, p25, p50, p75, p90, p95, p99; ` +
-				`did you mean "p90"?`},
-		{"no statistic", met, HaveMetric("ttft", positive), `HaveMetric("ttft", …): the statistic is missing; write "ttft p95", say`},
+			`HaveMetric("ttft p98", …): statistic "p98" is unknown; ` +
+				`use avg, min, max, p1, p5, p10, p25, p50, p75, p90, p95, p99; did you mean "p90"?`},
+		{"no statistic", met, HaveMetric("ttft", positive), `HaveMetric("ttft", …): the statistic is missing; for example, write "ttft p95"`},
 		{"too many words", met, HaveMetric("ttft p95 < 3", positive),
-			`HaveMetric("ttft p95 < 3", …): expected a metric and a statistic, as "ttft p95"`},
+			`HaveMetric("ttft p95 < 3", …): expected a metric and a statistic, for example "ttft p95"`},
 		{"not measured", met, HaveMetric("itl p95", positive),
-			`HaveMetric("itl p95", …): itl p95 was not measured at concurrency 64; TTFT and ITL need streamed answers, goodput needs ` +
-				`per-request limits`},
+			`HaveMetric("itl p95", …): itl p95 was not measured at concurrency 64; ` +
+				`TTFT and ITL need streamed answers, goodput needs per-request limits`},
 		{"no matcher", met, HaveMetric("ttft p95", nil),
-			`HaveMetric("ttft p95", …) needs a matcher for the value, as BeNumerically("<", 180)`},
-		{"no matcher", met, SustainConcurrency(nil), `SustainConcurrency needs a matcher for the concurrency, as BeNumerically(">=", 64)`},
+			`HaveMetric("ttft p95", …) needs a matcher for the value, for example BeNumerically("<", 180)`},
+		{"no matcher", met, SustainConcurrency(nil),
+			`SustainConcurrency needs a matcher for the concurrency, for example BeNumerically(">=", 64)`},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			_, err := tt.matcher.Match(tt.actual)

@@ -9,8 +9,8 @@ import (
 )
 
 // MeetSLA succeeds when the run's verdict is met. Both missed and inconclusive
-// fail, each in its own words: a gate that cannot tell must not say yes. A run
-// without SLA limits is an error, since it would be met by being measured.
+// fail, because a gate must not pass when it cannot tell. A run without SLA limits is
+// an error, since it would be met by being measured.
 //
 // Note: Expect(out).NotTo(MeetSLA()) succeeds on an inconclusive run, too. To
 // assert that a limit is missed, compare out.Verdict with recipes.Missed.
@@ -24,7 +24,8 @@ func (meetSLA) Match(actual any) (bool, error) {
 		return false, err
 	}
 	if len(o.Plan.Limits) == 0 {
-		return false, fmt.Errorf("MeetSLA has no limit to judge: recipe %s ran without an SLA; give one, as aiperftest.TTFT(…) or aiperftest.SLA(…)", o.Recipe.Name)
+		return false, fmt.Errorf("MeetSLA has no limit to judge: recipe %s ran without an SLA; "+
+			"give one, for example aiperftest.TTFT(…) or aiperftest.SLA(…)", o.Recipe.Name)
 	}
 	return o.Verdict == recipes.Met, nil
 }
@@ -32,5 +33,5 @@ func (meetSLA) Match(actual any) (bool, error) {
 func (meetSLA) FailureMessage(actual any) string { return finding(actual.(*recipes.Outcome)) }
 
 func (meetSLA) NegatedFailureMessage(actual any) string {
-	return finding(actual.(*recipes.Outcome)) + "\nand expected the SLA not to be met"
+	return finding(actual.(*recipes.Outcome)) + "\nexpected the SLA not to be met"
 }

@@ -15,7 +15,8 @@ func outcomeOf(matcher string, actual any) (*recipes.Outcome, error) {
 	o, ok := actual.(*recipes.Outcome)
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("%s takes the *recipes.Outcome that aiperftest.Run or RunRecipe returns, and got:\n%s", matcher, format.Object(actual, 1))
+		return nil, fmt.Errorf("%s takes the *recipes.Outcome that aiperftest.Run or RunRecipe returns, but got:\n%s",
+			matcher, format.Object(actual, 1))
 	case o == nil:
 		return nil, fmt.Errorf("%s got a nil *recipes.Outcome; pass what aiperftest.Run or RunRecipe returns", matcher)
 	case o.Recipe == nil || o.Plan == nil || len(o.Probes) == 0:

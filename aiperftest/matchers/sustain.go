@@ -26,7 +26,7 @@ func (m *sustain) Match(actual any) (bool, error) {
 		return false, err
 	}
 	if m.matcher == nil {
-		return false, fmt.Errorf("SustainConcurrency needs a matcher for the concurrency, as BeNumerically(\">=\", 64)")
+		return false, fmt.Errorf("SustainConcurrency needs a matcher for the concurrency, for example BeNumerically(\">=\", 64)")
 	}
 	return m.matcher.Match(o.Best.Concurrency())
 }

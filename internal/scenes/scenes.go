@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aiperf-go/aiperf/internal/surfaces"
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
@@ -40,7 +41,7 @@ type Law struct {
 	Flat bool
 }
 
-// Laws are the scenes of docs/accuracy.md.
+// Laws are the scenes that searches are held against.
 func Laws() []Law {
 	return []Law{
 		{Name: "log-normal 0.5", Sigma: 0.5},
@@ -319,27 +320,14 @@ func (s *Server) Probe(_ context.Context, l loadgen.Load, d loadgen.Decider) (*l
 	for _, q := range m.Requests {
 		vs = append(vs, ttft(q))
 	}
-	slices.Sort(vs)
-	stats, ses := map[string]float64{}, map[string]float64{}
-	k := float64(len(vs))
-	for name, p := range map[string]float64{"p50": .5, "p95": .95, "p99": .99} {
-		at := p * (k - 1)
-		i := int(at)
-		stats[name] = vs[i] + (vs[min(i+1, len(vs)-1)]-vs[i])*(at-float64(i))
-		sd := math.Sqrt(k * p * (1 - p))
-		lo, hi := int(k*p-sd)-1, int(math.Ceil(k*p+sd))-1
-		if lo >= 0 && hi < len(vs) && lo < hi {
-			ses[name] = stats[name] * math.Log(vs[hi]/vs[lo]) / (float64(hi-lo) / sd)
-		}
-	}
-	m.Metrics[loadgen.TagTTFT] = loadgen.Metric{Unit: "ms", Stats: stats, SE: ses}
+	m.Metrics[loadgen.TagTTFT] = surfaces.Percentiles(vs, 0.5, 0.95, 0.99)
 	one := func(tag, unit string, v float64) {
 		m.Metrics[tag] = loadgen.Metric{Unit: unit, Stats: map[string]float64{"avg": v}}
 	}
 	length := max(s.now-began, 1e-3)
-	one(loadgen.TagReqRate, "requests/sec", k/length)
-	one(loadgen.TagTokenRate, "tokens/sec", 16*k/length)
-	one(loadgen.TagCompleted, "requests", k)
+	one(loadgen.TagReqRate, "requests/sec", float64(len(vs))/length)
+	one(loadgen.TagTokenRate, "tokens/sec", 16*float64(len(vs))/length)
+	one(loadgen.TagCompleted, "requests", float64(len(vs)))
 	one(loadgen.TagErrors, "requests", 0)
 	one(loadgen.TagErrorRate, "%", 0)
 	m.Window = time.Duration(length * float64(time.Second))

@@ -104,29 +104,32 @@ func (r *Server) Probe(_ context.Context, l loadgen.Load, d loadgen.Decider) (*l
 				values = append(values, x)
 			}
 		}
-		m.Metrics[tag] = quantileMetric(values, q)
+		m.Metrics[tag] = Percentiles(values, q)
 	}
 	return m, nil
 }
 
-// quantileMetric is a percentile with its standard error from order statistics.
-func quantileMetric(values []float64, q float64) loadgen.Metric {
+// Percentiles is a metric of the given quantiles, 0.95 as "p95", each with its standard
+// error from order statistics where there are enough values. It sorts the values, in ms.
+func Percentiles(values []float64, quantiles ...float64) loadgen.Metric {
 	m := loadgen.Metric{Unit: "ms", Stats: map[string]float64{}, SE: map[string]float64{}}
 	if len(values) == 0 {
 		return m
 	}
 	slices.Sort(values)
 	n := float64(len(values))
-	name := fmt.Sprintf("p%d", int(math.Round(100*q)))
-	at := q * (n - 1)
-	i := int(at)
-	m.Stats[name] = values[i]
-	if i+1 < len(values) {
-		m.Stats[name] += (at - float64(i)) * (values[i+1] - values[i])
-	}
-	sd := math.Sqrt(n * q * (1 - q))
-	if lo, hi := int(n*q-sd)-1, int(math.Ceil(n*q+sd))-1; lo >= 0 && hi < len(values) && lo < hi {
-		m.SE[name] = m.Stats[name] * math.Log(values[hi]/values[lo]) * sd / float64(hi-lo)
+	for _, q := range quantiles {
+		name := fmt.Sprintf("p%d", int(math.Round(100*q)))
+		at := q * (n - 1)
+		i := int(at)
+		m.Stats[name] = values[i]
+		if i+1 < len(values) {
+			m.Stats[name] += (at - float64(i)) * (values[i+1] - values[i])
+		}
+		sd := math.Sqrt(n * q * (1 - q))
+		if lo, hi := int(n*q-sd)-1, int(math.Ceil(n*q+sd))-1; lo >= 0 && hi < len(values) && lo < hi {
+			m.SE[name] = m.Stats[name] * math.Log(values[hi]/values[lo]) * sd / float64(hi-lo)
+		}
 	}
 	return m
 }

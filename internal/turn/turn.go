@@ -12,18 +12,24 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
-// held tells the processes that a test starts that it is their turn, too.
-const held = "AIPERF_TEST_TURN"
+// Held is the environment variable that tells the processes which a test starts that it is
+// their turn, too. A test that clears its child's environment has to keep it.
+const Held = "AIPERF_TEST_TURN"
 
 // M runs a package's tests in its turn.
 type M struct{ *testing.M }
 
+// patience is how long a package waits for its turn. Go test ends a binary that takes a
+// minute more than its -timeout of ten, and counts the waiting.
+const patience = 5 * time.Minute
+
 // Run runs the tests once no other package of the module is running its own, and returns
-// their exit code. Where no lock can be had it runs them all the same.
+// their exit code. Where no lock can be had within five minutes it runs them all the same.
 func (m M) Run() int {
-	if os.Getenv(held) != "" {
+	if os.Getenv(Held) != "" {
 		return m.M.Run()
 	}
 	f, err := os.OpenFile(filepath.Join(os.TempDir(), "aiperf-tests.lock"), os.O_CREATE|os.O_RDWR, 0o666)
@@ -32,6 +38,6 @@ func (m M) Run() int {
 	}
 	defer f.Close()
 	defer lock(f)()
-	os.Setenv(held, "1")
+	os.Setenv(Held, "1")
 	return m.M.Run()
 }

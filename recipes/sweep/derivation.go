@@ -101,8 +101,15 @@ type quantity struct {
 type at struct{ x, y float64 }
 
 // curve returns a metric over one swept value, in ascending order of the value.
-// Points that lack either are left out; it is an error if that leaves no point.
+// Points that lack either are left out; it is an error if that leaves no point, or if
+// the rule does not say what to read.
 func (s *Sweep) curve(rule, path, tag, stat string) ([]at, error) {
+	if err := need(rule, quantity{tag, stat}); err != nil {
+		return nil, err
+	}
+	if err := needPaths(rule, path); err != nil {
+		return nil, err
+	}
 	var points []at
 	for i := range s.Points {
 		x, ok := s.Points[i].Param(path)

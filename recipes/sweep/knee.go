@@ -52,12 +52,6 @@ func (r KneeRule) CheckStat() error { return checkStat(r.Stat) }
 // point has the metric, or if the baseline is not positive and finite, so that no
 // share can exceed it.
 func (r KneeRule) Derive(s *Sweep) (Result, error) {
-	if err := need(r.Name(), quantity{r.Metric, r.Stat}); err != nil {
-		return nil, err
-	}
-	if err := needPaths(r.Name(), r.Path); err != nil {
-		return nil, err
-	}
 	points, err := s.curve(r.Name(), r.Path, r.Metric, r.Stat)
 	if err != nil {
 		return nil, err

@@ -68,12 +68,6 @@ func (TTFTRule) File() string { return "prefill_curve.json" }
 // Fewer than two points are an error. Fewer than two finite values give a fit with a
 // Problem.
 func (r TTFTRule) Derive(s *Sweep) (Result, error) {
-	if err := need(r.Name(), quantity{r.Metric, r.Stat}); err != nil {
-		return nil, err
-	}
-	if err := needPaths(r.Name(), r.Path); err != nil {
-		return nil, err
-	}
 	points, err := s.curve(r.Name(), r.Path, r.Metric, r.Stat)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,8 @@ type Column struct {
 	metric, stat string
 }
 
-// columns is the one table of benchmark units.
+// columns is the one table of benchmark units, in the order of a line. The name in
+// go test's line is empty where it is the unit itself.
 var columns = []Column{
 	{"ttft-p50-ns", "", loadgen.TagTTFT, "p50"},
 	{"ttft-p95-ns", "", loadgen.TagTTFT, "p95"},
@@ -61,6 +62,7 @@ func (c Column) scale(v float64) float64 {
 	return v
 }
 
+// better is the word of a file's unit line.
 func (c Column) better() string {
 	if c.info().Higher {
 		return "higher"
@@ -70,6 +72,7 @@ func (c Column) better() string {
 
 // Value is one number under a unit.
 type Value struct {
+	// Unit is as testing.B.ReportMetric takes it.
 	Unit  string
 	Value float64
 }
@@ -77,7 +80,8 @@ type Value struct {
 // Line returns what a run adds to a line of go test -bench: of one fixed load the
 // metrics of the probe, of a search its answer alone, since it stops at another
 // load each time and latencies at different loads do not compare. Sweeps of
-// several points have nothing to add.
+// several points have nothing to add. The probe is the one whose numbers are shown;
+// nil, when there is none, has no values.
 func Line(o *recipes.Outcome, p *recipes.Probe) []Value {
 	if p == nil {
 		return nil

@@ -12,33 +12,53 @@ import (
 
 // Series is one metric of one point, measured several times.
 type Series struct {
-	Point  string // as "concurrency=16"; empty: not said, and any
-	Unit   string // the metric with its unit, as ttft-p95-ns
-	Higher bool   // more of it is better
+	// Point is where it was measured, for example "concurrency=16". If it is empty, the
+	// file did not say, and the series is compared with any point.
+	Point string
+	// Unit is the metric with its unit, for example ttft-p95-ns.
+	Unit string
+	// Higher says that more of it is better.
+	Higher bool
+	// Values has one value a measurement, in no order that matters.
 	Values []float64
 }
 
 // Change is how one metric stands to what it was.
 type Change struct {
+	// Point, Unit and Higher are those of the new series.
 	Point, Unit string
 	Higher      bool
-	Old, New    benchmath.Summary // median and 95 % interval
-	N1, N2      int               // measurements then and now
-	P           float64           // of the Mann-Whitney U test, two-sided
-	Worse       float64           // share of the old value by which it is worse; negative: better; +Inf: errors where there were none
-	Real        bool              // P is below Comparison.Alpha
-	Fails       bool              // it is real, and worse by more than is tolerated
+	// Old and New are the medians, each with its 95% interval.
+	Old, New benchmath.Summary
+	// N1 and N2 are the numbers of measurements then and now.
+	N1, N2 int
+	// P is that of the Mann-Whitney U test, two-sided.
+	P float64
+	// Worse is the share of the old value by which the new one is worse. It is negative
+	// when that is better, and +Inf when there are errors where there were none.
+	Worse float64
+	// Real says that P is below the comparison's Alpha.
+	Real bool
+	// Fails says that it is real, and worse by more than is tolerated.
+	Fails bool
 }
 
 // Comparison is a run held against an earlier one, or against another endpoint.
 type Comparison struct {
-	With      string    // the file, or the endpoint, that it is compared with
-	Was       string    // what that is, as "the baseline"
-	Sides     [2]string // headings of the old and the new side
-	Tolerance float64   // share by which a metric may be worse
-	Alpha     float64   // P below which a change is real
-	Changes   []Change
-	Need      int // measurements of each side that would do; 0: there were enough
+	// With names what the run is compared with, for example the path of a file, and Was
+	// says what that is, for example "the baseline". Sides are headings of the old and
+	// the new side. Compare leaves all three empty.
+	With, Was string
+	Sides     [2]string
+	// Tolerance is the share by which a metric may be worse.
+	Tolerance float64
+	// Alpha is the P below which a change is real.
+	Alpha float64
+	// Changes has a metric and point each that both sides measured, in the order of
+	// the new side.
+	Changes []Change
+	// Need is how many measurements of each side would be enough; 0 if there were.
+	Need int
 }
 
 // falseAlarm is the chance that a comparison of two equal servers fails, all its
@@ -65,8 +85,8 @@ func leastP(n1, n2 int) float64 {
 
 // TrialsFor is how many measurements to compare with series of n each, for k
 // metrics: as many as make a change significant that shows in nearly every
-// pair, and not only in every one; at most 20. Zero: no number would do, n being
-// too small.
+// pair, and not only in every one; at most 20. It returns 0 if no number is enough
+// because n is too small.
 func TrialsFor(n, k int) int {
 	const margin = 8 // pairs the wrong way round raise P about so much
 	for m := 4; m <= 20; m++ {
@@ -79,7 +99,11 @@ func TrialsFor(n, k int) int {
 
 // Compare holds every metric that both sides have against the other by
 // benchstat's test (Mann-Whitney U, without an assumption on the distribution),
-// and says which are worse by more than the tolerance and not by chance.
+// and says which are worse by more than the tolerance, a share of the old median, and
+// not by chance. A metric that only one side has is left out.
+//
+// Note: a test of means would assume a normal distribution. Percentiles of latencies
+// are skewed, and a pause of the machine in one measurement is an outlier.
 func Compare(old, new []Series, tolerance float64) *Comparison {
 	type pair struct{ old, new Series }
 	var pairs []pair
@@ -147,9 +171,9 @@ func (c *Comparison) Failed() []Change {
 	return out
 }
 
-// Verdict is missed when a metric is worse, by more than the tolerance and not by
+// Verdict is recipes.Missed when a metric is worse, by more than the tolerance and not by
 // chance; inconclusive when nothing is compared, or there were too few
-// measurements to tell; else met.
+// measurements to tell; otherwise met.
 func (c *Comparison) Verdict() recipes.Verdict {
 	switch {
 	case len(c.Failed()) > 0:

@@ -31,14 +31,19 @@ func TestCompare(t *testing.T) {
 		worse    float64
 	}{
 		{"the same", bench.Series{Values: spread(100, 8)}, bench.Series{Values: spread(100, 8)}, recipes.Met, 0},
-		{"slower, and by more than is tolerated", bench.Series{Values: spread(100, 8)}, bench.Series{Values: spread(112, 8)}, recipes.Missed, 0.12},
+		{"slower, and by more than is tolerated", bench.Series{Values: spread(100, 8)}, bench.Series{Values: spread(112, 8)},
+			recipes.Missed, 0.12},
 		{"slower for certain, and tolerated", bench.Series{Values: spread(100, 8)}, bench.Series{Values: spread(103, 8)}, recipes.Met, 0.03},
 		{"faster", bench.Series{Values: spread(100, 8)}, bench.Series{Values: spread(80, 8)}, recipes.Met, -0.2},
-		{"less where more is better", bench.Series{Higher: true, Values: spread(100, 8)}, bench.Series{Higher: true, Values: spread(88, 8)}, recipes.Missed, 0.12},
-		{"more where more is better", bench.Series{Higher: true, Values: spread(100, 8)}, bench.Series{Higher: true, Values: spread(130, 8)}, recipes.Met, -0.3},
-		{"errors where there were none", bench.Series{Values: make([]float64, 8)}, bench.Series{Values: spread(0.4, 8)}, recipes.Missed, math.Inf(1)},
+		{"less where more is better", bench.Series{Higher: true, Values: spread(100, 8)},
+			bench.Series{Higher: true, Values: spread(88, 8)}, recipes.Missed, 0.12},
+		{"more where more is better", bench.Series{Higher: true, Values: spread(100, 8)},
+			bench.Series{Higher: true, Values: spread(130, 8)}, recipes.Met, -0.3},
+		{"errors where there were none", bench.Series{Values: make([]float64, 8)}, bench.Series{Values: spread(0.4, 8)}, recipes.Missed,
+			math.Inf(1)},
 		{"none now and none then", bench.Series{Values: make([]float64, 8)}, bench.Series{Values: make([]float64, 8)}, recipes.Met, 0},
-		{"half as fast, by one measurement of each", bench.Series{Values: spread(100, 1)}, bench.Series{Values: spread(200, 1)}, recipes.Inconclusive, 1},
+		{"half as fast, by one measurement of each", bench.Series{Values: spread(100, 1)}, bench.Series{Values: spread(200, 1)},
+			recipes.Inconclusive, 1},
 		{"by three", bench.Series{Values: spread(100, 3)}, bench.Series{Values: spread(200, 3)}, recipes.Inconclusive, 1},
 		{"by as many as the answer says", bench.Series{Values: spread(100, 6)}, bench.Series{Values: spread(200, 6)}, recipes.Missed, 1},
 	} {
@@ -125,7 +130,8 @@ func compareArms(t *testing.T, d *drifting, seed uint64) (turns, blocks recipes.
 	after := &drifting{rng: d.rng, drift: d.drift, slower: d.slower}
 	var sides [2][]bench.Series
 	for i, target := range []string{"old", "new"} {
-		out, err := recipes.Run(context.Background(), recipes.Fixed(16), recipes.Spec{Prober: after, Trials: 8, Workload: loadgen.Load{Target: target}})
+		out, err := recipes.Run(context.Background(), recipes.Fixed(16),
+			recipes.Spec{Prober: after, Trials: 8, Workload: loadgen.Load{Target: target}})
 		require.NoError(t, err)
 		sides[i] = series(out)
 	}
@@ -150,7 +156,8 @@ func TestTurnsCancelDrift(t *testing.T) {
 			found++
 		}
 	}
-	t.Logf("1 %% slower a block, %d runs: equal endpoints told apart %.1f %% in turns, %.1f %% one after the other; 15 %% slower found %.1f %%",
+	t.Logf("1%% slower a block, %d runs: equal endpoints told apart %.1f%% in turns, %.1f%% one after the other; "+
+		"15%% slower found %.1f%%",
 		runs, 100*float64(alarms)/runs, 100*float64(alarmsAfter)/runs, 100*float64(found)/runs)
 	assert.LessOrEqual(t, alarms, runs/100)
 	assert.GreaterOrEqual(t, alarmsAfter, runs*9/10, "else this test shows nothing")

@@ -25,7 +25,8 @@ import (
 func Write(w io.Writer, o *recipes.Outcome) error {
 	b := benchfmt.NewWriter(w)
 	meta := func(unit, better string) error {
-		return b.Write(&benchfmt.UnitMetadata{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: unit, Key: "better"}, OrigUnit: unit, Value: better})
+		key := benchfmt.UnitMetadataKey{Unit: unit, Key: "better"}
+		return b.Write(&benchfmt.UnitMetadata{UnitMetadataKey: key, OrigUnit: unit, Value: better})
 	}
 	all := results(o)
 	used := map[string]bool{}
@@ -56,7 +57,8 @@ func Write(w io.Writer, o *recipes.Outcome) error {
 	return nil
 }
 
-// capacityUnit is what the answer of a search over one dimension is in.
+// capacityUnit is what the answer of a search over one dimension is in: the last part
+// of the dimension's path. ok is false for all other runs.
 func capacityUnit(o *recipes.Outcome) (string, bool) {
 	if s := o.Plan.Search; s != nil && len(s.Space) == 1 {
 		return sweep.Leaf(s.Space[0].Path), true
@@ -64,7 +66,8 @@ func capacityUnit(o *recipes.Outcome) (string, bool) {
 	return "", false
 }
 
-// results are the lines.
+// results are the lines of the file, without its configuration. Names and values are
+// what benchfmt writes; a run without numbers to trust has none.
 func results(o *recipes.Outcome) []*benchfmt.Result {
 	name := "Recipe/" + o.Recipe.Name
 	var out []*benchfmt.Result
@@ -131,7 +134,8 @@ func result(name string, m *loadgen.Measurement) *benchfmt.Result {
 	return r
 }
 
-// configOf is what must be the same for two files to be comparable.
+// configOf is what must be the same for two files to be comparable. Lengths that the
+// run sweeps are part of the lines' names instead.
 func configOf(o *recipes.Outcome) []benchfmt.Config {
 	var out []benchfmt.Config
 	add := func(key, value string) {
@@ -155,4 +159,5 @@ func configOf(o *recipes.Outcome) []benchfmt.Config {
 	return out
 }
 
+// finite reports whether v is a number: neither NaN nor infinite.
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -12,8 +12,9 @@ import (
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
-// Measured returns what a run measured as bench.txt has it: per point and unit the
-// values of its trials. Of a search it is the answer, once.
+// Measured returns what a run measured as bench.txt has it: for each point and unit
+// the values of its trials. Of a search it is the answer, once. Probes that cannot be
+// trusted have no values.
 func Measured(o *recipes.Outcome) []Series {
 	var out []Series
 	for _, r := range results(o) {
@@ -25,6 +26,8 @@ func Measured(o *recipes.Outcome) []Series {
 	return out
 }
 
+// addTo adds the values of s to the series of the same point and unit, or s itself
+// when there is none.
 func addTo(all []Series, s Series) []Series {
 	i := slices.IndexFunc(all, func(o Series) bool { return o.Point == s.Point && o.Unit == s.Unit })
 	if i < 0 {
@@ -50,14 +53,19 @@ func pointOf(name benchfmt.Name) string {
 
 // File is a file of benchmark lines, read to be compared with.
 type File struct {
-	Path   string
+	// Path is where it was read from.
+	Path string
+
+	// names are the benchmarks in the order of the file, and series what each measured.
 	names  []string
-	series map[string][]Series // by benchmark name
+	series map[string][]Series
+	// config are the file's key: value lines, the last of a key.
 	config map[string]string
 }
 
 // ReadFile reads the benchmark lines at path: a run's bench.txt, or what go
-// test -bench printed. A line that looks like one and is not is an error.
+// test -bench printed. A line that looks like one and is not is an error, and so is
+// a file without any. If there is no file, the error wraps fs.ErrNotExist.
 func ReadFile(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -67,6 +75,7 @@ func ReadFile(path string) (*File, error) {
 	return read(f, path)
 }
 
+// read is ReadFile of what was opened; path is for messages.
 func read(from io.Reader, path string) (*File, error) {
 	b := &File{Path: path, series: map[string][]Series{}, config: map[string]string{}}
 	r := benchfmt.NewReader(from, path)
@@ -89,6 +98,7 @@ func read(from io.Reader, path string) (*File, error) {
 				if v.OrigUnit != "" { // the reader makes seconds of -ns
 					unit, value = v.OrigUnit, v.OrigValue
 				}
+				// The file's own word on what is better stands; it is rarely there.
 				up := higher(inFile(unit))
 				if way := r.Units().GetBetter(v.Unit); way != 0 {
 					up = way > 0
@@ -106,8 +116,9 @@ func read(from io.Reader, path string) (*File, error) {
 	return b, nil
 }
 
-// For returns the file's series that the run of a recipe of that name can be compared with: those
-// of the recipe's own lines, else all, when every point stands under one name.
+// For returns the file's series that a run of the recipe of that name can be compared
+// with: those of the recipe's own lines; if there are none, all, provided that every
+// point stands under one name. It is an error when a point stands under two.
 func (b *File) For(name string) ([]Series, error) {
 	var out []Series
 	base := "Recipe/" + name
@@ -123,7 +134,8 @@ func (b *File) For(name string) ([]Series, error) {
 	for _, n := range b.names {
 		point := b.series[n][0].Point
 		if other, taken := at[point]; taken {
-			return nil, fmt.Errorf("compare with benchmarks %s: both %s and %s may be recipe %s; name the lines Benchmark%s/…, or keep one of them in the file", b.Path, other, n, name, base)
+			return nil, fmt.Errorf("compare with benchmarks %s: both %s and %s may be recipe %s; "+
+				"name the lines Benchmark%s/…, or keep one of them in the file", b.Path, other, n, name, base)
 		}
 		at[point] = n
 		out = append(out, b.series[n]...)
@@ -141,7 +153,8 @@ func lastDash(name string) string {
 }
 
 // Differs names the first thing in which the file's server or workload is not
-// the run's; empty when it is the same question.
+// the run's: its model, or the length of prompts or answers. It is empty when the run
+// asks the same question, or the file does not say.
 func (b *File) Differs(o *recipes.Outcome) string {
 	for _, c := range configOf(o) {
 		switch c.Key {

@@ -46,7 +46,8 @@ func TestReadBenchErrors(t *testing.T) {
 		{"no line at all", "PASS\n", "read benchmarks old.txt: it has no benchmark line"},
 		{"half a line", "BenchmarkServe 1 abc ns/op\n", "read benchmarks: old.txt:1: "},
 		{"two that may be meant", "BenchmarkA/concurrency=2 1 5 req/s\nBenchmarkB/concurrency=2 1 5 req/s\n",
-			"compare with benchmarks old.txt: both A/concurrency=2 and B/concurrency=2 may be recipe x; name the lines BenchmarkRecipe/x/…, or keep one of them in the file"},
+			"compare with benchmarks old.txt: both A/concurrency=2 and B/concurrency=2 may be recipe x; " +
+				"name the lines BenchmarkRecipe/x/…, or keep one of them in the file"},
 	} {
 		b, err := read(strings.NewReader(tt.text), "old.txt")
 		if err == nil {

@@ -105,10 +105,10 @@ func TestSVG(t *testing.T) {
 	c := plot.Chart{
 		Title: "TTFT over concurrency", X: plot.Axis{Label: "concurrency", Log: true, Whole: true}, Y: plot.Axis{Label: "TTFT (ms)", Zero: true},
 		Series: []plot.Series{line(20, 40, 180, 900)}, Rules: []plot.Rule{{Name: "SLA < 200ms", At: 200}},
-		Bands: []plot.Band{{Name: "95 % confidence", Area: []plot.Range{{X: 1, Lo: 18, Hi: 22}, {X: 1000, Lo: 800, Hi: 1000}}}},
+		Bands: []plot.Band{{Name: "95% confidence", Area: []plot.Range{{X: 1, Lo: 18, Hi: 22}, {X: 1000, Lo: 800, Hi: 1000}}}},
 	}
 	p := look(t, svg(t, c))
-	for _, s := range []string{"TTFT over concurrency", "concurrency", "TTFT (ms)", "measured", "SLA < 200ms", "95 % confidence",
+	for _, s := range []string{"TTFT over concurrency", "concurrency", "TTFT (ms)", "measured", "SLA < 200ms", "95% confidence",
 		"1", "10", "100", "1000", "0", "200", "400", "600", "800"} {
 		assert.True(t, p.has(s), "text %q", s)
 	}
@@ -126,8 +126,10 @@ func TestInside(t *testing.T) {
 		why string
 		c   plot.Chart
 	}{
-		{"the last label of a long axis", plot.Chart{Title: "t", X: plot.Axis{Label: "x"}, Series: []plot.Series{{Mark: plot.Disc, Points: []plot.Point{{X: 0, Y: 1}, {X: 10_000_000, Y: 2}}}}}},
-		{"a logarithmic axis, whose name the library makes room for at the wrong place", plot.Chart{Title: "t", X: plot.Axis{Label: "a rather long name of an axis", Log: true}, Series: []plot.Series{line(1, 2, 3)}}},
+		{"the last label of a long axis", plot.Chart{Title: "t", X: plot.Axis{Label: "x"},
+			Series: []plot.Series{{Mark: plot.Disc, Points: []plot.Point{{X: 0, Y: 1}, {X: 10_000_000, Y: 2}}}}}},
+		{"a logarithmic axis, whose name the library makes room for at the wrong place",
+			plot.Chart{Title: "t", X: plot.Axis{Label: "a rather long name of an axis", Log: true}, Series: []plot.Series{line(1, 2, 3)}}},
 		{"a title that is too long", plot.Chart{Title: strings.Repeat("too long ", 40), Series: []plot.Series{line(1, 2)}}},
 		{"a legend that takes several rows", plot.Chart{Series: []plot.Series{
 			{Name: strings.Repeat("a", 60), Mark: plot.Disc, Points: []plot.Point{{X: 1, Y: 1}}},
@@ -161,7 +163,8 @@ func TestInside(t *testing.T) {
 // TestLog: a logarithmic axis' picture fills its height; the library leaves a
 // gap as wide as a label for the axis' name.
 func TestLog(t *testing.T) {
-	c := plot.Chart{Title: "t", X: plot.Axis{Label: "x"}, Y: plot.Axis{Label: "a rather long name of an axis", Log: true}, Series: []plot.Series{line(1, 10, 1000)}}
+	c := plot.Chart{Title: "t", X: plot.Axis{Label: "x"}, Y: plot.Axis{Label: "a rather long name of an axis", Log: true},
+		Series: []plot.Series{line(1, 10, 1000)}}
 	top := math.Inf(-1)
 	for _, text := range look(t, svg(t, c)).texts {
 		if text.s == "1000" && text.x < 60 {
@@ -187,16 +190,20 @@ func TestOdd(t *testing.T) {
 		{"not numbers", plot.Chart{Series: []plot.Series{line(nan, inf, -inf, 3, 4)}}},
 		{"only not numbers", plot.Chart{Series: []plot.Series{line(nan, inf)}}},
 		{"zero on a logarithmic axis", plot.Chart{Y: plot.Axis{Log: true}, Series: []plot.Series{line(0, -1, 10, 100)}}},
-		{"an interval down to zero on one", plot.Chart{Y: plot.Axis{Log: true}, Series: []plot.Series{{Mark: plot.Disc, Points: []plot.Point{{X: 1, Y: 1, Lo: 0, Hi: 2}, {X: 2, Y: 10}}}}}},
-		{"a rule at zero on one", plot.Chart{Y: plot.Axis{Log: true}, Rules: []plot.Rule{{At: 0}, {At: nan, Vertical: true}}, Series: []plot.Series{line(1, 2)}}},
+		{"an interval down to zero on one", plot.Chart{Y: plot.Axis{Log: true},
+			Series: []plot.Series{{Mark: plot.Disc, Points: []plot.Point{{X: 1, Y: 1, Lo: 0, Hi: 2}, {X: 2, Y: 10}}}}}},
+		{"a rule at zero on one", plot.Chart{Y: plot.Axis{Log: true}, Rules: []plot.Rule{{At: 0}, {At: nan, Vertical: true}},
+			Series: []plot.Series{line(1, 2)}}},
 		{"far apart", plot.Chart{Series: []plot.Series{line(1e-300, 1e300)}}},
 		{"far apart on a logarithmic axis", plot.Chart{Y: plot.Axis{Log: true}, Series: []plot.Series{line(1e-300, 1e300)}}},
 		{"too near to tell", plot.Chart{Series: []plot.Series{line(1, math.Nextafter(1, 2))}}},
 		{"an empty map", plot.Chart{Heat: &plot.Heat{}}},
 		{"a map with a hole", plot.Chart{Heat: &plot.Heat{X: []string{"1", "2"}, Y: []string{"a"}, Z: [][]float64{{nan, 2}}}}},
 		{"a map of holes", plot.Chart{Heat: &plot.Heat{X: []string{"1"}, Y: []string{"a"}, Z: [][]float64{{nan}}}}},
-		{"a colour and a mark that do not exist", plot.Chart{Series: []plot.Series{{Color: 200, Mark: 200, Line: 200, Points: line(1, 2).Points}}}},
-		{"control characters", plot.Chart{Title: "a\x00b\x1b[31m\nc\xff", X: plot.Axis{Label: "\x07"}, Series: []plot.Series{{Name: "\x00", Mark: plot.Disc, Points: []plot.Point{{X: 1, Y: 1, Tip: "\x01\nx", Label: "\x02"}}}}}},
+		{"a colour and a mark that do not exist", plot.Chart{Series: []plot.Series{{Color: 200, Mark: 200, Line: 200,
+			Points: line(1, 2).Points}}}},
+		{"control characters", plot.Chart{Title: "a\x00b\x1b[31m\nc\xff", X: plot.Axis{Label: "\x07"},
+			Series: []plot.Series{{Name: "\x00", Mark: plot.Disc, Points: []plot.Point{{X: 1, Y: 1, Tip: "\x01\nx", Label: "\x02"}}}}}},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			look(t, svg(t, tt.c))
@@ -220,7 +227,8 @@ func TestEscaped(t *testing.T) {
 	c := plot.Chart{
 		Name: evil, Title: evil, X: plot.Axis{Label: evil, Ticks: []plot.Tick{{1, evil}}}, Y: plot.Axis{Label: evil},
 		Series: []plot.Series{{Name: evil, Mark: plot.Disc, Points: []plot.Point{{X: 1, Y: 1, Label: evil, Tip: evil}}}},
-		Rules:  []plot.Rule{{Name: evil, At: 1}}, Bands: []plot.Band{{Name: evil, Area: []plot.Range{{X: 1, Lo: 0, Hi: 1}, {X: 2, Lo: 0, Hi: 1}}}},
+		Rules:  []plot.Rule{{Name: evil, At: 1}}, Bands: []plot.Band{{Name: evil,
+			Area: []plot.Range{{X: 1, Lo: 0, Hi: 1}, {X: 2, Lo: 0, Hi: 1}}}},
 	}
 	var inline bytes.Buffer
 	require.NoError(t, c.Inline(&inline))

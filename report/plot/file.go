@@ -117,7 +117,8 @@ func (c *Chart) body() (string, error) {
 	if from < 0 || to < from {
 		return "", fmt.Errorf("draw chart %s: no group in what was drawn", c.Name)
 	}
-	s = strings.ReplaceAll(s[from:to], "font-family:Liberation Sans;font-variant:normal;", "font-family:'Liberation Sans',Arial,Helvetica,sans-serif;")
+	s = strings.ReplaceAll(s[from:to], "font-family:Liberation Sans;font-variant:normal;",
+		"font-family:'Liberation Sans',Arial,Helvetica,sans-serif;")
 	return s + tips(spots), nil
 }
 

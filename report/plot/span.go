@@ -46,7 +46,7 @@ func (c *Chart) spans() (x, y span) {
 	return x, y
 }
 
-// widen gives the data room: 5 % at either end, and something to stand on where
+// widen gives the data room: 5% at either end, and something to stand on where
 // there is one value or none.
 func (s span) widen(a Axis) span {
 	const room = 0.05

@@ -22,7 +22,7 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("boundaries: ")
 	compare := flag.Bool("compare", false, "compare two styles, each with its defaults")
-	requests := flag.Int("requests", 0, "`requests` of a probe with -compare; zero means the default")
+	requests := flag.Int("requests", 0, "`requests` of a probe with -compare; zero means the default, which the bounds are for")
 	verbose := flag.Bool("v", false, "log each probe")
 	flag.Parse()
 	logf := func(string, ...any) {}

@@ -1,5 +1,5 @@
 // Command scenes searches servers whose latencies hang together in known ways, and
-// prints how often each style is wrong: the table of docs/accuracy.md.
+// prints how often each style is wrong.
 //
 //	go run ./internal/experiments/scenes -seeds 100
 package main
@@ -12,14 +12,13 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"time"
-
-	"github.com/aiperf-go/aiperf/loadgen"
-	"github.com/aiperf-go/aiperf/recipes"
 
 	"github.com/aiperf-go/aiperf/internal/scenes"
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes"
 )
 
+// tally sums what the searches of one scene by one style came to.
 type tally struct {
 	runs, answers, above, far, wrong, certain, intervals, holds, open, cis, covered int
 	requests, seconds, low                                                          float64
@@ -34,7 +33,8 @@ func main() {
 	if *styles == "all" {
 		*styles = "sequential,smooth_isotonic,monotonic,bo,optuna,grid"
 	}
-	fmt.Println("| scene | style | met | above 5% | above | wrong certain | interval holds | inconclusive | CI of p95 covers | answer, mean | probes | requests | seconds |")
+	fmt.Println("| scene | style | met | above 5% | above | wrong certain | interval holds | inconclusive | " +
+		"CI of p95 covers | answer, mean | probes | requests | seconds |")
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, law := range scenes.Laws() {
 		if !strings.Contains(law.Name, *only) {
@@ -61,7 +61,6 @@ func main() {
 			fmt.Println(t.row(law.Name, style))
 		}
 	}
-	_ = os.Stdout
 }
 
 // sharesOf is the true share of slow requests by concurrency.
@@ -79,6 +78,7 @@ func sharesOf(law scenes.Law) func(c int) float64 {
 	}
 }
 
+// search runs one search and counts its answer, its certain verdicts and its intervals.
 func search(law scenes.Law, style recipes.Style, seed uint64, share func(int) float64) (t tally) {
 	limit := scenes.Limit
 	s := scenes.New(law, seed)
@@ -87,7 +87,9 @@ func search(law scenes.Law, style recipes.Style, seed uint64, share func(int) fl
 		panic(err)
 	}
 	out, err := recipes.Run(context.Background(), r, recipes.Spec{
-		Prober: s, Inputs: recipes.Inputs{TTFT: &limit, Style: style, Concurrency: recipes.Bounds{Max: new(400)}}, Workload: loadgen.Load{Seed: seed},
+		Prober:   s,
+		Inputs:   recipes.Inputs{TTFT: &limit, Style: style, Concurrency: recipes.Bounds{Max: new(400)}},
+		Workload: loadgen.Load{Seed: seed},
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, law.Name, style, seed, err)
@@ -131,6 +133,7 @@ func search(law scenes.Law, style recipes.Style, seed uint64, share func(int) fl
 	return t
 }
 
+// quantiles keeps the true percentiles by scene and concurrency.
 var quantiles sync.Map
 
 func quantile(l scenes.Law, c float64) float64 {
@@ -169,9 +172,9 @@ func (t tally) row(scene, style string) string {
 		return fmt.Sprintf("%.0f%%", 100*float64(a)/float64(b))
 	}
 	n := float64(t.runs)
-	return fmt.Sprintf("| %s | %s | %s | %s | %s | %d of %d, %.1f%% | %s | %s | %s | %.0f | %.1f | %.0f | %.0f |", scene, style,
-		share(t.answers, t.runs), share(t.far, t.runs), share(t.above, t.runs), t.wrong, t.certain, 100*float64(t.wrong)/max(float64(t.certain), 1),
-		share(t.holds, t.intervals), share(t.open, t.runs), share(t.covered, t.cis), t.low/max(float64(t.answers), 1), float64(t.probes)/n, t.requests/n, t.seconds/n)
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %d of %d, %.1f%% | %s | %s | %s | %.0f | %.1f | %.0f | %.0f |",
+		scene, style, share(t.answers, t.runs), share(t.far, t.runs), share(t.above, t.runs),
+		t.wrong, t.certain, 100*float64(t.wrong)/max(float64(t.certain), 1),
+		share(t.holds, t.intervals), share(t.open, t.runs), share(t.covered, t.cis), t.low/max(float64(t.answers), 1),
+		float64(t.probes)/n, t.requests/n, t.seconds/n)
 }
-
-var _ = time.Second

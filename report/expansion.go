@@ -1,0 +1,82 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
+)
+
+// Expansion writes what the recipe expanded to: where it searches, for what,
+// within which limits. It is what a reader wants to know before the first probe.
+// The outcome must have a plan. The error is the writer's.
+//
+//	recipe max-goodput-under-slo: highest rate of requests that meet their TTFT,
+//	    ITL and latency limits, while enough of them do
+//	    search concurrency in [1, 1000], style monotonic, at most 20 points
+//	    maximize goodput
+//	    SLA good >= 0.8
+//	    550/128 tokens in/out, 300 requests a probe in at most 1m0s, seed 0
+func Expansion(w io.Writer, o *recipes.Outcome) error {
+	v := viewOf(o)
+	t := &text{lines: wrap(fmt.Sprintf("recipe %s: %s", v.Recipe.Name, v.Recipe.Doc), "", indent)}
+	v.points(t)
+	if len(v.Plan.Limits) > 0 {
+		var limits []string
+		for _, l := range v.Plan.Limits {
+			limits = append(limits, l.String())
+		}
+		t.paragraph("SLA %s", strings.Join(limits, ", "))
+	}
+	if d := v.Plan.Derive; d != nil {
+		t.paragraph("then %s → %s", d.Name(), d.File())
+	}
+	t.paragraph("%s", v.shape())
+	if v.Server.Model != "" {
+		server := "model " + v.Server.Model + " at " + v.Spec.Target.Redacted()
+		if v.Server.Version != "" {
+			server += ", version " + v.Server.Version
+		}
+		t.paragraph("%s", v.redact(server))
+	}
+	if v.Spec.Note != "" {
+		t.paragraph("%s", v.redact(v.Spec.Note))
+	}
+	return t.writeTo(w)
+}
+
+// points adds what is measured: the space of a search and what is best in it, the
+// axes of a grid, or the number of points.
+func (v *view) points(t *text) {
+	switch p := v.Plan; {
+	case p.Search != nil:
+		s := p.Search
+		for _, d := range s.Space {
+			t.paragraph("search %s in [%s, %s], style %s, at most %d points", sweep.Leaf(d.Path), digits(d.Lo), digits(d.Hi), s.Style, s.MaxProbes)
+		}
+		for _, g := range s.Objectives {
+			if !s.Boundary { // a search for the boundary itself ranks by nothing else
+				t.paragraph("%s %s", objectiveWay(g), objectiveName(g))
+			}
+		}
+	case p.Grid != nil:
+		for _, a := range p.Grid {
+			t.paragraph("sweep %s over %s", sweep.Leaf(a.Path), digitsOf(a.Values))
+		}
+	default:
+		t.paragraph("measure %s", plural(len(p.Scenarios), "point"))
+	}
+}
+
+// shape says what a probe sends, for a reader to check against the question: token counts or prompts of a file, how many
+// requests, for how long at most.
+func (v *view) shape() string {
+	load := v.Spec.Workload
+	tokens := fmt.Sprintf("%d/%d tokens in/out", load.ISL, load.OSL)
+	if prompts := v.Spec.Target.Prompts; prompts != "" {
+		tokens = fmt.Sprintf("prompts of %s, %d tokens out", prompts, load.OSL)
+	}
+	return fmt.Sprintf("%s, %s a probe in at most %v, seed %d", tokens, plural(load.Requests, "request"), load.Window, load.Seed)
+}
