@@ -6,6 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"github.com/aiperf-go/aiperf/recipes/plan/internal/boundary"
 	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
 )
@@ -28,7 +31,7 @@ const (
 	apartFor = 4 * time.Second
 	// enoughVisits confirm an answer whose visits agree, and moreVisits one whose visits
 	// do not. mostConfirming bounds them over a search whose answer moves.
-	enoughVisits, moreVisits, mostConfirming = 3, 6, 12
+	enoughVisits, moreVisits, mostConfirming = 3, 6, 18
 	// nearAnswer is how near to the answer a visit must be to confirm it, in ln of the
 	// searched value.
 	nearAnswer = 0.06
@@ -117,8 +120,44 @@ func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
 	if inflation > disagree {
 		answers[0] = v.cautious(answers[0])
 	}
-	answers[0].Safe = v.upheld(answers[0].Safe)
+	a := &answers[0]
+	a.Safe = v.upheld(a.Safe)
+	v.include(a)
 	return answers
+}
+
+// include widens what is stated about the boundary so that it agrees with the answer and
+// with the visits that confirmed it: it holds the answer, and where two of them or more
+// know how their values scatter, the boundary by those, at the interval's level. Latency
+// is taken to rise in proportion to the load.
+func (v view) include(a *Answer) {
+	if math.IsNaN(a.Safe) {
+		return
+	}
+	if a.Bracket.Lo > a.Safe { // the visits that confirm refute it
+		a.Bracket.Lo, a.Bracket.Hi = a.Safe, a.Bracket.Lo
+	}
+	if !(a.Level > 0) || math.IsNaN(a.Lo) {
+		return
+	}
+	a.Lo = min(a.Lo, a.Safe)
+	lowest, highest := math.Inf(1), math.Inf(1) // of ln(boundary), over the limits
+	for _, k := range v.tier {
+		var gs []float64
+		for _, o := range v.history {
+			if m, ok := o.margin(k); ok && o.confirms() && o.At[0] == a.Safe && !math.IsNaN(m.Value) {
+				gs = append(gs, min(max(m.Value, -boundary.Straight), boundary.Straight))
+			}
+		}
+		if len(gs) < 2 {
+			return
+		}
+		mean, sd := stat.MeanStdDev(gs, nil)
+		n := float64(len(gs))
+		half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1 + faith}.Quantile((1+a.Level)/2) * sd / math.Sqrt(n)
+		lowest, highest = min(lowest, -mean-half), min(highest, -mean+half)
+	}
+	a.Lo, a.Hi = min(a.Lo, a.Safe*math.Exp(lowest)), max(a.Hi, a.Safe*math.Exp(highest))
 }
 
 // upheld returns the largest point at or below an answer that the visits made to confirm
@@ -141,10 +180,11 @@ func (v view) upheld(safe float64) float64 {
 }
 
 // refuted reports that the visits that were made to confirm x, two or more, come out beyond
-// a limit, and by how much at most.
+// a limit, and by how much at most on average. Where requests are counted, those of all
+// the visits count together.
 func (v view) refuted(x float64) (g float64, yes bool) {
 	n := 0
-	sums := make([]float64, len(v.tier))
+	sums, excess := make([]float64, len(v.tier)), make([]float64, len(v.tier))
 	for _, o := range v.history {
 		if !o.confirms() || o.At[0] != x {
 			continue
@@ -153,14 +193,23 @@ func (v view) refuted(x float64) (g float64, yes bool) {
 		for j, k := range v.tier {
 			if m, ok := o.margin(k); ok && !math.IsNaN(m.Value) {
 				sums[j] += min(max(m.Value, -boundary.Straight), boundary.Straight)
+				excess[j] += m.Excess
 			}
 		}
 	}
 	if n < 2 {
 		return 0, false
 	}
-	worst := slices.Max(sums) / float64(n)
-	return worst, worst > 0
+	for j, sum := range sums {
+		bad := sum > 0
+		if e := excess[j]; e != 0 && !math.IsNaN(e) {
+			bad = e > 0
+		}
+		if bad {
+			g, yes = max(g, sum/float64(n)), true
+		}
+	}
+	return g, yes
 }
 
 // cautious lowers an answer whose visits disagree: to the largest point that was visited,

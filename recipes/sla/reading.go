@@ -26,6 +26,9 @@ type Reading struct {
 	// Exceeded of Of requests lie beyond the threshold, failed ones included. Of is
 	// 0 for a limit that is not a rule on shares of requests.
 	Exceeded, Of int
+	// Excess is Exceeded less the share of Of that the limit allows; NaN where the limit
+	// does not count requests.
+	Excess float64
 	// Holds says whether the limit is believed to hold.
 	Holds bool
 	// Pass is the probability that the limit holds, given the measurements. It is
@@ -51,7 +54,8 @@ func Read(l Limit, trials Trials, deciders []*Decider) Reading {
 // read is Read for trials that were measured to their end.
 func read(l Limit, trials Trials) Reading {
 	nan := math.NaN()
-	r := Reading{Limit: l, Value: nan, Adjusted: nan, Lo: nan, Hi: nan, Pass: nan, Margin: nan, MarginSE: nan}
+	r := Reading{Limit: l, Value: nan, Adjusted: nan, Lo: nan, Hi: nan, Excess: nan,
+		Pass: nan, Margin: nan, MarginSE: nan}
 	r.Value = trials.Stat(l.Metric, l.Stat)
 	r.Adjusted = r.Value
 	se := trials.SE(l.Metric, l.Stat)
@@ -88,7 +92,7 @@ func (r *Reading) count(t tally) {
 	if q, ok := loadgen.Quantile(l.Stat); ok && len(t.values) > 1 && q > 0 && q < 1 {
 		r.Lo, r.Hi = t.interval(q)
 	}
-	r.Exceeded, r.Of = t.bad, t.n
+	r.Exceeded, r.Of, r.Excess = t.bad, t.n, float64(t.bad)-t.allowed*float64(t.n)
 	r.Holds, r.Pass = t.holds(l.Op), t.pass(l.Op)
 	if t.failed > 0 && l.Unit() == "ms" {
 		q, _ := loadgen.Quantile(l.Stat)
