@@ -57,6 +57,11 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	if x := v.lower(c.Planner.Answers(p, tempered)[0].Safe); x > at || math.IsNaN(at) {
 		at = x // the search's own answer was refuted: just below it, and not at the next point that happens to be there
 	}
+	if x := v.clampDown(a.Lo); a.Level > 0 && x > at {
+		if _, refuted := v.refuted(x); !refuted {
+			at = x // where the boundary is not below, by all that is known
+		}
+	}
 	if math.IsNaN(at) {
 		return step
 	}
@@ -312,32 +317,34 @@ func crowds(h []Observation) []float64 {
 	return out
 }
 
-// widened is the margin with another variance added to its own.
+// widened is the margin with another variance added to its own. What its requests say
+// stays; the limit holds with no more certainty than the value lies away from it by the
+// wider error. A verdict far from the limit, made early because it is far, thus stays
+// certain.
 func (m Margin) widened(extra float64) Margin {
 	if !(extra > 0) {
 		return m
 	}
-	se := m.SE
-	if !(se > 0) || math.IsInf(se, 0) { // one that ended early has none that could be used
-		z := math.Abs(zOf(min(max(m.Pass, 1e-6), 1-1e-6)))
-		se = math.Abs(m.Value) / max(z, 1)
-		if math.IsNaN(se) {
-			return m
-		}
-	}
-	wide := math.Sqrt(se*se + extra)
-	if !math.IsNaN(m.Pass) && m.Pass > 0 && m.Pass < 1 {
-		m.Pass = normal.CDF(zOf(m.Pass) * se / wide)
-	}
+	wide := math.Sqrt(extra)
 	if m.SE > 0 {
+		wide = math.Hypot(m.SE, wide)
 		m.SE = wide
+	}
+	if math.IsNaN(m.Pass) || math.IsNaN(m.Value) {
+		return m
+	}
+	if away := normal.CDF(-m.Value / wide); m.Value < 0 {
+		m.Pass = min(m.Pass, max(away, 0.5))
+	} else {
+		m.Pass = max(m.Pass, min(away, 0.5))
 	}
 	return m
 }
 
 // scatterApart compares what whole visits of one limit at different times differ by with
-// their own errors. Visits of points near each other are brought together by the slope of
-// latency in the load, which is about 1 in logarithms.
+// their own errors. Visits of points near each other are brought together by a straight
+// line through them. One of slope 1 was tried, latency in proportion to the load: where
+// latency rises half as fast it took the points for visits that disagree.
 func (v view) scatterApart(k int) (ratio, typical float64) {
 	type visit struct{ u, g, se, at float64 }
 	var visits []visit
@@ -365,19 +372,28 @@ func (v view) scatterApart(k int) (ratio, typical float64) {
 		if len(group) < 2 {
 			continue
 		}
-		mean := 0.0
-		for _, a := range group {
-			mean += (a.g - a.u) / float64(len(group))
-		}
+		us, gs := make([]float64, len(group)), make([]float64, len(group))
 		for i, a := range group {
-			d := a.g - a.u - mean
+			us[i], gs[i] = a.u, a.g
+		}
+		free, slope := float64(len(group)-1), 0.0
+		if us[0] != us[len(us)-1] {
+			free--
+			_, slope = stat.LinearRegression(us, gs, nil, false)
+		}
+		if free < 1 {
+			continue
+		}
+		meanU, meanG := stat.Mean(us, nil), stat.Mean(gs, nil)
+		for i, a := range group {
+			d := a.g - meanG - slope*(a.u-meanU)
 			ss += d * d
 			mse, members = mse+a.se*a.se, members+1
 			for _, b := range group[i+1:] {
 				alike, pairs = alike+math.Exp(-math.Abs(a.at-b.at)/memory), pairs+1
 			}
 		}
-		dof += float64(len(group) - 1)
+		dof += free
 	}
 	if dof == 0 {
 		return 1, 0

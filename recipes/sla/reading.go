@@ -166,20 +166,18 @@ func (r Reading) Widened(scatter float64) Reading {
 	if !(scatter > 0) {
 		return r
 	}
-	se := r.MarginSE
-	if !(se > 0) || math.IsInf(se, 0) {
-		if math.IsNaN(r.Pass) || math.IsNaN(r.Margin) {
-			return r
+	wide, f := scatter, 1.0
+	if r.MarginSE > 0 && !math.IsInf(r.MarginSE, 0) {
+		wide = math.Hypot(r.MarginSE, scatter)
+		f = wide / r.MarginSE
+		r.MarginSE = wide
+	}
+	if !math.IsNaN(r.Pass) && !math.IsNaN(r.Margin) {
+		if away := distuv.UnitNormal.CDF(-r.Margin / wide); r.Margin < 0 {
+			r.Pass = min(r.Pass, max(away, 0.5))
+		} else {
+			r.Pass = max(r.Pass, min(away, 0.5))
 		}
-		z := math.Abs(distuv.UnitNormal.Quantile(min(max(r.Pass, 1e-6), 1-1e-6)))
-		se = math.Abs(r.Margin) / max(z, 1)
-	}
-	f := math.Sqrt(se*se+scatter*scatter) / se
-	if math.IsInf(f, 0) || math.IsNaN(f) {
-		return r
-	}
-	if r.Pass > 0 && r.Pass < 1 {
-		r.Pass = distuv.UnitNormal.CDF(distuv.UnitNormal.Quantile(r.Pass) / f)
 	}
 	if r.Value > 0 && r.Lo > 0 && r.Hi > 0 {
 		r.Lo, r.Hi = r.Value*math.Pow(r.Lo/r.Value, f), r.Value*math.Pow(r.Hi/r.Value, f)
