@@ -403,5 +403,5 @@ func (v view) scatterApart(k int) (ratio, typical float64) {
 	ratio = max((faith+ss/mse)/(faith+dof), 1)
 	// Visits that share a disturbance differ by less than it moves them, and few of them
 	// know their scatter badly.
-	return 1 + (ratio-1)/(1-alike/pairs)*(dof+2)/dof, typical
+	return 1 + (ratio-1)/(1-alike/pairs)*(dof+1)/dof, typical
 }
