@@ -37,6 +37,8 @@ const (
 	nearAnswer = 0.06
 	// disagree is the ratio of variances from which visits do not agree.
 	disagree = 2.5
+	// steepness is how far from 1 the slope of a margin in ln of the load is believed to be.
+	steepness = 0.5
 	// faith is how many visits' worth of belief there is that only the requests scatter.
 	faith = 2.0
 )
@@ -343,8 +345,9 @@ func (m Margin) widened(extra float64) Margin {
 
 // scatterApart compares what whole visits of one limit at different times differ by with
 // their own errors. Visits of points near each other are brought together by a straight
-// line through them. One of slope 1 was tried, latency in proportion to the load: where
-// latency rises half as fast it took the points for visits that disagree.
+// line through them, whose slope is believed to be near 1, latency in proportion to the
+// load. The slope 1 itself was tried: where latency rises half as fast it took points for
+// visits that disagree.
 func (v view) scatterApart(k int) (ratio, typical float64) {
 	type visit struct{ u, g, se, at float64 }
 	var visits []visit
@@ -376,15 +379,18 @@ func (v view) scatterApart(k int) (ratio, typical float64) {
 		for i, a := range group {
 			us[i], gs[i] = a.u, a.g
 		}
-		free, slope := float64(len(group)-1), 0.0
-		if us[0] != us[len(us)-1] {
-			free--
-			_, slope = stat.LinearRegression(us, gs, nil, false)
+		meanU, meanG := stat.Mean(us, nil), stat.Mean(gs, nil)
+		var suu, sug, own float64
+		for _, a := range group {
+			suu, sug = suu+(a.u-meanU)*(a.u-meanU), sug+(a.u-meanU)*(a.g-meanG)
+			own += a.se * a.se / float64(len(group))
 		}
-		if free < 1 {
+		prior := own / (steepness * steepness)
+		slope := (prior + sug) / (prior + suu)
+		free := float64(len(group)-1) - suu/(prior+suu) // what the slope takes of it
+		if free < 0.5 {
 			continue
 		}
-		meanU, meanG := stat.Mean(us, nil), stat.Mean(gs, nil)
 		for i, a := range group {
 			d := a.g - meanG - slope*(a.u-meanU)
 			ss += d * d
