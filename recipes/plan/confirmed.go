@@ -59,11 +59,6 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	if x := v.lower(c.Planner.Answers(p, tempered)[0].Safe); x > at || math.IsNaN(at) {
 		at = x // the search's own answer was refuted: just below it, and not at the next point that happens to be there
 	}
-	if x := v.clampDown(a.Lo); a.Level > 0 && x > at {
-		if _, refuted := v.refuted(x); !refuted {
-			at = x // where the boundary is not below, by all that is known
-		}
-	}
 	if math.IsNaN(at) {
 		return step
 	}
@@ -409,5 +404,5 @@ func (v view) scatterApart(k int) (ratio, typical float64) {
 	ratio = max((faith+ss/mse)/(faith+dof), 1)
 	// Visits that share a disturbance differ by less than it moves them, and few of them
 	// know their scatter badly.
-	return 1 + (ratio-1)/(1-alike/pairs)*(dof+1)/dof, typical
+	return 1 + (ratio-1)/(1-alike/pairs)*(dof+2)/dof, typical
 }
