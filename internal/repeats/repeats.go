@@ -89,7 +89,7 @@ func (e Engine) search(ctx context.Context, target loadgen.Target, style recipes
 	if err != nil {
 		return Answer{}, err
 	}
-	lo, hi := out.Boundary.Ends()
+	lo, hi := out.Boundary.Lo, out.Boundary.Hi
 	a := Answer{Safe: out.Boundary.Safe, Lo: lo, Hi: hi, Verdict: out.Verdict, Reason: out.Reason, Took: time.Since(began)}
 	for i := range out.Probes {
 		a.Requests += out.Probes[i].Requests()

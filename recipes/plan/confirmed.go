@@ -56,8 +56,13 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	}
 	a := c.Answers(p, h)[0]
 	at := a.Safe
-	if x := v.lower(c.Planner.Answers(p, tempered)[0].Safe); x > at || math.IsNaN(at) {
-		at = x // the search's own answer was refuted: just below it, and not at the next point that happens to be there
+	own := c.Planner.Answers(p, tempered)[0]
+	below := own.Safe
+	if most, ok := own.most(); ok && inflation > disagree {
+		below = min(below, v.clampDown(most))
+	}
+	if x := v.lower(below); x > at || math.IsNaN(at) {
+		at = x // just below what was refuted or is in doubt, and not at the next point that happens to be there
 	}
 	if math.IsNaN(at) {
 		return step
@@ -146,16 +151,24 @@ func (v view) include(a *Answer) {
 	lowest, highest := math.Inf(1), math.Inf(1) // of ln(boundary), over the limits
 	for _, k := range v.tier {
 		var gs []float64
+		own := 0.0
 		for _, o := range v.history {
-			if m, ok := o.margin(k); ok && o.confirms() && o.At[0] == a.Safe && !math.IsNaN(m.Value) {
-				gs = append(gs, min(max(m.Value, -boundary.Straight), boundary.Straight))
+			m, ok := o.margin(k)
+			away := math.Log(o.At[0] / a.Safe)
+			if !ok || !o.confirms() || math.Abs(away) > nearAnswer || math.IsNaN(m.Value) {
+				continue
+			}
+			gs = append(gs, min(max(m.Value-away, -boundary.Straight), boundary.Straight))
+			if m.SE > 0 {
+				own += m.SE * m.SE
 			}
 		}
 		if len(gs) < 2 {
 			return
 		}
-		mean, sd := stat.MeanStdDev(gs, nil)
 		n := float64(len(gs))
+		mean, sd := stat.MeanStdDev(gs, nil)
+		sd = max(sd, math.Sqrt(own/n)) // few visits may happen to agree
 		half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1 + faith}.Quantile((1+a.Level)/2) * sd / math.Sqrt(n)
 		lowest, highest = min(lowest, -mean-half), min(highest, -mean+half)
 	}
@@ -218,11 +231,10 @@ func (v view) refuted(x float64) (g float64, yes bool) {
 // and lies where the boundary is not below with a probability of 95%. A few visits know
 // their scatter badly, and an answer that errs low is the smaller harm.
 func (v view) cautious(a Answer) Answer {
-	if !(a.Level > 0) || !(a.Lo > 0) || !(a.Estimate > a.Lo) {
+	most, ok := a.most()
+	if !ok {
 		return a
 	}
-	sd := math.Log(a.Estimate/a.Lo) / 1.96
-	most := a.Estimate * math.Exp(-1.645*sd)
 	safe := math.NaN()
 	for _, o := range v.history {
 		if x := o.At[0]; o.says() && x <= most && x <= a.Safe && !(x <= safe) {
@@ -233,6 +245,16 @@ func (v view) cautious(a Answer) Answer {
 		a.Safe = safe
 	}
 	return a
+}
+
+// most is the value below which the boundary does not lie with a probability of 95%, by
+// the answer's interval; ok is false where it has none.
+func (a Answer) most() (x float64, ok bool) {
+	if !(a.Level > 0) || !(a.Lo > 0) || !(a.Estimate > a.Lo) {
+		return 0, false
+	}
+	sd := math.Log(a.Estimate/a.Lo) / zOf((1+a.Level)/2)
+	return a.Estimate * math.Exp(-1.645*sd), true
 }
 
 // Scatter returns, per limit, the standard deviation of the margin from visit to visit
