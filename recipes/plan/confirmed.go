@@ -247,14 +247,14 @@ func (v view) cautious(a Answer) Answer {
 	return a
 }
 
-// most is the value below which the boundary does not lie with a probability of 95%, by
+// most is the value below which the boundary does not lie with a probability of 90%, by
 // the answer's interval; ok is false where it has none.
 func (a Answer) most() (x float64, ok bool) {
 	if !(a.Level > 0) || !(a.Lo > 0) || !(a.Estimate > a.Lo) {
 		return 0, false
 	}
 	sd := math.Log(a.Estimate/a.Lo) / zOf((1+a.Level)/2)
-	return a.Estimate * math.Exp(-1.645*sd), true
+	return a.Estimate * math.Exp(-1.282*sd), true
 }
 
 // Scatter returns, per limit, the standard deviation of the margin from visit to visit
