@@ -136,15 +136,19 @@ func (r *run) probe(ctx context.Context, step plan.Step) (Probe, error) {
 	return p, nil
 }
 
-// wait lets time pass between probes, on the clock of the prober where it has one of its
-// own. It reports whether ctx is still alive.
+// wait lets time pass between probes, as the prober does it: it may have a clock of its
+// own. One of the user's that has no method Wait is asked again at once. wait reports
+// whether ctx is still alive.
 func (r *run) wait(ctx context.Context, d time.Duration) bool {
-	if p, ok := r.prober.(interface {
+	switch p := r.prober.(type) {
+	case interface {
 		Wait(context.Context, time.Duration) bool
-	}); ok {
+	}:
 		return p.Wait(ctx, d)
+	case *loadgen.Generator:
+		return pause(ctx, d)
 	}
-	return pause(ctx, d)
+	return ctx.Err() == nil
 }
 
 // retryPause is the wait before a probe that could not be measured is repeated. It is

@@ -142,7 +142,7 @@ func (v view) include(a *Answer) {
 		return
 	}
 	if a.Bracket.Lo > a.Safe { // the visits that confirm refute it
-		a.Bracket.Lo, a.Bracket.Hi = a.Safe, a.Bracket.Lo
+		a.Bracket.Lo = a.Safe
 	}
 	if !(a.Level > 0) || math.IsNaN(a.Lo) {
 		return
@@ -371,8 +371,8 @@ func (v view) scatterApart(k int) (ratio, typical float64) {
 	ts, confirmed := times(v.history), false
 	for i, o := range v.history {
 		m, ok := o.margin(k)
-		if !ok || o.State != Full || !(m.SE > 0) || math.IsInf(m.Value, 0) || math.IsNaN(m.Value) {
-			continue
+		if !ok || o.State != Full || !(m.SE > 0) || !(math.Abs(m.Value) <= boundary.Straight) {
+			continue // what lies far from its limit, a share without one bad request for example, is not known by its value
 		}
 		confirmed = confirmed || o.confirms()
 		visits = append(visits, visit{math.Log(o.At[0]), m.Value, m.SE, ts[i]})

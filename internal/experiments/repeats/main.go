@@ -39,7 +39,8 @@ func main() {
 				}
 				answers = append(answers, a)
 				list = append(list, fmt.Sprintf("%.0f", a.Safe))
-				fmt.Fprintf(os.Stderr, "%s %s: %.0f [%.1f, %.1f] %v %s, %d requests, %.0f s\n", e.Name, style, a.Safe, a.Lo, a.Hi, a.Verdict, a.Reason, a.Requests, a.Took.Seconds())
+				fmt.Fprintf(os.Stderr, "%s %s: %.0f [%.1f, %.1f] %v %s, %d requests, %.0f s\n",
+					e.Name, style, a.Safe, a.Lo, a.Hi, a.Verdict, a.Reason, a.Requests, a.Took.Seconds())
 			}
 			s := repeats.Summarize(answers, truth)
 			fmt.Printf("| %s | %s | %d | %s | %.1f | %.1f%% | %d | %d | %d of %d | %.0f |\n", e.Name, style, truth, strings.Join(list, " "),
