@@ -26,9 +26,15 @@ type Engine struct {
 func Engines() []Engine {
 	const us = time.Microsecond
 	return []Engine{
-		{"batch", simserver.Model{Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Chunk: 2048}, 64, 16, 30 * time.Millisecond},
-		{"long-step", simserver.Model{Step: 9 * time.Millisecond, PerSeq: 150 * us, PerPromptToken: 5 * us, Chunk: 1024}, 96, 8, 45 * time.Millisecond},
-		{"chunked", simserver.Model{Step: 3 * time.Millisecond, PerSeq: 80 * us, PerPromptToken: 20 * us, Chunk: 256}, 64, 24, 40 * time.Millisecond},
+		{"batch", simserver.Model{
+			Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Chunk: 2048,
+		}, 64, 16, 30 * time.Millisecond},
+		{"long-step", simserver.Model{
+			Step: 9 * time.Millisecond, PerSeq: 150 * us, PerPromptToken: 5 * us, Chunk: 1024,
+		}, 96, 8, 45 * time.Millisecond},
+		{"chunked", simserver.Model{
+			Step: 3 * time.Millisecond, PerSeq: 80 * us, PerPromptToken: 20 * us, Chunk: 256,
+		}, 64, 24, 40 * time.Millisecond},
 	}
 }
 

@@ -14,16 +14,20 @@ import (
 )
 
 var (
-	runs    = flag.Int("runs", 10, "searches of an engine in a style")
+	runs    = flag.Int("runs", 4, "searches of an engine in a style")
 	styles  = flag.String("styles", "sequential", "styles, joined by commas")
 	engines = flag.String("engines", "batch", "names of engines, joined by commas")
 )
 
 // TestRepeats searches one server several times, each with another seed, in virtual
 // time: the answers must lie near each other and near the truth, and the intervals that
-// they state must hold it. All engines and styles take some minutes:
+// they state must hold it. All engines and styles, ten searches each, take some four
+// minutes:
 //
-//	go test ./internal/repeats -run TestRepeats -v -args -engines batch,long-step,chunked -styles sequential,smooth_isotonic,monotonic
+//	go test ./internal/repeats -run TestRepeats -v -args -runs 10 -engines batch,long-step,chunked \
+//		-styles sequential,smooth_isotonic,monotonic
+//
+// The command internal/experiments/repeats does the same over HTTP.
 func TestRepeats(t *testing.T) {
 	for _, e := range Engines() {
 		if !strings.Contains(","+*engines+",", ","+e.Name+",") {
