@@ -25,11 +25,13 @@ var arrows = map[string][]string{
 	"internal/surfaces":   {"recipes", "recipes/sla", "recipes/plan", "loadgen", "report/bench"},
 	"internal/boundaries": {"recipes", "loadgen", "loadgen/simserver"},
 	"internal/scenes":     {"internal/surfaces", "loadgen"},
+	"internal/repeats":    {"internal/boundaries", "recipes", "loadgen", "loadgen/simserver"},
 
 	"internal/experiments/accuracy":   {"internal/surfaces", "report/plot"},
 	"internal/experiments/boundaries": {"internal/boundaries"},
 	"internal/experiments/gaterates":  {"internal/surfaces"},
 	"internal/experiments/scenes":     {"internal/scenes", "recipes", "loadgen"},
+	"internal/experiments/repeats":    {"internal/repeats", "recipes"},
 
 	"recipes/plan":         {"recipes/plan/internal/..."},
 	"loadgen/internal/sse": {},

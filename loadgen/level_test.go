@@ -104,9 +104,19 @@ func TestExactlyC(t *testing.T) {
 			m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: c, ISL: 20, OSL: 4, Requests: 20 * c}, nil)
 			require.NoError(t, err)
 			require.NoError(t, g.Close())
-			// The window runs from its first request's start to its last one's.
-			first, last := m.Requests[0].Start, m.Requests[len(m.Requests)-1].Start
-			mean := h.mean(m.Epoch.Add(first), m.Epoch.Add(last))
+			// Each part of the window runs from its first request's start to its last one's.
+			mean, length := 0.0, 0.0
+			for from := 0; from < len(m.Requests); {
+				to := from
+				for to < len(m.Requests) && m.Requests[to].Block == m.Requests[from].Block {
+					to++
+				}
+				first, last := m.Requests[from].Start, m.Requests[to-1].Start
+				part := (last - first).Seconds()
+				mean, length = mean+part*h.mean(m.Epoch.Add(first), m.Epoch.Add(last)), length+part
+				from = to
+			}
+			mean /= length
 			t.Logf("c %d: at most %d in flight, %.3f·c on average in the window; %v", c, h.peak(), mean/float64(c), m.Warnings)
 			assert.Equal(t, c, h.peak())
 			if slow.Race && c > 64 {

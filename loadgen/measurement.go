@@ -101,8 +101,7 @@ const saturated = 0.95
 // which the probe began and ended.
 func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration, health Health) *Measurement {
 	m := &Measurement{
-		Load: p.load, Ended: ended, Metrics: map[Tag]Metric{}, Health: health,
-		Ramp: p.window.open - begun, Wall: over - begun, Epoch: epoch,
+		Load: p.load, Ended: ended, Metrics: map[Tag]Metric{}, Health: health, Wall: over - begun, Epoch: epoch,
 	}
 	if w := p.work; w != nil {
 		m.Body = func(q *Request) []byte { return w.body(q.serial) }
@@ -111,8 +110,15 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 		m.Requests = append(m.Requests, q)
 	}
 	slices.SortFunc(m.Requests, func(a, b Request) int { return a.Index - b.Index })
-	open, shut := p.window.open, p.window.close
-	m.Window = shut - open
+	open := spans(p.window.spans)
+	m.Window = open.length()
+	if len(open) > 0 {
+		// The times between parts of the window are ramps, too.
+		m.Ramp = open[len(open)-1].close - begun - m.Window
+	}
+	for i := range m.Requests {
+		m.Requests[i].Block = open.part(m.Requests[i].Start)
+	}
 	m.Failures = countFailures(m.Requests)
 	m.perRequest(p.stream)
 	for k := 0; p.ends > 1 && k < p.ends; k++ {
@@ -125,7 +131,7 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 		part.perRequest(p.stream)
 		m.Endpoints = append(m.Endpoints, part.Metrics)
 	}
-	m.rates(open, shut, append(p.others, m.Requests...), p.running)
+	m.rates(open, append(p.others, m.Requests...), p.running)
 	m.Health.lag(m.Requests)
 	m.warn(p.raised)
 	m.warnAnswers(p.work)
@@ -217,32 +223,70 @@ func (m *Measurement) perRequest(stream bool) {
 // than a request are nearly independent.
 const rateBlocks = 10
 
-// rates sets the rates, and the mean of requests in flight, inside [open, shut). all
-// are the requests that have ended, whenever they started, and running the starts
-// of those that have not.
-func (m *Measurement) rates(open, shut time.Duration, all []Request, running []time.Duration) {
-	length := (shut - open).Seconds()
+// spans are the parts of a window, in order.
+type spans []span
+
+// length is how long the window was open.
+func (ss spans) length() (d time.Duration) {
+	for _, s := range ss {
+		d += s.close - s.open
+	}
+	return d
+}
+
+// at returns how long the window had been open at t; ok is false when it was not open
+// then.
+func (ss spans) at(t time.Duration) (since time.Duration, ok bool) {
+	for _, s := range ss {
+		if t >= s.open && t < s.close {
+			return since + t - s.open, true
+		}
+		since += s.close - s.open
+	}
+	return 0, false
+}
+
+// part is the index of the part that is open at t.
+func (ss spans) part(t time.Duration) int {
+	for i, s := range ss {
+		if t < s.close {
+			return i
+		}
+	}
+	return max(len(ss)-1, 0)
+}
+
+// overlap is how much of the time from a to b the window was open.
+func (ss spans) overlap(a, b time.Duration) (d time.Duration) {
+	for _, s := range ss {
+		d += max(min(b, s.close)-max(a, s.open), 0)
+	}
+	return d
+}
+
+// rates sets the rates, and the mean of requests in flight, of the time in which the
+// window was open. all are the requests that have ended, whenever they started, and
+// running the starts of those that have not.
+func (m *Measurement) rates(open spans, all []Request, running []time.Duration) {
+	length := open.length().Seconds()
 	if length <= 0 {
 		return
 	}
 	var done, good, in, out, busy, paused [rateBlocks]float64
 	block := func(at time.Duration) (int, bool) {
-		if at < open || at >= shut {
+		since, ok := open.at(at)
+		if !ok {
 			return 0, false
 		}
-		return min(int(float64(at-open)/float64(shut-open)*rateBlocks), rateBlocks-1), true
+		return min(int(since.Seconds()/length*rateBlocks), rateBlocks-1), true
 	}
 	for _, start := range running {
-		busy[0] += max(shut-max(start, open), 0).Seconds()
+		busy[0] += open.overlap(start, math.MaxInt64).Seconds()
 	}
 	for i := range all {
 		q := &all[i]
-		if overlap := min(q.EOF, shut) - max(q.Start, open); overlap > 0 {
-			busy[0] += overlap.Seconds()
-		}
-		if overlap := min(q.EOF+q.paused, shut) - max(q.EOF, open); overlap > 0 {
-			paused[0] += overlap.Seconds()
-		}
+		busy[0] += open.overlap(q.Start, q.EOF).Seconds()
+		paused[0] += open.overlap(q.EOF, q.EOF+q.paused).Seconds()
 		if q.Failure != nil {
 			continue
 		}

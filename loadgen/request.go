@@ -12,6 +12,9 @@ type Request struct {
 	// Index is the request's place in the order of starts within the window,
 	// counted from 0. It is −1 for a request that started outside of the window.
 	Index int
+	// Block is the part of the window in which the request started, counted from 0.
+	// Between two parts the phases of the slots are drawn anew.
+	Block int
 
 	// Scheduled is when the request was due: when the slot's last request ended,
 	// or when an open loop's schedule says.

@@ -81,7 +81,16 @@ func (s *slot) run() {
 		rec.ticket, rec.scheduled = tk, scheduled
 		s.perform(rec, tk.work.body(tk.serial))
 		scheduled = rec.eof
-		if pause := s.finish(rec); pause > 0 {
+		pause := s.finish(rec)
+		if gate := s.g.books.gateOf(s); gate != nil {
+			select {
+			case <-gate:
+			case <-s.ctx.Done():
+				return
+			}
+			pause = max(pause, s.g.books.hold(s))
+		}
+		if pause > 0 {
 			if !s.pause(pause) {
 				return
 			}

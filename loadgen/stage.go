@@ -53,7 +53,7 @@ func (st *stage) end(serial uint64) {
 // Requests with a serial below the given one are followed to their end.
 func (st *stage) expire(now time.Duration, serial uint64) {
 	was := st.window.phase
-	if was < measuring {
+	if was < measuring && len(st.window.spans) == 0 {
 		st.window.phase, st.window.open = measuring, now
 	} else {
 		st.window.shut(now, serial)
@@ -69,7 +69,7 @@ func (st *stage) cut(now time.Duration, why Ended, flying map[*slot]time.Duratio
 		return
 	}
 	if was == measuring {
-		st.window.close = now
+		st.window.spans = append(st.window.spans, span{st.window.open, now})
 	}
 	for _, start := range flying {
 		st.running = append(st.running, start)
@@ -91,7 +91,7 @@ func (st *stage) fail(err error) {
 func (st *stage) changed(was phase) {
 	now := st.window.phase
 	if was < measuring && now == measuring {
-		st.timer.Reset(st.window.most)
+		st.timer.Reset(st.window.most - st.window.measured(st.window.open))
 	}
 	if was < draining && now >= draining && st.ended == "" {
 		st.ended = EndedRequests

@@ -7,6 +7,7 @@ type phase uint8
 
 const (
 	ramping   phase = iota // slots are added or retired until the level is reached
+	rephasing              // between two parts of the window: every slot waits anew before its next request
 	settling               // the level is reached; the first turnover is discarded
 	measuring              // the window is open: what starts now is measured
 	draining               // the window is closed; load goes on until all that started before has ended
@@ -34,6 +35,13 @@ type window struct {
 	// turnover is the number of requests that must end, after the level was reached,
 	// before the window opens.
 	turnover int
+	// parts is the number of parts that the window is open in, at least 1. Between two
+	// of them the phases of the slots are drawn anew. part counts those that are over,
+	// began is the cohort at the beginning of the one that is open, size the number of
+	// slots, and spans are the times of those that are over.
+	parts, part int
+	began, size int
+	spans       []span
 
 	phase phase
 	// settled counts the ends since the level was reached.
@@ -41,20 +49,34 @@ type window struct {
 	// inFlight and cohort count the requests in flight and in the cohort.
 	inFlight int
 	cohort   int
-	// open and close are the times of the window, as far as it has come.
-	open, close time.Duration
+	// open is when the part that is open, or was last, opened.
+	open time.Duration
 	// closeSerial is the serial of the first request that started after the close,
 	// and pending how many with a smaller serial are still in flight.
 	closeSerial uint64
 	pending     int
 }
 
+// span is a part of a window, from open to close.
+type span struct{ open, close time.Duration }
+
+// measured is how long the window has been open by now, all its parts together.
+func (w *window) measured(now time.Duration) (length time.Duration) {
+	for _, s := range w.spans {
+		length += s.close - s.open
+	}
+	if w.phase == measuring {
+		length += now - w.open
+	}
+	return length
+}
+
 // start records that the request with the given serial starts at now, and returns its
 // index in the cohort, or −1 if it is not measured. reached says that the level is
 // reached with this request.
 func (w *window) start(now time.Duration, serial uint64, reached bool) int {
-	if w.phase == ramping && reached {
-		w.phase = settling
+	if (w.phase == ramping || w.phase == rephasing) && reached {
+		w.phase, w.settled = settling, 0
 	}
 	if w.phase == settling && w.settled >= w.turnover {
 		w.phase, w.open = measuring, now
@@ -62,8 +84,14 @@ func (w *window) start(now time.Duration, serial uint64, reached bool) int {
 	// The start that would be one too many closes the window just before itself. A
 	// window of n starts then spans n whole intervals; closed by its n-th start, it
 	// would span n−1, and every rate would be too high by 1/n.
-	if w.phase == measuring && (w.cohort == w.requests || now-w.open >= w.most) {
+	switch {
+	case w.phase != measuring:
+	case w.cohort == w.requests || w.measured(now) >= w.most:
 		w.shut(now, serial)
+	case w.part+1 < w.parts && w.cohort-w.began >= w.share():
+		w.spans = append(w.spans, span{w.open, now})
+		w.part++
+		w.began, w.phase = w.cohort, rephasing
 	}
 	w.inFlight++
 	if w.phase != measuring {
@@ -73,13 +101,22 @@ func (w *window) start(now time.Duration, serial uint64, reached bool) int {
 	return w.cohort - 1
 }
 
+// share is how many requests the part that is open has: an equal share of what is left, in
+// whole turnovers. The rates of a pattern that repeats are exact then, whatever it is.
+func (w *window) share() int {
+	return max((w.requests-w.began)/(w.parts-w.part)/w.size, 1) * w.size
+}
+
 // shut closes the window at now. Requests with the given serial or a larger one are
 // not followed. It does nothing unless the window is open.
 func (w *window) shut(now time.Duration, serial uint64) {
-	if w.phase != measuring {
+	switch {
+	case w.phase == measuring:
+		w.spans = append(w.spans, span{w.open, now})
+	case len(w.spans) == 0 || w.phase > measuring:
 		return
 	}
-	w.phase, w.close, w.closeSerial, w.pending = draining, now, serial, w.inFlight
+	w.phase, w.closeSerial, w.pending = draining, serial, w.inFlight
 	if w.pending == 0 {
 		w.phase = finished
 	}

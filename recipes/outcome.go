@@ -190,7 +190,7 @@ func (o *Outcome) BestProbes() (best []int, feasible int) {
 		}
 		scored = append(scored, point)
 	}
-	best, feasible = plan.BestPoints(problemOf(o.Plan, &o.Spec).Goals, scored)
+	best, feasible = problemOf(o.Plan, &o.Spec).BestPoints(scored)
 	if len(o.Plan.Search.Objectives) == 1 && o.Best.Found {
 		best = []int{o.Best.Probe}
 	}

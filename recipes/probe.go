@@ -26,6 +26,10 @@ type Probe struct {
 	// Wall is the time that all trials took, ramps included.
 	Wall time.Duration
 
+	// read are the readings by the probe's own requests. Readings are these, as wide as
+	// visits at other times have shown them to be.
+	read []sla.Reading
+
 	// deciders has one entry for each trial. It is nil when whole trials were wanted.
 	deciders []*sla.Decider
 }
@@ -40,6 +44,7 @@ func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 		n, _ := m.Stat(loadgen.TagCompleted, "avg")
 		bad, _ := m.Stat(loadgen.TagErrors, "avg")
 		o.Requests += int(n)
+		o.Lasted += m.Wall
 		failed += int(bad)
 		if m.Ended == loadgen.EndedDecided {
 			o.State = plan.Cut
@@ -52,8 +57,10 @@ func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 	}
 	for _, l := range limits {
 		r := sla.Read(l, p.Trials, deciders)
-		p.Readings = append(p.Readings, r)
-		o.Margins = append(o.Margins, plan.Margin{Estimate: plan.Estimate{Value: r.Margin, SE: r.MarginSE}, Pass: r.Pass})
+		p.Readings, p.read = append(p.Readings, r), append(p.read, r)
+		o.Margins = append(o.Margins, plan.Margin{
+			Estimate: plan.Estimate{Value: r.Margin, SE: r.MarginSE}, Pass: r.Pass, Excess: r.Excess,
+		})
 	}
 	for _, g := range objectives {
 		o.Goals = append(o.Goals, plan.Estimate{Value: p.goal(g), SE: sla.Trials(p.Trials).SE(g.Metric, g.Stat)})

@@ -59,6 +59,9 @@ func plannerOf(pl *Plan, spec *Spec) plan.Planner {
 	case ok && spec.Precise > 0:
 		return plan.Settled{Sequential: q, Within: spec.Precise}
 	}
+	if s := pl.Search; s != nil && len(s.Space) == 1 && len(pl.Limits) > 0 {
+		return plan.Confirmed{Planner: p}
+	}
 	return p
 }
 

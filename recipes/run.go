@@ -71,7 +71,13 @@ func Run(ctx context.Context, recipe *Recipe, s Spec) (*Outcome, error) {
 			r.conclude(step.Reason)
 			break
 		}
-		p, err := r.probe(ctx, step)
+		if step.Apart > 0 && !r.wait(ctx, step.Apart) {
+			err = ctx.Err()
+		}
+		var p Probe
+		if err == nil {
+			p, err = r.probe(ctx, step)
+		}
 		if err != nil && ctx.Err() != nil {
 			r.conclude(ended(ctx))
 			if out.Reason == ReasonCancelled {
@@ -96,9 +102,25 @@ func (r *run) take(p Probe) {
 	o.Warnings = append(o.Warnings, r.notes(&p)...)
 	r.history = append(r.history, p.Observed)
 	o.Probes = append(o.Probes, p)
+	r.widen()
 	r.answer()
 	r.observe()
 	p.release()
+}
+
+// widen gives every reading the scatter from visit to visit that is known by now.
+func (r *run) widen() {
+	c, ok := r.planner.(plan.Confirmed)
+	if !ok {
+		return
+	}
+	scatter := c.Scatter(r.problem, r.history)
+	for i := range r.out.Probes {
+		p := &r.out.Probes[i]
+		for k, own := range p.read {
+			p.Readings[k] = own.Widened(scatter[k])
+		}
+	}
 }
 
 // probe measures one step with all its trials. With an error, the probe holds the
@@ -115,6 +137,21 @@ func (r *run) probe(ctx context.Context, step plan.Step) (Probe, error) {
 	}
 	p.Wall = time.Since(began)
 	return p, nil
+}
+
+// wait lets time pass between probes, as the prober does it: it may have a clock of its
+// own. One of the user's that has no method Wait is asked again at once. wait reports
+// whether ctx is still alive.
+func (r *run) wait(ctx context.Context, d time.Duration) bool {
+	switch p := r.prober.(type) {
+	case interface {
+		Wait(context.Context, time.Duration) bool
+	}:
+		return p.Wait(ctx, d)
+	case *loadgen.Generator:
+		return pause(ctx, d)
+	}
+	return ctx.Err() == nil
 }
 
 // retryPause is the wait before a probe that could not be measured is repeated.

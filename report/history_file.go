@@ -171,6 +171,8 @@ type step struct {
 	Full bool `json:"full"`
 	// Reason is why the planner chose this point.
 	Reason string `json:"reason"`
+	// Apart is the pause before the probe in seconds, where the planner asked for one.
+	Apart float64 `json:"apart_s,omitempty"`
 }
 
 // observation is a probe as its planner saw it.
@@ -184,6 +186,8 @@ type observation struct {
 	State string `json:"state"`
 	// Requests is how many the values rest on; 0 when that is unknown.
 	Requests int `json:"requests"`
+	// Lasted is how long the probe took, in seconds; 0 when that is unknown.
+	Lasted float64 `json:"lasted_s,omitempty"`
 }
 
 // estimate is a value with its standard error.
@@ -196,6 +200,8 @@ type estimate struct {
 type marginSeen struct {
 	estimate
 	Pass num `json:"pass"`
+	// Excess is plan.Margin's; it is absent where the limit does not count requests.
+	Excess *float64 `json:"excess,omitempty"`
 }
 
 // bestTrial is an answer of the search.

@@ -147,19 +147,25 @@ func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 		}
 	}
 	p.Step.At, p.Step.Size, p.Step.Full, p.Step.Reason = at, it.Step.Size, it.Step.Full, it.Step.Reason
+	p.Step.Apart = time.Duration(it.Step.Apart * float64(time.Second))
 	p.Wall = time.Duration(it.Wall * float64(time.Second))
 	if !p.RestoreState(seen.State) {
 		return p, fmt.Errorf("has the unknown state %q", seen.State)
 	}
 	o := &p.Observed
 	o.At, o.Asked, o.Requests = at, p.Step, seen.Requests
+	o.Lasted = time.Duration(seen.Lasted * float64(time.Second))
 	for k, r := range it.Observations {
 		p.Readings = append(p.Readings, sla.Reading{
 			Limit: r.limit(), Value: float64(r.Observed), Adjusted: float64(r.Adjusted), Lo: math.NaN(), Hi: math.NaN(),
 			Exceeded: r.Exceeded, Of: r.Of, Holds: r.Holds, Pass: float64(r.Pass),
 		})
 		m := seen.Limits[k]
-		o.Margins = append(o.Margins, plan.Margin{Estimate: m.estimate.plan(), Pass: float64(m.Pass)})
+		margin := plan.Margin{Estimate: m.estimate.plan(), Pass: float64(m.Pass), Excess: math.NaN()}
+		if m.Excess != nil {
+			margin.Excess = *m.Excess
+		}
+		o.Margins = append(o.Margins, margin)
 	}
 	for _, g := range seen.Goals {
 		o.Goals = append(o.Goals, g.plan())

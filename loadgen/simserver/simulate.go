@@ -21,6 +21,11 @@ type Clients struct {
 	Turnaround time.Duration
 	// Seed determines the clients' starts.
 	Seed uint64
+	// Spread is the time over which the clients' first requests are spread at random;
+	// 0 means the time of one request on the idle server. With answers of one length the
+	// phases that the clients start with stay as they are, so that a simulation is one
+	// draw of a pattern; see Pooled.
+	Spread time.Duration
 }
 
 // A Trace is one request as its client sees it, without a network. Times count from the
@@ -64,6 +69,28 @@ func (m Model) Simulate(c Clients) []Trace {
 	c = c.withDefaults()
 	m.ColdStart = 0
 	return m.simulate(c, 2*c.Concurrency)
+}
+
+// Pooled simulates so many restarts and returns the requests of all of them: what
+// clients of random phases see. Each client's first request is spread over the time that
+// a request takes at this load, which the restarts before have shown.
+func (m Model) Pooled(c Clients, restarts int) []Trace {
+	c = c.withDefaults()
+	seed := c.Seed
+	var all []Trace
+	for i := range restarts + 2 { // two before, which only say how long a request takes
+		c.Seed = seed + uint64(i)
+		traces := m.Simulate(c)
+		var sum time.Duration
+		for _, t := range traces {
+			sum += t.Last - t.Arrived
+		}
+		c.Spread = sum / time.Duration(max(len(traces), 1))
+		if i >= 2 {
+			all = append(all, traces...)
+		}
+	}
+	return all
 }
 
 // simulate is Simulate with the number of requests to discard.
@@ -119,7 +146,10 @@ func (m Model) simulate(c Clients, discard int) []Trace {
 // random over one unloaded request's time.
 func (c Clients) starts(m Model) []time.Duration {
 	rng := rand.New(rand.NewPCG(c.Seed, 1))
-	alone := float64(m.alone(c.ISL, c.OSL))
+	alone := float64(c.Spread)
+	if alone <= 0 {
+		alone = float64(m.alone(c.ISL, c.OSL))
+	}
 	at := make([]time.Duration, c.Concurrency)
 	for i := range at {
 		at[i] = time.Duration(rng.Float64() * alone)

@@ -226,7 +226,7 @@ func TestGoldenHypervolumeFront(t *testing.T) {
 		for k, p := range points {
 			scored[k] = ScoredPoint{Goals: p, Feasible: true}
 		}
-		front, _ := BestPoints(goals, scored)
+		front, _ := Problem{Goals: goals}.BestPoints(scored)
 		assert.Equal(t, c.Front, front, "case %d", i)
 	}
 }
@@ -270,7 +270,7 @@ func TestGoldenBestTrials(t *testing.T) {
 			}
 			scored[i] = ScoredPoint{Goals: values, Feasible: h.Feasible}
 		}
-		front, feasible := BestPoints(goalsOf(ways), scored)
+		front, feasible := Problem{Goals: goalsOf(ways)}.BestPoints(scored)
 		require.Len(t, front, len(c.Best), c.Label)
 		for k, want := range c.Best {
 			got := scored[front[k]]

@@ -33,6 +33,8 @@
 // The mathematics that the styles rest on is in the packages below internal.
 package plan
 
+import "time"
+
 // Dim is one searched dimension.
 type Dim struct {
 	// Path is AIPerf's dotted path, for example "phases.profiling.concurrency".
@@ -110,6 +112,11 @@ type Margin struct {
 	// Pass is P(limit holds), verdict and certainty in one. NaN means that no certainty
 	// is known, and the sign of Value decides.
 	Pass float64
+	// Excess is how many requests more than the limit allows lie beyond it, below zero
+	// where it allows more; NaN where the limit does not count requests. The sum over
+	// visits is that of their requests pooled, which the mean of their values is not: a
+	// percentile of a mixture lies above the mean of the percentiles of its parts.
+	Excess float64
 }
 
 // State says how far an observation can be trusted.
@@ -144,6 +151,9 @@ type Observation struct {
 	State   State
 	// Requests is how many requests the values rest on; zero means unknown.
 	Requests int
+	// Lasted is how long the visit took; zero means unknown. With the pauses between
+	// visits it says which of them saw the server at about the same time.
+	Lasted time.Duration
 }
 
 // says reports whether an observation says anything about the server.
@@ -167,6 +177,9 @@ type Step struct {
 	// Full says that values are wanted: the probe must not stop once its verdict is
 	// certain.
 	Full bool
+	// Apart is how long to wait after the last probe; zero means not at all. A visit that
+	// is to see the server at another time asks for it.
+	Apart time.Duration
 	// Done says that the search is over.
 	Done bool
 	// Reason says why this point is asked, in words; when Done, it is the convergence
@@ -198,3 +211,69 @@ type Planner interface {
 	// Answers returns one answer per tier of p.
 	Answers(p Problem, h []Observation) []Answer
 }
+
+// Convergence reasons, in AIPerf's words where AIPerf has them. They are written to
+// files, so they never change.
+const (
+	// ReasonMaxIterations ends a search whose budget of distinct points is spent.
+	ReasonMaxIterations = "max_iterations"
+	// ReasonPatience ends a model-based search that went too long without a feasible
+	// improvement.
+	ReasonPatience = "improvement_patience"
+	// ReasonPlateau ends a model-based search whose last feasible objectives hardly
+	// differ.
+	ReasonPlateau = "plateau_cv"
+	// ReasonRegretBound ends a model-based search in which no point can be better than
+	// the best by more than noise.
+	ReasonRegretBound = "posterior_regret_bound"
+	// ReasonEMMR ends a model-based search whose expected minimum simple regret has all
+	// but stopped falling.
+	ReasonEMMR = "emmr"
+	// ReasonGridComplete ends a list of points that were all measured, as AIPerf ends a
+	// grid of tiers.
+	ReasonGridComplete = "grid_complete"
+
+	// FloorHolds ends a gate whose boundary is certainly at or above the floor.
+	FloorHolds = "sequential_floor_holds"
+	// FloorBroken ends a gate whose boundary is certainly below the floor.
+	FloorBroken = "sequential_floor_broken"
+	// FloorOpen ends a gate whose boundary is too near the floor to tell.
+	FloorOpen = "sequential_floor_open"
+
+	// Ends of any planner without an answer.
+	reasonUnmeasured      = "unmeasured"
+	reasonUntrusted       = "untrusted"
+	reasonNotOneDimension = "not_one_dimension"
+	reasonNoFloor         = "no_floor"
+
+	// Ends of AIPerf's monotonic_sla planner.
+	monotonicPrecision = "monotonic_precision_reached"
+	monotonicNoPass    = "monotonic_no_pass_in_range"
+	monotonicNoFailure = "monotonic_no_failure_in_range"
+
+	// Ends of AIPerf's multi-tier planner: of the run, and of each of its tiers.
+	tiersConverged = "multi_tier_all_converged"
+	tierPrecision  = "multi_tier_precision_reached"
+	tierNoFailure  = "no_failure_in_range"
+	tierNoPass     = "no_pass_in_range"
+
+	// Ends of AIPerf's smooth_isotonic planner.
+	smoothPrecision = "smooth_isotonic_precision_reached"
+	smoothCliff     = "smooth_isotonic_cliff_precision_reached"
+	smoothNoPass    = "smooth_isotonic_no_pass_in_range"
+	smoothNoFailure = "smooth_isotonic_no_failure_in_range"
+	smoothFallback  = "smooth_isotonic_pchip_fallback_bisection"
+
+	// Ends of style sequential.
+	sequentialPrecision = "sequential_precision_reached"
+	sequentialNoPass    = "sequential_no_pass_in_range"
+	sequentialNoFailure = "sequential_no_failure_in_range"
+	// notIdentifiable: noise over slope leaves the boundary wider than ±10%.
+	notIdentifiable = "not_identifiable"
+
+	// Ends of the model-based styles, after the style's prefix.
+	noPass    = "_no_pass_in_range"    // nothing passes, and neither does the lowest point
+	noFailure = "_no_failure_in_range" // everything passes, up to the highest point
+	precise   = "_precision_reached"   // goals and boundary are settled
+	exhausted = "_no_points_left"      // every legal point was probed
+)

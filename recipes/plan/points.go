@@ -45,7 +45,8 @@ type ScoredPoint struct {
 // there is no other, and feasible is 0 then. With one goal the best is the first optimum;
 // with several it is the non-dominated set. Without a usable point it returns nil and 0.
 // (AIPerf's best_trials.)
-func BestPoints(goals []Goal, points []ScoredPoint) (best []int, feasible int) {
+func (p Problem) BestPoints(points []ScoredPoint) (best []int, feasible int) {
+	goals := p.Goals
 	scored := make([]bool, len(goals))
 	for _, p := range points {
 		for i, v := range p.Goals {

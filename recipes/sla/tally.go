@@ -77,8 +77,9 @@ func tallyOf(l Limit, trials Trials) (t tally, counted bool) {
 	}
 	t.allowed = r.allowed
 	var marks []bool
+	var parts []part
 	size := 1
-	for _, m := range trials {
+	for k, m := range trials {
 		if m.Requests == nil {
 			return t, false
 		}
@@ -96,13 +97,19 @@ func tallyOf(l Limit, trials Trials) (t tally, counted bool) {
 				continue
 			}
 			marks = append(marks, bad)
+			if last := len(parts) - 1; last < 0 || parts[last].trial != k || parts[last].block != q.Block {
+				parts = append(parts, part{trial: k, block: q.Block})
+			}
+			at := &parts[len(parts)-1]
+			at.n++
 			t.n++
 			if bad {
 				t.bad++
+				at.bad++
 			}
 		}
 	}
-	t.inflation = inflation(marks, size)
+	t.inflation = max(inflation(marks, size), t.between(parts))
 	return t, true
 }
 
@@ -231,4 +238,48 @@ func inflation(marks []bool, size int) float64 {
 		ss += d * d
 	}
 	return max(ss/float64(k-1)/(float64(size)*share*(1-share)), 1)
+}
+
+// interval is the 95% confidence interval of a percentile, by order statistics: between
+// two of them lies the percentile whatever the distribution, with the probability that a
+// binomial count falls between their ranks (David and Nagaraja, Order Statistics, 3rd
+// ed., section 7.1). Requests that hang together count for less than as many independent
+// ones, by the inflation of the count. Where the sample is too small for the upper rank
+// the largest value stands in.
+func (t *tally) interval(q float64) (lo, hi float64) {
+	slices.Sort(t.values)
+	n := float64(len(t.values))
+	half := 1.96*math.Sqrt(n*q*(1-q)*t.inflation) + 0.5
+	at := func(rank float64) float64 { return t.values[min(max(int(rank), 0), len(t.values)-1)] }
+	return at(math.Floor(n*q - half)), at(math.Ceil(n*q+half) - 1)
+}
+
+// part is one part of a trial's window, with phases of its own.
+type part struct {
+	trial, block int
+	bad, n       int
+}
+
+// patternFaith is how many parts' worth of belief there is that the requests of a part are
+// independent.
+const patternFaith = 1.0
+
+// between estimates the inflation from the parts of a window. Where the slots keep their
+// phases, the requests of a part repeat one pattern, however many they are, and only
+// parts know how patterns differ. It is the variance of the parts' counts over the
+// binomial one, shrunk towards 1, and at least 1.
+func (t *tally) between(parts []part) float64 {
+	if len(parts) < 2 || parts[len(parts)-1].block == 0 && parts[len(parts)-1].trial == 0 {
+		return 1
+	}
+	// Half of what is allowed bounds the share from below: parts without a bad request
+	// are no certainty.
+	least := min(t.allowed, 1-t.allowed) / 2
+	q := min(max(float64(t.bad)/float64(t.n), least), 1-least)
+	ss := 0.0
+	for _, p := range parts {
+		d := float64(p.bad) - q*float64(p.n)
+		ss += d * d / (float64(p.n) * q * (1 - q))
+	}
+	return max((patternFaith+ss)/(patternFaith+float64(len(parts)-1)), 1)
 }

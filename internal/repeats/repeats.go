@@ -1,0 +1,146 @@
+// Package repeats says whether searches of one server come to one answer: the engines
+// that are searched, their true boundaries, and what ten answers are worth.
+package repeats
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/aiperf-go/aiperf/internal/boundaries"
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// Engine is a simulated engine with answers of one length, so that the phases of its
+// clients stay as they were, and a limit on p95 TTFT.
+type Engine struct {
+	Name     string
+	Model    simserver.Model
+	ISL, OSL int
+	Limit    time.Duration
+}
+
+// Engines are those of docs/accuracy.md.
+func Engines() []Engine {
+	const us = time.Microsecond
+	return []Engine{
+		{"batch", simserver.Model{
+			Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Chunk: 2048,
+		}, 64, 16, 30 * time.Millisecond},
+		{"long-step", simserver.Model{
+			Step: 9 * time.Millisecond, PerSeq: 150 * us, PerPromptToken: 5 * us, Chunk: 1024,
+		}, 96, 8, 45 * time.Millisecond},
+		{"chunked", simserver.Model{
+			Step: 3 * time.Millisecond, PerSeq: 80 * us, PerPromptToken: 20 * us, Chunk: 256,
+		}, 64, 24, 40 * time.Millisecond},
+	}
+}
+
+// away is how far the clients are, in time: what simserver's simulation takes, and
+// boundaries.Afar.
+const away = 300 * time.Microsecond
+
+// Truth is the largest concurrency at which fewer than 5% of the requests exceed the
+// limit, over the requests of 20 restarts pooled, each client's first request spread
+// over one request's time at that load. Clients are 0.3 ms away: their next request
+// arrives so much later, and they see each latency so much longer than the server does.
+func (e Engine) Truth() int {
+	c := 0
+	for c < 1000 {
+		traces := e.Model.Pooled(simserver.Clients{Concurrency: c + 1, ISL: e.ISL, OSL: e.OSL, Requests: 40 * (c + 1), Seed: 1}, 20)
+		if !(simserver.Limit{Metric: simserver.TTFT, Percentile: 95, Threshold: e.Limit - away}).Holds(traces, e.OSL) {
+			break
+		}
+		c++
+	}
+	return c
+}
+
+// Answer is what one search said.
+type Answer struct {
+	Safe, Lo, Hi float64 // NaN where it said nothing
+	Verdict      recipes.Verdict
+	Reason       string
+	Requests     int
+	Took         time.Duration
+}
+
+// Search searches a server of the engine over HTTP.
+func (e Engine) Search(ctx context.Context, style recipes.Style, seed uint64) (Answer, error) {
+	srv := simserver.New(e.Model)
+	defer srv.Close()
+	return e.search(ctx, loadgen.Target{URL: srv.URL}, style, seed)
+}
+
+// SearchInMemory is Search without a network, for virtual time.
+func (e Engine) SearchInMemory(ctx context.Context, style recipes.Style, seed uint64) (Answer, error) {
+	srv := simserver.NewInMemory(e.Model)
+	defer srv.Close()
+	return e.search(ctx, loadgen.Target{URL: srv.URL, Dial: boundaries.Afar(srv)}, style, seed)
+}
+
+func (e Engine) search(ctx context.Context, target loadgen.Target, style recipes.Style, seed uint64) (Answer, error) {
+	r, err := recipes.Lookup("max-concurrency-under-sla")
+	if err != nil {
+		return Answer{}, err
+	}
+	limit := float64(e.Limit) / float64(time.Millisecond)
+	began := time.Now()
+	out, err := recipes.Run(ctx, r, recipes.Spec{
+		Target: target, Workload: loadgen.Load{ISL: e.ISL, OSL: e.OSL, Seed: seed},
+		Inputs: recipes.Inputs{TTFT: &limit, Style: style, Concurrency: recipes.Bounds{Max: new(400)}},
+	})
+	if err != nil {
+		return Answer{}, err
+	}
+	lo, hi := out.Boundary.Lo, out.Boundary.Hi
+	a := Answer{Safe: out.Boundary.Safe, Lo: lo, Hi: hi, Verdict: out.Verdict, Reason: out.Reason, Took: time.Since(began)}
+	for i := range out.Probes {
+		a.Requests += out.Probes[i].Requests()
+	}
+	return a, nil
+}
+
+// Summary is what several answers are worth against the truth.
+type Summary struct {
+	N              int
+	Mean, CV       float64 // of the answers; CV is the standard deviation over the mean
+	Above5, Above  int     // answers more than 5% and more than 10% above the truth
+	Holds, Without int     // intervals that hold the truth, and answers without one
+	None           int     // searches without an answer
+	Seconds        float64
+}
+
+// Summarize holds answers against a truth.
+func Summarize(answers []Answer, truth int) Summary {
+	var s Summary
+	b := float64(truth)
+	sum, ss := 0.0, 0.0
+	for _, a := range answers {
+		s.Seconds += a.Took.Seconds() / float64(len(answers))
+		if math.IsNaN(a.Safe) {
+			s.None++
+			continue
+		}
+		s.N++
+		sum, ss = sum+a.Safe, ss+a.Safe*a.Safe
+		if a.Safe > 1.05*b {
+			s.Above5++
+		}
+		if a.Safe > 1.10*b {
+			s.Above++
+		}
+		switch {
+		case math.IsNaN(a.Lo) || math.IsNaN(a.Hi):
+			s.Without++
+		case a.Lo <= b+1 && b <= a.Hi: // the boundary lies between two whole numbers
+			s.Holds++
+		}
+	}
+	n := float64(s.N)
+	s.Mean = sum / n
+	s.CV = math.Sqrt(max(ss/n-s.Mean*s.Mean, 0)*n/max(n-1, 1)) / s.Mean
+	return s
+}

@@ -1,0 +1,60 @@
+package repeats
+
+import (
+	"flag"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+var (
+	runs    = flag.Int("runs", 4, "searches of an engine in a style")
+	styles  = flag.String("styles", "sequential", "styles, joined by commas")
+	engines = flag.String("engines", "batch", "names of engines, joined by commas")
+)
+
+// TestRepeats searches one server several times, each with another seed, in virtual
+// time: the answers must lie near each other and near the truth, and the intervals that
+// they state must hold it. All engines and styles, ten searches each, take some four
+// minutes:
+//
+//	go test ./internal/repeats -run TestRepeats -v -args -runs 10 -engines batch,long-step,chunked \
+//		-styles sequential,smooth_isotonic,monotonic
+//
+// The command internal/experiments/repeats does the same over HTTP.
+func TestRepeats(t *testing.T) {
+	for _, e := range Engines() {
+		if !strings.Contains(","+*engines+",", ","+e.Name+",") {
+			continue
+		}
+		truth := e.Truth()
+		for _, style := range strings.Split(*styles, ",") {
+			t.Run(e.Name+"/"+style, func(t *testing.T) {
+				var answers []Answer
+				for seed := range uint64(*runs) {
+					synctest.Test(t, func(t *testing.T) {
+						a, err := e.SearchInMemory(t.Context(), recipes.Style(style), seed+1)
+						require.NoError(t, err)
+						t.Logf("%.0f in [%.1f, %.1f], %v, %s, %d requests, %.0f s", a.Safe, a.Lo, a.Hi, a.Verdict, a.Reason, a.Requests, a.Took.Seconds())
+						answers = append(answers, a)
+					})
+				}
+				s := Summarize(answers, truth)
+				t.Logf("truth %d, mean %.1f, CV %.1f%%, %d more than 5%% above, %d more than 10%%; %d of %d intervals hold the truth; %.0f s a search",
+					truth, s.Mean, 100*s.CV, s.Above5, s.Above, s.Holds, s.N-s.Without, s.Seconds)
+				assert.LessOrEqual(t, s.CV, 0.04)
+				assert.LessOrEqual(t, s.Above5, s.N/10)
+				assert.Zero(t, s.Above)
+				assert.LessOrEqual(t, math.Abs(s.Mean/float64(truth)-1), 0.05)
+				assert.GreaterOrEqual(t, s.Holds, (s.N-s.Without)*9/10)
+				assert.Zero(t, s.None)
+			})
+		}
+	}
+}

@@ -1,0 +1,430 @@
+package plan
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/boundary"
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
+)
+
+// Confirmed is a search whose answer has to hold again at other times. A probe's own
+// standard error knows how its requests scatter, and nothing of what moves them all for
+// seconds: a neighbour on the machine, a garbage collector, a stall each ten seconds. When
+// the search is over, its answer is measured again, whole, with pauses between; what those
+// visits differ by beyond their own errors is a scatter that every verdict then carries.
+// The search goes on with verdicts so widened, until its answer has been seen often
+// enough.
+//
+// A history whose margins carry no certainties of their own is left alone: its scatter
+// from visit to visit is what the search estimates anyway.
+type Confirmed struct{ Planner }
+
+const (
+	// apartFor is the pause before a confirming visit. Three visits of seconds then span
+	// a quarter of a minute, so that what comes and goes every ten seconds is seen.
+	apartFor = 4 * time.Second
+	// enoughVisits confirm an answer whose visits agree, and moreVisits one whose visits
+	// do not. mostConfirming bounds them over a search whose answer moves.
+	enoughVisits, moreVisits, mostConfirming = 3, 6, 18
+	// nearAnswer is how near to the answer a visit must be to confirm it, in ln of the
+	// searched value.
+	nearAnswer = 0.06
+	// disagree is the ratio of variances from which visits do not agree.
+	disagree = 2.5
+	// steepness is how far from 1 the slope of a margin in ln of the load is believed to be.
+	steepness = 0.5
+	// faith is how many visits' worth of belief there is that only the requests scatter.
+	faith = 2.0
+)
+
+// Next is the search's own step; at its end, another visit of its answer.
+func (c Confirmed) Next(p Problem, h []Observation) Step {
+	tempered, inflation := temper(p, h)
+	step := c.Planner.Next(p, tempered)
+	v := viewsOf(p, h)[0]
+	if !step.Done || len(p.Tiers) > 1 || !v.single() || !v.certain() {
+		return step
+	}
+	if s, ok := v.silence(); ok {
+		return s
+	}
+	a := c.Answers(p, h)[0]
+	at := a.Safe
+	own := c.Planner.Answers(p, tempered)[0]
+	below := own.Safe
+	if most, ok := own.most(); ok && inflation > disagree {
+		below = min(below, v.clampDown(most))
+	}
+	if x := v.lower(below); x > at || math.IsNaN(at) {
+		at = x // just below what was refuted or is in doubt, and not at the next point that happens to be there
+	}
+	if math.IsNaN(at) {
+		return step
+	}
+	near, all := 0, 0
+	for _, o := range h {
+		if !o.confirms() {
+			continue
+		}
+		all++
+		if math.Abs(math.Log(o.At[0]/at)) <= nearAnswer || o.At[0] > at && passing(o, v.tier) {
+			near++
+		}
+	}
+	need, pause := enoughVisits, apartFor
+	if inflation > disagree {
+		need, pause = moreVisits, 2*apartFor
+	}
+	if _, seen := v.distinct([]float64{at}); seen && near >= need || all >= mostConfirming {
+		return step
+	}
+	return Step{At: []float64{at}, Size: 1, Full: true, Apart: pause, Reason: "the answer, at another time"}
+}
+
+// lower returns a point just below an answer that the visits made to confirm it refute, as
+// far below as they lie beyond the limit; the answer itself where they do not.
+func (v view) lower(safe float64) float64 {
+	for range mostConfirming {
+		g, refuted := v.refuted(safe)
+		if math.IsNaN(safe) || !refuted {
+			return safe
+		}
+		safe = v.clampDown(min(safe*math.Exp(-max(g, 0.02)), safe-1e-9))
+		if v.Int {
+			safe = math.Floor(safe)
+		}
+		if safe < v.Lo {
+			return math.NaN()
+		}
+	}
+	return math.NaN()
+}
+
+// passing reports that every limit of the tier is believed to hold at a visit.
+func passing(o Observation, tier []int) bool {
+	for _, k := range tier {
+		if m, ok := o.margin(k); !ok || !(m.Value <= 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// Answers are those of the search by what is known with the widened verdicts.
+func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
+	tempered, inflation := temper(p, h)
+	answers := c.Planner.Answers(p, tempered)
+	v := viewsOf(p, h)[0]
+	if len(answers) != 1 || !v.single() {
+		return answers
+	}
+	if inflation > disagree {
+		answers[0] = v.cautious(answers[0])
+	}
+	a := &answers[0]
+	a.Safe = v.upheld(a.Safe)
+	v.include(a)
+	return answers
+}
+
+// include widens what is stated about the boundary so that it agrees with the answer and
+// with the visits that confirmed it: it holds the answer, and where two of them or more
+// know how their values scatter, the boundary by those, at the interval's level. Latency
+// is taken to rise in proportion to the load.
+func (v view) include(a *Answer) {
+	if math.IsNaN(a.Safe) {
+		return
+	}
+	if a.Bracket.Lo > a.Safe { // the visits that confirm refute it
+		a.Bracket.Lo = a.Safe
+	}
+	if !(a.Level > 0) || math.IsNaN(a.Lo) {
+		return
+	}
+	a.Lo = min(a.Lo, a.Safe)
+	lowest, highest := math.Inf(1), math.Inf(1) // of ln(boundary), over the limits
+	for _, k := range v.tier {
+		var gs []float64
+		own := 0.0
+		for _, o := range v.history {
+			m, ok := o.margin(k)
+			away := math.Log(o.At[0] / a.Safe)
+			if !ok || !o.confirms() || math.Abs(away) > nearAnswer || math.IsNaN(m.Value) {
+				continue
+			}
+			gs = append(gs, min(max(m.Value-away, -boundary.Straight), boundary.Straight))
+			if m.SE > 0 {
+				own += m.SE * m.SE
+			}
+		}
+		if len(gs) < 2 {
+			return
+		}
+		n := float64(len(gs))
+		mean, sd := stat.MeanStdDev(gs, nil)
+		sd = max(sd, math.Sqrt(own/n)) // few visits may happen to agree
+		half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1 + faith}.Quantile((1+a.Level)/2) * sd / math.Sqrt(n)
+		lowest, highest = min(lowest, -mean-half), min(highest, -mean+half)
+	}
+	a.Lo, a.Hi = min(a.Lo, a.Safe*math.Exp(lowest)), max(a.Hi, a.Safe*math.Exp(highest))
+}
+
+// upheld returns the largest point at or below an answer that the visits made to confirm
+// it do not speak against: two of them or more, whose margins come out on the wrong side.
+// NaN when there is none.
+func (v view) upheld(safe float64) float64 {
+	for !math.IsNaN(safe) {
+		if _, refuted := v.refuted(safe); !refuted {
+			break
+		}
+		below := math.NaN()
+		for _, o := range v.history {
+			if x := o.At[0]; o.says() && x < safe && !(x <= below) {
+				below = x
+			}
+		}
+		safe = below
+	}
+	return safe
+}
+
+// refuted reports that the visits that were made to confirm x, two or more, come out beyond
+// a limit, and by how much at most on average. Where requests are counted, those of all
+// the visits count together.
+func (v view) refuted(x float64) (g float64, yes bool) {
+	n := 0
+	sums, excess := make([]float64, len(v.tier)), make([]float64, len(v.tier))
+	for _, o := range v.history {
+		if !o.confirms() || o.At[0] != x {
+			continue
+		}
+		n++
+		for j, k := range v.tier {
+			if m, ok := o.margin(k); ok && !math.IsNaN(m.Value) {
+				sums[j] += min(max(m.Value, -boundary.Straight), boundary.Straight)
+				excess[j] += m.Excess
+			}
+		}
+	}
+	if n < 2 {
+		return 0, false
+	}
+	for j, sum := range sums {
+		bad := sum > 0
+		if e := excess[j]; e != 0 && !math.IsNaN(e) {
+			bad = e > 0
+		}
+		if bad {
+			g, yes = max(g, sum/float64(n)), true
+		}
+	}
+	return g, yes
+}
+
+// cautious lowers an answer whose visits disagree: to the largest point that was visited,
+// and lies where the boundary is not below with a probability of 95%. A few visits know
+// their scatter badly, and an answer that errs low is the smaller harm.
+func (v view) cautious(a Answer) Answer {
+	most, ok := a.most()
+	if !ok {
+		return a
+	}
+	safe := math.NaN()
+	for _, o := range v.history {
+		if x := o.At[0]; o.says() && x <= most && x <= a.Safe && !(x <= safe) {
+			safe = x
+		}
+	}
+	if !math.IsNaN(safe) {
+		a.Safe = safe
+	}
+	return a
+}
+
+// most is the value below which the boundary does not lie with a probability of 90%, by
+// the answer's interval; ok is false where it has none.
+func (a Answer) most() (x float64, ok bool) {
+	if !(a.Level > 0) || !(a.Lo > 0) || !(a.Estimate > a.Lo) {
+		return 0, false
+	}
+	sd := math.Log(a.Estimate/a.Lo) / zOf((1+a.Level)/2)
+	return a.Estimate * math.Exp(-1.282*sd), true
+}
+
+// Scatter returns, per limit, the standard deviation of the margin from visit to visit
+// that the confirming visits show beyond their own errors; 0 where they show none, or
+// there are none yet.
+func (c Confirmed) Scatter(p Problem, h []Observation) []float64 {
+	out := make([]float64, len(allLimits(h)))
+	v := viewsOf(p, h)[0]
+	if !v.single() {
+		return out
+	}
+	for k := range out {
+		ratio, typical := v.scatterApart(k)
+		out[k] = typical * math.Sqrt(ratio-1)
+	}
+	return out
+}
+
+// confirms reports that the visit was made to see an answer at another time.
+func (o Observation) confirms() bool { return o.Asked.Apart > 0 && o.State == Full }
+
+// temper widens the errors of a history by the scatter from visit to visit that its
+// confirming visits show. inflation is the ratio of the variance that they have to the one
+// that their own errors explain, at least 1.
+func temper(p Problem, h []Observation) (tempered []Observation, inflation float64) {
+	inflation = 1
+	v := viewsOf(p, h)[0]
+	if !v.single() {
+		return h, inflation
+	}
+	extra := make([]float64, len(allLimits(h))) // variance, per limit
+	for k := range extra {
+		ratio, typical := v.scatterApart(k)
+		inflation = max(inflation, ratio)
+		extra[k] = typical * typical * (ratio - 1)
+	}
+	if inflation == 1 {
+		return h, inflation
+	}
+	tempered = make([]Observation, len(h))
+	crowd := crowds(h)
+	for i, o := range h {
+		tempered[i] = o
+		tempered[i].Margins = make([]Margin, len(o.Margins))
+		for k, m := range o.Margins {
+			tempered[i].Margins[k] = m.widened(extra[k] * crowd[i])
+		}
+	}
+	return tempered, inflation
+}
+
+// memory is how long a disturbance is taken to last, in seconds, where one is seen.
+const memory = 10.0
+
+// times returns when each visit was, in seconds of the search: the middle of it.
+func times(h []Observation) []float64 {
+	ts := make([]float64, len(h))
+	now := 0.0
+	for i, o := range h {
+		now += o.Asked.Apart.Seconds()
+		ts[i] = now + o.Lasted.Seconds()/2
+		now += o.Lasted.Seconds()
+	}
+	return ts
+}
+
+// crowds returns how many visits each visit shares its time with, itself included: those
+// see one disturbance together, and are together worth one look at it.
+func crowds(h []Observation) []float64 {
+	ts := times(h)
+	out := make([]float64, len(h))
+	for i := range h {
+		for j := range h {
+			if h[j].says() {
+				out[i] += math.Exp(-math.Abs(ts[i]-ts[j]) / memory)
+			}
+		}
+	}
+	return out
+}
+
+// widened is the margin with another variance added to its own. What its requests say
+// stays; the limit holds with no more certainty than the value lies away from it by the
+// wider error. A verdict far from the limit, made early because it is far, thus stays
+// certain.
+func (m Margin) widened(extra float64) Margin {
+	if !(extra > 0) {
+		return m
+	}
+	wide := math.Sqrt(extra)
+	if m.SE > 0 {
+		wide = math.Hypot(m.SE, wide)
+		m.SE = wide
+	}
+	if math.IsNaN(m.Pass) || math.IsNaN(m.Value) {
+		return m
+	}
+	if away := normal.CDF(-m.Value / wide); m.Value < 0 {
+		m.Pass = min(m.Pass, max(away, 0.5))
+	} else {
+		m.Pass = max(m.Pass, min(away, 0.5))
+	}
+	return m
+}
+
+// scatterApart compares what whole visits of one limit at different times differ by with
+// their own errors. Visits of points near each other are brought together by a straight
+// line through them, whose slope is believed to be near 1, latency in proportion to the
+// load. The slope 1 itself was tried: where latency rises half as fast it took points for
+// visits that disagree.
+func (v view) scatterApart(k int) (ratio, typical float64) {
+	type visit struct{ u, g, se, at float64 }
+	var visits []visit
+	ts, confirmed := times(v.history), false
+	for i, o := range v.history {
+		m, ok := o.margin(k)
+		if !ok || o.State != Full || !(m.SE > 0) || !(math.Abs(m.Value) <= boundary.Straight) {
+			continue // what lies far from its limit, a share without one bad request for example, is not known by its value
+		}
+		confirmed = confirmed || o.confirms()
+		visits = append(visits, visit{math.Log(o.At[0]), m.Value, m.SE, ts[i]})
+	}
+	if !confirmed {
+		return 1, 0
+	}
+	slices.SortStableFunc(visits, func(a, b visit) int { return cmp.Compare(a.u, b.u) })
+	var ss, mse, members, dof, alike, pairs float64
+	for from := 0; from < len(visits); {
+		to := from + 1
+		for to < len(visits) && visits[to].u-visits[from].u <= 2*nearAnswer {
+			to++
+		}
+		group := visits[from:to]
+		from = to
+		if len(group) < 2 {
+			continue
+		}
+		us, gs := make([]float64, len(group)), make([]float64, len(group))
+		for i, a := range group {
+			us[i], gs[i] = a.u, a.g
+		}
+		meanU, meanG := stat.Mean(us, nil), stat.Mean(gs, nil)
+		var suu, sug, own float64
+		for _, a := range group {
+			suu, sug = suu+(a.u-meanU)*(a.u-meanU), sug+(a.u-meanU)*(a.g-meanG)
+			own += a.se * a.se / float64(len(group))
+		}
+		prior := own / (steepness * steepness)
+		slope := (prior + sug) / (prior + suu)
+		free := float64(len(group)-1) - suu/(prior+suu) // what the slope takes of it
+		if free < 0.5 {
+			continue
+		}
+		for i, a := range group {
+			d := a.g - meanG - slope*(a.u-meanU)
+			ss += d * d
+			mse, members = mse+a.se*a.se, members+1
+			for _, b := range group[i+1:] {
+				alike, pairs = alike+math.Exp(-math.Abs(a.at-b.at)/memory), pairs+1
+			}
+		}
+		dof += free
+	}
+	if dof == 0 {
+		return 1, 0
+	}
+	mse /= members
+	typical = math.Sqrt(mse)
+	ratio = max((faith+ss/mse)/(faith+dof), 1)
+	// Visits that share a disturbance differ by less than it moves them, and few of them
+	// know their scatter badly.
+	return 1 + (ratio-1)/(1-alike/pairs)*(dof+2)/dof, typical
+}
