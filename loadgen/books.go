@@ -74,6 +74,7 @@ type level struct {
 	lastSize    int
 	reachedAt   time.Duration // when every slot had started a request of this level, or part
 	rng         *rand.Rand    // draws phases
+	sheds       bool          // the server did not take a request of this level
 	// gate is closed when the last request before a new part of the window has ended.
 	gate chan struct{}
 }
@@ -187,6 +188,7 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 		b.last, b.lastSize = b.times, b.size
 	}
 	b.work, b.size, b.probe, b.times = p.work, p.load.Concurrency, p, tempo{}
+	b.sheds = false
 	b.probes++
 	b.refused = 0
 	b.rng = rand.New(rand.NewPCG(p.load.Seed, uint64(b.probes)))
@@ -324,6 +326,7 @@ func (b *books) end(s *slot, rec *record) (pause time.Duration, wanted bool) {
 	defer b.mu.Unlock()
 	delete(b.flying, s)
 	rec.paused = s.entry.rest(rec)
+	b.sheds = b.sheds || rec.paused > 0
 	b.timed(s, rec)
 	if s.entry.again {
 		s.entry.again = false
@@ -455,6 +458,8 @@ func (l *level) ticket(s *slot, now time.Duration) ticket {
 // for. Before anything is known at any level it sets no bound.
 func (l *level) worthwhile() int {
 	switch {
+	case l.sheds: // slots that pause have no phase, and would miss the parts
+		return 1
 	case l.times.pairs < l.size/2 && l.last.pairs > 0 && !l.last.frozen():
 		return 1 // as at the level before
 	case l.times.pairs < l.size/2:

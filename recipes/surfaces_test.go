@@ -235,15 +235,15 @@ func TestRunEndsProbesEarly(t *testing.T) {
 	i := slices.IndexFunc(all, func(s surfaces.Surface) bool { return s.Truth.NPassing > 50 && len(s.Filters) == 1 })
 	require.GreaterOrEqual(t, i, 0)
 	s := all[i]
-	run := func(full bool) (*recipes.Outcome, int) {
-		server := &surfaces.Server{Surface: s, RNG: surfaces.RNG(s.Name, 1, "early")}
+	run := func(seed int, full bool) (*recipes.Outcome, int) {
+		server := &surfaces.Server{Surface: s, RNG: surfaces.RNG(s.Name, seed, "early")}
 		out, err := recipes.Run(context.Background(), s.Recipe(), recipes.Spec{
 			Prober: server, Workload: loadgen.Load{Requests: 1000}, FullProbes: full,
 		})
 		require.NoError(t, err)
 		return out, server.Requests
 	}
-	out, requests := run(false)
+	out, requests := run(1, false)
 	cut := 0
 	for _, p := range out.Probes {
 		if p.Observed.State != plan.Cut {
@@ -251,17 +251,24 @@ func TestRunEndsProbesEarly(t *testing.T) {
 		}
 		cut++
 		assert.LessOrEqual(t, p.Requests(), max(p.Load.Requests, 2*p.Load.Concurrency))
-		assert.Equal(t, p.Readings[0].Pass, p.Observed.Margins[0].Pass)
+		pass := p.Observed.Margins[0].Pass
+		assert.LessOrEqual(t, math.Abs(p.Readings[0].Pass-0.5), math.Abs(pass-0.5)+1e-9, "visits at other times only take certainty away")
 		assert.Equal(t, p.Readings[0].Holds, p.Observed.Margins[0].Value <= 0)
 		if p.Requests() < 300 { // curtailment needs more: the sequential test came to its end
-			certain := p.Readings[0].Pass >= 0.98 || p.Readings[0].Pass <= 0.02
-			assert.True(t, certain, "P(pass) %v after %d requests", p.Readings[0].Pass, p.Requests())
+			assert.True(t, pass >= 0.98 || pass <= 0.02, "P(pass) %v after %d requests", pass, p.Requests())
 		}
 	}
 	assert.GreaterOrEqual(t, cut, 3)
-	whole, every := run(true)
+	whole, every := run(1, true)
 	for _, p := range whole.Probes {
 		assert.Equal(t, plan.Full, p.Observed.State)
 	}
+	// One search may meet visits that disagree, and look more often.
+	for seed := range 9 {
+		_, some := run(seed+2, false)
+		_, all := run(seed+2, true)
+		requests, every = requests+some, every+all
+	}
+	t.Logf("%d requests, and %d with whole probes", requests, every)
 	assert.Less(t, requests, every)
 }
