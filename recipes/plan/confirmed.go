@@ -38,7 +38,7 @@ const (
 	// disagree is the ratio of variances from which visits do not agree.
 	disagree = 2.5
 	// steepness is how far from 1 the slope of a margin in ln of the load is believed to be.
-	steepness = 0.5
+	steepness = 1.5
 	// faith is how many visits' worth of belief there is that only the requests scatter.
 	faith = 2.0
 )
