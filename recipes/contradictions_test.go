@@ -35,7 +35,7 @@ func TestContradictions(t *testing.T) {
 		{"AtLeast above the range of a search", search, recipes.Spec{AtLeast: 64,
 			Inputs: recipes.Inputs{TTFT: &ttft, Concurrency: between(1, 2)}}, "cannot reach AtLeast(64): the search's range ends at 2"},
 		{"AtLeast above a grid", search, recipes.Spec{AtLeast: 64,
-			Inputs: recipes.Inputs{TTFT: &ttft, Style: recipes.Grid, Concurrency: between(1, 2)}}, "the loads that are measured ends at 2"},
+			Inputs: recipes.Inputs{TTFT: &ttft, Style: recipes.Grid, Concurrency: between(1, 2)}}, "the list of loads ends at 2"},
 		{"AtLeast above a fixed load", fixed, recipes.Spec{AtLeast: 64, Inputs: recipes.Inputs{TTFT: &ttft}}, "ends at 4"},
 		{"AtLeast above a ramp", ramp, recipes.Spec{AtLeast: 64, Inputs: recipes.Inputs{Concurrency: between(1, 32)}}, "ends at 32"},
 		{"as many initial points as probes", search, recipes.Spec{

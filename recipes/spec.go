@@ -152,7 +152,7 @@ func (s *Spec) reachable(p *Plan) error {
 	}
 	highest, what := 0.0, "the search's range"
 	if p.Search == nil {
-		what = "the loads that are measured"
+		what = "the list of loads"
 	}
 	for k, path := range p.Paths() {
 		if path != PathConcurrency && path != PathRate {

@@ -19,7 +19,9 @@ func (r *run) conclude(reason Reason) error {
 		o.Verdict = gateVerdict(o.Reason)
 	}
 	if o.Boundary.NonMonotone {
-		o.Warnings = append(o.Warnings, r.contradiction())
+		if w := r.contradiction(); w != nil {
+			o.Warnings = append(o.Warnings, w)
+		}
 	}
 	switch {
 	case ruled.err != nil && r.cut() == "":
@@ -30,22 +32,27 @@ func (r *run) conclude(reason Reason) error {
 	return ruled.err
 }
 
-// contradiction is the warning that a point passed above one that failed: the server,
-// or the machine that it shares, was not the same all the time, or its latency does
-// not rise with load. The answer then ignores what passed above the first miss.
+// contradiction is the warning that a point certainly passed above one that certainly
+// failed: the server, or the machine that it shares, was not the same all the time, or its
+// latency does not rise with load. The answer then ignores what passed above the first
+// miss.
 func (r *run) contradiction() error {
 	o := r.out
-	fail, pass := math.Inf(1), math.Inf(-1)
-	for i := range o.Probes {
-		p := &o.Probes[i]
-		at := p.Step.At[0]
-		switch ok, _ := p.passes(p.ofTier(o.Plan.Tiers, 0), o.Spec.Confidence); {
-		case !p.trusted():
-		case ok:
-			pass = max(pass, at)
-		case at > o.Boundary.Safe || math.IsNaN(o.Boundary.Safe):
-			fail = min(fail, at)
+	fail, pass := math.NaN(), math.NaN()
+	for _, b := range r.beliefs() {
+		own := 1.0
+		for _, k := range o.Plan.rising(r.tier(0)) {
+			own *= b.Margins[k].Pass
 		}
+		switch at := b.At[0]; {
+		case own <= 1-o.Spec.Confidence && math.IsNaN(fail):
+			fail = at
+		case own >= o.Spec.Confidence && at > fail:
+			pass = at
+		}
+	}
+	if math.IsNaN(pass) {
+		return nil
 	}
 	return fmt.Errorf("%w: the limits hold at %v and not at %v; "+
 		"the answer is the largest below the first miss: repeat the run when the machine is quiet", ErrNonMonotone, pass, fail)
