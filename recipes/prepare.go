@@ -26,7 +26,7 @@ func prepare(recipe *Recipe, s Spec) (*run, error) {
 	if err := r.resume(); err != nil {
 		return nil, err
 	}
-	r.planner, r.problem, r.history = plannerOf(o.Plan, &o.Spec), problemOf(o.Plan, &o.Spec), observations(o.Probes)
+	r.planner, r.problem, r.history = plannerOf(o.Plan, &o.Spec), problemOf(o.Plan, &o.Spec), asked(observations(o.Probes))
 	return r, nil
 }
 

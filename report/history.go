@@ -116,7 +116,7 @@ func (v *view) iteration(p probe) iteration {
 		Index: p.index, Values: v.values(p), Objectives: []num{}, Feasible: p.pass, NonMonotone: v.contradicts(p),
 		Observations: []reading{}, Requests: p.Requests(), Wall: p.Wall.Seconds(),
 		Verdict: p.verdict(), Certainty: num(p.certainty()), Health: v.health(p),
-		Step: step{p.Step.Size, p.Step.Full, p.Step.Reason}, Seen: observationOf(p),
+		Step: step{p.Step.Size, p.Step.Full, p.Step.Reason, p.Step.Apart.Seconds()}, Seen: observationOf(p),
 		Metrics: map[string]map[string]num{},
 	}
 	// The objectives as the planner saw them: where trials are pooled, Stat would say
@@ -150,7 +150,8 @@ var keptStats = []struct{ tag, stat string }{
 // observationOf is a probe as its planner saw it, from which a search is resumed.
 func observationOf(p probe) observation {
 	s := p.Observed
-	o := observation{At: []num{}, Limits: []marginSeen{}, Goals: []estimate{}, State: p.State(), Requests: s.Requests}
+	o := observation{At: []num{}, Limits: []marginSeen{}, Goals: []estimate{}, State: p.State(), Requests: s.Requests,
+		Lasted: s.Lasted.Seconds()}
 	for _, x := range s.At {
 		o.At = append(o.At, num(x))
 	}

@@ -177,6 +177,14 @@ func (v *view) trialsAt(i int) (before int, all []*loadgen.Measurement) {
 	return before, all
 }
 
+// visitedBefore reports whether an earlier run that was resumed has visited the i-th
+// probe's point. Its aggregate there has all statistics, and ours would have a few.
+func (v *view) visitedBefore(i int) bool {
+	return slices.ContainsFunc(v.probes[:min(v.Resumed, len(v.probes))], func(p probe) bool {
+		return slices.Equal(p.Step.At, v.probes[i].Step.At)
+	})
+}
+
 // telling are the probes whose distributions say most: the answer and what lies
 // just beyond it; of a sweep its ends and its middle.
 func (v *view) telling() []probe {
