@@ -27,6 +27,9 @@ func (List) Next(p Problem, h []Observation) Step {
 			if k := t.contradicted(); k >= 0 && len(t.points[k].visits) < maxVisits {
 				return whole(t.points[k].x, "a failure below a pass: once more")
 			}
+			if s, ok := t.arbiter(); ok {
+				return s
+			}
 		}
 		return done(ReasonGridComplete)
 	}
