@@ -64,7 +64,8 @@ type Comparison struct {
 }
 
 // falseAlarm is the chance that a comparison of two equal servers fails, all its
-// metrics together.
+// metrics together, if their measurements are independent. TestFalseAlarms has the chance
+// where latencies hang together for longer than a measurement lasts.
 const falseAlarm = 0.01
 
 // alphaFor is the two-sided level of one of k metrics: only worse ones fail,
