@@ -177,7 +177,7 @@ func TestNoRequestSucceeds(t *testing.T) {
 		}
 		try(r.Name, r, in)
 	}
-	for _, style := range []recipes.Style{recipes.SmoothIsotonic, recipes.Monotonic, recipes.BO, recipes.Optuna, recipes.Grid, recipes.Sequential} {
+	for _, style := range everyStyle {
 		try(string(style), named(t, "max-concurrency-under-sla"), recipes.Inputs{TTFT: &ttft, Style: style})
 	}
 	try("fixed", recipes.Fixed(2), recipes.Inputs{})

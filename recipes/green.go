@@ -6,8 +6,18 @@ import (
 	"strings"
 )
 
-// What is green is decided here and nowhere else: ruling is a pure function of facts, plain
+// What is green is decided here and nowhere else: a ruling is a pure function of facts, plain
 // data about a run. The table of docs/verdicts.md is generated from the cases of its test.
+//
+// The rules are asked in this order, and the first that applies decides:
+//
+//  1. a fault makes the run an error: a limit without a value, a point without a request
+//     that succeeded, too many failures that no limit is on;
+//  2. a run that its planner did not end knows only what it has seen, which is enough if
+//     that is what AtLeast asked for;
+//  3. the answer is met when it is certain and reaches AtLeast, and missed when it is
+//     certain that it cannot;
+//  4. everything else is inconclusive.
 
 // facts are what the verdict of a run rests on.
 type facts struct {
@@ -113,10 +123,10 @@ func (f facts) fault(over bool) error {
 		share := p.share()
 		switch {
 		case len(dead) > 0 && p.name == dead[0] && (!f.search || len(dead) == len(f.points)):
-			return fmt.Errorf("no request succeeded at %s, so that nothing was measured there: %s; look for the cause in the server's log",
-				strings.Join(dead, " and "), p.why)
+			return fmt.Errorf("no request succeeded at %s, so that nothing was measured there: %s; "+
+				"look for the cause in the server's log", strings.Join(dead, " and "), p.why)
 		case !f.limits && share >= failuresTooMany:
-			return fmt.Errorf("%s of the requests at %s failed (%s); its numbers are those of the others: "+
+			return fmt.Errorf("%s of the requests at %s failed: %s; its numbers are those of the others: "+
 				"lower the load, or give a limit on errors if that is expected", percent(share), p.name, p.why)
 		}
 	}
@@ -139,8 +149,8 @@ func (f facts) told() (warnings []error) {
 		if p.share() < failuresTold || f.limits && p.load != f.best {
 			continue
 		}
-		warnings = append(warnings, fmt.Errorf("%s of the requests at %s failed (%s), and there is no limit on that; give one, for example errors <= 1%%",
-			percent(p.share()), p.name, p.why))
+		warnings = append(warnings, fmt.Errorf("%s of the requests at %s failed: %s; there is no limit on that: give one, "+
+			"for example errors <= 1%%", percent(p.share()), p.name, p.why))
 	}
 	return warnings
 }

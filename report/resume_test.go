@@ -81,7 +81,8 @@ func TestResumeOfAnother(t *testing.T) {
 		{"another version", 3, "http://127.0.0.1:8000", loadgen.Server{Model: "m", Version: "2"}, time.Hour,
 			"its server version was 1 and is now 2"},
 		{"long ago", 3, "http://127.0.0.1:8000", loadgen.Server{Model: "m", Version: "1"}, 30 * time.Hour, "it is 30h0m0s old"},
-		{"finished", -1, "http://127.0.0.1:8000", loadgen.Server{Model: "m", Version: "1"}, time.Hour, "it is finished (monotonic_precision_reached"},
+		{"finished", -1, "http://127.0.0.1:8000", loadgen.Server{Model: "m", Version: "1"}, time.Hour,
+			"it is finished (monotonic_precision_reached"},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
