@@ -62,6 +62,14 @@ func (r *run) facts() facts {
 	for _, l := range o.Plan.Limits {
 		f.counted = f.counted || l.Metric == loadgen.TagErrorRate || l.Metric == loadgen.TagGoodShare
 	}
+	_, own := o.Plan.Derive.(sweep.Custom)
+	f.underived = o.Plan.Derive != nil && o.Result == nil && !own
+	switch result := o.Result.(type) {
+	case sweep.TTFTFit:
+		f.underived = result.Problem != ""
+	case sweep.ITLSurface:
+		f.underived = result.Problem != ""
+	}
 	if k, ok := o.Knee(); ok {
 		f.knee = float64(k.Concurrency)
 	}
@@ -78,7 +86,11 @@ func (r *run) facts() facts {
 			v := &o.Probes[i]
 			p.load = float64(v.Load.Concurrency)
 			p.silent = p.silent && !v.trusted()
-			p.requests, p.failed = p.requests+v.Observed.Requests, p.failed+v.failed
+			failed := v.failed
+			if v.Observed.State == plan.Failed {
+				failed = v.Observed.Requests // also of a probe that was read back from a file
+			}
+			p.requests, p.failed = p.requests+v.Observed.Requests, p.failed+failed
 			if p.lacks == "" {
 				p.lacks = v.lacks
 			}

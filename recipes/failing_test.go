@@ -321,3 +321,25 @@ func TestDiesBehindForwarder(t *testing.T) {
 	assert.Equal(t, 16, out.Best.Concurrency())
 	assert.Positive(t, h.asked)
 }
+
+// TestCurveWithoutResult: a curve whose metric the server does not give is not met because
+// its points were measured.
+func TestCurveWithoutResult(t *testing.T) {
+	out, err := ask(t, named(t, "prefill-ttft-curve"), &host{whole: true}, recipes.Spec{})
+	require.NoError(t, err)
+	assert.Equal(t, recipes.Inconclusive, out.Verdict)
+	assert.NotEmpty(t, out.Warnings)
+}
+
+// TestPairWithoutSuccess: an endpoint of two that fails every request is an error.
+func TestPairWithoutSuccess(t *testing.T) {
+	w := loadgen.Load{ISL: 64, OSL: 8}
+	for _, bad := range []int{0, 1} {
+		specs := [2]recipes.Spec{{Prober: &host{}, Workload: w}, {Prober: &host{}, Workload: w}}
+		specs[bad].Prober = &host{fail: always(1)}
+		old, now, err := recipes.RunPair(t.Context(), recipes.Fixed(2), specs[0], specs[1])
+		require.ErrorContains(t, err, []string{"old", "new"}[bad]+" endpoint: no request succeeded at concurrency 2")
+		assert.Equal(t, recipes.Inconclusive, old.Verdict)
+		assert.Equal(t, recipes.Inconclusive, now.Verdict)
+	}
+}

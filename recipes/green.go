@@ -44,6 +44,9 @@ type facts struct {
 	// knee is the first load at which a ramp's metric has risen too far; 0 when it never
 	// did, and NaN for a run that is no ramp.
 	knee float64
+	// underived says that the result of a curve or a ramp could not be read off its points.
+	// A rule of the user's own is not meant: without its result the points still stand.
+	underived bool
 	// points are what all visits of each point say together.
 	points []pointFacts
 }
@@ -257,7 +260,7 @@ func (f facts) swept() Verdict {
 	whole := measured >= f.wanted && f.wanted > 0
 	v := Inconclusive
 	switch {
-	case !f.limits && whole:
+	case !f.limits && whole && !f.underived:
 		v = Met
 	case !f.limits:
 	case f.reached() && (whole || f.least > 0):

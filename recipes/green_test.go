@@ -89,6 +89,8 @@ var green = []struct {
 		held(at(8, 0, 0.99)).with(func(f *facts) { f.wanted, f.cut, f.least = 3, "the deadline", 8 }), "met"},
 	{"Every point of a sweep certainly breaks a limit",
 		held(at(1, 0, 0.01), at(2, 0, 0.01)).with(func(f *facts) { f.wanted = 2 }), "missed"},
+	{"Every point of a curve was measured, and no result could be read off them",
+		fixed(at(1, 0, 1), at(2, 0, 1)).with(func(f *facts) { f.wanted, f.underived = 2, true }), "inconclusive"},
 	{"A ramp has its knee above the load asked for by AtLeast, which was measured",
 		fixed(at(1, 0, 1), at(64, 0, 1), at(99, 0, 1)).with(func(f *facts) { f.wanted, f.knee, f.least = 3, 99, 64 }), "met"},
 	{"A ramp has its knee at the load asked for by AtLeast, or below",

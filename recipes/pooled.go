@@ -33,13 +33,15 @@ func (o *Outcome) Pooled(i int) []sla.Reading {
 		for _, v := range visits {
 			// A value of a probe that ended early is rough, and counts where there is no other.
 			if v.Observed.State == best && k < len(v.Readings) {
+				// Readings are those of the widest scatter that is known by now.
 				readings, weights = append(readings, v.Readings[k]), append(weights, max(float64(v.Observed.Requests), 1))
 			}
 		}
 		out[k] = pooledReading(readings, weights)
-		if m := points[at].Margins; k < len(m) {
-			out[k].Pass, out[k].Holds = m[k].Pass, m[k].Pass >= 0.5
-			out[k].Margin, out[k].MarginSE = m[k].Value, m[k].SE
+		if at >= 0 && k < len(points[at].Margins) {
+			m := points[at].Margins[k]
+			out[k].Pass, out[k].Holds = m.Pass, m.Pass >= 0.5
+			out[k].Margin, out[k].MarginSE = m.Value, m.SE
 		}
 	}
 	return out

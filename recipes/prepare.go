@@ -41,6 +41,9 @@ func (r *run) expand() error {
 			r.out.Warnings = append(r.out.Warnings, unused(recipe, in))
 		}
 	}
+	if s.AtLeast > 0 && !recipe.uses(inputAtLeast) {
+		r.out.Warnings = append(r.out.Warnings, unused(recipe, inputAtLeast))
+	}
 	p, err := recipe.Expand(s.Inputs)
 	if err != nil {
 		return err

@@ -126,7 +126,7 @@ func (r *run) alive(ctx context.Context) error {
 	}
 	r.rest()
 	if err := asked.Alive(ctx); err != nil {
-		return fmt.Errorf("every request at %s failed, and then the endpoint did not answer: %w", place(r.out, len(r.out.Probes)-1), err)
+		return fmt.Errorf("every request at %s failed, and then one without that load: %w", place(r.out, len(r.out.Probes)-1), err)
 	}
 	return nil
 }

@@ -42,7 +42,9 @@ func (r *run) contradiction() error {
 	for _, b := range r.beliefs() {
 		own := 1.0
 		for _, k := range o.Plan.rising(r.tier(0)) {
-			own *= b.Margins[k].Pass
+			if k < len(b.Margins) {
+				own *= b.Margins[k].Pass
+			}
 		}
 		switch at := b.At[0]; {
 		case own <= 1-o.Spec.Confidence && math.IsNaN(fail):

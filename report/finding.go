@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -147,6 +148,8 @@ func (v *view) doubt() string {
 	switch {
 	case v.Err != nil && cut == "":
 		return v.cause()
+	case v.Plan.Derive != nil && len(v.Plan.Limits) == 0 && cut == "" && last.standing != untrusted:
+		return cmp.Or(v.derivedHeadline(), "every point was measured, and no result could be read off them")
 	case v.Reason == recipes.ReasonAborted && v.Best.Found:
 		return fmt.Sprintf("the endpoint was lost; SLA met up to concurrency %d until then", v.Best.Concurrency())
 	case cut != "" && v.Best.Found && v.Plan.Search != nil:
