@@ -44,7 +44,7 @@ func TestScript(t *testing.T) {
 	tools := t.TempDir() // built once for all scripts
 	ginkgo, err := exec.Command("go", "build", "-o", tools+string(filepath.Separator), "github.com/onsi/ginkgo/v2/ginkgo").CombinedOutput()
 	require.NoError(t, err, "%s", ginkgo)
-	testscript.RunT(oneByOne{t}, testscript.Params{
+	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -109,16 +109,6 @@ func fetched(t *testing.T, root string) (mod, sums []byte) {
 	sums, err = os.ReadFile(filepath.Join(dir, "go.sum")) // with what go mod graph added
 	require.NoError(t, err)
 	return mod, sums
-}
-
-// oneByOne runs scripts one after another. They measure, and would also measure a
-// neighbour that compiles.
-type oneByOne struct{ *testing.T }
-
-func (t oneByOne) Parallel()     {}
-func (t oneByOne) Verbose() bool { return testing.Verbose() }
-func (t oneByOne) Run(name string, f func(testscript.T)) {
-	t.T.Run(name, func(t *testing.T) { f(oneByOne{t}) })
 }
 
 func firstError(errs ...error) error {

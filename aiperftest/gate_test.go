@@ -85,6 +85,7 @@ func TestCompare(t *testing.T) {
 		{"a slower one", simserver.Model{Step: 6 * time.Millisecond, MaxBatch: 8}, recipes.Missed},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
+			t.Parallel()
 			old, new := simserver.New(simserver.Model{Step: 4 * time.Millisecond, MaxBatch: 8}), simserver.New(tt.new)
 			defer old.Close()
 			defer new.Close()

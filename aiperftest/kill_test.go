@@ -94,8 +94,12 @@ func TestKilledChild(t *testing.T) {
 // final answer is that of a search that was never interrupted.
 func TestKilled(t *testing.T) {
 	slow.Test(t, slow.Processes)
+	t.Parallel()
 	for style, kills := range map[recipes.Style]int{recipes.Monotonic: 8, recipes.Sequential: 6, recipes.SmoothIsotonic: 3, recipes.BO: 3} {
-		t.Run(string(style), func(t *testing.T) { killed(t, style, kills) })
+		t.Run(string(style), func(t *testing.T) {
+			t.Parallel()
+			killed(t, style, kills)
+		})
 	}
 }
 
@@ -151,6 +155,7 @@ var httpKills = flag.Int("kills", 1, "how often TestKilledHTTP kills its search"
 // within 5% of that of a search that was let alone. It is killed once, or as often as
 // -kills says.
 func TestKilledHTTP(t *testing.T) {
+	t.Parallel()
 	large, err := simserver.Lookup("large")
 	require.NoError(t, err)
 	srv := simserver.New(large.Model)

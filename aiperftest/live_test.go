@@ -1,6 +1,7 @@
 package aiperftest
 
 import (
+	"flag"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -110,6 +111,11 @@ func TestLiveNone(t *testing.T) {
 
 // TestWantsLive: who gets a live line.
 func TestWantsLive(t *testing.T) {
+	if v := flag.Lookup("test.v"); v.Value.String() == "test2json" { // these tests are run by go test -json
+		require.False(t, wantsLive(t, func(string) string { return "xterm" }), "a program looks")
+		require.NoError(t, v.Value.Set("true"))
+		defer func() { require.NoError(t, v.Value.Set("test2json")) }()
+	}
 	type ginkgo struct{ *testing.T }
 	for _, tt := range []struct {
 		t    T

@@ -20,7 +20,7 @@ import (
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(turn.M{M: m}) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(turn.M{M: m, Parallel: 4}) }
 
 // quick is a run of a second or two against a fast simulated server.
 var quick = aiperftest.Options{

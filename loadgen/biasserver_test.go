@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 		serveStamped()
 		return
 	}
-	goleak.VerifyTestMain(turn.M{M: m})
+	goleak.VerifyTestMain(turn.M{M: m, Parallel: 4})
 }
 
 // serveStamped is a server in a process of its own: to each request it sends

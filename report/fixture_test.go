@@ -13,7 +13,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aiperf-go/aiperf/internal/turn"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
@@ -131,7 +130,7 @@ func TestMain(m *testing.M) {
 	if shared, err = os.MkdirTemp("", "report"); err != nil {
 		panic(err)
 	}
-	code := turn.M{M: m}.Run()
+	code := m.Run()
 	os.RemoveAll(shared)
 	os.Exit(code)
 }

@@ -5,12 +5,15 @@
 //	func TestMain(m *testing.M) { os.Exit(turn.M{M: m}.Run()) }
 //
 // go test -p 1 does the same, and also builds one package at a time; with turns the
-// command that everybody types, go test ./..., gives the same results.
+// command that everybody types, go test ./..., gives the same results. Packages whose
+// tests only compute, or live in virtual time, take no turn: they run beside.
 package turn
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -20,7 +23,13 @@ import (
 const Held = "AIPERF_TEST_TURN"
 
 // M runs a package's tests in its turn.
-type M struct{ *testing.M }
+type M struct {
+	*testing.M
+	// Parallel is how many of the package's parallel tests run at once, if that is more
+	// than go test's -parallel, which is the number of cores. Tests of real time mostly
+	// wait, so that more of them than cores do not disturb each other.
+	Parallel int
+}
 
 // patience is how long a package waits for its turn. Go test ends a binary that takes a
 // minute more than its -timeout of ten, and counts the waiting.
@@ -29,6 +38,10 @@ const patience = 5 * time.Minute
 // Run runs the tests once no other package of the module is running its own, and returns
 // their exit code. Where no lock can be had within five minutes it runs them all the same.
 func (m M) Run() int {
+	flag.Parse()
+	if p := flag.Lookup("test.parallel"); m.Parallel > p.Value.(flag.Getter).Get().(int) {
+		_ = p.Value.Set(strconv.Itoa(m.Parallel))
+	}
 	if os.Getenv(Held) != "" {
 		return m.M.Run()
 	}
