@@ -70,6 +70,7 @@ type level struct {
 	// before, of so many slots.
 	times, last tempo
 	lastSize    int
+	reachedAt   time.Duration // when every slot had started a request of this level, or part
 	rng         *rand.Rand // draws phases
 	// gate is closed when the last request before a new part of the window has ended.
 	gate chan struct{}
@@ -102,11 +103,14 @@ func (t tempo) frozen() bool {
 
 const (
 	// steady is how many times a request's time is that of the change from a slot's one
-	// request to its next, where phases are as good as frozen.
-	steady = 8
-	// patterns is the number of parts of a window, each with phases of its own. Of the
-	// engines that were tried one pattern moves p95 TTFT by 4%, and three by 2%.
-	patterns = 3
+	// request to its next, where phases are as good as frozen: in the few turnovers of a
+	// window they then do not come out of step with themselves.
+	steady = 4
+	// patterns is the number of parts of a window, each with phases of its own and of one
+	// turnover or more: a pattern that repeats says nothing new. Of the engines that were
+	// tried one pattern moves p95 TTFT by 4%, and three by 2%; and since a percentile of
+	// few patterns lies below that of many, three answered 4% too high.
+	patterns = 8
 	// patternTime bounds what drawing phases anew may take of one probe: about three
 	// requests' time each.
 	patternTime = 12 * time.Second
@@ -181,12 +185,9 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 	if took := b.last.mean(); took > 0 && b.lastSize > 0 {
 		request = max(request, time.Duration(float64(took)*max(1, float64(b.size)/float64(b.lastSize))))
 	}
-	p.window.parts, p.window.each = 1, p.window.requests
-	if b.size >= patterns {
-		// A part is a whole number of turnovers: the rates of a pattern that repeats are
-		// exact then, whatever the pattern is.
+	p.window.parts, p.window.size = 1, b.size
+	if b.size > 1 {
 		p.window.parts = max(1, min(patterns, p.window.requests/b.size))
-		p.window.each = p.window.requests / p.window.parts / b.size * b.size
 	}
 	p.window.turnover = b.size
 	if b.probes == 1 {
@@ -403,13 +404,16 @@ func (l *level) ticket(s *slot, now time.Duration) ticket {
 	if p == nil {
 		return tk
 	}
-	if w := &p.window; w.part+1 < w.parts && !l.worthwhile(w.parts) {
-		w.parts = w.part + 1
+	if w := &p.window; w.part+1 < w.parts && w.phase == measuring && w.cohort-w.began >= w.share() {
+		w.parts = max(w.part+1, min(w.parts, l.worthwhile()))
 	}
 	// Whether the level is reached is looked up only on the way to it: it is a walk
 	// over all slots.
 	was := p.window.phase
 	tk.index = p.stage.start(now, tk.serial, (was == ramping || was == rephasing) && l.reached())
+	if was <= rephasing && p.window.phase > rephasing {
+		l.reachedAt = now
+	}
 	if was != rephasing && p.window.phase == rephasing {
 		l.gate = make(chan struct{})
 		for _, other := range l.alive {
@@ -419,14 +423,19 @@ func (l *level) ticket(s *slot, now time.Duration) ticket {
 	return tk
 }
 
-// worthwhile reports whether the phases of this level should be drawn anew in a window of
-// so many parts: they do not move by themselves, and it would not take too long. Before
-// anything is known it should.
-func (l *level) worthwhile(parts int) bool {
-	if l.times.n < l.size || l.times.pairs < l.size/2 {
-		return true
+// worthwhile returns in how many parts the window of this level should be, with phases
+// drawn anew between them: one if they move by themselves, and no more than there is time
+// for. Before anything is known at any level it sets no bound.
+func (l *level) worthwhile() int {
+	switch {
+	case l.times.pairs < l.size/2 && l.last.pairs > 0 && !l.last.frozen():
+		return 1 // as at the level before
+	case l.times.pairs < l.size/2:
+		return patterns
+	case !l.times.frozen():
+		return 1
 	}
-	return l.times.frozen() && 3*l.times.mean()*time.Duration(parts) <= patternTime
+	return int(patternTime / (3 * l.times.mean()))
 }
 
 // restart lets the slots go on that wait for a new part of the window, each after a random
@@ -437,6 +446,7 @@ func (l *level) worthwhile(parts int) bool {
 // even than those of a server that is started anew, whose boundary is 4% lower.
 func (l *level) restart() {
 	for _, s := range l.alive {
+		s.entry.again = false // also of a slot that pauses after a failure, and has nothing in flight
 		s.entry.delay = time.Duration(l.rng.Float64() * float64(l.times.mean()))
 	}
 	close(l.gate)
@@ -447,6 +457,10 @@ func (l *level) restart() {
 func (l *level) timed(s *slot, rec *record) {
 	took := rec.eof - rec.start
 	if rec.err != nil || took <= 0 {
+		return
+	}
+	// On the way to the level, and to the next part, a request meets a smaller load.
+	if rec.start < l.reachedAt || l.probe == nil || l.probe.window.phase != measuring {
 		return
 	}
 	l.times.sum, l.times.n = l.times.sum+took, l.times.n+1

@@ -37,10 +37,10 @@ type window struct {
 	turnover int
 	// parts is the number of parts that the window is open in, at least 1. Between two
 	// of them the phases of the slots are drawn anew. part counts those that are over,
-	// each is the number of requests of all but the last, which has the rest, and spans
-	// are the times of those that are over.
+	// began is the cohort at the beginning of the one that is open, size the number of
+	// slots, and spans are the times of those that are over.
 	parts, part int
-	each        int
+	began, size int
 	spans       []span
 
 	phase phase
@@ -88,10 +88,10 @@ func (w *window) start(now time.Duration, serial uint64, reached bool) int {
 	case w.phase != measuring:
 	case w.cohort == w.requests || w.measured(now) >= w.most:
 		w.shut(now, serial)
-	case w.part+1 < w.parts && w.cohort >= w.each*(w.part+1):
+	case w.part+1 < w.parts && w.cohort-w.began >= w.share():
 		w.spans = append(w.spans, span{w.open, now})
 		w.part++
-		w.phase = rephasing
+		w.began, w.phase = w.cohort, rephasing
 	}
 	w.inFlight++
 	if w.phase != measuring {
@@ -99,6 +99,12 @@ func (w *window) start(now time.Duration, serial uint64, reached bool) int {
 	}
 	w.cohort++
 	return w.cohort - 1
+}
+
+// share is how many requests the part that is open has: an equal share of what is left, in
+// whole turnovers. The rates of a pattern that repeats are exact then, whatever it is.
+func (w *window) share() int {
+	return max((w.requests-w.began)/(w.parts-w.part)/w.size, 1) * w.size
 }
 
 // shut closes the window at now. Requests with the given serial or a larger one are

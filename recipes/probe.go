@@ -60,7 +60,9 @@ func (p *Probe) decide(pl *Plan) []error {
 	for _, l := range limits {
 		r := sla.Read(l, p.Trials, deciders).Failing(p.failed, o.Requests, failuresAllowed(limits))
 		p.Readings, p.read = append(p.Readings, r), append(p.read, r)
-		o.Margins = append(o.Margins, plan.Margin{Estimate: plan.Estimate{Value: r.Margin, SE: r.MarginSE}, Pass: r.Pass})
+		o.Margins = append(o.Margins, plan.Margin{
+			Estimate: plan.Estimate{Value: r.Margin, SE: r.MarginSE}, Pass: r.Pass, Excess: r.Excess,
+		})
 	}
 	for _, g := range objectives {
 		o.Goals = append(o.Goals, plan.Estimate{Value: p.goal(g), SE: sla.Trials(p.Trials).SE(g.Metric, g.Stat)})

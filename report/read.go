@@ -165,7 +165,7 @@ func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 			Exceeded: r.Exceeded, Of: r.Of, Holds: r.Holds, Pass: float64(r.Pass),
 		})
 		m := seen.Limits[k]
-		o.Margins = append(o.Margins, plan.Margin{Estimate: m.estimate.plan(), Pass: float64(m.Pass)})
+		o.Margins = append(o.Margins, plan.Margin{Estimate: m.estimate.plan(), Pass: float64(m.Pass), Excess: math.NaN()})
 	}
 	for _, g := range seen.Goals {
 		o.Goals = append(o.Goals, g.plan())

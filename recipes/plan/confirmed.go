@@ -6,6 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"github.com/aiperf-go/aiperf/recipes/plan/internal/boundary"
 	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
 )
@@ -28,12 +31,14 @@ const (
 	apartFor = 4 * time.Second
 	// enoughVisits confirm an answer whose visits agree, and moreVisits one whose visits
 	// do not. mostConfirming bounds them over a search whose answer moves.
-	enoughVisits, moreVisits, mostConfirming = 3, 6, 12
+	enoughVisits, moreVisits, mostConfirming = 3, 6, 18
 	// nearAnswer is how near to the answer a visit must be to confirm it, in ln of the
 	// searched value.
 	nearAnswer = 0.06
 	// disagree is the ratio of variances from which visits do not agree.
 	disagree = 2.5
+	// steepness is how far from 1 the slope of a margin in ln of the load is believed to be.
+	steepness = 0.5
 	// faith is how many visits' worth of belief there is that only the requests scatter.
 	faith = 2.0
 )
@@ -51,8 +56,13 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	}
 	a := c.Answers(p, h)[0]
 	at := a.Safe
-	if x := v.lower(c.Planner.Answers(p, tempered)[0].Safe); x > at || math.IsNaN(at) {
-		at = x // the search's own answer was refuted: just below it, and not at the next point that happens to be there
+	own := c.Planner.Answers(p, tempered)[0]
+	below := own.Safe
+	if most, ok := own.most(); ok && inflation > disagree {
+		below = min(below, v.clampDown(most))
+	}
+	if x := v.lower(below); x > at || math.IsNaN(at) {
+		at = x // just below what was refuted or is in doubt, and not at the next point that happens to be there
 	}
 	if math.IsNaN(at) {
 		return step
@@ -117,8 +127,52 @@ func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
 	if inflation > disagree {
 		answers[0] = v.cautious(answers[0])
 	}
-	answers[0].Safe = v.upheld(answers[0].Safe)
+	a := &answers[0]
+	a.Safe = v.upheld(a.Safe)
+	v.include(a)
 	return answers
+}
+
+// include widens what is stated about the boundary so that it agrees with the answer and
+// with the visits that confirmed it: it holds the answer, and where two of them or more
+// know how their values scatter, the boundary by those, at the interval's level. Latency
+// is taken to rise in proportion to the load.
+func (v view) include(a *Answer) {
+	if math.IsNaN(a.Safe) {
+		return
+	}
+	if a.Bracket.Lo > a.Safe { // the visits that confirm refute it
+		a.Bracket.Lo, a.Bracket.Hi = a.Safe, a.Bracket.Lo
+	}
+	if !(a.Level > 0) || math.IsNaN(a.Lo) {
+		return
+	}
+	a.Lo = min(a.Lo, a.Safe)
+	lowest, highest := math.Inf(1), math.Inf(1) // of ln(boundary), over the limits
+	for _, k := range v.tier {
+		var gs []float64
+		own := 0.0
+		for _, o := range v.history {
+			m, ok := o.margin(k)
+			away := math.Log(o.At[0] / a.Safe)
+			if !ok || !o.confirms() || math.Abs(away) > nearAnswer || math.IsNaN(m.Value) {
+				continue
+			}
+			gs = append(gs, min(max(m.Value-away, -boundary.Straight), boundary.Straight))
+			if m.SE > 0 {
+				own += m.SE * m.SE
+			}
+		}
+		if len(gs) < 2 {
+			return
+		}
+		n := float64(len(gs))
+		mean, sd := stat.MeanStdDev(gs, nil)
+		sd = max(sd, math.Sqrt(own/n)) // few visits may happen to agree
+		half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1 + faith}.Quantile((1+a.Level)/2) * sd / math.Sqrt(n)
+		lowest, highest = min(lowest, -mean-half), min(highest, -mean+half)
+	}
+	a.Lo, a.Hi = min(a.Lo, a.Safe*math.Exp(lowest)), max(a.Hi, a.Safe*math.Exp(highest))
 }
 
 // upheld returns the largest point at or below an answer that the visits made to confirm
@@ -141,10 +195,11 @@ func (v view) upheld(safe float64) float64 {
 }
 
 // refuted reports that the visits that were made to confirm x, two or more, come out beyond
-// a limit, and by how much at most.
+// a limit, and by how much at most on average. Where requests are counted, those of all
+// the visits count together.
 func (v view) refuted(x float64) (g float64, yes bool) {
 	n := 0
-	sums := make([]float64, len(v.tier))
+	sums, excess := make([]float64, len(v.tier)), make([]float64, len(v.tier))
 	for _, o := range v.history {
 		if !o.confirms() || o.At[0] != x {
 			continue
@@ -153,25 +208,33 @@ func (v view) refuted(x float64) (g float64, yes bool) {
 		for j, k := range v.tier {
 			if m, ok := o.margin(k); ok && !math.IsNaN(m.Value) {
 				sums[j] += min(max(m.Value, -boundary.Straight), boundary.Straight)
+				excess[j] += m.Excess
 			}
 		}
 	}
 	if n < 2 {
 		return 0, false
 	}
-	worst := slices.Max(sums) / float64(n)
-	return worst, worst > 0
+	for j, sum := range sums {
+		bad := sum > 0
+		if e := excess[j]; e != 0 && !math.IsNaN(e) {
+			bad = e > 0
+		}
+		if bad {
+			g, yes = max(g, sum/float64(n)), true
+		}
+	}
+	return g, yes
 }
 
 // cautious lowers an answer whose visits disagree: to the largest point that was visited,
 // and lies where the boundary is not below with a probability of 95%. A few visits know
 // their scatter badly, and an answer that errs low is the smaller harm.
 func (v view) cautious(a Answer) Answer {
-	if !(a.Level > 0) || !(a.Lo > 0) || !(a.Estimate > a.Lo) {
+	most, ok := a.most()
+	if !ok {
 		return a
 	}
-	sd := math.Log(a.Estimate/a.Lo) / 1.96
-	most := a.Estimate * math.Exp(-1.645*sd)
 	safe := math.NaN()
 	for _, o := range v.history {
 		if x := o.At[0]; o.says() && x <= most && x <= a.Safe && !(x <= safe) {
@@ -182,6 +245,16 @@ func (v view) cautious(a Answer) Answer {
 		a.Safe = safe
 	}
 	return a
+}
+
+// most is the value below which the boundary does not lie with a probability of 90%, by
+// the answer's interval; ok is false where it has none.
+func (a Answer) most() (x float64, ok bool) {
+	if !(a.Level > 0) || !(a.Lo > 0) || !(a.Estimate > a.Lo) {
+		return 0, false
+	}
+	sd := math.Log(a.Estimate/a.Lo) / zOf((1+a.Level)/2)
+	return a.Estimate * math.Exp(-1.282*sd), true
 }
 
 // Scatter returns, per limit, the standard deviation of the margin from visit to visit
@@ -263,32 +336,35 @@ func crowds(h []Observation) []float64 {
 	return out
 }
 
-// widened is the margin with another variance added to its own.
+// widened is the margin with another variance added to its own. What its requests say
+// stays; the limit holds with no more certainty than the value lies away from it by the
+// wider error. A verdict far from the limit, made early because it is far, thus stays
+// certain.
 func (m Margin) widened(extra float64) Margin {
 	if !(extra > 0) {
 		return m
 	}
-	se := m.SE
-	if !(se > 0) || math.IsInf(se, 0) { // one that ended early has none that could be used
-		z := math.Abs(zOf(min(max(m.Pass, 1e-6), 1-1e-6)))
-		se = math.Abs(m.Value) / max(z, 1)
-		if math.IsNaN(se) {
-			return m
-		}
-	}
-	wide := math.Sqrt(se*se + extra)
-	if !math.IsNaN(m.Pass) && m.Pass > 0 && m.Pass < 1 {
-		m.Pass = normal.CDF(zOf(m.Pass) * se / wide)
-	}
+	wide := math.Sqrt(extra)
 	if m.SE > 0 {
+		wide = math.Hypot(m.SE, wide)
 		m.SE = wide
+	}
+	if math.IsNaN(m.Pass) || math.IsNaN(m.Value) {
+		return m
+	}
+	if away := normal.CDF(-m.Value / wide); m.Value < 0 {
+		m.Pass = min(m.Pass, max(away, 0.5))
+	} else {
+		m.Pass = max(m.Pass, min(away, 0.5))
 	}
 	return m
 }
 
 // scatterApart compares what whole visits of one limit at different times differ by with
-// their own errors. Visits of points near each other are brought together by the slope of
-// latency in the load, which is about 1 in logarithms.
+// their own errors. Visits of points near each other are brought together by a straight
+// line through them, whose slope is believed to be near 1, latency in proportion to the
+// load. The slope 1 itself was tried: where latency rises half as fast it took points for
+// visits that disagree.
 func (v view) scatterApart(k int) (ratio, typical float64) {
 	type visit struct{ u, g, se, at float64 }
 	var visits []visit
@@ -316,19 +392,31 @@ func (v view) scatterApart(k int) (ratio, typical float64) {
 		if len(group) < 2 {
 			continue
 		}
-		mean := 0.0
+		us, gs := make([]float64, len(group)), make([]float64, len(group))
+		for i, a := range group {
+			us[i], gs[i] = a.u, a.g
+		}
+		meanU, meanG := stat.Mean(us, nil), stat.Mean(gs, nil)
+		var suu, sug, own float64
 		for _, a := range group {
-			mean += (a.g - a.u) / float64(len(group))
+			suu, sug = suu+(a.u-meanU)*(a.u-meanU), sug+(a.u-meanU)*(a.g-meanG)
+			own += a.se * a.se / float64(len(group))
+		}
+		prior := own / (steepness * steepness)
+		slope := (prior + sug) / (prior + suu)
+		free := float64(len(group)-1) - suu/(prior+suu) // what the slope takes of it
+		if free < 0.5 {
+			continue
 		}
 		for i, a := range group {
-			d := a.g - a.u - mean
+			d := a.g - meanG - slope*(a.u-meanU)
 			ss += d * d
 			mse, members = mse+a.se*a.se, members+1
 			for _, b := range group[i+1:] {
 				alike, pairs = alike+math.Exp(-math.Abs(a.at-b.at)/memory), pairs+1
 			}
 		}
-		dof += float64(len(group) - 1)
+		dof += free
 	}
 	if dof == 0 {
 		return 1, 0

@@ -112,6 +112,11 @@ type Margin struct {
 	// Pass is P(limit holds), verdict and certainty in one. NaN means that no certainty
 	// is known, and the sign of Value decides.
 	Pass float64
+	// Excess is how many requests more than the limit allows lie beyond it, below zero
+	// where it allows more; NaN where the limit does not count requests. The sum over
+	// visits is that of their requests pooled, which the mean of their values is not: a
+	// percentile of a mixture lies above the mean of the percentiles of its parts.
+	Excess float64
 }
 
 // State says how far an observation can be trusted.

@@ -26,6 +26,9 @@ type Reading struct {
 	// Exceeded of Of requests lie beyond the threshold, failed ones included. Of is
 	// 0 for a limit that is not a rule on shares of requests.
 	Exceeded, Of int
+	// Excess is Exceeded less the share of Of that the limit allows; NaN where the limit
+	// does not count requests.
+	Excess float64
 	// Holds says whether the limit is believed to hold.
 	Holds bool
 	// Pass is the probability that the limit holds, given the measurements. It is
@@ -51,7 +54,8 @@ func Read(l Limit, trials Trials, deciders []*Decider) Reading {
 // read is Read for trials that were measured to their end.
 func read(l Limit, trials Trials) Reading {
 	nan := math.NaN()
-	r := Reading{Limit: l, Value: nan, Adjusted: nan, Lo: nan, Hi: nan, Pass: nan, Margin: nan, MarginSE: nan}
+	r := Reading{Limit: l, Value: nan, Adjusted: nan, Lo: nan, Hi: nan, Excess: nan,
+		Pass: nan, Margin: nan, MarginSE: nan}
 	r.Value = trials.Stat(l.Metric, l.Stat)
 	r.Adjusted = r.Value
 	se := trials.SE(l.Metric, l.Stat)
@@ -92,7 +96,7 @@ func (r *Reading) count(t tally) {
 	if q, ok := loadgen.Quantile(l.Stat); ok && len(t.values) > 1 && q > 0 && q < 1 {
 		r.Lo, r.Hi = t.interval(q)
 	}
-	r.Exceeded, r.Of = t.bad, t.n
+	r.Exceeded, r.Of, r.Excess = t.bad, t.n, float64(t.bad)-t.allowed*float64(t.n)
 	r.Holds, r.Pass = t.holds(l.Op), t.pass(l.Op)
 	if t.failed > 0 && l.Unit() == "ms" {
 		q, _ := loadgen.Quantile(l.Stat)
@@ -166,20 +170,18 @@ func (r Reading) Widened(scatter float64) Reading {
 	if !(scatter > 0) {
 		return r
 	}
-	se := r.MarginSE
-	if !(se > 0) || math.IsInf(se, 0) {
-		if math.IsNaN(r.Pass) || math.IsNaN(r.Margin) {
-			return r
+	wide, f := scatter, 1.0
+	if r.MarginSE > 0 && !math.IsInf(r.MarginSE, 0) {
+		wide = math.Hypot(r.MarginSE, scatter)
+		f = wide / r.MarginSE
+		r.MarginSE = wide
+	}
+	if !math.IsNaN(r.Pass) && !math.IsNaN(r.Margin) {
+		if away := distuv.UnitNormal.CDF(-r.Margin / wide); r.Margin < 0 {
+			r.Pass = min(r.Pass, max(away, 0.5))
+		} else {
+			r.Pass = max(r.Pass, min(away, 0.5))
 		}
-		z := math.Abs(distuv.UnitNormal.Quantile(min(max(r.Pass, 1e-6), 1-1e-6)))
-		se = math.Abs(r.Margin) / max(z, 1)
-	}
-	f := math.Sqrt(se*se+scatter*scatter) / se
-	if math.IsInf(f, 0) || math.IsNaN(f) {
-		return r
-	}
-	if r.Pass > 0 && r.Pass < 1 {
-		r.Pass = distuv.UnitNormal.CDF(distuv.UnitNormal.Quantile(r.Pass) / f)
 	}
 	if r.Value > 0 && r.Lo > 0 && r.Hi > 0 {
 		r.Lo, r.Hi = r.Value*math.Pow(r.Lo/r.Value, f), r.Value*math.Pow(r.Hi/r.Value, f)
