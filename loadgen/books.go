@@ -315,9 +315,11 @@ func (b *books) end(s *slot, rec *record) (pause time.Duration, wanted bool) {
 	delete(b.flying, s)
 	b.timed(s, rec)
 	if s.entry.again {
+		// A slot that was retired before its last request ended finds no gate: the others
+		// have gone on without it.
 		s.entry.again = false
 		s.entry.gate = b.gate
-		if len(b.flying) == 0 {
+		if b.gate != nil && len(b.flying) == 0 {
 			b.restart()
 		}
 	}
