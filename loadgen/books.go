@@ -71,7 +71,7 @@ type level struct {
 	times, last tempo
 	lastSize    int
 	reachedAt   time.Duration // when every slot had started a request of this level, or part
-	rng         *rand.Rand // draws phases
+	rng         *rand.Rand    // draws phases
 	// gate is closed when the last request before a new part of the window has ended.
 	gate chan struct{}
 }

@@ -74,11 +74,13 @@ const aliveTries = 4
 
 // Alive asks the target for one short inference, as a run does when every request of a
 // probe failed: a forwarder or a gateway still accepts connections for a server that is
-// gone. It takes about two seconds to find that nobody answers; the errors are those of
-// Ready. Nothing that Ready has learnt changes.
+// gone. It takes about two seconds to find that nobody answers, and Target.ReadyTimeout at
+// most; the errors are those of Ready. Nothing that Ready has learnt changes.
 func (g *Generator) Alive(ctx context.Context) error {
+	wait, cancel := context.WithTimeout(ctx, g.target.ReadyTimeout)
+	defer cancel()
 	for try := 1; ; try++ {
-		_, err := g.infer(ctx, 8, 8)
+		_, err := g.infer(wait, 8, 8)
 		var again *notYetError
 		switch {
 		case err == nil:
@@ -87,10 +89,8 @@ func (g *Generator) Alive(ctx context.Context) error {
 			return context.Cause(ctx)
 		case !errors.As(err, &again):
 			return err
-		case try == aliveTries:
+		case try == aliveTries || !sleep(wait, readyPause):
 			return &UnreachableError{URL: g.target.Redacted(), Err: again.err}
-		case !sleep(ctx, readyPause):
-			return context.Cause(ctx)
 		}
 	}
 }

@@ -26,8 +26,7 @@ type versioned struct {
 	quiet  bool
 }
 
-func (v *versioned) Server() loadgen.Server                   { return v.server }
-func (v *versioned) Wait(context.Context, time.Duration) bool { return true }
+func (v *versioned) Server() loadgen.Server { return v.server }
 func (v *versioned) Probe(ctx context.Context, l loadgen.Load, d loadgen.Decider) (*loadgen.Measurement, error) {
 	m, err := v.noisy.Probe(ctx, l, d)
 	if m != nil && v.quiet {
