@@ -29,7 +29,8 @@ import (
 func Finding(w io.Writer, o *recipes.Outcome) error {
 	v := viewOf(o)
 	t := &text{}
-	t.line("recipe %s: %s", v.Recipe.Name, v.headline())
+	// Only a first line that is wider than the log is wrapped: a CI page shows it alone.
+	t.lines = wrap(v.Recipe.Name+": "+v.headline(), "recipe ", indent)
 	v.limits(t)
 	if v.Plan != nil {
 		v.compared(t)
@@ -149,11 +150,11 @@ func (v *view) doubt() string {
 	case v.Err != nil && cut == "":
 		return v.cause()
 	case v.Plan.Derive != nil && len(v.Plan.Limits) == 0 && cut == "" && last.standing != untrusted:
-		return cmp.Or(v.derivedHeadline(), "every point was measured, and no result could be read off them")
+		return cmp.Or(v.derivedHeadline(), "no result could be read off the points")
 	case v.Reason == recipes.ReasonAborted && v.Best.Found:
 		return fmt.Sprintf("the endpoint was lost; SLA met up to concurrency %d until then", v.Best.Concurrency())
 	case cut != "" && v.Best.Found && v.Plan.Search != nil:
-		return fmt.Sprintf("SLA met up to at least %d; the search was cut short by %s", v.Best.Concurrency(), cut)
+		return fmt.Sprintf("at least %d; the search was cut short by %s", v.Best.Concurrency(), cut)
 	case last.standing == untrusted:
 		return fmt.Sprintf("the probes at concurrency %d cannot be trusted", last.Load.Concurrency)
 	case v.Reason == recipes.ReasonDeadline, v.Reason == recipes.ReasonCancelled, v.Reason == recipes.ReasonAborted:
