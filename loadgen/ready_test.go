@@ -108,7 +108,8 @@ func TestAlive(t *testing.T) {
 	}{
 		{why: "it answers"},
 		{why: "it fails everything", then: status(500, "", "boom"), err: new(*loadgen.ProtocolError)},
-		{why: "it is not there for now", then: status(502, "", "bad gateway"), err: new(*loadgen.UnreachableError), took: 1500 * time.Millisecond},
+		{why: "it is not there for now", then: status(502, "", "bad gateway"), err: new(*loadgen.UnreachableError),
+			took: 1500 * time.Millisecond},
 		{why: "it is silent", then: silent, err: new(*loadgen.UnreachableError), took: 30 * time.Second},
 	} {
 		t.Run(tt.why, func(t *testing.T) {

@@ -44,7 +44,11 @@ func (r *run) floors(b belief) float64 {
 	return pass
 }
 
-// facts gathers what the verdict of the run rests on. It may be asked at any time.
+// facts gathers what the verdict of the run rests on. It may be asked at any time: before
+// the end for faults that end the run at once, and at the end for the verdict.
+//
+// Requests and failures are counted over all visits of a point, those that cannot be
+// trusted included, since a busy client does not make a server answer 500.
 func (r *run) facts() facts {
 	o := r.out
 	f := facts{

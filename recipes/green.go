@@ -142,6 +142,9 @@ func (p pointFacts) share() float64 { return float64(p.failed) / float64(max(p.r
 // percent writes a share, for example 77%.
 func percent(share float64) string { return fmt.Sprintf("%.0f%%", 100*share) }
 
+// The warnings name the point and what most of its failures were, so that the reader does
+// not have to look for them in the files of the run.
+
 // told warns of failures that no limit is on: at every point when there are no limits at
 // all, and otherwise at the answer, since a load that is too high may well fail.
 func (f facts) told() (warnings []error) {
@@ -165,6 +168,9 @@ func (f facts) certain(p pointFacts) bool {
 
 // broken reports whether a limit certainly breaks at a point.
 func (f facts) broken(p pointFacts) bool { return !p.silent && p.pass <= 1-f.confidence }
+
+// A point must pass by itself to be reached: the planner's answer may rest on what a model
+// says between points, which is no ground for the verdict of a search that was cut short.
 
 // reached reports whether a point that certainly passes lies at the least load that is
 // asked for, or above it.

@@ -145,6 +145,8 @@ func (s *Spec) validate(p *Plan) error {
 	return cmp.Or(s.reachable(p), s.valued(p))
 }
 
+// The next two checks need the defaults of no field, so that they may run before complete.
+
 // reachable refuses an AtLeast that no point of the plan reaches.
 func (s *Spec) reachable(p *Plan) error {
 	if s.AtLeast == 0 {
