@@ -2,6 +2,7 @@ package aiperftest
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/aiperf-go/aiperf/recipes"
@@ -24,9 +25,7 @@ func Compare(t T, r *recipes.Recipe, old, new string, opts ...Option) *recipes.O
 	c := resolve(append(slices.Clone(opts), Endpoint(new)))
 	c.spec.Target.URL, c.spec.Target.Others = new, nil // whatever other endpoints the options name
 	tolerance := c.tolerated()
-	if !c.trials {
-		c.spec.Trials = compareTrials
-	}
+	c.pairs(r)
 	spec := c.spec
 	spec.Target.URL = old
 	c.old = &spec
@@ -37,6 +36,26 @@ func Compare(t T, r *recipes.Recipe, old, new string, opts ...Option) *recipes.O
 		})
 	}
 	return run(t, r, c)
+}
+
+// pairs sets how many blocks of each endpoint are measured, and refuses so few that they
+// cannot show a change: that is known before an hour is spent on them.
+func (c *config) pairs(r *recipes.Recipe) {
+	points := 1
+	if err := recipes.Validate(r); err == nil {
+		if p, err := r.Expand(c.spec.Inputs); err == nil && p != nil && p.Search == nil {
+			points = max(p.Size(), 1)
+		}
+	}
+	stream := c.spec.Inputs.Streaming == nil || *c.spec.Inputs.Streaming
+	enough, can := bench.Enough(points, c.spec.Trials, stream)
+	switch {
+	case !c.trials:
+		c.spec.Trials = max(compareTrials, enough)
+	case !can && c.spec.Trials > 0 && !c.reportOnly:
+		c.errs = append(c.errs, fmt.Errorf("compare recipe %q: %d measurements of each endpoint are too few to show any change; "+
+			"use aiperftest.Trials(%d), or leave it out", r.Name, c.spec.Trials, enough))
+	}
 }
 
 // compareTrials is how many blocks of each endpoint a comparison takes: enough

@@ -29,7 +29,8 @@ import (
 // -bench printed, with several measurements of each point. The gate measures each
 // point several times (Trials; by default as often as it takes) and compares
 // every metric that both have by the Mann-Whitney U test, as benchstat does: two
-// equal servers fail 1% of the time, all metrics together.
+// equal servers fail 1% of the time at most, all metrics together, if what disturbs
+// them lasts shorter than a measurement; docs/gate.md has the rates where it does not.
 //
 // With AIPERF_UPDATE_BASELINE=1 in the environment the gate measures and writes
 // the file, whole or not at all, instead of comparing. docs/gate.md has the error

@@ -112,6 +112,20 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// TestCompareTooFew: too few trials to show a change are refused before anything is
+// measured, and a sweep takes as many as its metrics need.
+func TestCompareTooFew(t *testing.T) {
+	f := run(t, "TestCompare", func(ft aiperftest.T) {
+		aiperftest.Compare(ft, recipes.Fixed(8), "http://127.0.0.1:1", "http://127.0.0.1:2", aiperftest.Trials(4))
+	})
+	assert.True(t, f.failed)
+	assert.Contains(t, unfolded(f.transcript()), "4 measurements of each endpoint are too few to show any change; use aiperftest.Trials(7)")
+	assert.NotContains(t, f.transcript(), "waiting", "nothing was asked of the endpoints")
+	enough, can := bench.Enough(20, 8, true)
+	assert.False(t, can, "eight cannot show a change in 220 metrics")
+	assert.Greater(t, enough, 8)
+}
+
 // A search cannot take turns.
 func TestCompareSearch(t *testing.T) {
 	r, err := recipes.Lookup("max-concurrency-under-sla")

@@ -310,8 +310,9 @@ func Charts(on bool) Option { return option(func(c *config) { c.noCharts = !on }
 
 // Resume continues an interrupted run of the same recipe from its
 // search_history.json, and only measures the probes that it lacks. A file of another
-// recipe, workload or server is refused. If there is no file at the path, the run
-// starts from the beginning.
+// recipe, workload, endpoint, model or version is refused, and so is one of a finished
+// run, or one of more than a day ago. If there is no file at the path, the run starts from
+// the beginning.
 func Resume(path string) Option { return option(func(c *config) { c.resume = path }) }
 
 // Baseline starts from the answer in an earlier search_history.json of the same

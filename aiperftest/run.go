@@ -143,6 +143,9 @@ func (c *config) simulate(t T) {
 	srv := simserver.New(*c.simulated)
 	t.Cleanup(srv.Close)
 	c.spec.Target.URL, c.spec.Target.Others = srv.URL, nil
+	if c.spec.Resume != nil {
+		c.spec.Resume.Spec.Target.URL = srv.URL // another port of the same model
+	}
 	c.spec.Target.APIKey = or(c.spec.Target.APIKey, c.simulated.APIKey)
 	c.spec.Note = "the server is simulated (loadgen/simserver): the numbers are a model's, not a machine's"
 }

@@ -329,9 +329,11 @@ func (b *books) end(s *slot, rec *record) (pause time.Duration, wanted bool) {
 	b.sheds = b.sheds || rec.paused > 0
 	b.timed(s, rec)
 	if s.entry.again {
+		// A slot that was retired before its last request ended finds no gate: the others
+		// have gone on without it.
 		s.entry.again = false
 		s.entry.gate = b.gate
-		if len(b.flying) == 0 {
+		if b.gate != nil && len(b.flying) == 0 {
 			b.restart()
 		}
 	}

@@ -108,6 +108,35 @@ func (g *Generator) late(last error) error {
 	return &UnreachableError{URL: g.name, Err: fmt.Errorf("not ready after %v: %w", g.target.ReadyTimeout, last)}
 }
 
+// aliveTries is how often Alive asks before it gives up.
+const aliveTries = 4
+
+// Alive asks the target for one short inference, as a run does when every request of a
+// probe failed: a forwarder or a gateway still accepts connections for a server that is
+// gone. It takes about two seconds to find that nobody answers, and Target.ReadyTimeout at
+// most; the errors are those of Ready. Nothing that Ready has learnt changes.
+func (g *Generator) Alive(ctx context.Context) error { return g.censor.failure(g.alive(ctx)) }
+
+// alive is Alive with errors that may hold what a server said in full.
+func (g *Generator) alive(ctx context.Context) error {
+	wait, cancel := context.WithTimeout(ctx, g.target.ReadyTimeout)
+	defer cancel()
+	for try := 1; ; try++ {
+		_, err := g.infer(wait, 8, 8)
+		var again *notYetError
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !errors.As(err, &again):
+			return err
+		case try == aliveTries || !sleep(wait, readyPause):
+			return &UnreachableError{URL: g.target.Redacted(), Err: again.err}
+		}
+	}
+}
+
 // notYetError marks an error that waiting may mend.
 type notYetError struct{ err error }
 

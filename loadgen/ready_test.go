@@ -110,3 +110,45 @@ func TestReady(t *testing.T) {
 		})
 	}
 }
+
+// TestAlive checks that a target which was ready is found to be gone, or to fail
+// everything, with the errors of Ready, and that one which answers is found alive.
+func TestAlive(t *testing.T) {
+	for _, tt := range []struct {
+		why  string
+		then answer // to every POST after readiness; a sound one if nil
+		err  any
+		took time.Duration
+	}{
+		{why: "it answers"},
+		{why: "it fails everything", then: status(500, "", "boom"), err: new(*loadgen.ProtocolError)},
+		{why: "it is not there for now", then: status(502, "", "bad gateway"), err: new(*loadgen.UnreachableError),
+			took: 1500 * time.Millisecond},
+		{why: "it is silent", then: silent, err: new(*loadgen.UnreachableError), took: 30 * time.Second},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newPipes()
+				s := &rawServer{}
+				served := make(chan struct{})
+				go func() { defer close(served); s.serve(l) }()
+				g, err := loadgen.New(loadgen.Target{URL: "http://raw.test", Dial: l.Dial, ReadyTimeout: 30 * time.Second})
+				require.NoError(t, err)
+				require.NoError(t, g.Ready(t.Context()))
+				s.always = tt.then
+				began := time.Now()
+				err = g.Alive(t.Context())
+				assert.InDelta(t, tt.took.Seconds(), time.Since(began).Seconds(), 0.2)
+				if tt.err == nil {
+					assert.NoError(t, err)
+				} else {
+					assert.ErrorAs(t, err, tt.err)
+				}
+				require.NoError(t, g.Close())
+				l.Close()
+				<-served
+				s.wait()
+			})
+		})
+	}
+}

@@ -45,11 +45,18 @@ func RunPair(ctx context.Context, recipe *Recipe, old, new Spec) (*Outcome, *Out
 			return a, b, p.stop(ctx, err)
 		}
 	}
+	for i, r := range p {
+		if failed := r.conclude(plan.ReasonGridComplete); failed != nil && err == nil {
+			err = fmt.Errorf("recipe %q, %s endpoint: %w", recipe.Name, arms[i], failed)
+		}
+	}
 	for _, r := range p {
-		r.conclude(plan.ReasonGridComplete)
+		if err != nil {
+			_ = r.fail(err)
+		}
 		r.observe()
 	}
-	return a, b, nil
+	return a, b, err
 }
 
 // arms are the names of the two endpoints in Load.Target.
@@ -92,6 +99,9 @@ func (p pairRun) point(ctx context.Context, at []float64, rng *rand.Rand) error 
 	}
 	for i, r := range p {
 		r.take(probes[i])
+		if err := r.alive(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -137,7 +147,7 @@ func (p pairRun) stop(ctx context.Context, err error) error {
 		reason = ended(ctx)
 	}
 	for _, r := range p {
-		r.conclude(reason)
+		_ = r.conclude(reason)
 		r.observe()
 	}
 	if reason == ReasonDeadline {

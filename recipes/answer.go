@@ -1,16 +1,67 @@
 package recipes
 
-import "math"
+import (
+	"math"
+
+	"github.com/aiperf-go/aiperf/recipes/plan"
+)
 
 // answer reads off what is known so far: the boundary, the tiers and the best point.
 func (r *run) answer() {
 	o := r.out
 	o.Tiers = r.planner.Answers(r.problem, r.history)
-	o.Boundary = noAnswer()
+	o.Boundary, r.ceiling = noAnswer(), math.NaN()
 	if len(o.Tiers) > 0 {
+		r.ceiling = o.Tiers[0].Safe
+		beliefs := r.beliefs()
+		for i := range o.Tiers {
+			o.Tiers[i].Safe = r.supported(o.Tiers[i].Safe, i, beliefs)
+		}
 		o.Boundary = o.Tiers[0]
 	}
 	o.Best = r.best()
+}
+
+// supported returns the largest point at or below a planner's answer for the i-th tier that
+// its own visits speak for, and at which the floors certainly hold. A planner may answer
+// with a point that neighbours alone speak for, and knows nothing of floors. It is NaN when
+// there is none, and the answer itself when it is no single value.
+func (r *run) supported(safe float64, i int, beliefs []belief) float64 {
+	o := r.out
+	if len(r.problem.Dims) != 1 || len(o.Plan.Limits) == 0 || o.Spec.Gate != nil {
+		return safe
+	}
+	tier := r.tier(i)
+	best := math.NaN()
+	for _, b := range beliefs {
+		x, floors, holds := b.At[0], 1.0, b.State != plan.Failed
+		for _, k := range tier {
+			if k >= len(b.Margins) {
+				continue
+			}
+			if pass := b.Margins[k].Pass; o.Plan.floor(k) {
+				floors *= pass
+			} else {
+				holds = holds && pass >= 0.5
+			}
+		}
+		if holds && floors >= o.Spec.Confidence && x <= safe && !(x <= best) {
+			best = x
+		}
+	}
+	return best
+}
+
+// tier returns the indexes of all limits of the i-th tier, floors included.
+func (r *run) tier(i int) []int {
+	if i < len(r.out.Plan.Tiers) {
+		return r.out.Plan.Tiers[i].Limits
+	}
+	all := make([]int, len(r.out.Plan.Limits))
+	for k := range all {
+		all[k] = k
+	}
+	return all
 }
 
 // best chooses the point to deploy at. When the boundary is the question, that is its

@@ -2,9 +2,12 @@ package recipes_test
 
 import (
 	"context"
+	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -130,5 +133,45 @@ func TestServerDies(t *testing.T) {
 	assert.NotEmpty(t, out.Probes, "what was learnt is kept")
 	assert.EqualValues(t, len(out.Probes), shown.Load(), "and was shown")
 	assert.True(t, out.Best.Found)
+	require.NoError(t, ctx.Err(), "nothing hangs")
+}
+
+// TestServerDiesBehindForwarder: a forwarder that goes on to accept connections for a dead
+// server does not make a verdict of its closed ones.
+func TestServerDiesBehindForwarder(t *testing.T) {
+	srv := simserver.New(simserver.Model{Step: time.Millisecond, Faults: simserver.Faults{DieAfter: 900}})
+	defer srv.Close()
+	front, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer front.Close()
+	go func() {
+		for {
+			in, err := front.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer in.Close()
+				out, err := net.Dial("tcp", strings.TrimPrefix(srv.URL, "http://"))
+				if err != nil {
+					return
+				}
+				defer out.Close()
+				go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
+				_, _ = io.Copy(in, out)
+			}()
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := recipes.Run(ctx, maxConcurrency(t), recipes.Spec{
+		Target:   loadgen.Target{URL: "http://" + front.Addr().String()},
+		Workload: loadgen.Load{ISL: 8, OSL: 4, Requests: 100},
+		Inputs:   recipes.Inputs{TTFT: new(10_000.0)}, // so loose that a late client is not at stake
+	})
+	assert.ErrorAs(t, err, new(*loadgen.UnreachableError))
+	require.NotNil(t, out)
+	assert.Equal(t, recipes.Inconclusive, out.Verdict)
+	assert.NotEmpty(t, out.Probes, "what was learnt is kept")
 	require.NoError(t, ctx.Err(), "nothing hangs")
 }

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
@@ -64,7 +66,7 @@ func derived(d sweep.Derivation, s *sweep.Sweep) (result sweep.Result, raw json.
 
 // Sweep gathers what was measured, with a row for each point in the order of first
 // visits. Points of which nothing was measured are left out. A point meets the limits
-// when its last visit passes.
+// when all of its visits together do.
 func (o *Outcome) Sweep() *sweep.Sweep {
 	s := &sweep.Sweep{}
 	s.Begin(o.Plan.Paths(), o.Plan.Limits, chart(o.Recipe.Axes))
@@ -74,8 +76,10 @@ func (o *Outcome) Sweep() *sweep.Sweep {
 			trials = append(trials, o.Probes[i].Trials...)
 		}
 		last := &o.Probes[visits[len(visits)-1]]
-		feasible, _ := last.Passes(o.Spec.Confidence)
-		s.Add(last.Step.At, trials, feasible)
+		readings := o.Pooled(visits[len(visits)-1])
+		feasible := !slices.ContainsFunc(readings, func(r sla.Reading) bool { return !r.Holds })
+		s.Add(last.Step.At, trials, feasible && last.trusted())
+		s.Judged(readings)
 	}
 	return s
 }

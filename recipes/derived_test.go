@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -34,6 +35,9 @@ func rateOf(l loadgen.Load) float64 {
 
 const p95, p99 = 1.25, 1.5 // times the average
 
+// Wait lets no time pass: formulas do not depend on it.
+func (f *formula) Wait(context.Context, time.Duration) bool { return true }
+
 func (f *formula) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*loadgen.Measurement, error) {
 	f.loads = append(f.loads, l)
 	spread := func(v float64) loadgen.Metric {
@@ -59,6 +63,16 @@ func (f *formula) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*
 			loadgen.TagCompleted: one("requests", 300), loadgen.TagErrors: one("requests", 300), loadgen.TagErrorRate: one("%", 100)}
 	}
 	return m, nil
+}
+
+// runFailing is a run in which every request fails at some loads, and its error.
+func runFailing(t *testing.T, name string, fails func(loadgen.Load) bool, in recipes.Inputs) (*recipes.Outcome, error) {
+	t.Helper()
+	r, err := recipes.Lookup(name)
+	require.NoError(t, err)
+	out, err := recipes.Run(t.Context(), r, recipes.Spec{Prober: &formula{fails: fails}, Inputs: in, Workload: loadgen.Load{Seed: 3}})
+	require.NotNil(t, out)
+	return out, err
 }
 
 func runFormula(t *testing.T, name string, f *formula, in recipes.Inputs, change ...func(*recipes.Spec)) *recipes.Outcome {
@@ -140,8 +154,9 @@ func TestDecodeCurve(t *testing.T) {
 			assert.InEpsilon(t, 5+0.1*c, s.ITL[i][j], 1e-12)
 		}
 	}
-	holes := runFormula(t, "decode-itl-curve",
-		&formula{fails: func(l loadgen.Load) bool { return l.Concurrency == 200 && l.OSL == 1024 }}, recipes.Inputs{})
+	holes, err := runFailing(t, "decode-itl-curve",
+		func(l loadgen.Load) bool { return l.Concurrency == 200 && l.OSL == 1024 }, recipes.Inputs{})
+	assert.ErrorContains(t, err, "no request succeeded at osl 1024, concurrency 200")
 	s, ok = holes.ITLSurface()
 	require.True(t, ok)
 	assert.True(t, math.IsNaN(s.ITL[5][3]), "what was not measured is not invented")
@@ -184,8 +199,9 @@ func TestStyleGrid(t *testing.T) {
 	fine := runFormula(t, "max-concurrency-under-sla", &formula{}, in)
 	assert.InDelta(t, 17, fine.Best.Concurrency(), 4, "Steps is honoured")
 
-	crash := runFormula(t, "max-concurrency-under-sla", &formula{fails: func(l loadgen.Load) bool { return l.Concurrency == 3 }},
+	crash, err := runFailing(t, "max-concurrency-under-sla", func(l loadgen.Load) bool { return l.Concurrency == 3 },
 		recipes.Inputs{TTFT: &limit, Style: recipes.Grid})
+	assert.ErrorContains(t, err, "no request succeeded at concurrency 3", "no verdict rests on a point that was not measured")
 	b, ok = crash.Breach()
 	require.True(t, ok)
 	assert.Equal(t, 3.0, b.FirstFailing, "a crash is a failing point")

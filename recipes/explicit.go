@@ -74,6 +74,8 @@ func (s *Search) complete() error {
 		return bad("InitialPoints must be at least 1 and fewer than MaxProbes; otherwise no model is ever fitted")
 	case s.Sampler != "" && s.Style != Optuna:
 		return bad("Sampler needs style optuna")
+	case s.Sampler != "" && !slices.Contains(samplers, s.Sampler):
+		return bad("Sampler " + s.Sampler + " is unknown; the samplers are tpe and gp")
 	case s.Terminator != "" && s.Style != Optuna:
 		return bad("Terminator needs style optuna")
 	case !slices.Contains([]string{"", plan.TerminatorRegret, plan.TerminatorEMMR}, s.Terminator):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,6 +22,9 @@ type analytic struct {
 	visits  int
 	se      float64 // relative standard error that the measurements claim
 }
+
+// Wait lets no time pass: what is measured does not depend on it.
+func (a *analytic) Wait(context.Context, time.Duration) bool { return true }
 
 func (a *analytic) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*loadgen.Measurement, error) {
 	m := &loadgen.Measurement{Load: l, Ended: loadgen.EndedRequests, Metrics: map[string]loadgen.Metric{

@@ -36,6 +36,8 @@ const (
 	inputSampler         Input = "Sampler"
 	inputStreaming       Input = "Streaming"
 	inputTokens          Input = "Tokens"
+	inputRequests        Input = "Requests"
+	inputProbeTime       Input = "ProbeTime"
 	inputPrompts         Input = "Prompts"
 	inputTrials          Input = "Trials"
 	inputConverge        Input = "Converge"

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes/sla"
@@ -120,6 +121,15 @@ func (in Inputs) given() []Input {
 	return out
 }
 
+// leastLatency is the smallest threshold of a latency, in ms, that can be meant.
+const leastLatency = 0.05
+
+// mostDegradation is the largest share by which a metric may rise that can be meant: 1,000%.
+const mostDegradation = 10
+
+// samplers are those of style optuna.
+var samplers = []string{"tpe", "gp"}
+
 // validate checks the values by themselves, whatever the recipe does with them.
 func (in Inputs) validate() error {
 	for _, l := range []struct {
@@ -128,6 +138,9 @@ func (in Inputs) validate() error {
 	}{{inputTTFT, in.TTFT}, {inputITL, in.ITL}, {inputTPOT, in.TPOT}, {inputE2E, in.E2E}} {
 		if v := l.ms; v != nil && !(*v > 0 && !math.IsInf(*v, 0)) {
 			return wrong(l.name, "the threshold is %s ms; it must be positive and finite", number(*v))
+		} else if v != nil && *v < leastLatency {
+			return wrong(l.name, "the threshold is %v, which no server meets; a duration without a unit is in nanoseconds: did you mean %v?",
+				time.Duration(*v*1e6), time.Duration(*v*1e6)*time.Millisecond)
 		}
 	}
 	if in.ITL != nil && in.TPOT != nil && *in.ITL != *in.TPOT {
@@ -142,6 +155,8 @@ func (in Inputs) validate() error {
 	}
 	if v := in.Degradation; v != nil && !(*v > 0 && !math.IsInf(*v, 0)) {
 		return wrong(inputDegradation, "%s is not a positive fraction", number(*v))
+	} else if v != nil && *v > mostDegradation {
+		return wrong(inputDegradation, "%s is a rise of %s%%; give a fraction: 0.2 is 20%%", number(*v), number(100**v))
 	}
 	if s := in.DegradationStat; s != "" && !slices.Contains(loadgen.Stats(), s) {
 		return wrong(inputDegradation, "statistic %q is unknown%s", s, sla.Suggest(s, loadgen.Stats()))
@@ -163,6 +178,9 @@ func (in Inputs) validate() error {
 		if n.v != nil && (*n.v < n.min || *n.v > n.max) {
 			return wrong(n.name, "%d is not between %d and %d", *n.v, n.min, n.max)
 		}
+	}
+	if s := in.Sampler; s != "" && !slices.Contains(samplers, s) {
+		return wrong(inputSampler, "sampler %q is unknown%s; the samplers are tpe and gp", s, sla.Suggest(s, samplers))
 	}
 	for _, c := range in.ConcurrencyList {
 		if c < 1 {

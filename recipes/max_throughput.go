@@ -90,6 +90,10 @@ func concurrencySearch(in Inputs, style Style, goal Objective) (*Search, error) 
 		s.InitialPoints, s.Space[0].Log = 5, true
 	}
 	s.MaxProbes = valueOr(in.MaxProbes, s.MaxProbes)
-	s.InitialPoints = valueOr(in.InitialPoints, s.InitialPoints)
+	if n := in.InitialPoints; n != nil && *n >= s.MaxProbes && (style == BO || style == Optuna) {
+		return nil, wrong(inputInitialPoints, "%d points leave none of the %d of the search for a model; give fewer than %s",
+			*n, s.MaxProbes, inputMaxProbes)
+	}
+	s.InitialPoints = min(valueOr(in.InitialPoints, s.InitialPoints), s.MaxProbes-1)
 	return s, nil
 }

@@ -1,6 +1,9 @@
 package recipes
 
 import (
+	"slices"
+
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes/plan"
 	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
@@ -169,4 +172,24 @@ func (p *Plan) objectives() []Objective {
 		return p.Objectives
 	}
 	return p.Search.Objectives
+}
+
+// floor reports whether limit k of a search or a sweep over load holds from some load up:
+// a lower limit on a rate, which rises with the load. The other limits hold up to some
+// load, so that both together hold on an interval.
+func (p *Plan) floor(k int) bool {
+	l := p.Limits[k]
+	m, _ := loadgen.LookupMetric(l.Metric)
+	rate := l.Unit() == "tok/s" || l.Unit() == "req/s"
+	if l.Op.Upper() || !rate || m.PerRequest {
+		return false
+	}
+	paths := p.Paths()
+	return len(paths) == 1 && (paths[0] == PathConcurrency || paths[0] == PathRate)
+}
+
+// rising returns those limits of a tier, given by their indexes, that hold up to some load:
+// all but floors.
+func (p *Plan) rising(tier []int) []int {
+	return slices.DeleteFunc(slices.Clone(tier), p.floor)
 }

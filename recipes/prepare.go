@@ -27,7 +27,7 @@ func prepare(recipe *Recipe, s Spec) (*run, error) {
 	if err := r.resume(); err != nil {
 		return nil, err
 	}
-	r.planner, r.problem, r.history = plannerOf(o.Plan, &o.Spec), problemOf(o.Plan, &o.Spec), observations(o.Probes)
+	r.planner, r.problem, r.history = plannerOf(o.Plan, &o.Spec), problemOf(o.Plan, &o.Spec), asked(observations(o.Probes))
 	return r, nil
 }
 
@@ -41,6 +41,9 @@ func (r *run) expand() error {
 		if !recipe.uses(in) {
 			r.out.Warnings = append(r.out.Warnings, unused(recipe, in))
 		}
+	}
+	if s.AtLeast > 0 && !recipe.uses(inputAtLeast) {
+		r.out.Warnings = append(r.out.Warnings, unused(recipe, inputAtLeast))
 	}
 	p, err := recipe.Expand(s.Inputs)
 	if err != nil {

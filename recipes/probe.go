@@ -30,6 +30,11 @@ type Probe struct {
 	// visits at other times have shown them to be.
 	read []sla.Reading
 
+	// failed is how many of the requests failed, and lacks is what a limit has no value of;
+	// see lacking.
+	failed int
+	lacks  string
+
 	// deciders has one entry for each trial. It is nil when whole trials were wanted.
 	deciders []*sla.Decider
 }
@@ -37,15 +42,16 @@ type Probe struct {
 // decide holds the trials against the limits and turns them into what a planner sees.
 // It fills in Readings and Observed, and returns the doubts about the numbers as
 // warnings.
-func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
+func (p *Probe) decide(pl *Plan) []error {
+	limits, objectives := pl.Limits, pl.objectives()
 	o := plan.Observation{At: p.Step.At, Asked: p.Step, State: plan.Full}
-	failed, shed := 0, false
+	shed := false
 	for _, m := range p.Trials {
 		n, _ := m.Stat(loadgen.TagCompleted, "avg")
 		bad, _ := m.Stat(loadgen.TagErrors, "avg")
 		o.Requests += int(n)
 		o.Lasted += m.Wall
-		failed += int(bad)
+		p.failed += int(bad)
 		if m.Ended == loadgen.EndedDecided {
 			o.State = plan.Cut
 		}
@@ -56,7 +62,7 @@ func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 		deciders = p.deciders
 	}
 	for _, l := range limits {
-		r := sla.Read(l, p.Trials, deciders)
+		r := sla.Read(l, p.Trials, deciders).Failing(p.failed, o.Requests, failuresAllowed(limits))
 		p.Readings, p.read = append(p.Readings, r), append(p.read, r)
 		o.Margins = append(o.Margins, plan.Margin{
 			Estimate: plan.Estimate{Value: r.Margin, SE: r.MarginSE}, Pass: r.Pass, Excess: r.Excess,
@@ -67,13 +73,31 @@ func (p *Probe) decide(limits []sla.Limit, objectives []Objective) []error {
 	}
 	doubts := p.doubts(limits)
 	switch {
+	case o.Requests > 0 && p.failed == o.Requests:
+		o.State = plan.Failed // no client is so slow that nothing succeeds
 	case len(doubts) > 0:
 		o.State = plan.Untrusted
-	case o.Requests > 0 && failed == o.Requests, shed:
+	case shed:
 		o.State = plan.Failed
 	}
 	p.Observed = o
+	p.lacks = p.lacking(pl)
 	return doubts
+}
+
+// failuresAllowed is the share of failed requests that limits on averages and rates allow:
+// what the limit on errors, or on good requests, allows; without either, the share that is
+// told of.
+func failuresAllowed(limits []sla.Limit) float64 {
+	for _, l := range limits {
+		switch {
+		case l.Metric == loadgen.TagErrorRate && l.Op.Upper():
+			return l.Threshold / 100
+		case l.Metric == loadgen.TagGoodShare && !l.Op.Upper():
+			return 1 - l.Threshold
+		}
+	}
+	return failuresTold
 }
 
 // goal returns the value of an objective at the probe, in the unit of its metric. It is

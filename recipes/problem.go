@@ -32,7 +32,10 @@ func problemOf(pl *Plan, spec *Spec) plan.Problem {
 			p.Floor = spec.Gate.Floor()
 		}
 		for _, t := range pl.Tiers {
-			p.Tiers = append(p.Tiers, t.Limits)
+			p.Tiers = append(p.Tiers, pl.rising(t.Limits))
+		}
+		if spec.Gate == nil { // which asks at one load whether all limits hold there
+			pl.withoutFloors(&p)
 		}
 		return p
 	}
@@ -46,7 +49,20 @@ func problemOf(pl *Plan, spec *Spec) plan.Problem {
 		}
 		p.Dims = append(p.Dims, d)
 	}
+	pl.withoutFloors(&p)
 	return p
+}
+
+// withoutFloors leaves floors out of what a planner looks for. It looks for the load up to
+// which the limits hold; where the floors hold below that is seen once it is known.
+func (p *Plan) withoutFloors(problem *plan.Problem) {
+	all := make([]int, len(p.Limits))
+	for k := range all {
+		all[k] = k
+	}
+	if rest := p.rising(all); len(problem.Tiers) == 0 && len(rest) < len(all) {
+		problem.Tiers = [][]int{rest}
+	}
 }
 
 // plannerOf returns what proposes the points of a run. With Spec.Precise a sequential

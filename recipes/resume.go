@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/aiperf-go/aiperf/recipes/plan"
 )
@@ -20,10 +21,16 @@ type ResumeError struct {
 	Recipe string
 
 	comparing bool
+	// problem says why the earlier run cannot be resumed where nothing differs; empty
+	// otherwise.
+	problem string
 }
 
 // Error says what differs, and to run one of the two differently.
 func (e *ResumeError) Error() string {
+	if e.problem != "" {
+		return fmt.Sprintf("recipe %q cannot resume the earlier run: %s", e.Recipe, e.problem)
+	}
 	do := "resume"
 	if e.comparing {
 		do = "compare with"
@@ -45,6 +52,9 @@ func (r *run) resume() error {
 	if err := differs(was, o, false); err != nil {
 		return err
 	}
+	if err := over(was, o); err != nil {
+		return err
+	}
 	o.Spec.Workload.Seed = was.Spec.Workload.Seed
 	o.Probes = slices.Clone(was.Probes)
 	for i := range o.Probes {
@@ -52,6 +62,41 @@ func (r *run) resume() error {
 	}
 	o.Resumed = len(o.Probes)
 	return nil
+}
+
+// resumable is how old an earlier run may be. A search takes its points from one state of
+// the server; what a day has passed over is another.
+const resumable = 24 * time.Hour
+
+// over returns a *ResumeError if nothing is left to measure of an earlier run, or if it is
+// too old to go on from.
+func over(was, is *Outcome) error {
+	refuse := func(format string, args ...any) error {
+		return &ResumeError{Recipe: is.Recipe.Name, problem: fmt.Sprintf(format, args...)}
+	}
+	switch was.Reason {
+	case "", ReasonDeadline, ReasonCancelled, ReasonAborted, "untrusted", "unmeasured":
+	default:
+		return refuse("it is finished (%s, %s), and would say nothing of the server as it is now; "+
+			"remove its file to measure anew, or start from its answer with a baseline", was.Reason, probes(len(was.Probes)))
+	}
+	if was.Began.IsZero() {
+		return nil
+	}
+	if age := is.Began.Sub(was.Began.Add(was.Wall)); age > resumable {
+		return refuse("it is %v old, and one of more than %v is of another state of the server; remove its file to measure anew",
+			age.Round(time.Hour), resumable)
+	}
+	return nil
+}
+
+// asked is the history of a resumed run as its planner is to see it: without what says
+// nothing at the end, since that is what it is resumed for.
+func asked(h []plan.Observation) []plan.Observation {
+	for len(h) > 0 && (h[len(h)-1].State == plan.Untrusted || h[len(h)-1].State == plan.Unmeasured) {
+		h = h[:len(h)-1]
+	}
+	return slices.Clip(h)
 }
 
 // differs returns a *ResumeError about the first thing in which an earlier run asked
@@ -80,6 +125,9 @@ func differs(was, is *Outcome, comparing bool) error {
 	}
 	if comparing {
 		return nil
+	}
+	if from, to := was.Spec.Target.Redacted(), is.Spec.Target.Redacted(); from != "" && to != "" && from != to {
+		return differ("endpoint", from, to)
 	}
 	if a.Requests != b.Requests || a.Window != b.Window || was.Spec.Trials != is.Spec.Trials {
 		return differ("probe", fmt.Sprintf("%d × %d requests in %v", was.Spec.Trials, a.Requests, a.Window),

@@ -28,6 +28,10 @@ const (
 	// ReasonTooNear means that the floor of a gate is so near to the boundary that
 	// the gate's probes could not tell on which side it lies.
 	ReasonTooNear Reason = plan.FloorOpen
+
+	// reasonNoValue means that a limit has no value at the endpoint, and reasonNothing
+	// that points had no valid request.
+	reasonNoValue, reasonNothing Reason = "limit_without_value", "no_valid_request"
 )
 
 // run is a recipe being run: the outcome that grows, and what makes it grow.
@@ -37,6 +41,9 @@ type run struct {
 	planner plan.Planner
 	problem plan.Problem
 	history []plan.Observation
+	// ceiling is the planner's own answer for the first tier, before floors are asked; NaN
+	// when there is none.
+	ceiling float64
 }
 
 // Run answers a recipe's question. It expands the recipe to a plan, probes where the
@@ -68,7 +75,7 @@ func Run(ctx context.Context, recipe *Recipe, s Spec) (*Outcome, error) {
 	for {
 		step := r.planner.Next(r.problem, r.history)
 		if step.Done {
-			r.conclude(step.Reason)
+			err = r.conclude(step.Reason)
 			break
 		}
 		if step.Apart > 0 && !r.wait(ctx, step.Apart) {
@@ -79,26 +86,58 @@ func Run(ctx context.Context, recipe *Recipe, s Spec) (*Outcome, error) {
 			p, err = r.probe(ctx, step)
 		}
 		if err != nil && ctx.Err() != nil {
-			r.conclude(ended(ctx))
+			err = r.conclude(ended(ctx))
 			if out.Reason == ReasonCancelled {
 				return out, r.fail(fmt.Errorf("recipe %q: %w", recipe.Name, context.Cause(ctx)))
 			}
 			break
 		}
-		if err != nil {
-			r.conclude(ReasonAborted)
-			return out, r.fail(fmt.Errorf("recipe %q stopped after %d probes: %w", recipe.Name, len(out.Probes), err))
+		if err == nil {
+			r.take(p)
+			err = r.alive(ctx)
 		}
-		r.take(p)
+		if err != nil && ctx.Err() == nil {
+			_ = r.conclude(ReasonAborted)
+			return out, r.fail(fmt.Errorf("recipe %q stopped after %s: %w", recipe.Name, probes(len(out.Probes)), err))
+		}
+		if err = r.facts().fault(false); err != nil {
+			_ = r.conclude(reasonNoValue)
+			break
+		}
+	}
+	if err != nil {
+		return out, r.fail(named(recipe, err))
 	}
 	r.observe()
 	return out, nil
 }
 
+// probes counts probes in words, for example "1 probe".
+func probes(n int) string {
+	if n == 1 {
+		return "1 probe"
+	}
+	return fmt.Sprintf("%d probes", n)
+}
+
+// alive asks the endpoint once more when every request of the last probe failed, without the load
+// that failed. What no longer answers is no slow server, and its last probe no verdict.
+func (r *run) alive(ctx context.Context) error {
+	asked, ok := r.prober.(interface{ Alive(context.Context) error })
+	if last := r.out.Probes[len(r.out.Probes)-1]; last.Observed.State != plan.Failed || !ok {
+		return nil
+	}
+	r.rest()
+	if err := asked.Alive(ctx); err != nil {
+		return fmt.Errorf("every request at %s failed, and then one without that load: %w", place(r.out, len(r.out.Probes)-1), err)
+	}
+	return nil
+}
+
 // take decides a probe, adds it to the outcome and to the history, and calls Observe.
 func (r *run) take(p Probe) {
 	o := r.out
-	o.Warnings = append(o.Warnings, p.decide(o.Plan.Limits, o.Plan.objectives())...)
+	o.Warnings = append(o.Warnings, p.decide(o.Plan)...)
 	o.Warnings = append(o.Warnings, r.notes(&p)...)
 	r.history = append(r.history, p.Observed)
 	o.Probes = append(o.Probes, p)

@@ -3,6 +3,7 @@ package recipes
 import (
 	"cmp"
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -68,6 +69,7 @@ type Spec struct {
 //
 //	Ready(context.Context) error    before the first probe
 //	Server() loadgen.Server         after Ready; what the endpoint says about itself
+//	Alive(context.Context) error    after a probe of which every request failed
 //	Rest()                          to end the load that is kept up between probes
 //	Close() error                   at the end of the run
 type Prober interface {
@@ -118,19 +120,85 @@ func (s *Spec) load(p *Plan, step plan.Step) loadgen.Load {
 	return l
 }
 
-// validate checks what does not depend on the recipe's inputs.
+// validate checks what does not depend on the recipe's inputs, and what of them
+// contradicts the plan: a question whose answer is known before it is asked.
 func (s *Spec) validate(p *Plan) error {
+	w := s.Workload
 	switch {
 	case s.Trials < 0:
 		return wrong(inputTrials, "%d is negative; give at least 1", s.Trials)
 	case s.AtLeast < 0:
 		return wrong(inputAtLeast, "%d is negative; give a concurrency of at least 1", s.AtLeast)
+	case w.ISL < 0 || w.OSL < 0:
+		return wrong(inputTokens, "%d and %d tokens cannot be; give lengths of at least 1", w.ISL, w.OSL)
+	case w.Requests < 0:
+		return wrong(inputRequests, "%d is negative; give at least 1", w.Requests)
+	case w.Window < 0:
+		return wrong(inputProbeTime, "%v is negative; give how long a probe may take", w.Window)
 	case s.Confidence != 0 && !(s.Confidence > 0.5 && s.Confidence < 1):
 		return inputError(nil, "cannot use confidence %v: give a probability between 0.5 and 1", s.Confidence)
 	case s.Target.Prompts != "" && slices.Contains(p.Paths(), PathISL):
 		return inputError([]Input{inputPrompts}, "sweeps prompt lengths and cannot send prompts from a file; leave out %s", inputPrompts)
 	case s.Prober == nil && s.Target.URL == "":
 		return inputError([]Input{inputEndpoint}, "has no endpoint to load: give %s, or a Prober", inputEndpoint)
+	}
+	return cmp.Or(s.reachable(p), s.valued(p))
+}
+
+// The next two checks need the defaults of no field, so that they may run before complete.
+
+// reachable refuses an AtLeast that no point of the plan reaches.
+func (s *Spec) reachable(p *Plan) error {
+	if s.AtLeast == 0 {
+		return nil
+	}
+	highest, what := 0.0, "the search's range"
+	if p.Search == nil {
+		what = "the list of loads"
+	}
+	for k, path := range p.Paths() {
+		if path != PathConcurrency && path != PathRate {
+			continue
+		}
+		if p.Search != nil {
+			highest = max(highest, p.Search.Space[k].Hi)
+			continue
+		}
+		for _, at := range p.points() {
+			highest = max(highest, at[k])
+		}
+	}
+	if highest > 0 && float64(s.AtLeast) > highest {
+		return inputError([]Input{inputAtLeast}, "cannot reach %s(%d): %s ends at %s; ask for less, or measure more", inputAtLeast, s.AtLeast,
+			what, number(highest))
+	}
+	return nil
+}
+
+// valued refuses limits that can have no value with this workload, whatever the server, and
+// limits that no search can look for the end of.
+func (s *Spec) valued(p *Plan) error {
+	between := []string{loadgen.TagITL, loadgen.TagICL, loadgen.TagTTST, loadgen.TagPerUser}
+	asked := slices.Collect(maps.Keys(p.SLO))
+	floors := 0
+	for k, l := range p.Limits {
+		asked = append(asked, l.Metric)
+		if p.floor(k) {
+			floors++
+		}
+		if p.SLO == nil && (l.Metric == loadgen.TagGoodput || l.Metric == loadgen.TagGoodShare) {
+			return wrong(inputSLA, "%q has no value here: no limits say which request is good; use recipe %s", l.String(), maxGoodput.Name)
+		}
+	}
+	for _, tag := range asked {
+		if slices.Contains(between, tag) && s.Workload.OSL == 1 && !slices.Contains(p.Paths(), PathOSL) {
+			m, _ := loadgen.LookupMetric(tag)
+			return wrong(inputTokens, "%s has no value for answers of 1 token; ask for 2 or more", m.Short)
+		}
+	}
+	if p.Search != nil && p.Search.Boundary && floors > 0 && floors == len(p.Limits) {
+		return wrong(inputSLA, "%q holds from some load up and breaks at none above it, so that there is no largest load to search for; "+
+			"add a limit on latency", p.Limits[0].String())
 	}
 	return nil
 }

@@ -30,6 +30,9 @@ func (p *tired) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*lo
 		}}, nil
 }
 
+// Wait lets no time pass: the numbers are the same at all times.
+func (p *tired) Wait(context.Context, time.Duration) bool { return true }
+
 // TestClientBound: lateness of sends or of wake-ups, beyond 5 % of the tightest
 // limit and 5 ms, makes a verdict inconclusive that would be met or missed.
 func TestClientBound(t *testing.T) {

@@ -36,7 +36,7 @@ func (v *view) derivedHeadline() string {
 		s := fmt.Sprintf("SLA met up to concurrency %s", digits(v.Boundary.Safe))
 		if !math.IsNaN(b.FirstFailing) {
 			s += fmt.Sprintf(", missed %s at %s", b.Limit.Name(), digits(b.FirstFailing))
-		} else {
+		} else if v.Boundary.Safe == b.MaxPassing {
 			s += ", the highest of the grid"
 		}
 		return s
@@ -61,7 +61,7 @@ func (v *view) derived(t *text) {
 		frontier(t, p)
 	}
 	if b, ok := v.Breach(); ok {
-		breachLines(t, b)
+		v.breach(t, b)
 	}
 	v.goodput(t)
 }
@@ -250,12 +250,15 @@ func frontier(t *text, p sweep.Frontier) {
 	t.table(rows, indent+"  ")
 }
 
-// breachLines says where the limits break, and whether they hold again above:
+// breach says where the limits break, and whether they hold again above:
 //
 //	breach: between concurrency 7 and 19, ttft p95 60.6ms, wanted < 60ms; nothing in
 //	    between was measured
-func breachLines(t *text, b sweep.Breach) {
+func (v *view) breach(t *text, b sweep.Breach) {
+	disputed := slices.ContainsFunc(v.probes, func(p probe) bool { return p.standing == missed || p.standing == unlikely })
 	switch {
+	case math.IsNaN(b.FirstFailing) && disputed:
+		t.paragraph("breach: none by all visits of each concurrency together")
 	case math.IsNaN(b.FirstFailing):
 		t.paragraph("breach: none; every concurrency of the grid meets the SLA")
 	case math.IsNaN(b.MaxPassing):

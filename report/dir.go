@@ -60,6 +60,9 @@ func (d *Dir) Update(o *recipes.Outcome) error {
 	}
 	v := viewOf(o)
 	b := &batch{dir: d}
+	// The requests of an earlier run's probes are not in its history: their files stand
+	// where it wrote them, and nothing here could write them again.
+	d.written = max(d.written, o.Resumed)
 	for ; d.written < len(v.probes); d.written++ {
 		b.probe(v, d.written)
 	}
@@ -96,7 +99,7 @@ func (b *batch) probe(v *view, i int) {
 			b.file(filepath.Join(dir, f.name), func(w io.Writer) error { return f.write(w, i, trial) })
 		}
 	}
-	if trials > 0 {
+	if trials > 0 && !v.visitedBefore(i) {
 		dir := v.aggregateDir(i)
 		b.file(filepath.Join(dir, "profile_export_aiperf_aggregate.json"), func(w io.Writer) error { return v.pointAggregate(w, i) })
 		b.file(filepath.Join(dir, "profile_export_aiperf_aggregate.csv"), func(w io.Writer) error { return v.pointAggregateCSV(w, i) })

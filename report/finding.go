@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -29,7 +30,8 @@ import (
 func Finding(w io.Writer, o *recipes.Outcome) error {
 	v := viewOf(o)
 	t := &text{}
-	t.line("recipe %s: %s", v.Recipe.Name, v.headline())
+	// Only a first line that is wider than the log is wrapped: a CI page shows it alone.
+	t.lines = wrap(v.Recipe.Name+": "+v.headline(), "recipe ", indent)
 	v.limits(t)
 	if v.Plan != nil {
 		v.compared(t)
@@ -92,7 +94,8 @@ func (v *view) metHeadline() string {
 	switch {
 	case derived != "":
 		if _, ok := v.Breach(); !ok && len(v.Plan.Limits) > 0 {
-			derived += fmt.Sprintf("; SLA met at %s of %s", count(v.passing()), count(len(v.probes)))
+			met, points := v.passing()
+			derived += fmt.Sprintf("; SLA met at %s of %s", count(met), count(points))
 		}
 		return derived
 	case len(v.Plan.Limits) == 0 && v.fixed():
@@ -104,13 +107,19 @@ func (v *view) metHeadline() string {
 	case v.Plan.Search != nil:
 		return v.searchHeadline()
 	}
-	return fmt.Sprintf("SLA met at %s of %s", count(v.passing()), plural(len(v.probes), "point"))
+	met, points := v.passing()
+	return fmt.Sprintf("SLA met at %s of %s", count(met), plural(points, "point"))
 }
 
 // searchHeadline names the boundary, and the best point where that is another: more
 // load can be worse for an objective long before it breaks a limit.
 func (v *view) searchHeadline() string {
 	s := fmt.Sprintf("SLA met up to concurrency %s", value(v.Boundary.Safe, ""))
+	if cut := v.cutShort(); cut != "" {
+		s = fmt.Sprintf("SLA met up to at least %d; the search was cut short by %s", v.Best.Concurrency(), cut)
+	} else if from := v.from(); from > 0 {
+		s += fmt.Sprintf(", from %s up", value(from, ""))
+	}
 	if !v.Plan.Search.Boundary && float64(v.Best.Concurrency()) != v.Boundary.Safe {
 		s += fmt.Sprintf(", best %s at %d", objectiveName(v.Plan.Search.Objectives[0]), v.Best.Concurrency())
 	}
@@ -122,12 +131,13 @@ func (v *view) searchHeadline() string {
 
 // missedHeadline says where the limits do not hold.
 func (v *view) missedHeadline() string {
+	met, _ := v.passing()
 	switch {
 	case v.fixed():
 		return fmt.Sprintf("SLA missed at concurrency %d", v.probes[0].Load.Concurrency)
 	case v.Best.Found:
 		return fmt.Sprintf("SLA met up to concurrency %d only, below the %d asked for", v.Best.Concurrency(), v.Spec.AtLeast)
-	case v.Spec.AtLeast > 0 && v.passing() > 0:
+	case v.Spec.AtLeast > 0 && met > 0:
 		return fmt.Sprintf("SLA missed below the concurrency of %d asked for", v.Spec.AtLeast)
 	}
 	return "SLA missed at every concurrency probed"
@@ -137,17 +147,71 @@ func (v *view) missedHeadline() string {
 // say why.
 func (v *view) doubt() string {
 	last := v.probes[len(v.probes)-1]
+	cut := v.cutShort()
 	switch {
-	case last.standing == untrusted:
-		return fmt.Sprintf("the probes at concurrency %d cannot be trusted", last.Load.Concurrency)
+	case v.Err != nil && cut == "":
+		return v.cause()
+	case v.Plan.Derive != nil && len(v.Plan.Limits) == 0 && cut == "" && last.standing != untrusted:
+		return cmp.Or(v.derivedHeadline(), "no result could be read off the points")
 	case v.Reason == recipes.ReasonAborted && v.Best.Found:
 		return fmt.Sprintf("the endpoint was lost; SLA met up to concurrency %d until then", v.Best.Concurrency())
+	case cut != "" && v.Best.Found && v.Plan.Search != nil:
+		return fmt.Sprintf("at least %d; the search was cut short by %s", v.Best.Concurrency(), cut)
+	case last.standing == untrusted:
+		return fmt.Sprintf("the probes at concurrency %d cannot be trusted", last.Load.Concurrency)
 	case v.Reason == recipes.ReasonDeadline, v.Reason == recipes.ReasonCancelled, v.Reason == recipes.ReasonAborted:
 		return "no answer was certain" + v.because()
 	case v.Best.Found && v.Spec.AtLeast > 0:
 		return fmt.Sprintf("SLA met up to concurrency %d; %d was neither confirmed nor ruled out", v.Best.Concurrency(), v.Spec.AtLeast)
 	}
 	return "no verdict is certain at any concurrency"
+}
+
+// cutShort says what ended the run before its planner did; empty when nothing did. Only a
+// planner that saw nothing else gives untrusted and unmeasured as its reason.
+func (v *view) cutShort() string {
+	last := v.probes[len(v.probes)-1]
+	switch v.Reason {
+	case recipes.ReasonDeadline:
+		return "the deadline"
+	case recipes.ReasonCancelled:
+		return "its cancellation"
+	case recipes.ReasonAborted:
+		return "the loss of the endpoint"
+	case "untrusted":
+		return fmt.Sprintf("probes at concurrency %d that cannot be trusted", last.Load.Concurrency)
+	case "unmeasured":
+		return fmt.Sprintf("probes at concurrency %d that could not be measured", last.Load.Concurrency)
+	}
+	return ""
+}
+
+// from is the smallest load from which on every point up to the answer meets every limit,
+// where one below it does not: a floor on throughput holds from some load up. It is 0 when
+// nothing below the answer was missed.
+func (v *view) from() float64 {
+	from, missed := v.Boundary.Safe, math.Inf(-1)
+	met := map[float64]bool{}
+	for _, p := range v.probes {
+		at := p.Step.At[0]
+		if len(p.Step.At) != 1 || at > v.Boundary.Safe || p.silent() {
+			continue
+		}
+		if missedOf(v.pooled(p), false) != "" {
+			missed = max(missed, at)
+		} else {
+			met[at] = true
+		}
+	}
+	if math.IsInf(missed, 0) {
+		return 0
+	}
+	for at := range met {
+		if at > missed {
+			from = min(from, at)
+		}
+	}
+	return from
 }
 
 // because names, for the end of a sentence, an end that was not the search's own; empty for all others.
@@ -163,7 +227,7 @@ func (v *view) because() string {
 	return ""
 }
 
-// limits is the table of want and got, of the probe that is shown. What is missed has
+// limits is the table of want and got, of all visits of the point that is shown. What is missed has
 // an arrow, since colours are for terminals that have them:
 //
 //	limit      want      got (at concurrency 62)
@@ -174,10 +238,10 @@ func (v *view) limits(t *text) {
 		return
 	}
 	rows := &table{}
-	rows.add("limit", "want", fmt.Sprintf("got (at concurrency %d)", p.Load.Concurrency))
-	for _, r := range p.Readings {
+	rows.add("limit", "want", "got ("+v.shownAt(p)+")")
+	for _, r := range v.pooled(*p) {
 		row := []string{r.Limit.Name(), r.Limit.Want(), observed(r), evidence(r), distance(r)}
-		if !r.Holds {
+		if !r.Holds && v.Verdict != recipes.Met {
 			row[4] = strings.TrimSpace(row[4] + "   <-- missed")
 		}
 		rows.add(row...)
@@ -266,7 +330,7 @@ func (v *view) next() string {
 		if p.Step.At[0] != hi {
 			continue
 		}
-		if broken := p.missedLimits(true); broken != "" {
+		if broken := missedOf(v.pooled(p), true); broken != "" {
 			return fmt.Sprintf("next concurrency tried, %d, missed %s", p.Load.Concurrency, broken)
 		}
 	}

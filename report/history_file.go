@@ -171,8 +171,8 @@ type step struct {
 	Full bool `json:"full"`
 	// Reason is why the planner chose this point.
 	Reason string `json:"reason"`
-	// Apart is the pause before the probe in seconds, where the planner asked for one.
-	Apart float64 `json:"apart_s,omitempty"`
+	// Apart is the seconds that were waited before the probe; left out when none were.
+	Apart float64 `json:"apart_seconds,omitempty"`
 }
 
 // observation is a probe as its planner saw it.
@@ -186,8 +186,8 @@ type observation struct {
 	State string `json:"state"`
 	// Requests is how many the values rest on; 0 when that is unknown.
 	Requests int `json:"requests"`
-	// Lasted is how long the probe took, in seconds; 0 when that is unknown.
-	Lasted float64 `json:"lasted_s,omitempty"`
+	// Lasted is the seconds that the visit took; left out when that is unknown.
+	Lasted float64 `json:"lasted_seconds,omitempty"`
 }
 
 // estimate is a value with its standard error.

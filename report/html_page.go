@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes"
 )
 
 // page is what the template of report.html reads. Everything in it is text, but for
@@ -143,9 +144,10 @@ func (p *page) limits(v *view) {
 	if shown == nil {
 		return
 	}
-	p.LimitsAt = fmt.Sprintf("at concurrency %d", shown.Load.Concurrency)
-	for _, r := range shown.Readings {
-		p.Limits = append(p.Limits, limitRow{r.Limit.Name(), r.Limit.Want(), observed(r), evidence(r), distance(r), r.Holds})
+	p.LimitsAt = v.shownAt(shown)
+	for _, r := range v.pooled(*shown) {
+		holds := r.Holds || v.Verdict == recipes.Met
+		p.Limits = append(p.Limits, limitRow{r.Limit.Name(), r.Limit.Want(), observed(r), evidence(r), distance(r), holds})
 	}
 	p.Failures = v.failures(shown)
 }

@@ -117,9 +117,13 @@ func (p probe) certainty() float64 {
 
 // missedLimits names the limits that the probe missed, with what was seen when
 // values are wanted.
-func (p probe) missedLimits(values bool) string {
+func (p probe) missedLimits(values bool) string { return missedOf(p.Readings, values) }
+
+// missedOf names the limits that readings miss, with what was seen when values are wanted;
+// empty when they miss none.
+func missedOf(readings []sla.Reading, values bool) string {
 	var names []string
-	for _, r := range p.Readings {
+	for _, r := range readings {
 		if r.Holds {
 			continue
 		}

@@ -64,9 +64,11 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	c := h.Config
 	w := &o.Spec.Workload
 	w.ISL, w.OSL, w.Requests, w.Seed = c.Workload.ISL, c.Workload.OSL, c.Workload.Requests, c.Seed
-	w.Window = time.Duration(math.Round(c.Workload.Window * float64(time.Second)))
+	w.Window = seconds(c.Workload.Window)
 	o.Spec.Trials, o.Spec.Confidence, o.Spec.AtLeast = c.Trials, c.Confidence, c.AtLeast
 	o.Server.Model, o.Server.Version = h.Environment.Model, h.Environment.Server
+	o.Spec.Target.URL, o.Began = h.Environment.URL, h.Environment.Began
+	o.Wall = seconds(h.Environment.Wall)
 	if h.Reason != nil {
 		o.Reason = *h.Reason
 	}
@@ -93,6 +95,9 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	}
 	return o, nil
 }
+
+// seconds turns a number of a file into a duration.
+func seconds(s float64) time.Duration { return time.Duration(math.Round(s * float64(time.Second))) }
 
 // limit is the filter as a limit.
 func (f filter) limit() sla.Limit {
@@ -147,14 +152,13 @@ func (it iteration) probe(dims, limits int) (p recipes.Probe, err error) {
 		}
 	}
 	p.Step.At, p.Step.Size, p.Step.Full, p.Step.Reason = at, it.Step.Size, it.Step.Full, it.Step.Reason
-	p.Step.Apart = time.Duration(it.Step.Apart * float64(time.Second))
-	p.Wall = time.Duration(it.Wall * float64(time.Second))
+	p.Step.Apart = seconds(it.Step.Apart)
+	p.Wall = seconds(it.Wall)
 	if !p.RestoreState(seen.State) {
 		return p, fmt.Errorf("has the unknown state %q", seen.State)
 	}
 	o := &p.Observed
-	o.At, o.Asked, o.Requests = at, p.Step, seen.Requests
-	o.Lasted = time.Duration(seen.Lasted * float64(time.Second))
+	o.At, o.Asked, o.Requests, o.Lasted = at, p.Step, seen.Requests, seconds(seen.Lasted)
 	for k, r := range it.Observations {
 		p.Readings = append(p.Readings, sla.Reading{
 			Limit: r.limit(), Value: float64(r.Observed), Adjusted: float64(r.Adjusted), Lo: math.NaN(), Hi: math.NaN(),

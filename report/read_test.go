@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,6 +25,9 @@ type noisy struct {
 	stop   func(probe int) error
 	probes int
 }
+
+// Wait lets no time pass: the numbers do not depend on it.
+func (n *noisy) Wait(context.Context, time.Duration) bool { return true }
 
 func (n *noisy) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*loadgen.Measurement, error) {
 	if n.stop != nil {

@@ -89,10 +89,10 @@ func (s *summary) limitRows() {
 		return
 	}
 	s.line("")
-	s.row(true, "limit", "want", fmt.Sprintf("got (at concurrency %d)", p.Load.Concurrency), "evidence", "margin", "")
-	for _, r := range p.Readings {
+	s.row(true, "limit", "want", "got ("+s.shownAt(p)+")", "evidence", "margin", "")
+	for _, r := range s.pooled(*p) {
 		word := "met"
-		if !r.Holds {
+		if !r.Holds && s.Verdict != recipes.Met {
 			word = "**missed**"
 		}
 		s.row(false, r.Limit.Name(), r.Limit.Want(), observed(r), evidence(r), distance(r), word)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 	"github.com/aiperf-go/aiperf/report/bench"
 )
@@ -101,16 +102,40 @@ func Shown(o *recipes.Outcome) *recipes.Probe {
 	return nil
 }
 
-// passing is how many probes meet all limits, likely ones included. A point counts as
-// often as it was visited.
-func (v *view) passing() int {
+// pooled are the readings of a probe's point by all of its visits.
+func (v *view) pooled(p probe) []sla.Reading { return v.Pooled(p.index) }
+
+// visits is how many probes of the shown one's point say something.
+func (v *view) visits(p *probe) int {
 	n := 0
-	for _, p := range v.probes {
-		if p.pass {
+	for _, q := range v.probes {
+		if slices.Equal(q.Step.At, p.Step.At) && !q.silent() {
 			n++
 		}
 	}
 	return n
+}
+
+// shownAt says where the readings beside the limits were taken, and in how many visits when
+// there are several.
+func (v *view) shownAt(p *probe) string {
+	at := fmt.Sprintf("at concurrency %d", p.Load.Concurrency)
+	if n := v.visits(p); n > 1 {
+		at += fmt.Sprintf(", %d visits", n)
+	}
+	return at
+}
+
+// passing is how many points meet all limits by all of their visits, likely ones included,
+// and points how many were measured.
+func (v *view) passing() (met, points int) {
+	for _, visits := range v.Visits() {
+		points++
+		if p := v.probes[visits[len(visits)-1]]; !p.silent() && missedOf(v.pooled(p), false) == "" {
+			met++
+		}
+	}
+	return met, points
 }
 
 // untrusted reports whether the numbers of some probe are not the server's.
@@ -156,6 +181,14 @@ func (v *view) trialsAt(i int) (before int, all []*loadgen.Measurement) {
 		all = append(all, p.Trials...)
 	}
 	return before, all
+}
+
+// visitedBefore reports whether an earlier run that was resumed has visited the i-th
+// probe's point. Its aggregate there has all statistics, and ours would have a few.
+func (v *view) visitedBefore(i int) bool {
+	return slices.ContainsFunc(v.probes[:min(v.Resumed, len(v.probes))], func(p probe) bool {
+		return slices.Equal(p.Step.At, v.probes[i].Step.At)
+	})
 }
 
 // telling are the probes whose distributions say most: the answer and what lies

@@ -3,6 +3,8 @@ package plan
 import (
 	"math"
 	"slices"
+
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
 )
 
 // belief is what all visits of one point say about one tier.
@@ -134,4 +136,34 @@ func (b belief) inexact() bool {
 		}
 	}
 	return false
+}
+
+// Pooled returns what all visits of a point say together, one observation for each point
+// that a visit says something about. Along one dimension they ascend; otherwise they are
+// in the order of first visits. Every margin has a Pass, which rests on the point's own
+// visits; one without a certainty of its own is decided by its sign.
+//
+// pass has, for each point, P(every limit of the first tier holds). Along one dimension
+// neighbours of the same verdict lend their evidence, as they do in a search.
+func (p Problem) Pooled(h []Observation) (points []Observation, pass []float64) {
+	tempered, _ := temper(p, h)
+	everything := p
+	everything.Tiers = nil
+	all, first := viewsOf(everything, tempered)[0].read(signDecides), viewsOf(p, tempered)[0].read(signDecides)
+	for i, b := range all.points {
+		o := Observation{At: tempered[b.visits[0]].At, State: Failed}
+		for j := range all.tier {
+			o.Margins = append(o.Margins, Margin{
+				Estimate: Estimate{Value: b.margins[j], SE: pooledSE(b.values[j])},
+				Pass:     normal.CDF(b.z[j]),
+			})
+		}
+		for _, v := range b.visits {
+			o.Requests += tempered[v].Requests
+			o.Lasted += tempered[v].Lasted
+			o.State = min(o.State, tempered[v].State) // a whole visit says most
+		}
+		points, pass = append(points, o), append(pass, first.points[i].pass)
+	}
+	return points, pass
 }

@@ -3,8 +3,9 @@ package plan
 import "slices"
 
 // List visits the points of Problem.List in order, once each: grids, scenarios and fixed
-// loads. A point that could not be measured is tried once more. Its answers have a
-// Bracket. The zero value is ready.
+// loads. A point that could not be measured is tried once more. One that certainly fails
+// below another that certainly passes is visited again at the end: a first probe may have
+// paid for a cold start. Its answers have a Bracket. The zero value is ready.
 type List struct{}
 
 // Next returns the first point of the list that was not visited.
@@ -21,6 +22,15 @@ func (List) Next(p Problem, h []Observation) Step {
 		}
 	}
 	if i == len(p.List) {
+		if v := viewsOf(p, h)[0]; v.single() {
+			t := v.read(signDecides)
+			if k := t.contradicted(); k >= 0 && len(t.points[k].visits) < maxVisits {
+				return whole(t.points[k].x, "a failure below a pass: once more")
+			}
+			if s, ok := t.arbiter(); ok {
+				return s
+			}
+		}
 		return done(ReasonGridComplete)
 	}
 	why := "next point of the list"

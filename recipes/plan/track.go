@@ -3,6 +3,8 @@ package plan
 import (
 	"cmp"
 	"slices"
+
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
 )
 
 // track is what a history says about one tier along one dimension: the distinct points
@@ -75,14 +77,29 @@ func (t track) last(end int, sure func(belief) bool) int {
 	return -1
 }
 
-// nonMonotone reports a believed pass above a believed failure.
-func (t track) nonMonotone() bool {
-	for _, b := range t.points[t.prefix():] {
-		if b.passes() {
-			return true
+// nonMonotone reports a certain contradiction: a point whose own visits certainly pass above
+// one whose own visits certainly fail. What neighbours lend does not count here, nor does a
+// verdict that may be chance: near the boundary believed verdicts take turns on any server.
+func (t track) nonMonotone() bool { return t.contradicted() >= 0 }
+
+// contradicted returns the index of the lowest certain failure that a certain pass above
+// contradicts, -1 for none.
+func (t track) contradicted() int {
+	fail := -1
+	for i, b := range t.points {
+		own := 1.0
+		for _, z := range b.z {
+			own *= normal.CDF(z)
+		}
+		switch {
+		case len(b.z) == 0:
+		case own <= 1-t.confidence && fail < 0:
+			fail = i
+		case own >= t.confidence && fail >= 0:
+			return fail
 		}
 	}
-	return false
+	return -1
 }
 
 // maxVisits is how often one point is probed for its verdict: once, then at twice and

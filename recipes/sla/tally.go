@@ -49,8 +49,8 @@ func ruleOf(l Limit) (r rule, ok bool) {
 		return r, true
 	}
 	q, ok := loadgen.Quantile(l.Stat)
-	if m, known := metricOf(l.Metric); !ok || !known || !m.PerRequest {
-		return r, false
+	if m, known := metricOf(l.Metric); !ok || !known || !m.PerRequest || m.Tag == loadgen.TagICL {
+		return r, false // a request has many chunks; see gapsOf
 	}
 	r.allowed = q
 	if l.Op.Upper() {

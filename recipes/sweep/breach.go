@@ -149,7 +149,12 @@ func broken(p *Point, limits []sla.Limit) []brokenFilter {
 	var out []brokenFilter
 	for _, l := range limits {
 		v, ok := p.Stat(l.Metric, l.Stat)
-		if ok && l.Op.Holds(v, l.Threshold) {
+		holds := ok && l.Op.Holds(v, l.Threshold)
+		if k := slices.IndexFunc(p.readings, func(r sla.Reading) bool { return r.Limit == l }); k >= 0 {
+			holds, v = p.readings[k].Holds, p.readings[k].Value
+			ok = finite(v)
+		}
+		if holds {
 			continue
 		}
 		b := brokenFilter{filter: filterOf(l)}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // Sweep is a finished sweep, with a row for each point in the order of first
@@ -77,7 +79,16 @@ type Point struct {
 	Params Params `json:"parameters"`
 	// Metrics has a Block by tag, or by tag and statistic; see Block.
 	Metrics map[string]Block `json:"metrics"`
+
+	// readings are how the point stands to the limits of the run; nil when that is read
+	// off its metrics.
+	readings []sla.Reading
 }
+
+// Judged says how the point that was added last stands to the limits of the run, by all of
+// its visits and with failures counted. Without it a derivation compares what the
+// successful requests had with the limits.
+func (s *Sweep) Judged(readings []sla.Reading) { s.Points[len(s.Points)-1].readings = readings }
 
 // Params are the swept values of a point by the leaves of their paths (concurrency,
 // isl, osl): int for whole numbers, float64 for others. A sweep that was read from

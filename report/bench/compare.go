@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/aiperf-go/aiperf/loadgen"
+
 	"golang.org/x/perf/benchmath"
 
 	"github.com/aiperf-go/aiperf/recipes"
@@ -62,7 +64,8 @@ type Comparison struct {
 }
 
 // falseAlarm is the chance that a comparison of two equal servers fails, all its
-// metrics together.
+// metrics together, if their measurements are independent. TestFalseAlarms has the chance
+// where latencies hang together for longer than a measurement lasts.
 const falseAlarm = 0.01
 
 // alphaFor is the two-sided level of one of k metrics: only worse ones fail,
@@ -95,6 +98,20 @@ func TrialsFor(n, k int) int {
 		}
 	}
 	return 0
+}
+
+// Enough returns how many measurements of each side show a change at so many points, all
+// of whose metrics are compared, and whether n of each can show any at all. It is known
+// before anything is measured. stream says that answers are streamed.
+func Enough(points, n int, stream bool) (enough int, can bool) {
+	metrics := 0
+	for _, c := range columns {
+		if c.metric != loadgen.TagGoodput && (stream || !c.info().Streamed) {
+			metrics++
+		}
+	}
+	c := Comparison{Alpha: alphaFor(points * metrics)}
+	return c.enough(), leastP(n, n) < c.Alpha
 }
 
 // Compare holds every metric that both sides have against the other by
