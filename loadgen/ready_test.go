@@ -121,7 +121,8 @@ func TestAlive(t *testing.T) {
 		took time.Duration
 	}{
 		{why: "it answers"},
-		{why: "it fails everything", then: status(500, "", "boom"), err: new(*loadgen.ProtocolError)},
+		{why: "it fails everything", then: status(500, "", "boom"), err: new(*loadgen.UnreachableError), took: 1500 * time.Millisecond},
+		{why: "it refuses everything", then: status(400, "", "boom"), err: new(*loadgen.ProtocolError)},
 		{why: "it is not there for now", then: status(502, "", "bad gateway"), err: new(*loadgen.UnreachableError),
 			took: 1500 * time.Millisecond},
 		{why: "it is silent", then: silent, err: new(*loadgen.UnreachableError), took: 30 * time.Second},

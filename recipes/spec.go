@@ -186,7 +186,8 @@ func (s *Spec) valued(p *Plan) error {
 		if p.floor(k) {
 			floors++
 		}
-		if p.SLO == nil && (l.Metric == loadgen.TagGoodput || l.Metric == loadgen.TagGoodShare) {
+		// A prober of the user's own may know which request is good.
+		if p.SLO == nil && s.Prober == nil && (l.Metric == loadgen.TagGoodput || l.Metric == loadgen.TagGoodShare) {
 			return wrong(inputSLA, "%q has no value here: no limits say which request is good; use recipe %s", l.String(), maxGoodput.Name)
 		}
 	}
