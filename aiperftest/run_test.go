@@ -99,7 +99,8 @@ func TestArtifacts(t *testing.T) {
 func TestLostServer(t *testing.T) {
 	dir := t.TempDir()
 	f := run(t, "TestCapacity", func(ft aiperftest.T) {
-		aiperftest.RunRecipe(ft, "max-concurrency-under-sla", quick, aiperftest.TTFT(time.Second), aiperftest.Artifacts(dir),
+		aiperftest.RunRecipe(ft, "max-concurrency-under-sla", quick, aiperftest.TTFT(time.Second),
+			aiperftest.Ready(time.Second), aiperftest.Artifacts(dir),
 			aiperftest.Simulated(simserver.Model{Step: time.Millisecond, Faults: simserver.Faults{DieAfter: 400}}))
 	})
 	assert.True(t, f.failed)

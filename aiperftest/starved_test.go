@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,15 +46,21 @@ func TestStarvedChild(t *testing.T) {
 	}
 	done := make(chan struct{})
 	defer close(done)
-	for range 5 { // busy neighbours on the one processor: each takes its 10 ms in turn
+	// Busy neighbours on the one processor, each of which keeps it for 60 ms: the child
+	// runs without asynchronous preemption, which would take it away after 10 ms. That was
+	// tried, and now and then left a whole probe in peace.
+	began := time.Now()
+	spin(1 << 24)
+	turns := int(float64(1<<24) * 0.060 / time.Since(began).Seconds())
+	for range 2 {
 		go func() {
-			for n := 0; ; n++ {
-				if n%(1<<16) == 0 {
-					select {
-					case <-done:
-						return
-					default:
-					}
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					spin(turns)
+					runtime.Gosched()
 				}
 			}
 		}()
@@ -62,6 +70,19 @@ func TestStarvedChild(t *testing.T) {
 	})
 	fmt.Printf("verdict: %v\n", out.Verdict)
 }
+
+// spin computes for so many turns, without a call at which it could be stopped.
+func spin(turns int) {
+	x := uint64(1)
+	for range turns {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+	}
+	spun.Store(x)
+}
+
+var spun atomic.Uint64 // so that spin is not optimized away
 
 // TestStarved: a client with one processor and busy neighbours on it, against a
 // server in another process, measures itself and not the server. The run says
@@ -74,7 +95,8 @@ func TestStarved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStarvedChild$", "-test.v", "-test.timeout=2m")
-			cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "AIPERF_URL="+srv.URL, "AIPERF_TEST_STARVED="+name, "AIPERF_TEST_DIR="+dir)
+			cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1",
+				"AIPERF_URL="+srv.URL, "AIPERF_TEST_STARVED="+name, "AIPERF_TEST_DIR="+dir)
 			b, err := cmd.CombinedOutput()
 			out := unfolded(string(b))
 			require.NoError(t, err, "%s", b)
