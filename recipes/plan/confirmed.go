@@ -27,7 +27,9 @@ type Confirmed struct{ Planner }
 
 const (
 	// apartFor is the pause before a confirming visit. Three visits of seconds then span
-	// a quarter of a minute, so that what comes and goes every ten seconds is seen.
+	// a quarter of a minute, so that what comes and goes every ten seconds is seen. A
+	// search of shorter probes waits for two of them: who asks for a verdict in a second
+	// does not ask what the server does in a minute.
 	apartFor = 4 * time.Second
 	// enoughVisits confirm an answer whose visits agree, and moreVisits one whose visits
 	// do not. mostConfirming bounds them over a search whose answer moves.
@@ -67,9 +69,12 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	if math.IsNaN(at) {
 		return step
 	}
-	near, all := 0, 0
+	near, all, visits := 0, 0, 0
+	longest := time.Duration(0)
 	for _, o := range h {
+		longest = max(longest, o.Lasted)
 		if !o.confirms() {
+			visits++
 			continue
 		}
 		all++
@@ -77,11 +82,11 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 			near++
 		}
 	}
-	need, pause := enoughVisits, apartFor
+	need, pause := enoughVisits, max(min(apartFor, 2*longest), time.Millisecond)
 	if inflation > disagree {
-		need, pause = moreVisits, 2*apartFor
+		need, pause = moreVisits, 2*pause
 	}
-	if _, seen := v.distinct([]float64{at}); seen && near >= need || all >= mostConfirming {
+	if _, seen := v.distinct([]float64{at}); seen && near >= need || all >= min(mostConfirming, max(moreVisits, visits)) {
 		return step
 	}
 	return Step{At: []float64{at}, Size: 1, Full: true, Apart: pause, Reason: "the answer, at another time"}
