@@ -12,6 +12,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/aiperftest"
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes"
 )
 
 // fakeT records what a run says to its test.
@@ -25,7 +26,10 @@ type fakeT struct {
 	failed     bool // FailNow was called
 	helpers    int
 	cleanups   []func()
+	out        *recipes.Outcome // what the run attached, also when it ends the test
 }
+
+func (f *fakeT) Attach(o *recipes.Outcome, _ string) { f.out = o }
 
 func (f *fakeT) Helper()          { f.helpers++ }
 func (f *fakeT) Name() string     { return f.name }

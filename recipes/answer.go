@@ -80,6 +80,8 @@ func (r *run) best() Best {
 			at = p.Step.At[0]
 		}
 		switch pass, certain := p.passes(p.ofTier(o.Plan.Tiers, 0), o.Spec.Confidence); {
+		case len(o.Plan.Limits) == 0 && p.Observed.State == plan.Failed:
+			continue
 		case len(o.Plan.Limits) == 0:
 		case len(p.Step.At) == 1:
 			// A probe is not judged by itself here. Several visits of a point and of

@@ -90,11 +90,7 @@ func (r *run) facts() facts {
 			v := &o.Probes[i]
 			p.load = float64(v.Load.Concurrency)
 			p.silent = p.silent && !v.trusted()
-			failed := v.failed
-			if v.Observed.State == plan.Failed {
-				failed = v.Observed.Requests // also of a probe that was read back from a file
-			}
-			p.requests, p.failed = p.requests+v.Observed.Requests, p.failed+failed
+			p.requests, p.failed = p.requests+v.Observed.Requests, p.failed+v.failures()
 			if p.lacks == "" {
 				p.lacks = v.lacks
 			}
@@ -112,6 +108,17 @@ func (r *run) facts() facts {
 		f.points = append(f.points, p)
 	}
 	return f
+}
+
+// failures is how many of the probe's requests failed. A probe that was read back from a
+// file has the shares alone.
+func (p *Probe) failures() int {
+	n, _ := p.Stat(loadgen.TagCompleted, "avg")
+	bad, _ := p.Stat(loadgen.TagErrors, "avg")
+	if p.failed > 0 || !(n > 0) {
+		return p.failed
+	}
+	return int(math.Round(float64(p.Observed.Requests) * bad / n))
 }
 
 // frequent names the most frequent failure and how often it came, for example

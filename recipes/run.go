@@ -124,7 +124,7 @@ func probes(n int) string {
 // that failed. What no longer answers is no slow server, and its last probe no verdict.
 func (r *run) alive(ctx context.Context) error {
 	asked, ok := r.prober.(interface{ Alive(context.Context) error })
-	if last := r.out.Probes[len(r.out.Probes)-1]; last.Observed.State != plan.Failed || !ok {
+	if last := r.out.Probes[len(r.out.Probes)-1]; last.failed < max(last.Observed.Requests, 1) || !ok {
 		return nil
 	}
 	r.rest()

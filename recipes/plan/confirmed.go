@@ -28,7 +28,7 @@ type Confirmed struct{ Planner }
 const (
 	// apartFor is the pause before a confirming visit. Three visits of seconds then span
 	// a quarter of a minute, so that what comes and goes every ten seconds is seen. A
-	// search of shorter probes waits for two of them: who asks for a verdict in a second
+	// search of shorter probes waits for the longest of them: who asks for a verdict in a second
 	// does not ask what the server does in a minute.
 	apartFor = 4 * time.Second
 	// enoughVisits confirm an answer whose visits agree, and moreVisits one whose visits
@@ -82,7 +82,7 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 			near++
 		}
 	}
-	need, pause := enoughVisits, max(min(apartFor, 2*longest), time.Millisecond)
+	need, pause := enoughVisits, max(min(apartFor, longest), time.Millisecond)
 	if inflation > disagree {
 		need, pause = moreVisits, 2*pause
 	}
