@@ -70,9 +70,7 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 		return step
 	}
 	near, all, visits := 0, 0, 0
-	longest := time.Duration(0)
 	for _, o := range h {
-		longest = max(longest, o.Lasted)
 		if !o.confirms() {
 			visits++
 			continue
@@ -82,7 +80,7 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 			near++
 		}
 	}
-	need, pause := enoughVisits, max(min(apartFor, longest), time.Millisecond)
+	need, pause := enoughVisits, pauseOf(h)
 	if inflation > disagree {
 		need, pause = moreVisits, 2*pause
 	}
@@ -90,6 +88,15 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 		return step
 	}
 	return Step{At: []float64{at}, Size: 1, Full: true, Apart: pause, Reason: "the answer, at another time"}
+}
+
+// pauseOf is the pause before the first confirming visit of a search.
+func pauseOf(h []Observation) time.Duration {
+	longest := time.Millisecond
+	for _, o := range h {
+		longest = max(longest, o.Lasted)
+	}
+	return min(apartFor, longest)
 }
 
 // lower returns a point just below an answer that the visits made to confirm it refute, as
@@ -311,17 +318,24 @@ func temper(p Problem, h []Observation) (tempered []Observation, inflation float
 	return tempered, inflation
 }
 
-// memory is how long a disturbance is taken to last, in seconds, where one is seen.
-const memory = 10.0
+// memory is how long a disturbance is taken to last, in seconds, where one is seen: ten,
+// or as much shorter as the pauses are. A search of short visits cannot tell disturbances
+// that outlast it from the server.
+func memory(h []Observation) float64 { return 2.5 * pauseOf(h).Seconds() }
 
-// times returns when each visit was, in seconds of the search: the middle of it.
+// times returns when each visit was, in seconds of the search: the middle of it. A visit
+// whose length is not known takes as long as a pause.
 func times(h []Observation) []float64 {
 	ts := make([]float64, len(h))
 	now := 0.0
 	for i, o := range h {
+		lasted := o.Lasted
+		if lasted <= 0 {
+			lasted = pauseOf(h)
+		}
 		now += o.Asked.Apart.Seconds()
-		ts[i] = now + o.Lasted.Seconds()/2
-		now += o.Lasted.Seconds()
+		ts[i] = now + lasted.Seconds()/2
+		now += lasted.Seconds()
 	}
 	return ts
 }
@@ -330,7 +344,7 @@ func times(h []Observation) []float64 {
 // see one disturbance together, and are together worth one look at it.
 func crowds(h []Observation) []float64 {
 	ts := times(h)
-	out := make([]float64, len(h))
+	out, memory := make([]float64, len(h)), memory(h)
 	for i := range h {
 		for j := range h {
 			if h[j].says() {
@@ -373,7 +387,7 @@ func (m Margin) widened(extra float64) Margin {
 func (v view) scatterApart(k int) (ratio, typical float64) {
 	type visit struct{ u, g, se, at float64 }
 	var visits []visit
-	ts, confirmed := times(v.history), false
+	ts, memory, confirmed := times(v.history), memory(v.history), false
 	for i, o := range v.history {
 		m, ok := o.margin(k)
 		if !ok || o.State != Full || !(m.SE > 0) || !(math.Abs(m.Value) <= boundary.Straight) {
