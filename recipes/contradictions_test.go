@@ -25,6 +25,7 @@ func (u untouched) Probe(context.Context, loadgen.Load, loadgen.Decider) (*loadg
 // TestContradictions: what is known to make no sense before anything is sent is refused.
 func TestContradictions(t *testing.T) {
 	ttft := 200.0
+	nowhere := loadgen.Target{URL: "http://127.0.0.1:1"} // a prober of the test's own may count good requests itself
 	search, fixed, ramp := named(t, "max-concurrency-under-sla"), recipes.Fixed(4), named(t, "concurrency-ramp")
 	for _, tt := range []struct {
 		why    string
@@ -58,13 +59,15 @@ func TestContradictions(t *testing.T) {
 			Inputs: recipes.Inputs{Limits: limits(t, "icl p95 < 20ms")}}, "icl has no value for answers of 1 token"},
 		{"a good request with an ITL and answers of one token", named(t, "max-goodput-under-slo"), recipes.Spec{Workload: loadgen.Load{OSL: 1},
 			Inputs: recipes.Inputs{TTFT: &ttft, ITL: new(20.0), E2E: new(900.0)}}, "itl has no value for answers of 1 token"},
-		{"goodput where no request is good", fixed, recipes.Spec{Inputs: recipes.Inputs{Limits: limits(t, "goodput > 3 req/s")}},
+		{"goodput where no request is good", fixed, recipes.Spec{Target: nowhere, Inputs: recipes.Inputs{Limits: limits(t, "goodput > 3 req/s")}},
 			"no limits say which request is good"},
 		{"a floor alone", search, recipes.Spec{Inputs: recipes.Inputs{Limits: limits(t, "throughput >= 700 tok/s")}},
 			"there is no largest load to search for"},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
-			tt.spec.Prober = untouched{t}
+			if tt.spec.Target.URL == "" {
+				tt.spec.Prober = untouched{t}
+			}
 			out, err := recipes.Run(t.Context(), tt.recipe, tt.spec)
 			require.ErrorAs(t, err, new(*recipes.InputError))
 			assert.ErrorContains(t, err, tt.want)

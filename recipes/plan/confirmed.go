@@ -28,8 +28,8 @@ type Confirmed struct{ Planner }
 const (
 	// apartFor is the pause before a confirming visit. Three visits of seconds then span
 	// a quarter of a minute, so that what comes and goes every ten seconds is seen. A
-	// search of shorter probes waits for the longest of them: who asks for a verdict in a second
-	// does not ask what the server does in a minute.
+	// search of shorter probes waits as long as its last one took: who asks for a verdict in a
+	// second does not ask what the server does in a minute.
 	apartFor = 4 * time.Second
 	// enoughVisits confirm an answer whose visits agree, and moreVisits one whose visits
 	// do not. mostConfirming bounds them over a search whose answer moves.
@@ -90,13 +90,16 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	return Step{At: []float64{at}, Size: 1, Full: true, Apart: pause, Reason: "the answer, at another time"}
 }
 
-// pauseOf is the pause before the first confirming visit of a search.
+// pauseOf is the pause before the first confirming visit of a search. Its last visits are
+// those near its answer; the first, of a single request at a time, may take far longer.
 func pauseOf(h []Observation) time.Duration {
-	longest := time.Millisecond
+	last := time.Millisecond
 	for _, o := range h {
-		longest = max(longest, o.Lasted)
+		if !o.confirms() && o.Lasted > 0 {
+			last = o.Lasted
+		}
 	}
-	return min(apartFor, longest)
+	return min(apartFor, last)
 }
 
 // lower returns a point just below an answer that the visits made to confirm it refute, as
