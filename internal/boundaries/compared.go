@@ -48,20 +48,28 @@ func (c *Compared) Row() string {
 // Spent is where the time of a search went, as text.
 func Spent(o *recipes.Outcome) string {
 	measuring, ramps := o.Spent()
-	return fmt.Sprintf("%.1fs: %.1fs measuring, %.1fs ramps, %.1f%% dead", o.Wall.Seconds(), measuring.Seconds(), ramps.Seconds(),
-		100*(1-(measuring+ramps).Seconds()/o.Wall.Seconds()))
+	return fmt.Sprintf("%.1fs: %.1fs measuring, %.1fs ramps, %.1fs pauses, %.1f%% dead", o.Wall.Seconds(), measuring.Seconds(),
+		ramps.Seconds(), pauses(o).Seconds(), 100*(1-(measuring+ramps+pauses(o)).Seconds()/o.Wall.Seconds()))
+}
+
+// pauses is the time that a search waited before it saw its answer again.
+func pauses(o *recipes.Outcome) (d time.Duration) {
+	for i := range o.Probes {
+		d += o.Probes[i].Step.Apart
+	}
+	return d
 }
 
 // Check returns an error if the fast answer is more than 10% off the truth, if it took
 // more than half the time of the other, or if more than 15% of the time of either was
-// neither measuring nor ramping up.
+// neither measuring, nor ramping up, nor a pause before an answer is seen again.
 func (c *Compared) Check() error {
 	errs := []error{near(c.Scenario, c.Fast)}
 	if r := c.Ratio(); r > 0.5 {
 		errs = append(errs, fmt.Errorf("%s: style sequential took %.2f of the time", c.Scenario.Name, r))
 	}
 	for _, o := range []*recipes.Outcome{c.Fast, c.Whole} {
-		if measuring, ramps := o.Spent(); o.Wall > time.Duration(1.15*float64(measuring))+ramps {
+		if measuring, ramps := o.Spent(); o.Wall > time.Duration(1.15*float64(measuring))+ramps+pauses(o) {
 			errs = append(errs, fmt.Errorf("%s: dead time: %s", c.Scenario.Name, Spent(o)))
 		}
 	}
