@@ -39,6 +39,9 @@ const (
 	nearAnswer = 0.06
 	// disagree is the ratio of variances from which visits do not agree.
 	disagree = 2.5
+	// unsettling is the scatter of a margin from which a disagreement is worth more visits:
+	// a verdict within 2% of its limit is left as open as it is.
+	unsettling = 0.02
 	// steepness is how far from 1 the slope of a margin in ln of the load is believed to be.
 	steepness = 1.5
 	// faith is how many visits' worth of belief there is that only the requests scatter.
@@ -81,7 +84,7 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 		}
 	}
 	need, pause := enoughVisits, pauseOf(h)
-	if inflation > disagree {
+	if inflation > disagree && slices.Max(c.Scatter(p, h)) > unsettling {
 		need, pause = moreVisits, 2*pause
 	}
 	if _, seen := v.distinct([]float64{at}); seen && near >= need || all >= min(mostConfirming, max(moreVisits, visits)) {
