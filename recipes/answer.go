@@ -81,6 +81,7 @@ func (r *run) best() Best {
 		}
 		switch pass, certain := p.passes(p.ofTier(o.Plan.Tiers, 0), o.Spec.Confidence); {
 		case len(o.Plan.Limits) == 0 && p.Observed.State == plan.Failed:
+			// Without limits any point would do, but not one at which nothing succeeded.
 			continue
 		case len(o.Plan.Limits) == 0:
 		case len(p.Step.At) == 1:

@@ -111,7 +111,8 @@ func (r *run) facts() facts {
 }
 
 // failures is how many of the probe's requests failed. A probe that was read back from a
-// file has the shares alone.
+// file has the shares alone. Its state does not tell: a load that the server did not take,
+// because it refused some of it, is a failure at which most requests may have succeeded.
 func (p *Probe) failures() int {
 	n, _ := p.Stat(loadgen.TagCompleted, "avg")
 	bad, _ := p.Stat(loadgen.TagErrors, "avg")

@@ -85,7 +85,8 @@ func (p *Probe) decide(pl *Plan) []error {
 	return doubts
 }
 
-// failuresAllowed is the share of failed requests that limits on averages and rates allow:
+// failuresAllowed is the share, from 0 to 1, of failed requests that limits on averages
+// and rates allow:
 // what the limit on errors, or on good requests, allows; without either, the share that is
 // told of.
 func failuresAllowed(limits []sla.Limit) float64 {

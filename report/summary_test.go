@@ -22,7 +22,8 @@ func TestSummary(t *testing.T) {
 	lines := strings.Split(b.String(), "\n")
 	assert.Equal(t, "### ✅ max-concurrency-under-sla: "+Headline(o), lines[0])
 	assert.Empty(t, lines[1])
-	assert.Regexp(t, `^\| limit \| want \| got \(at concurrency `+exact(float64(o.Best.Concurrency()))+`(, \d+ visits)?\) \| evidence \| margin \|  \|$`, lines[2])
+	assert.Regexp(t, `^\| limit \| want \| got \(at concurrency `+exact(float64(o.Best.Concurrency()))+
+		`(, \d+ visits)?\) \| evidence \| margin \|  \|$`, lines[2])
 	assert.Equal(t, "| --- | --- | --- | --- | --- | --- |", lines[3])
 	assert.True(t, strings.HasPrefix(lines[4], "| ttft p95 | &lt; 20ms | "), lines[4])
 	assert.Contains(t, b.String(), "\n| conc | req/s | out-tok/s | ttft p95 | itl p95 | errors | SLA |\n")

@@ -69,7 +69,7 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	if x := v.lower(below); x > at || math.IsNaN(at) {
 		at = x // just below what was refuted or is in doubt, and not at the next point that happens to be there
 	}
-	if math.IsNaN(at) {
+	if math.IsNaN(at) || v.remote(at) {
 		return step
 	}
 	near, all, visits := 0, 0, 0
@@ -122,6 +122,24 @@ func (v view) lower(safe float64) float64 {
 		}
 	}
 	return math.NaN()
+}
+
+// remote reports that every limit is so far from what was measured at x that no scatter
+// between visits is read there, let alone turns a verdict.
+func (v view) remote(x float64) bool {
+	seen := false
+	for _, o := range v.history {
+		if !o.says() || o.At[0] != x {
+			continue
+		}
+		seen = true
+		for _, k := range v.tier {
+			if m, ok := o.margin(k); !ok || !(m.Value < -boundary.Straight) {
+				return false
+			}
+		}
+	}
+	return seen
 }
 
 // passing reports that every limit of the tier is believed to hold at a visit.

@@ -114,15 +114,16 @@ func (s *sequence) identifiable() (ok bool, factor float64) {
 
 // climb searches the best first goal at or below the answer by golden section (Kiefer
 // 1953) in ln x. Where the best point is the answer itself the goal still rises there,
-// and nothing is left to search.
+// and nothing is left to search; neither is it where the best point is better by no more
+// than two standard errors, since a goal that has levelled off has its best point anywhere.
 func (s *sequence) climb() (Step, bool) {
 	last := s.safeIndex()
 	if last < 1 || s.Lo <= 0 {
 		return Step{}, false
 	}
-	values := make([]float64, last+1)
+	values, errs := make([]float64, last+1), make([]float64, last+1)
 	for i := range values {
-		values[i] = s.goal(s.points[i])
+		values[i], errs[i] = s.goal(s.points[i])
 	}
 	if math.IsNaN(values[last]) {
 		return s.measure(s.points[last].x)
@@ -133,7 +134,7 @@ func (s *sequence) climb() (Step, bool) {
 			best = i
 		}
 	}
-	if best == last {
+	if best == last || math.Abs(values[best]-values[last]) <= 2*math.Hypot(errs[best], errs[last]) {
 		return Step{}, false
 	}
 	at := math.Log(s.points[best].x)
@@ -182,21 +183,24 @@ func (s *sequence) climbed() (n int) {
 }
 
 // goal is the mean of the first goal over a point's visits, of whole ones where there are
-// some; NaN when it was never measured.
-func (s *sequence) goal(b belief) float64 {
+// some, with its standard error, 0 where that is not known; NaN when it was never measured.
+func (s *sequence) goal(b belief) (mean, se float64) {
 	for _, cut := range []bool{false, true} {
-		sum, n := 0.0, 0.0
+		sum, variance, n := 0.0, 0.0, 0.0
 		for _, v := range b.visits {
 			o := s.history[v]
 			if o.State == Full || cut && o.State == Cut {
 				if len(o.Goals) > 0 && !math.IsNaN(o.Goals[0].Value) {
 					sum, n = sum+o.Goals[0].Value, n+1
+					if e := o.Goals[0].SE; e > 0 {
+						variance += e * e
+					}
 				}
 			}
 		}
 		if n > 0 {
-			return sum / n
+			return sum / n, math.Sqrt(variance) / n
 		}
 	}
-	return math.NaN()
+	return math.NaN(), 0
 }
