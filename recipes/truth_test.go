@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/internal/boundaries"
+	"github.com/aiperf-go/aiperf/internal/repeats"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 )
@@ -22,8 +23,17 @@ func maxConcurrency(t *testing.T) *recipes.Recipe {
 }
 
 // TestBoundaryVirtual: in virtual time the answer is the true boundary within
-// the search's own precision, a bracket of 5%.
+// the search's own precision, a bracket of 5%. The truth is that of the server started anew
+// again and again, since its slots' phases bunch up when it runs on: the boundary of
+// slow-decode is 49 then, and 45 in the long run. Those of the others are the same.
 func TestBoundaryVirtual(t *testing.T) {
+	truth := map[string]int{}
+	for _, s := range boundaries.Scenarios() {
+		truth[s.Name] = s.Boundary
+		if s.Limit.Metric == simserver.TTFT {
+			truth[s.Name] = repeats.Engine{Name: s.Name, Model: s.Model, ISL: s.ISL, OSL: s.OSL, Limit: s.Limit.Threshold}.Truth()
+		}
+	}
 	for _, style := range []recipes.Style{recipes.SmoothIsotonic, recipes.Sequential} {
 		for _, s := range boundaries.Scenarios() {
 			t.Run(string(style)+"/"+s.Name, func(t *testing.T) {
@@ -36,7 +46,7 @@ func TestBoundaryVirtual(t *testing.T) {
 					srv.Close()
 					require.NoError(t, err)
 					assert.Equal(t, recipes.Met, out.Verdict)
-					assert.InDelta(t, s.Boundary, out.Best.Concurrency(), math.Ceil(0.05*float64(s.Boundary)))
+					assert.InDelta(t, truth[s.Name], out.Best.Concurrency(), math.Ceil(0.05*float64(truth[s.Name])))
 				})
 			})
 		}
