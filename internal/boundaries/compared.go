@@ -72,12 +72,17 @@ func pauses(o *recipes.Outcome) (d time.Duration) {
 	return d
 }
 
+// mostTime is the share of the other's time that a fast search may take. It was a half, and
+// 0.43 to 0.45 were measured, before verdicts carried the scatter from visit to visit; 0.43 to
+// 0.54 are with it, since a search then looks at a doubtful point once or twice more.
+const mostTime = 0.6
+
 // Check returns an error if the fast answer is more than 10% off the truth, if it took
-// more than half the time of the other to find it, or if more than 15% of the time of either was
+// more than mostTime of the time of the other to find it, or if more than 15% of the time of either was
 // neither measuring, nor ramping up, nor a pause before an answer is seen again.
 func (c *Compared) Check() error {
 	errs := []error{near(c.Scenario, c.Fast)}
-	if r := c.Ratio(); r > 0.5 {
+	if r := c.Ratio(); r > mostTime {
 		errs = append(errs, fmt.Errorf("%s: style sequential took %.2f of the time to find its answer", c.Scenario.Name, r))
 	}
 	for _, o := range []*recipes.Outcome{c.Fast, c.Whole} {
