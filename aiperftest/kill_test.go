@@ -62,7 +62,7 @@ func search(t aiperftest.T, style recipes.Style, dir string, more ...aiperftest.
 
 // served searches a server over HTTP.
 func served(t aiperftest.T, url, dir string) *recipes.Outcome {
-	return search(t, recipes.SmoothIsotonic, dir, aiperftest.Endpoint(url), aiperftest.Tokens(64, 8), aiperftest.Requests(120),
+	return search(t, recipes.Sequential, dir, aiperftest.Endpoint(url), aiperftest.Tokens(64, 8), aiperftest.Requests(120),
 		aiperftest.TTFT(150*time.Millisecond), aiperftest.Concurrency(60, 240), aiperftest.ReportOnly())
 }
 
