@@ -263,6 +263,23 @@ func (b *books) stop() {
 	clear(b.flying)
 }
 
+// pause stops an open loop from sending more, and leaves what is in flight.
+func (b *books) pause() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopDriver != nil {
+		b.stopDriver()
+		b.stopDriver = nil
+	}
+}
+
+// busy returns the number of requests in flight.
+func (b *books) busy() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.flying)
+}
+
 // close stops the load for good.
 func (b *books) close() {
 	b.stop()

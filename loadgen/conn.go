@@ -28,6 +28,8 @@ type dialer struct {
 	through bool
 
 	mu sync.Mutex
+	// alive counts the connections that are not closed.
+	alive int
 	// open holds the connections that were opened ahead and not yet handed out.
 	open []net.Conn
 	// h2 says that the server speaks HTTP/2, where one connection carries all
@@ -87,6 +89,7 @@ func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, &dialError{err}
 	}
+	c = d.counted(c)
 	if d.tls == nil {
 		return c, nil
 	}
@@ -101,6 +104,38 @@ func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
 		d.mu.Unlock()
 	}
 	return tc, nil
+}
+
+// counted adds a connection to those that are alive, until it is closed.
+func (d *dialer) counted(c net.Conn) net.Conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.alive++
+	return &counted{Conn: c, closed: sync.OnceFunc(func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.alive--
+	})}
+}
+
+// counted is a connection that says when it is closed.
+type counted struct {
+	net.Conn
+	closed func()
+}
+
+// Close closes the connection.
+func (c *counted) Close() error {
+	err := c.Conn.Close()
+	c.closed()
+	return err
+}
+
+// vacant returns how many connections are open beyond those that busy requests use.
+func (d *dialer) vacant(busy int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return max(d.alive-busy, 0)
 }
 
 // take is the dial function of net/http. It returns a connection that was opened
@@ -143,7 +178,7 @@ func (d *dialer) ahead(ctx context.Context, n int) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			if d.closed {
-				c.Close()
+				go c.Close() // which takes the lock
 				return
 			}
 			d.open = append(d.open, c)
@@ -156,11 +191,12 @@ func (d *dialer) ahead(ctx context.Context, n int) {
 // that none may be opened ahead any more.
 func (d *dialer) drop(forever bool) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, c := range d.open {
+	open := d.open
+	d.open, d.closed = nil, d.closed || forever
+	d.mu.Unlock()
+	for _, c := range open {
 		c.Close()
 	}
-	d.open, d.closed = nil, d.closed || forever
 }
 
 // transport returns an HTTP transport on d, or one through the proxy if that is not nil. Its connections live as long as the

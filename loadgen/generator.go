@@ -150,14 +150,39 @@ func (g *Generator) raise(ctx context.Context, p *probe) {
 	request := g.pace.request(p.load)
 	ahead := g.books.absent(p.load.Concurrency)
 	if p.pacer != nil {
-		// Twice what is in flight on average: arrivals come in bursts.
-		ahead = min(int(2*p.load.Rate*request.Seconds()), 1000)
+		// Twice what is in flight on average: arrivals come in bursts. Those that an earlier
+		// probe has left are used again.
+		g.drain(ctx, p.load, int(2*p.load.Rate*request.Seconds()))
+		ahead = max(min(int(2*p.load.Rate*request.Seconds()), 1000)-g.dialer.vacant(g.books.busy()), 0)
 	}
 	for _, e := range g.ends { // requests go to them in turn
 		e.dialer.ahead(ctx, (ahead+len(g.ends)-1)/len(g.ends))
 	}
 	g.books.raise(ctx, p, request)
 }
+
+// drain waits until the backlog of an open loop is gone, down to about what the next load
+// has in flight. For as long as a window may last it lets the server answer what it was
+// sent, and then gives the rest up.
+func (g *Generator) drain(ctx context.Context, l Load, most int) {
+	const look = 20 * time.Millisecond
+	if g.books.busy() <= max(most, leastBacklog) {
+		return
+	}
+	g.books.pause()
+	for until := g.now() + l.Window; g.books.busy() > max(most, leastBacklog); {
+		if g.now() >= until {
+			g.Rest()
+			return
+		}
+		if !sleep(ctx, look) {
+			return
+		}
+	}
+}
+
+// leastBacklog is the number of requests in flight that is no backlog at any rate.
+const leastBacklog = 2
 
 // recycle empties a record that nobody needs any more and keeps its storage.
 func (g *Generator) recycle(rec *record) {

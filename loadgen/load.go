@@ -80,6 +80,15 @@ func (l Load) withDefaults() (Load, error) {
 	return l, nil
 }
 
+// Level returns the load's level as a number: the requests in flight of a closed loop, the
+// requests per second of an open one.
+func (l Load) Level() float64 {
+	if l.Rate != 0 {
+		return l.Rate
+	}
+	return float64(l.Concurrency)
+}
+
 // level names the load's level in errors, for example "concurrency 64" or
 // "rate 12/s".
 func (l Load) level() string {

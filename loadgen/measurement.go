@@ -79,6 +79,9 @@ const (
 	ErrPrompts Warning = "prompts do not have the requested length"
 	// ErrShort reports a window that time closed before two turnovers of the slots.
 	ErrShort Warning = "the window held fewer requests than asked for"
+	// ErrUnstable reports an open loop that the server does not keep up with: requests pile
+	// up, and each takes longer than the one before it.
+	ErrUnstable Warning = "the server does not keep up"
 	// ErrRaised reports that Load.Requests was less than two turnovers of the slots
 	// and was raised to that.
 	ErrRaised Warning = "more requests were measured than asked for"
@@ -133,6 +136,11 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 	}
 	m.rates(open, append(p.others, m.Requests...), p.running)
 	m.Health.lag(m.Requests)
+	if l := m.Load; l.Rate > 0 && len(open) > 0 {
+		if served, behind := backlog(l.Rate, open[0].open, m.Requests, p.others); behind {
+			m.Warnings = append(m.Warnings, fmt.Errorf("%w: %.4g requests/s were offered and %.3g served", ErrUnstable, l.Rate, served))
+		}
+	}
 	m.warn(p.raised)
 	m.warnAnswers(p.work)
 	return m

@@ -2,7 +2,10 @@ package loadgen
 
 import (
 	"context"
+	"math"
 	"time"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // mostInFlight is the greatest number of requests that an open loop has in flight. If
@@ -38,4 +41,58 @@ func (s *slot) once(due time.Duration) {
 	s.perform(rec, tk.work.body(tk.serial))
 	s.finish(rec)
 	g.books.vacate(s)
+}
+
+const (
+	// A backlog shows in leastTrend requests or more, whose latency rises with the time of
+	// their start by leastRise of a second a second, sureTrend standard errors or more, and
+	// by a quarter of itself over the cohort; and in fewer than keptUp of the requests
+	// offered that are served.
+	leastTrend = 20
+	leastRise  = 0.03
+	sureTrend  = 4.0
+	keptUp     = 0.97
+)
+
+// backlog reports whether the requests of an open loop at a rate pile up, and how many a
+// second are served. opened is when the window opened; others are the requests outside of
+// the cohort.
+//
+// What is in flight also grows where the load has just begun and requests take longer than
+// on the idle server. Their latency then stays the same, while behind a server that serves
+// s of r requests a second it rises by r/s − 1 each second.
+func backlog(rate float64, opened time.Duration, cohort, others []Request) (served float64, behind bool) {
+	var starts, latencies []float64
+	last := opened
+	for i := range cohort {
+		q := &cohort[i]
+		if q.Failure == nil {
+			starts = append(starts, (q.Start - opened).Seconds())
+			latencies = append(latencies, (q.EOF - q.Start).Seconds())
+			last = max(last, q.EOF)
+		}
+	}
+	n := float64(len(starts))
+	if n < leastTrend {
+		return 0, false
+	}
+	from, done := opened+(last-opened)/2, 0
+	for _, group := range [][]Request{cohort, others} {
+		for i := range group {
+			if at := group[i].EOF; at > from && at <= last {
+				done++
+			}
+		}
+	}
+	served = float64(done) / (last - from).Seconds()
+	at, rise := stat.LinearRegression(starts, latencies, nil, false)
+	mean, deviation := stat.MeanStdDev(starts, nil)
+	residual := 0.0
+	for i, x := range starts {
+		d := latencies[i] - at - rise*x
+		residual += d * d
+	}
+	se := math.Sqrt(residual/(n-2)) / (deviation * math.Sqrt(n-1))
+	begin := at + rise*starts[0]
+	return served, rise > leastRise && rise > sureTrend*se && rise*2*(mean-starts[0]) > begin/4 && served < keptUp*rate
 }

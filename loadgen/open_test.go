@@ -2,7 +2,11 @@ package loadgen_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
+	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,4 +100,84 @@ func TestBadLoad(t *testing.T) {
 		assert.ErrorContains(t, err, tt.says)
 		assert.ErrorAs(t, err, new(*loadgen.TargetError))
 	}
+}
+
+// single serves one request after the other.
+type single struct {
+	scripted
+	turn  chan struct{} // made by the first request, inside of the bubble
+	first sync.Once
+	each  time.Duration
+}
+
+func (c *single) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.first.Do(func() { c.turn = make(chan struct{}, 1) })
+	select {
+	case c.turn <- struct{}{}:
+		time.Sleep(c.each)
+		<-c.turn
+	case <-r.Context().Done():
+		return
+	}
+	c.scripted.ServeHTTP(w, r)
+}
+
+// TestOpenLoopAboveCapacity offers a server of 50 requests a second more and less than
+// that, in an order in which each probe would inherit the backlog of the one before it.
+func TestOpenLoopAboveCapacity(t *testing.T) {
+	h := &single{scripted: scripted{tokens: 1}, each: 20 * time.Millisecond}
+	serve(t, h, func(ctx context.Context, g *loadgen.Generator) {
+		for _, tt := range []struct {
+			rate   float64
+			behind bool
+			served float64
+		}{{200, true, 50}, {20, false, 20}, {100, true, 50}, {45, false, 45}, {60, true, 50}, {48, false, 48}} {
+			m, err := g.Probe(ctx, loadgen.Load{Rate: tt.rate, ISL: 20, OSL: 1, Requests: 100}, nil)
+			require.NoError(t, err)
+			told := ""
+			for _, w := range m.Warnings {
+				if errors.Is(w, loadgen.ErrUnstable) {
+					told = w.Error()
+				}
+			}
+			if tt.behind {
+				var offered, served float64
+				_, err := fmt.Sscanf(told, "the server does not keep up: %g requests/s were offered and %g served", &offered, &served)
+				require.NoError(t, err, told)
+				assert.Equal(t, tt.rate, offered)
+				assert.InEpsilon(t, tt.served, served, 0.02)
+				continue
+			}
+			assert.Empty(t, told, "rate %v", tt.rate)
+			p95, _ := m.Stat(loadgen.TagLatency, "p95")
+			assert.InDelta(t, 20, p95, 1, "rate %v finds no backlog", tt.rate)
+		}
+	})
+}
+
+// TestOpenLoopSteady checks that a server whose requests take longer under load than alone,
+// and so has more in flight from one second to the next, is not taken for one that does
+// not keep up.
+func TestOpenLoopSteady(t *testing.T) {
+	for _, arrival := range []string{"constant", "poisson", "gamma"} {
+		h := &scripted{ttft: 50 * time.Millisecond, tokens: 1}
+		serve(t, h, func(ctx context.Context, g *loadgen.Generator) {
+			h.ttft = 2 * time.Second
+			m, err := g.Probe(ctx, loadgen.Load{Rate: 100, Arrival: arrival, ISL: 20, OSL: 1, Requests: 100}, nil)
+			require.NoError(t, err)
+			assert.Empty(t, m.Warnings, arrival)
+		})
+	}
+}
+
+// TestOpenLoopConnections checks that probes use the connections of earlier ones.
+func TestOpenLoopConnections(t *testing.T) {
+	h := &scripted{ttft: 500 * time.Millisecond, itl: 100 * time.Millisecond, tokens: 6}
+	serve(t, h, func(ctx context.Context, g *loadgen.Generator) {
+		for range 6 {
+			_, err := g.Probe(ctx, loadgen.Load{Rate: 20, Arrival: "poisson", ISL: 20, OSL: 6, Requests: 200}, nil)
+			require.NoError(t, err)
+		}
+		assert.LessOrEqual(t, loadgen.Connections(g), 60, "20 requests are in flight")
+	})
 }

@@ -61,7 +61,7 @@ func (r *run) facts() facts {
 		f.lowest = r.problem.Dims[0].Lo
 	}
 	if o.Best.Found {
-		f.best = float64(o.Best.Concurrency())
+		f.best = o.Best.Load.Level()
 	}
 	for _, l := range o.Plan.Limits {
 		f.counted = f.counted || l.Metric == loadgen.TagErrorRate || l.Metric == loadgen.TagGoodShare
@@ -88,7 +88,7 @@ func (r *run) facts() facts {
 		kinds := map[string]int{}
 		for _, i := range visits {
 			v := &o.Probes[i]
-			p.load = float64(v.Load.Concurrency)
+			p.load = v.Load.Level()
 			p.silent = p.silent && !v.trusted()
 			p.requests, p.failed = p.requests+v.Observed.Requests, p.failed+v.failures()
 			if p.lacks == "" {

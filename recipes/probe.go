@@ -71,6 +71,9 @@ func (p *Probe) decide(pl *Plan) []error {
 	for _, g := range objectives {
 		o.Goals = append(o.Goals, plan.Estimate{Value: p.goal(g), SE: sla.Trials(p.Trials).SE(g.Metric, g.Stat)})
 	}
+	if offered, served, behind := p.Behind(); behind {
+		p.overload(&o, math.Log(offered/max(served, offered/100)))
+	}
 	doubts := p.doubts(limits)
 	switch {
 	case o.Requests > 0 && p.failed == o.Requests:
@@ -99,6 +102,37 @@ func failuresAllowed(limits []sla.Limit) float64 {
 		}
 	}
 	return failuresTold
+}
+
+// Behind reports whether the server did not keep up with an open loop, and how many
+// requests a second were offered and served at the trial where it lagged the most.
+func (p *Probe) Behind() (offered, served float64, behind bool) {
+	for _, m := range p.Trials {
+		for _, w := range m.Warnings {
+			if errors.Is(w, loadgen.ErrUnstable) {
+				if v, _ := m.Stat(loadgen.TagReqRate, "avg"); !behind || v < served {
+					offered, served, behind = m.Load.Rate, v, true
+				}
+			}
+		}
+	}
+	return offered, served, behind
+}
+
+// overload makes every limit of a probe a certain miss by a margin of at least g. What was
+// measured of a server that does not keep up depends on how long was looked: in time every
+// latency exceeds every limit.
+func (p *Probe) overload(o *plan.Observation, g float64) {
+	const pass = 1e-4 // that the trend of the latencies is chance
+	for k := range p.Readings {
+		for _, r := range []*sla.Reading{&p.Readings[k], &p.read[k]} {
+			r.Holds, r.Pass = false, pass
+			if !(r.Margin > g) {
+				r.Margin = g
+			}
+		}
+		o.Margins[k].Pass, o.Margins[k].Value = pass, p.Readings[k].Margin
+	}
 }
 
 // goal returns the value of an objective at the probe, in the unit of its metric. It is

@@ -25,7 +25,9 @@ func (p *Probe) doubts(limits []sla.Limit) []error {
 		}
 		for _, w := range m.Warnings {
 			if errors.Is(w, loadgen.ErrUnsaturated) {
-				doubts = append(doubts, w)
+				if _, _, behind := p.Behind(); !behind { // that is why not all could be sent
+					doubts = append(doubts, w)
+				}
 			}
 		}
 	}
