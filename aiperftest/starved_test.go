@@ -26,7 +26,7 @@ import (
 var starvedRuns = map[string]func(aiperftest.T, aiperftest.Option) *recipes.Outcome{
 	"met": func(t aiperftest.T, o aiperftest.Option) *recipes.Outcome {
 		return aiperftest.RunRecipe(t, "max-concurrency-under-sla", o, aiperftest.Style(recipes.Monotonic),
-			aiperftest.Concurrency(1, 4), aiperftest.TTFT(400*time.Millisecond))
+			aiperftest.Concurrency(1, 4), aiperftest.TTFT(2*time.Second))
 	},
 	"missed": func(t aiperftest.T, o aiperftest.Option) *recipes.Outcome {
 		return aiperftest.RunRecipe(t, "max-concurrency-under-sla", o, aiperftest.Style(recipes.Monotonic),
@@ -85,8 +85,9 @@ func spin(turns int) {
 var spun atomic.Uint64 // so that spin is not optimized away
 
 // TestStarved: a client with one processor and busy neighbours on it, against a
-// server in another process, measures itself and not the server. The run says
-// client_bound and is inconclusive, whatever the numbers say.
+// server in another process, measures itself and not the server. The run is inconclusive
+// where its lateness may be what breaks a limit. A limit with ample headroom is met all the
+// same, since lateness makes latencies larger only.
 func TestStarved(t *testing.T) {
 	slow.Test(t, slow.Processes)
 	srv := simserver.New(simserver.Model{Step: 10 * time.Millisecond})
@@ -100,10 +101,14 @@ func TestStarved(t *testing.T) {
 			b, err := cmd.CombinedOutput()
 			out := unfolded(string(b))
 			require.NoError(t, err, "%s", b)
-			assert.Contains(t, out, "verdict: inconclusive", "%s", b)
-			assert.Contains(t, out, "client not healthy (p99 wake-up lag")
-			assert.Contains(t, out, "the client was the bottleneck at concurrency")
-			assert.Contains(t, out, "give it more cores or lower the load")
+			if name == "met" {
+				assert.Contains(t, out, "verdict: met", "%s", b)
+			} else {
+				assert.Contains(t, out, "client not healthy (p99 wake-up lag")
+				assert.Contains(t, out, "verdict: inconclusive", "%s", b)
+				assert.Contains(t, out, "the client was late at concurrency")
+				assert.Contains(t, out, "give it more cores or lower the load")
+			}
 
 			type health struct {
 				Send  *float64 `json:"send_lag_p99_ms"`
@@ -133,7 +138,9 @@ func TestStarved(t *testing.T) {
 				assert.Greater(t, *h.CPU, 0.1)
 			}
 			assert.Positive(t, seen, "every probe's profile says how the client fared")
-			assert.Positive(t, bound, "and that of a probe whose client was the bottleneck that it was")
+			if name != "met" { // of whose limit the lag is less than 5%
+				assert.Positive(t, bound, "and that of a probe whose client was the bottleneck that it was")
+			}
 		})
 	}
 }

@@ -59,7 +59,7 @@ func TestText(t *testing.T) {
 			named(maxConcurrency, aiperftest.AtLeast(64), aiperftest.Concurrency(60, 64), aiperftest.Requests(100),
 				aiperftest.Prober(&curve{ttft: func(int) float64 { return 169.5 }}))},
 		{"client_bound", "the client sends late: its numbers are not the server's",
-			named(maxConcurrency, aiperftest.Prober(&curve{ttft: linear(2), lag: 80 * time.Millisecond}))},
+			named(maxConcurrency, aiperftest.Prober(&curve{ttft: linear(2), lag: 200 * time.Millisecond}))},
 		{"deadline", "time is up before anything is certain", func(t aiperftest.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 			defer cancel()

@@ -89,11 +89,10 @@ func (l Load) Level() float64 {
 	return float64(l.Concurrency)
 }
 
-// level names the load's level in errors, for example "concurrency 64" or
-// "rate 12/s".
-func (l Load) level() string {
+// String names the load's level, for example "concurrency 64" or "12.5 requests/s".
+func (l Load) String() string {
 	if l.Rate != 0 {
-		return fmt.Sprintf("rate %g/s", l.Rate)
+		return fmt.Sprintf("%.4g requests/s", l.Rate)
 	}
 	return fmt.Sprintf("concurrency %d", l.Concurrency)
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,5 +180,47 @@ func TestOpenLoopConnections(t *testing.T) {
 			require.NoError(t, err)
 		}
 		assert.LessOrEqual(t, loadgen.Connections(g), 60, "20 requests are in flight")
+	})
+}
+
+// dropping lets every second request wait for a second and then drops its connection.
+type dropping struct {
+	scripted
+	on atomic.Bool
+	n  atomic.Int64
+}
+
+func (d *dropping) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if d.on.Load() && d.n.Add(1)%2 == 0 {
+		time.Sleep(time.Second)
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			c.Close()
+		}
+		return
+	}
+	d.scripted.ServeHTTP(w, r)
+}
+
+// TestReplayStart checks that a request that is sent again has started when it was first
+// sent: whoever waits for its answer waits for both attempts.
+func TestReplayStart(t *testing.T) {
+	h := &dropping{scripted: scripted{ttft: 50 * time.Millisecond, tokens: 1}}
+	serve(t, h, func(ctx context.Context, g *loadgen.Generator) {
+		h.on.Store(true)
+		m, err := g.Probe(ctx, loadgen.Load{Concurrency: 1, ISL: 20, OSL: 1, Requests: 20}, nil)
+		require.NoError(t, err)
+		replayed := 0
+		for _, q := range m.Requests {
+			require.Nil(t, q.Failure)
+			want := 50 * time.Millisecond
+			if q.Replays > 0 {
+				replayed++
+				want += time.Second
+			}
+			assert.Equal(t, want, q.Chunks[0]-q.Start, "%d replays", q.Replays)
+		}
+		assert.Positive(t, replayed)
+		assert.Zero(t, m.Health.SendLagP99)
 	})
 }

@@ -109,9 +109,9 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	switch {
 	case reached.err != nil:
 		g.books.stop()
-		return nil, fmt.Errorf("probe %s: %w", l.level(), &UnreachableError{URL: g.name, Err: reached.err})
+		return nil, fmt.Errorf("probe %s: %w", l, &UnreachableError{URL: g.name, Err: reached.err})
 	case reached.window.phase != finished:
-		return nil, fmt.Errorf("probe %s: %w", l.level(), context.Cause(ctx))
+		return nil, fmt.Errorf("probe %s: %w", l, context.Cause(ctx))
 	}
 	m := p.measure(reached.ended, g.epoch, begun, g.now(), seen)
 	if reached.skipped > 0 {

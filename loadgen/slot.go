@@ -32,8 +32,8 @@ type slot struct {
 // trace is what the hooks of net/http saw of the current request. They run on the
 // slot's goroutine, so there is no lock.
 type trace struct {
-	// asked is when net/http asked for a connection, start when it had one, and dial
-	// the time between the two on connections that were new.
+	// asked is when net/http asked for a connection, start when it first had one, and dial
+	// the time between the two if that was new.
 	asked, start, dial time.Duration
 	// conns counts the connections of the request: one, and one more for each
 	// replay. connected says that the last of them was had.
@@ -48,17 +48,20 @@ func newSlot(ctx context.Context, g *Generator, id int) *slot {
 	s.ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { s.trace.asked, s.trace.connected = g.now(), false },
 		GotConn: func(info httptrace.GotConnInfo) {
-			// Start is when the last connection was had, so that the first
-			// attempt of a replayed request does not hide in TTFT.
+			// Start is when the first connection was had: whoever waits for the answer
+			// of a replayed request also waits for its first attempt.
 			//
 			// Note: the hook WroteRequest would be later by the write itself. But it
 			// runs on another goroutine of the transport, so that the trace would
 			// need a lock, and it can come after the first byte of the answer.
-			s.trace.start = g.now()
 			s.trace.conns++
 			s.trace.connected = true
+			if s.trace.conns > 1 {
+				return
+			}
+			s.trace.start = g.now()
 			if !info.Reused {
-				s.trace.dial += s.trace.start - s.trace.asked
+				s.trace.dial = s.trace.start - s.trace.asked
 			}
 		},
 	})

@@ -149,13 +149,13 @@ func (o *Outcome) Spent() (measuring, ramps time.Duration) {
 	return measuring, ramps
 }
 
-// Visits groups the measured probes by their points. Each group has the indexes of
+// Visits groups the probes that say something of the server by their points. Each group has the indexes of
 // one point's probes; groups are in the order of first visits, like the points of
 // Sweep.
 func (o *Outcome) Visits() [][]int {
 	var groups [][]int
 	for i := range o.Probes {
-		if len(o.Probes[i].Trials) == 0 {
+		if len(o.Probes[i].Trials) == 0 || !o.Probes[i].trusted() {
 			continue
 		}
 		k := slices.IndexFunc(groups, func(g []int) bool { return slices.Equal(o.Probes[g[0]].Step.At, o.Probes[i].Step.At) })

@@ -69,6 +69,10 @@ func (p *Plan) withoutFloors(problem *plan.Problem) {
 // search goes on after its own end, until the boundary is known that well.
 func plannerOf(pl *Plan, spec *Spec) plan.Planner {
 	p := pl.planner()
+	if _, ok := p.(plan.List); ok {
+		// Trials are a size that the user has chosen, and a comparison needs equal ones.
+		return plan.List{Decide: spec.Trials <= 1 && spec.Converge == nil}
+	}
 	switch q, ok := p.(plan.Sequential); {
 	case ok && spec.Gate != nil:
 		return plan.Gate{}

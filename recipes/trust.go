@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -12,16 +13,16 @@ import (
 )
 
 // doubts returns the reasons, as warnings, why the probe's numbers say nothing about
-// the server: the client was the bottleneck, or the load was not reached.
+// the server: the client was late and a limit cannot be judged for that, or the load was
+// not reached.
 func (p *Probe) doubts(limits []sla.Limit) []error {
 	var doubts []error
 	for _, m := range p.Trials {
-		if ClientBound(m, limits) {
-			h := m.Health
-			doubts = append(doubts, &ClientBoundError{
-				Concurrency: m.Load.Concurrency, Lag: max(h.SendLagP99, h.BeatLagP99), Woke: h.BeatLagP99 > h.SendLagP99,
-				Allowed: lagAllowed(limits), CPU: h.CPU,
-			})
+		h := m.Health
+		lag := max(h.SendLagP99, h.BeatLagP99)
+		if allowed, blurred := p.blurred(m, lag); blurred {
+			doubts = append(doubts, &ClientBoundError{Concurrency: m.Load.Concurrency, Rate: m.Load.Rate, Lag: lag,
+				Woke: h.BeatLagP99 > h.SendLagP99, Allowed: allowed, CPU: h.CPU})
 		}
 		for _, w := range m.Warnings {
 			if errors.Is(w, loadgen.ErrUnsaturated) {
@@ -32,6 +33,54 @@ func (p *Probe) doubts(limits []sla.Limit) []error {
 		}
 	}
 	return doubts
+}
+
+// blurred reports whether a client that was late by lag leaves it open on which side of a
+// limit the server is, and how late it was allowed to be. Lateness makes latencies larger
+// and never changes which request failed: a latency that stays on its side of the limit
+// when the lag is added or taken away is judged, and so are error rates and throughput. One
+// limit that is broken beyond the lag is enough for the probe's verdict.
+//
+// A measurement without limits on latencies is judged by itself: the lag may be 5% of the
+// median latency to the first token, or of the whole request where there is none.
+func (p *Probe) blurred(m *loadgen.Measurement, lag time.Duration) (allowed time.Duration, yes bool) {
+	const ms = float64(time.Millisecond)
+	latencies := false
+	for _, r := range p.Readings {
+		if r.Limit.Unit() != "ms" {
+			continue
+		}
+		latencies = true
+		late, value := float64(lag)/ms, r.Adjusted
+		share := tolerated(r.Limit.Threshold)
+		switch {
+		case lag <= share, math.IsNaN(value):
+			continue
+		case r.Limit.Op.Upper() && value-late > r.Limit.Threshold, !r.Limit.Op.Upper() && value+late < r.Limit.Threshold:
+			return 0, false // missed, whatever the client did
+		case r.Limit.Op.Upper() && value+late < r.Limit.Threshold, !r.Limit.Op.Upper() && value-late > r.Limit.Threshold:
+			continue // met
+		}
+		if !yes || share < allowed {
+			allowed = share
+		}
+		yes = true
+	}
+	if latencies || len(p.Readings) > 0 {
+		return allowed, yes
+	}
+	typical, ok := m.Stat(loadgen.TagTTFT, "p50")
+	if !ok {
+		typical, _ = m.Stat(loadgen.TagLatency, "p50")
+	}
+	allowed = tolerated(typical)
+	return allowed, lag > allowed
+}
+
+// tolerated returns how late a client may be where a latency of so many milliseconds is
+// measured or limited: 5% of it, and at least 5 ms.
+func tolerated(latency float64) time.Duration {
+	return max(5*time.Millisecond, time.Duration(0.05*latency*float64(time.Millisecond)))
 }
 
 // ClientBound reports whether the client was the bottleneck of a measurement: whether
@@ -69,28 +118,38 @@ func (r *run) notes(p *Probe) (notes []error) {
 	return notes
 }
 
-// ClientBoundError warns that the client was the bottleneck of a probe, so that
-// its numbers are not the server's.
+// ClientBoundError warns that the client was so late in a probe that a limit cannot be
+// judged.
 type ClientBoundError struct {
 	Concurrency int
+	Rate        float64 // of an open loop; 0 for a closed one
 	// Lag is the 99th percentile of the lateness, and Allowed what is tolerated.
 	Lag, Allowed time.Duration
 	// Woke says that Lag is that of goroutines that woke late, so that what arrived was
 	// read late. If false, it is that of requests that were sent late.
 	Woke bool
-	// CPU is the client's share of the machine's cores, 0 to 1.
+	// CPU is this process's share of the cores that it may use, 0 to 1.
 	CPU float64
 }
 
-// Error says how late the client was, and to give it more cores or less to do.
+// busyShare is the share of the processor time from which on a late client is taken for
+// the cause of it.
+const busyShare = 0.6
+
+// Error says how late the client was, and what is known of the reason: whether this process
+// used the processors up, or something else on the machine did.
 func (e *ClientBoundError) Error() string {
-	what := "it sent "
+	what := "requests were sent "
 	if e.Woke {
-		what = "its goroutines woke "
+		what = "goroutines woke "
 	}
-	return "the client was the bottleneck at concurrency " + strconv.Itoa(e.Concurrency) + ": " + what +
-		e.Lag.Round(10*time.Microsecond).String() + " late (p99, allowed " + e.Allowed.String() + ") at " +
-		strconv.Itoa(int(100*e.CPU+0.5)) + "% CPU; give it more cores or lower the load"
+	at := loadgen.Load{Concurrency: e.Concurrency, Rate: e.Rate}.String()
+	why := "the machine was busy: this process used %s%% of the CPU; stop what else runs on it, or give it more cores"
+	if e.CPU >= busyShare {
+		why = "this process used %s%% of the CPU; give it more cores or lower the load"
+	}
+	return "the client was late at " + at + ": " + what + e.Lag.Round(10*time.Microsecond).String() + " late (p99, allowed " +
+		e.Allowed.String() + ") and the limit is nearer than that; " + fmt.Sprintf(why, strconv.Itoa(int(100*e.CPU+0.5)))
 }
 
 // lagAllowed returns how late a client may be: 5% of the tightest latency threshold,
@@ -102,9 +161,8 @@ func lagAllowed(limits []sla.Limit) time.Duration {
 			tightest = min(tightest, l.Threshold)
 		}
 	}
-	allowed := 5 * time.Millisecond
-	if !math.IsInf(tightest, 0) {
-		allowed = max(allowed, time.Duration(0.05*tightest*float64(time.Millisecond)))
+	if math.IsInf(tightest, 0) {
+		tightest = 0
 	}
-	return allowed
+	return tolerated(tightest)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen"
@@ -99,11 +100,11 @@ func (v *view) metHeadline() string {
 		}
 		return derived
 	case len(v.Plan.Limits) == 0 && v.fixed():
-		return fmt.Sprintf("measured at concurrency %d", v.probes[0].Load.Concurrency)
+		return fmt.Sprintf("measured at %v", v.probes[0].Load)
 	case len(v.Plan.Limits) == 0:
 		return fmt.Sprintf("measured at %s", plural(len(v.probes), "point"))
 	case v.fixed():
-		return fmt.Sprintf("SLA met at concurrency %d", v.probes[0].Load.Concurrency)
+		return fmt.Sprintf("SLA met at %v", v.probes[0].Load)
 	case v.Plan.Search != nil:
 		return v.searchHeadline()
 	}
@@ -114,14 +115,14 @@ func (v *view) metHeadline() string {
 // searchHeadline names the boundary, and the best point where that is another: more
 // load can be worse for an objective long before it breaks a limit.
 func (v *view) searchHeadline() string {
-	s := fmt.Sprintf("SLA met up to concurrency %s", value(v.Boundary.Safe, ""))
+	s := "SLA met up to " + v.at(v.Boundary.Safe)
 	if cut := v.cutShort(); cut != "" {
-		s = fmt.Sprintf("SLA met up to at least %d; the search was cut short by %s", v.Best.Concurrency(), cut)
+		s = fmt.Sprintf("SLA met up to at least %s; the search was cut short by %s", value(v.Best.Load.Level(), ""), cut)
 	} else if from := v.from(); from > 0 {
 		s += fmt.Sprintf(", from %s up", value(from, ""))
 	}
-	if !v.Plan.Search.Boundary && float64(v.Best.Concurrency()) != v.Boundary.Safe {
-		s += fmt.Sprintf(", best %s at %d", objectiveName(v.Plan.Search.Objectives[0]), v.Best.Concurrency())
+	if !v.Plan.Search.Boundary && v.Best.Load.Level() != v.Boundary.Safe {
+		s += fmt.Sprintf(", best %s at %s", objectiveName(v.Plan.Search.Objectives[0]), value(v.Best.Load.Level(), ""))
 	}
 	if v.Spec.AtLeast > 0 {
 		s += fmt.Sprintf(" (at least %d asked for)", v.Spec.AtLeast)
@@ -129,18 +130,34 @@ func (v *view) searchHeadline() string {
 	return s
 }
 
+// dimension names what a search varies.
+func (v *view) dimension() string {
+	if slices.Equal(v.Plan.Paths(), []recipes.Path{recipes.PathRate}) {
+		return "request rate"
+	}
+	return "concurrency"
+}
+
+// at names a value of the searched dimension: "concurrency 64", "52.8 requests/s".
+func (v *view) at(x float64) string {
+	if slices.Equal(v.Plan.Paths(), []recipes.Path{recipes.PathRate}) {
+		return loadgen.Load{Rate: x}.String()
+	}
+	return "concurrency " + value(x, "")
+}
+
 // missedHeadline says where the limits do not hold.
 func (v *view) missedHeadline() string {
 	met, _ := v.passing()
 	switch {
 	case v.fixed():
-		return fmt.Sprintf("SLA missed at concurrency %d", v.probes[0].Load.Concurrency)
+		return fmt.Sprintf("SLA missed at %v", v.probes[0].Load)
 	case v.Best.Found:
-		return fmt.Sprintf("SLA met up to concurrency %d only, below the %d asked for", v.Best.Concurrency(), v.Spec.AtLeast)
+		return fmt.Sprintf("SLA met up to %v only, below the %d asked for", v.Best.Load, v.Spec.AtLeast)
 	case v.Spec.AtLeast > 0 && met > 0:
 		return fmt.Sprintf("SLA missed below the concurrency of %d asked for", v.Spec.AtLeast)
 	}
-	return "SLA missed at every concurrency probed"
+	return "SLA missed at every " + v.dimension() + " probed"
 }
 
 // doubt says why there is no verdict. An inconclusive result fails a test, which has to
@@ -154,17 +171,30 @@ func (v *view) doubt() string {
 	case v.Plan.Derive != nil && len(v.Plan.Limits) == 0 && cut == "" && last.standing != untrusted:
 		return cmp.Or(v.derivedHeadline(), "no result could be read off the points")
 	case v.Reason == recipes.ReasonAborted && v.Best.Found:
-		return fmt.Sprintf("the endpoint was lost; SLA met up to concurrency %d until then", v.Best.Concurrency())
+		return fmt.Sprintf("the endpoint was lost; SLA met up to %v until then", v.Best.Load)
 	case cut != "" && v.Best.Found && v.Plan.Search != nil:
-		return fmt.Sprintf("at least %d; the search was cut short by %s", v.Best.Concurrency(), cut)
+		return fmt.Sprintf("at least %s; the search was cut short by %s", value(v.Best.Load.Level(), ""), cut)
 	case last.standing == untrusted:
-		return fmt.Sprintf("the probes at concurrency %d cannot be trusted", last.Load.Concurrency)
+		return fmt.Sprintf("the probes at %v cannot be trusted", last.Load)
+	case v.Plan.Search == nil && len(v.distrusted()) > 0:
+		return fmt.Sprintf("the probes at %s cannot be trusted; the other points stand", strings.Join(v.distrusted(), ", "))
 	case v.Reason == recipes.ReasonDeadline, v.Reason == recipes.ReasonCancelled, v.Reason == recipes.ReasonAborted:
 		return "no answer was certain" + v.because()
 	case v.Best.Found && v.Spec.AtLeast > 0:
-		return fmt.Sprintf("SLA met up to concurrency %d; %d was neither confirmed nor ruled out", v.Best.Concurrency(), v.Spec.AtLeast)
+		return fmt.Sprintf("SLA met up to %v; %d was neither confirmed nor ruled out", v.Best.Load, v.Spec.AtLeast)
 	}
-	return "no verdict is certain at any concurrency"
+	return "no verdict is certain at any " + v.dimension()
+}
+
+// distrusted names the points of a sweep of which no probe can be trusted.
+func (v *view) distrusted() (names []string) {
+	for i, p := range v.probes {
+		same := func(q probe) bool { return slices.Equal(q.Step.At, p.Step.At) }
+		if slices.IndexFunc(v.probes, same) == i && !slices.ContainsFunc(v.probes, func(q probe) bool { return same(q) && !q.silent() }) {
+			names = append(names, p.Load.String())
+		}
+	}
+	return names
 }
 
 // cutShort says what ended the run before its planner did; empty when nothing did. Only a
@@ -331,7 +361,7 @@ func (v *view) next() string {
 			continue
 		}
 		if broken := missedOf(v.pooled(p), true); broken != "" {
-			return fmt.Sprintf("next concurrency tried, %d, missed %s", p.Load.Concurrency, broken)
+			return fmt.Sprintf("next %s tried, %s, missed %s", v.dimension(), value(p.Load.Level(), ""), broken)
 		}
 	}
 	return ""
@@ -362,7 +392,7 @@ func (v *view) tiers(t *text) {
 		a := v.Tiers[i]
 		how := "not met with certainty at any concurrency"
 		if !math.IsNaN(a.Safe) {
-			how = "met up to concurrency " + value(a.Safe, "")
+			how = "met up to " + v.at(a.Safe)
 		}
 		if _, hi := a.Ends(); !math.IsNaN(hi) {
 			how += ", missed at " + value(hi, "")

@@ -62,6 +62,9 @@ func (p probe) word() string {
 	case likely:
 		return "open (likely met)"
 	case missed:
+		if _, _, behind := p.Behind(); behind {
+			return "missed (the server does not keep up)"
+		}
 		if limits := p.missedLimits(false); limits != "" {
 			return "missed (" + limits + ")"
 		}

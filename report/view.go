@@ -119,7 +119,7 @@ func (v *view) visits(p *probe) int {
 // shownAt says where the readings beside the limits were taken, and in how many visits when
 // there are several.
 func (v *view) shownAt(p *probe) string {
-	at := fmt.Sprintf("at concurrency %d", p.Load.Concurrency)
+	at := fmt.Sprintf("at %v", p.Load)
 	if n := v.visits(p); n > 1 {
 		at += fmt.Sprintf(", %d visits", n)
 	}
@@ -262,6 +262,10 @@ func (v *view) contradicts(p probe) bool {
 func (v *view) place(p probe) string {
 	var at []string
 	for k, path := range v.paths {
+		if path == recipes.PathRate {
+			at = append(at, loadgen.Load{Rate: p.Step.At[k]}.String())
+			continue
+		}
 		at = append(at, sweep.Leaf(path)+" "+digits(p.Step.At[k]))
 	}
 	return strings.Join(at, ", ")

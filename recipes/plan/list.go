@@ -1,24 +1,38 @@
 package plan
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
-// List visits the points of Problem.List in order, once each: grids, scenarios and fixed
-// loads. A point that could not be measured is tried once more. One that certainly fails
-// below another that certainly passes is visited again at the end: a first probe may have
-// paid for a cold start. Its answers have a Bracket. The zero value is ready.
-type List struct{}
+// List visits the points of Problem.List in order: grids, scenarios and fixed loads. A
+// point that could not be measured, or whose probe says nothing of the server, is tried
+// once more. One that certainly fails below another that certainly passes is visited again
+// at the end: a first probe may have paid for a cold start. Its answers have a Bracket. The
+// zero value is ready.
+type List struct {
+	// Decide asks a point whose verdict is open once more, twice as long.
+	Decide bool
+}
 
-// Next returns the first point of the list that was not visited.
-func (List) Next(p Problem, h []Observation) Step {
-	i, again := 0, false
+// Next returns the first point of the list that was not visited, or has to be visited
+// again.
+func (l List) Next(p Problem, h []Observation) Step {
+	i, size := 0, 1.0
+	why, again := "", false
 	for _, o := range h {
 		switch {
 		case i == len(p.List):
 		case !slices.Equal(o.At, p.List[i]): // a point of another search
-		case o.State == Unmeasured && !again:
-			again = true
+		case !o.says() && !again:
+			why, again, size = "once more: it could not be measured", true, 1
+			if o.State == Untrusted {
+				why = "once more: " + reasonUntrusted
+			}
+		case l.Decide && size == 1 && o.undecided(p.confidence()):
+			why, again, size = confirming, true, 2
 		default:
-			i, again = i+1, false
+			i, again, size = i+1, false, 1
 		}
 	}
 	if i == len(p.List) {
@@ -33,11 +47,22 @@ func (List) Next(p Problem, h []Observation) Step {
 		}
 		return done(ReasonGridComplete)
 	}
-	why := "next point of the list"
-	if again {
-		why = "once more: it could not be measured"
+	if !again {
+		why = "next point of the list"
 	}
-	return Step{At: slices.Clone(p.List[i]), Size: 1, Full: true, Reason: why}
+	return Step{At: slices.Clone(p.List[i]), Size: size, Full: true, Reason: why}
+}
+
+// undecided reports that the visit's own verdict carries a certainty, and not enough of it.
+func (o Observation) undecided(confidence float64) bool {
+	pass, worst := 1.0, 1.0
+	for _, m := range o.Margins {
+		if math.IsNaN(m.Pass) {
+			return false
+		}
+		pass, worst = pass*m.Pass, min(worst, m.Pass)
+	}
+	return o.State == Full && pass < confidence && worst > 1-confidence
 }
 
 // Answers reads one boundary per tier off a list of one dimension; of several dimensions,

@@ -43,6 +43,9 @@ var columns = []Column{
 // capacity in bench.txt.
 const lineCapacity, capacity = "max-concurrency", "concurrency"
 
+// lineRate is the unit of the answer of a search over request rates.
+const lineRate = "max-req/s"
+
 // info is what the table of metrics says of the column's.
 func (c Column) info() loadgen.MetricInfo {
 	m, _ := loadgen.LookupMetric(c.metric)
@@ -89,6 +92,9 @@ func Line(o *recipes.Outcome, p *recipes.Probe) []Value {
 	if len(o.Plan.Scenarios) != 1 {
 		if !o.Best.Found {
 			return nil
+		}
+		if rate := o.Best.Load.Rate; rate > 0 {
+			return []Value{{lineRate, rate}}
 		}
 		return []Value{{lineCapacity, float64(o.Best.Concurrency())}}
 	}
