@@ -70,8 +70,9 @@ func (p *Plan) withoutFloors(problem *plan.Problem) {
 func plannerOf(pl *Plan, spec *Spec) plan.Planner {
 	p := pl.planner()
 	if _, ok := p.(plan.List); ok {
-		// Trials are a size that the user has chosen, and a comparison needs equal ones.
-		return plan.List{Decide: spec.Trials <= 1 && spec.Converge == nil}
+		// Trials are a size that the user has chosen, and a comparison needs equal ones. The
+		// points of a sweep are compared with each other, too, and keep their equal sizes.
+		return plan.List{Decide: spec.Trials <= 1 && spec.Converge == nil && len(pl.points()) == 1}
 	}
 	switch q, ok := p.(plan.Sequential); {
 	case ok && spec.Gate != nil:
