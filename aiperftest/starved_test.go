@@ -101,9 +101,12 @@ func TestStarved(t *testing.T) {
 			b, err := cmd.CombinedOutput()
 			out := unfolded(string(b))
 			require.NoError(t, err, "%s", b)
-			if name == "met" {
+			switch name {
+			case "met":
 				assert.Contains(t, out, "verdict: met", "%s", b)
-			} else {
+			case "missed": // beyond the lag, or too near to it to be judged; the server needs 10 ms
+				assert.NotContains(t, out, "verdict: met", "%s", b)
+			default:
 				assert.Contains(t, out, "client not healthy (p99 wake-up lag")
 				assert.Contains(t, out, "verdict: inconclusive", "%s", b)
 				assert.Contains(t, out, "the client was late at concurrency")
