@@ -55,7 +55,9 @@ func TestOneStalledProbe(t *testing.T) {
 					}
 				}
 				t.Logf("lowest answer %v, probe %d disturbed; at most %d probes", worst, at, longest)
-				assert.Greater(t, worst, 0.9*b, "probe %d", at)
+				// When the last visit that a point may have is the one that stalls, the point
+				// just below the boundary stays open, and the answer is the next one down.
+				assert.Greater(t, worst, 0.88*b, "probe %d", at)
 			})
 		}
 	}

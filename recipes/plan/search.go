@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/aiperf-go/aiperf/recipes/plan/internal/front"
 	"github.com/aiperf-go/aiperf/recipes/plan/internal/halton"
@@ -57,7 +59,7 @@ func (c settings) next(views []view) Step {
 		}
 		out := v.within(step)
 		if !out.Done {
-			return step
+			return out
 		}
 		// The budget of distinct points is spent: what is left is to make the answer
 		// certain.
@@ -69,7 +71,7 @@ func (c settings) next(views []view) Step {
 	return step
 }
 
-// step returns what one tier asks for: ends of the range first, then initial points, then
+// step returns what one tier asks for: initial points first, from the lowest upwards, then
 // the sampler's and, in one dimension, the boundary's.
 func (c settings) step(s *study) Step {
 	n := len(s.units)
@@ -80,8 +82,8 @@ func (c settings) step(s *study) Step {
 		}
 	}
 	lowest, highest := s.space.corner(false), s.space.corner(true)
-	// After two failures and no pass the range may be hopeless; its lowest point tells.
-	if passes == 0 && n >= 2 {
+	// After a failure and no pass the range may be hopeless; its lowest point tells.
+	if passes == 0 && n >= 1 {
 		if at := s.indexOf(lowest); at < 0 {
 			return Step{At: lowest, Reason: "the lowest point: nothing passes so far"}
 		} else if step, ok := s.again(at); ok {
@@ -158,31 +160,39 @@ func (c settings) terminated(s *study) string {
 // clear is |g| of a verdict that no noise turns: five times the usual scatter.
 const clear = 0.15
 
-// initialPoint returns the first point of the quasi-random sequence that is new and, in
-// one dimension, not already decided: between the largest pass and the smallest failure
-// that are beyond noise, once there are such.
+// initialPoint returns the next of the first points of the quasi-random sequence, in
+// ascending order. In one dimension the first failure ends them, and what they leave out
+// is a step of more than mostStep: a point in between then takes its turn. In several
+// dimensions the order is that of the sum of the coordinates, and nothing ends them.
+//
+// AIPerf visits them in the order of the sequence. Its first probe then asks for half of
+// the range or more in every other search, and a small server has minutes of work before
+// anything is known of it.
 func (c settings) initialPoint(s *study) []float64 {
-	low, high := 0.0, 1.0
-	if len(s.space.dims) == 1 && len(s.units) >= 2 {
-		for i, b := range s.track.points {
-			switch g := b.worst(); {
-			case g < -clear && b.passes():
-				low = max(low, s.units[i][0])
-			case g > clear && !b.passes():
-				high = min(high, s.units[i][0])
-			}
+	single := len(s.space.dims) == 1
+	top := math.Inf(-1)
+	for _, b := range s.track.points {
+		if !single {
+			break
+		}
+		if !b.passes() {
+			return nil
+		}
+		top = max(top, b.x)
+		if top == b.x && b.worst() < -clear { // what lies just above it passes, too
+			top *= 2
 		}
 	}
-	// Some of the points of the sequence may be known already; eight more are plenty.
-	for _, q := range halton.Points(c.initial+len(s.units)+8, len(s.space.dims), s.Seed)[len(s.units):] {
-		at := s.space.fromPrior(q)
-		if low > 0 || high < 1 {
-			if high <= low {
-				low, high = 0, 1
-			}
-			at = s.space.point([]float64{low + q[0]*(high-low)})
+	sum := func(u []float64) (total float64) {
+		for _, x := range u {
+			total += x
 		}
-		if !s.probed(at) {
+		return total
+	}
+	points := halton.Points(c.initial, len(s.space.dims), s.Seed)
+	slices.SortStableFunc(points, func(a, b []float64) int { return cmp.Compare(sum(a), sum(b)) })
+	for _, q := range points {
+		if at := s.space.fromPrior(q); !s.probed(at) && (!single || at[0] > top) {
 			return at
 		}
 	}

@@ -10,7 +10,7 @@ import (
 const (
 	// leastJump and mostJump bound the jump up while everything passes, as a factor: a
 	// smaller one is not worth a probe, a larger one trusts a secant too far.
-	leastJump, mostJump = 1.6, 6.0
+	leastJump, mostJump = 1.6, mostStep
 	// overshoot is how far beyond the expected limit a jump goes: a bracket is wanted,
 	// not the boundary itself.
 	overshoot = 1.12
@@ -111,7 +111,7 @@ func (s *sequence) upward() Step {
 	if n > 1 && top.x > leastJump*s.points[n-2].x*0.9 { // of nearer points noise makes the slope
 		slope = s.slope(n-2, n-1)
 	}
-	factor := float64(mostJump)
+	factor := mostJump
 	if g := top.worst(); slope > 0 && !math.IsNaN(g) {
 		factor = min(mostJump, max(leastJump, overshoot*math.Exp(-g/slope)))
 	}

@@ -248,16 +248,23 @@ func TestSequentialNonMonotone(t *testing.T) {
 	assert.Equal(t, anyAbove, a.NonMonotone)
 }
 
+// Where noise hides the slope the search says so; in a few of many searches the noise
+// happens to draw a clear boundary.
 func TestSequentialNotIdentifiable(t *testing.T) {
 	p := sequentialProblem(1, 1000)
+	said := 0
+	for seed := range uint64(20) {
+		h, reason := play(t, Sequential{}, p, straightLine(150, 0.2, 0.1, true, rand.New(rand.NewPCG(1, seed))))
+		if ok, factor := newSequence(viewsOf(p, h)[0]).identifiable(); reason == notIdentifiable {
+			said++
+			assert.False(t, ok)
+			assert.Greater(t, factor, 1.0)
+		}
+	}
+	assert.GreaterOrEqual(t, said, 16)
 	rng := rand.New(rand.NewPCG(1, 6))
-	h, reason := play(t, Sequential{}, p, straightLine(150, 0.2, 0.1, true, rng))
+	h, _ := play(t, Sequential{}, p, straightLine(150, 3, 0.01, true, rng))
 	ok, factor := newSequence(viewsOf(p, h)[0]).identifiable()
-	assert.Equal(t, notIdentifiable, reason)
-	assert.False(t, ok)
-	assert.Greater(t, factor, 1.0)
-	h, _ = play(t, Sequential{}, p, straightLine(150, 3, 0.01, true, rng))
-	ok, factor = newSequence(viewsOf(p, h)[0]).identifiable()
 	assert.True(t, ok)
 	assert.Equal(t, 1.0, factor)
 }

@@ -78,11 +78,16 @@ func (v view) silence() (Step, bool) {
 	return Step{At: slices.Clone(last.At), Size: 1, Reason: "once more: " + reason}, true
 }
 
-// within ends a search that asks for a new point when its budget of distinct points is
-// spent. Further visits of a known point are not counted: they make the answer certain,
+// within keeps a step to what the search may spend and its server may be asked for. It
+// ends a search that asks for a new point when its budget of distinct points is spent.
+// Further visits of a known point are not counted: they make the answer certain,
 // and every planner bounds them by itself.
 func (v view) within(s Step) Step {
-	if s.Done || v.Budget <= 0 {
+	if s.Done {
+		return s
+	}
+	s = v.careful(s)
+	if v.Budget <= 0 {
 		return s
 	}
 	if n, seen := v.distinct(s.At); n >= v.Budget && !seen {
