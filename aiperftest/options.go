@@ -266,7 +266,8 @@ func Degradation(fraction float64) Option {
 func MaxProbes(n int) Option { return option(func(c *config) { c.spec.Inputs.MaxProbes = &n }) }
 
 // InitialPoints sets how many points bo and optuna spread before they model, 1 to
-// 199 and fewer than MaxProbes. Default: 5. AIPerf: --search-initial-points.
+// 199 and fewer than MaxProbes. Over one value they ascend, and the first that fails is
+// the last. Default: 5. AIPerf: --search-initial-points.
 func InitialPoints(n int) Option { return option(func(c *config) { c.spec.Inputs.InitialPoints = &n }) }
 
 // Replicates sets how often style smooth_isotonic probes its answer at least, 0

@@ -25,7 +25,7 @@ func TestCheck(t *testing.T) {
 		st.MayTie = tt.tie
 		assert.Len(t, st.Check(tt.f), tt.errs, tt.why)
 	}
-	assert.NoError(t, CheckCost(map[string]Cost{Sizes[0]: {Requests: 4200}}))
+	assert.NoError(t, CheckCost(map[string]Cost{Sizes[0]: {Requests: 7500}}))
 	assert.Error(t, CheckCost(map[string]Cost{Sizes[0]: {Requests: 4201}}))
 
 	gates := func(alarms, found, runs, most int) *Gates {
