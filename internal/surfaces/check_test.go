@@ -26,7 +26,7 @@ func TestCheck(t *testing.T) {
 		assert.Len(t, st.Check(tt.f), tt.errs, tt.why)
 	}
 	assert.NoError(t, CheckCost(map[string]Cost{Sizes[0]: {Requests: 7500}}))
-	assert.Error(t, CheckCost(map[string]Cost{Sizes[0]: {Requests: 4201}}))
+	assert.Error(t, CheckCost(map[string]Cost{Sizes[0]: {Requests: 7501}}))
 
 	gates := func(alarms, found, runs, most int) *Gates {
 		g := &Gates{most: 12_000}
