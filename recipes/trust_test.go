@@ -140,7 +140,7 @@ func TestSweepTakesUntrustedAgain(t *testing.T) {
 		{"a fixed load that recovers", recipes.Fixed(8), 1, recipes.Met, 2},
 		{"a fixed load that does not", recipes.Fixed(8), 9, recipes.Inconclusive, 2},
 		{"a sweep that recovers", nil, 1, recipes.Met, 4},
-		{"a sweep that does not keeps the others", nil, 9, recipes.Met, 4},
+		{"a sweep that does not keeps the others", nil, 9, recipes.Inconclusive, 4},
 	} {
 		in := recipes.Inputs{TTFT: &limit}
 		r := tt.recipe
