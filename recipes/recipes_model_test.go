@@ -199,7 +199,7 @@ func (serve server) run(t *testing.T, name string, m simserver.Model, isl, osl, 
 		if calmest == nil || disturbance(out) < disturbance(calmest) {
 			calmest = out
 		}
-		if disturbance(calmest) < time.Millisecond {
+		if disturbance(calmest) < 2*time.Millisecond {
 			break
 		}
 	}
