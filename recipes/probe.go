@@ -88,10 +88,9 @@ func (p *Probe) decide(pl *Plan) []error {
 	return doubts
 }
 
-// failuresAllowed is the share, from 0 to 1, of failed requests that limits on averages
-// and rates allow:
-// what the limit on errors, or on good requests, allows; without either, the share that is
-// told of.
+// failuresAllowed is the share, from 0 to 1, of failed requests that limits on averages and
+// rates allow: what the limit on errors, or on good requests, allows; without either, the
+// share that is told of.
 func failuresAllowed(limits []sla.Limit) float64 {
 	for _, l := range limits {
 		switch {

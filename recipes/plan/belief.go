@@ -146,7 +146,7 @@ func (b belief) inexact() bool {
 // pass has, for each point, P(every limit of the first tier holds). Along one dimension
 // neighbours of the same verdict lend their evidence, as they do in a search.
 func (p Problem) Pooled(h []Observation) (points []Observation, pass []float64) {
-	tempered, _ := temper(p, h)
+	tempered, _, _ := temper(p, h)
 	everything := p
 	everything.Tiers = nil
 	all, first := viewsOf(everything, tempered)[0].read(signDecides), viewsOf(p, tempered)[0].read(signDecides)

@@ -50,7 +50,7 @@ const (
 
 // Next is the search's own step; at its end, another visit of its answer.
 func (c Confirmed) Next(p Problem, h []Observation) Step {
-	tempered, inflation := temper(p, h)
+	tempered, scatter, inflation := temper(p, h)
 	step := c.Planner.Next(p, tempered)
 	v := viewsOf(p, h)[0]
 	if !step.Done || len(p.Tiers) > 1 || !v.single() || !v.certain() {
@@ -59,10 +59,8 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	if s, ok := v.silence(); ok {
 		return s
 	}
-	a := c.Answers(p, h)[0]
-	at := a.Safe
 	own := c.Planner.Answers(p, tempered)[0]
-	below := own.Safe
+	at, below := v.confirmed(own, inflation).Safe, own.Safe
 	if most, ok := own.most(); ok && inflation > disagree {
 		below = min(below, v.clampDown(most))
 	}
@@ -84,7 +82,7 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 		}
 	}
 	need, pause := enoughVisits, pauseOf(h)
-	if inflation > disagree && slices.Max(c.Scatter(p, h)) > unsettling {
+	if inflation > disagree && slices.Max(scatter) > unsettling {
 		need, pause = moreVisits, 2*pause
 	}
 	if _, seen := v.distinct([]float64{at}); seen && near >= need || all >= min(mostConfirming, max(moreVisits, visits)) {
@@ -154,19 +152,22 @@ func passing(o Observation, tier []int) bool {
 
 // Answers are those of the search by what is known with the widened verdicts.
 func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
-	tempered, inflation := temper(p, h)
+	tempered, _, inflation := temper(p, h)
 	answers := c.Planner.Answers(p, tempered)
-	v := viewsOf(p, h)[0]
-	if len(answers) != 1 || !v.single() {
-		return answers
+	if v := viewsOf(p, h)[0]; len(answers) == 1 && v.single() {
+		answers[0] = v.confirmed(answers[0], inflation)
 	}
-	if inflation > disagree {
-		answers[0] = v.cautious(answers[0])
-	}
-	a := &answers[0]
-	a.Safe = v.upheld(a.Safe)
-	v.include(a)
 	return answers
+}
+
+// confirmed is the search's own answer, brought into line with the visits that confirm it.
+func (v view) confirmed(a Answer, inflation float64) Answer {
+	if inflation > disagree {
+		a = v.cautious(a)
+	}
+	a.Safe = v.upheld(a.Safe)
+	v.include(&a)
+	return a
 }
 
 // include widens what is stated about the boundary so that it agrees with the answer and
@@ -194,7 +195,7 @@ func (v view) include(a *Answer) {
 			if !ok || !o.confirms() || math.Abs(away) > nearAnswer || math.IsNaN(m.Value) {
 				continue
 			}
-			gs = append(gs, min(max(m.Value-away, -boundary.Straight), boundary.Straight))
+			gs = append(gs, straightened(m.Value-away))
 			if m.SE > 0 {
 				own += m.SE * m.SE
 			}
@@ -219,16 +220,24 @@ func (v view) upheld(safe float64) float64 {
 		if _, refuted := v.refuted(safe); !refuted {
 			break
 		}
-		below := math.NaN()
-		for _, o := range v.history {
-			if x := o.At[0]; o.says() && x < safe && !(x <= below) {
-				below = x
-			}
-		}
-		safe = below
+		safe = v.visited(func(x float64) bool { return x < safe })
 	}
 	return safe
 }
+
+// visited returns the largest visited point of a kind; NaN when there is none.
+func (v view) visited(kind func(x float64) bool) float64 {
+	largest := math.NaN()
+	for _, o := range v.history {
+		if x := o.At[0]; o.says() && kind(x) && !(x <= largest) {
+			largest = x
+		}
+	}
+	return largest
+}
+
+// straightened is a margin no further from its limit than where visits count by their value.
+func straightened(g float64) float64 { return min(max(g, -boundary.Straight), boundary.Straight) }
 
 // refuted reports that the visits that were made to confirm x, two or more, come out beyond
 // a limit, and by how much at most on average. Where requests are counted, those of all
@@ -243,7 +252,7 @@ func (v view) refuted(x float64) (g float64, yes bool) {
 		n++
 		for j, k := range v.tier {
 			if m, ok := o.margin(k); ok && !math.IsNaN(m.Value) {
-				sums[j] += min(max(m.Value, -boundary.Straight), boundary.Straight)
+				sums[j] += straightened(m.Value)
 				excess[j] += m.Excess
 			}
 		}
@@ -264,20 +273,14 @@ func (v view) refuted(x float64) (g float64, yes bool) {
 }
 
 // cautious lowers an answer whose visits disagree: to the largest point that was visited,
-// and lies where the boundary is not below with a probability of 95%. A few visits know
+// and lies where the boundary is not below with a probability of 90%. A few visits know
 // their scatter badly, and an answer that errs low is the smaller harm.
 func (v view) cautious(a Answer) Answer {
 	most, ok := a.most()
 	if !ok {
 		return a
 	}
-	safe := math.NaN()
-	for _, o := range v.history {
-		if x := o.At[0]; o.says() && x <= most && x <= a.Safe && !(x <= safe) {
-			safe = x
-		}
-	}
-	if !math.IsNaN(safe) {
+	if safe := v.visited(func(x float64) bool { return x <= most && x <= a.Safe }); !math.IsNaN(safe) {
 		a.Safe = safe
 	}
 	return a
@@ -297,38 +300,32 @@ func (a Answer) most() (x float64, ok bool) {
 // that the confirming visits show beyond their own errors; 0 where they show none, or
 // there are none yet.
 func (c Confirmed) Scatter(p Problem, h []Observation) []float64 {
-	out := make([]float64, len(allLimits(h)))
-	v := viewsOf(p, h)[0]
-	if !v.single() {
-		return out
-	}
-	for k := range out {
-		ratio, typical := v.scatterApart(k)
-		out[k] = typical * math.Sqrt(ratio-1)
-	}
-	return out
+	_, scatter, _ := temper(p, h)
+	return scatter
 }
 
 // confirms reports that the visit was made to see an answer at another time.
 func (o Observation) confirms() bool { return o.Asked.Apart > 0 && o.State == Full }
 
 // temper widens the errors of a history by the scatter from visit to visit that its
-// confirming visits show. inflation is the ratio of the variance that they have to the one
-// that their own errors explain, at least 1.
-func temper(p Problem, h []Observation) (tempered []Observation, inflation float64) {
+// confirming visits show, which is scatter, a standard deviation per limit. inflation is the
+// ratio of the variance that they have to the one that their own errors explain, at least 1.
+func temper(p Problem, h []Observation) (tempered []Observation, scatter []float64, inflation float64) {
 	inflation = 1
+	scatter = make([]float64, len(allLimits(h)))
 	v := viewsOf(p, h)[0]
 	if !v.single() {
-		return h, inflation
+		return h, scatter, inflation
 	}
-	extra := make([]float64, len(allLimits(h))) // variance, per limit
+	extra := make([]float64, len(scatter)) // variance
 	for k := range extra {
 		ratio, typical := v.scatterApart(k)
 		inflation = max(inflation, ratio)
 		extra[k] = typical * typical * (ratio - 1)
+		scatter[k] = typical * math.Sqrt(ratio-1)
 	}
 	if inflation == 1 {
-		return h, inflation
+		return h, scatter, inflation
 	}
 	tempered = make([]Observation, len(h))
 	crowd := crowds(h)
@@ -339,7 +336,7 @@ func temper(p Problem, h []Observation) (tempered []Observation, inflation float
 			tempered[i].Margins[k] = m.widened(extra[k] * crowd[i])
 		}
 	}
-	return tempered, inflation
+	return tempered, scatter, inflation
 }
 
 // memory is how long a disturbance is taken to last, in seconds, where one is seen: ten,
@@ -350,12 +347,12 @@ func memory(h []Observation) float64 { return 2.5 * pauseOf(h).Seconds() }
 // times returns when each visit was, in seconds of the search: the middle of it. A visit
 // whose length is not known takes as long as a pause.
 func times(h []Observation) []float64 {
-	ts := make([]float64, len(h))
+	ts, unknown := make([]float64, len(h)), pauseOf(h)
 	now := 0.0
 	for i, o := range h {
 		lasted := o.Lasted
 		if lasted <= 0 {
-			lasted = pauseOf(h)
+			lasted = unknown
 		}
 		now += o.Asked.Apart.Seconds()
 		ts[i] = now + lasted.Seconds()/2

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"gonum.org/v1/gonum/floats"
+
 	"github.com/aiperf-go/aiperf/recipes/plan/internal/front"
 	"github.com/aiperf-go/aiperf/recipes/plan/internal/halton"
 )
@@ -171,26 +173,19 @@ const clear = 0.15
 func (c settings) initialPoint(s *study) []float64 {
 	single := len(s.space.dims) == 1
 	top := math.Inf(-1)
-	for _, b := range s.track.points {
-		if !single {
-			break
+	if single {
+		for _, b := range s.track.points {
+			if !b.passes() {
+				return nil
+			}
+			top = max(top, b.x)
+			if top == b.x && b.worst() < -clear { // what lies just above it passes, too
+				top *= 2
+			}
 		}
-		if !b.passes() {
-			return nil
-		}
-		top = max(top, b.x)
-		if top == b.x && b.worst() < -clear { // what lies just above it passes, too
-			top *= 2
-		}
-	}
-	sum := func(u []float64) (total float64) {
-		for _, x := range u {
-			total += x
-		}
-		return total
 	}
 	points := halton.Points(c.initial, len(s.space.dims), s.Seed)
-	slices.SortStableFunc(points, func(a, b []float64) int { return cmp.Compare(sum(a), sum(b)) })
+	slices.SortStableFunc(points, func(a, b []float64) int { return cmp.Compare(floats.Sum(a), floats.Sum(b)) })
 	for _, q := range points {
 		if at := s.space.fromPrior(q); !s.probed(at) && (!single || at[0] > top) {
 			return at
