@@ -1,8 +1,8 @@
 // Package aiperf measures, inside go test, how much load a language-model server
-// can take within its service-level agreement. This is capacity_test.go, a whole
-// file:
+// can take within its service-level agreement. This is
+// testdata/capacity/capacity_test.go, a whole file:
 //
-//	package aiperf_test
+//	package capacity_test
 //
 //	import (
 //		"os"
@@ -21,7 +21,7 @@
 //		}
 //		out := aiperftest.RunRecipe(t, "max-throughput-ttft-sla", server,
 //			aiperftest.TTFT(200*time.Millisecond), // p95 of the time to first token
-//			aiperftest.Tokens(128, 32),            // lengths of a prompt and of an answer
+//			aiperftest.Tokens(64, 16),             // lengths of a prompt and of an answer
 //			aiperftest.Concurrency(4, 256),        // the range to search
 //			aiperftest.Style(recipes.Sequential))  // end a probe once its verdict is certain
 //		t.Logf("deploy at concurrency %d", out.Best.Concurrency())
@@ -33,7 +33,7 @@
 // concurrency, and writes its measurements to files. In a clone of the repository
 // it is run by
 //
-//	go test -v -count=1 -run TestCapacity .
+//	go test -v -count=1 ./testdata/capacity
 //
 // The module implements the Search Recipes of NVIDIA AIPerf. Its packages follow
 // one sentence, recipe → plan → probe → measure → decide → report → assert:

@@ -10,8 +10,8 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
-// chat is a simulated server and a workload. Its limit on TTFT holds for up to 20
-// requests in flight.
+// chat is a simulated server and a workload. TTFT is flat for up to 17 requests in
+// flight; the next ones queue.
 var chat, _ = simserver.Lookup("chat")
 
 // A recipe also runs without a test: the engine returns values and errors.
@@ -23,21 +23,22 @@ func Example_engine() {
 		fmt.Println(err)
 		return
 	}
-	limit, err := sla.ParseLimit("ttft p95 < 38ms")
+	lo, hi, points := 4, 64, 2
+	limit, err := sla.ParseLimit("ttft p95 < 60ms")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	lo, hi := 10, 40
 	out, err := recipes.Run(context.Background(), recipe, recipes.Spec{
 		Target:   loadgen.Target{URL: srv.URL},
 		Workload: loadgen.Load{ISL: chat.ISL, OSL: chat.OSL, Requests: 100, Seed: 1},
-		Inputs:   recipes.Inputs{Limits: []sla.Limit{limit}, Concurrency: recipes.Bounds{Min: &lo, Max: &hi}},
+		Inputs: recipes.Inputs{Limits: []sla.Limit{limit}, Style: recipes.Grid, Steps: &points,
+			Concurrency: recipes.Bounds{Min: &lo, Max: &hi}},
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(out.Verdict, out.Best.Concurrency() >= 18 && out.Best.Concurrency() <= 22)
-	// Output: met true
+	fmt.Println(out.Verdict, out.Best.Concurrency())
+	// Output: met 4
 }

@@ -35,9 +35,9 @@ func TestReadme(t *testing.T) {
 		_, rest, found := strings.Cut(text, "```")
 		require.True(t, found)
 		block, _, _ := strings.Cut(rest, "```")
-		assert.Equal(t, "go\n"+page(t, "capacity_test.go"), block, "the first code block and capacity_test.go differ")
+		assert.Equal(t, "go\n"+page(t, "testdata/capacity/capacity_test.go"), block, "the first code block and capacity_test.go differ")
 		assert.Contains(t, text[:strings.Index(text, "```")], "capacity_test.go", "the file is not named above the block")
-		comment := "//\t" + strings.ReplaceAll(strings.TrimSpace(page(t, "capacity_test.go")), "\n", "\n//\t") + "\n"
+		comment := "//\t" + strings.ReplaceAll(strings.TrimSpace(page(t, "testdata/capacity/capacity_test.go")), "\n", "\n//\t") + "\n"
 		assert.Contains(t, page(t, "doc.go"), strings.ReplaceAll(comment, "//\t\n", "//\n"),
 			"the code block of doc.go and capacity_test.go differ")
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/turn"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
@@ -130,7 +131,7 @@ func TestMain(m *testing.M) {
 	if shared, err = os.MkdirTemp("", "report"); err != nil {
 		panic(err)
 	}
-	code := m.Run()
+	code := turn.M{M: m, Aside: true}.Run()
 	os.RemoveAll(shared)
 	os.Exit(code)
 }

@@ -6,7 +6,9 @@
 //
 // go test -p 1 does the same, and also builds one package at a time; with turns the
 // command that everybody types, go test ./..., gives the same results. Packages whose
-// tests only compute, or live in virtual time, take no turn: they run beside.
+// tests only compute, or live in virtual time, take no turn: they run beside, and those
+// that compute for long say so (M.Aside), so that they do not keep a processor from a
+// package that measures.
 package turn
 
 import (
@@ -29,6 +31,9 @@ type M struct {
 	// than go test's -parallel, which is the number of cores. Tests of real time mostly
 	// wait, so that more of them than cores do not disturb each other.
 	Parallel int
+	// Aside says that the package measures nothing: it waits for no turn, and runs at the
+	// least priority that the system has.
+	Aside bool
 }
 
 // patience is how long a package waits for its turn. Go test ends a binary that takes a
@@ -41,6 +46,10 @@ func (m M) Run() int {
 	flag.Parse()
 	if p := flag.Lookup("test.parallel"); m.Parallel > p.Value.(flag.Getter).Get().(int) {
 		_ = p.Value.Set(strconv.Itoa(m.Parallel))
+	}
+	if m.Aside {
+		giveWay()
+		return m.M.Run()
 	}
 	if os.Getenv(Held) != "" {
 		return m.M.Run()

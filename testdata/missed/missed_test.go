@@ -15,5 +15,5 @@ func TestSixtyFour(t *testing.T) {
 	aiperftest.Run(t, recipes.Fixed(64),
 		aiperftest.Simulated(simserver.Model{MaxBatch: 16}),
 		aiperftest.TTFT(200*time.Millisecond), aiperftest.ErrorRate(0.01),
-		aiperftest.Tokens(128, 32))
+		aiperftest.Tokens(64, 16))
 }

@@ -1,4 +1,4 @@
-package aiperf_test
+package capacity_test
 
 import (
 	"os"
@@ -17,7 +17,7 @@ func TestCapacity(t *testing.T) {
 	}
 	out := aiperftest.RunRecipe(t, "max-throughput-ttft-sla", server,
 		aiperftest.TTFT(200*time.Millisecond), // p95 of the time to first token
-		aiperftest.Tokens(128, 32),            // lengths of a prompt and of an answer
+		aiperftest.Tokens(64, 16),             // lengths of a prompt and of an answer
 		aiperftest.Concurrency(4, 256),        // the range to search
 		aiperftest.Style(recipes.Sequential))  // end a probe once its verdict is certain
 	t.Logf("deploy at concurrency %d", out.Best.Concurrency())

@@ -1,0 +1,10 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/aiperf-go/aiperf/internal/turn"
+)
+
+func TestMain(m *testing.M) { os.Exit(turn.M{M: m, Aside: true}.Run()) }
