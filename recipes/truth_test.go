@@ -11,6 +11,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/internal/boundaries"
 	"github.com/aiperf-go/aiperf/internal/repeats"
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 )
@@ -27,6 +28,7 @@ func maxConcurrency(t *testing.T) *recipes.Recipe {
 // again and again, since its slots' phases bunch up when it runs on: the boundary of
 // slow-decode is 49 then, and 45 in the long run. Those of the others are the same.
 func TestBoundaryVirtual(t *testing.T) {
+	slow.Test(t, slow.Covered) // TestRecipesVirtual
 	truth := map[string]int{}
 	for _, s := range boundaries.Scenarios() {
 		truth[s.Name] = s.Boundary

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report"
 )
@@ -43,6 +44,7 @@ func treeRuns() []modelRun {
 // times included. A change on purpose is written by -update-tree; -tree names a
 // folder to keep the files in, so that two versions can be compared by diff -r.
 func TestArtifactTree(t *testing.T) {
+	slow.Test(t, slow.Covered) // TestTree
 	const file = "../testdata/house/trees.txt"
 	var lines []string
 	root := *keepTree

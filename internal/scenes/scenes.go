@@ -143,29 +143,35 @@ func (l Law) level(c float64) float64 {
 	return c / Boundary
 }
 
-// Exceeds is the true share of requests above the limit at concurrency c.
+// Exceeds is the true share of requests above the limit at concurrency c. With stalls it is
+// that of a long closed loop, since a stall also holds up the slots that are decoding, whose
+// next requests it then does not catch.
 func (l Law) Exceeds(c float64) float64 {
+	if l.Stall > 0 {
+		return l.stalled(int(c), scaleOf(l))
+	}
 	rng := rand.New(rand.NewPCG(7, 7))
 	const n = 200000
 	scale, bad := scaleOf(l), 0
 	for range n {
-		v := scale * l.level(c) * draw(l, c, rng) * math.Exp(l.AR*rng.NormFloat64())
-		if v >= Limit {
+		if scale*l.level(c)*draw(l, c, rng)*math.Exp(l.AR*rng.NormFloat64()) >= Limit {
 			bad++
 		}
 	}
-	share := float64(bad) / n
-	if l.Stall > 0 {
-		share += (1 - share) * l.stalled(c)
-	}
-	return share
+	return float64(bad) / n
 }
 
-// stalled is the share of requests that a stall catches: those that start in it,
-// and those that wait for their first token when it begins.
-func (l Law) stalled(c float64) float64 {
-	period := decode*(0.5+0.5*c/Boundary) + scaleOf(l)*l.level(c)/1000
-	return min(1, period/l.Every)
+// stalled is the share of requests above the limit in a long closed loop of c slots.
+func (l Law) stalled(c int, scale float64) float64 {
+	s := &Server{law: l, rng: rand.New(rand.NewPCG(5, 5)), scale: scale}
+	bad, n := 0, 0
+	for _, q := range s.play(c, 30000, 1e9, nil) {
+		n++
+		if ttft(q) >= Limit {
+			bad++
+		}
+	}
+	return float64(bad) / float64(n)
 }
 
 // scaleOf is the median TTFT in ms at which 5% of all requests exceed the limit at
@@ -207,15 +213,7 @@ func stallScale(l Law) float64 {
 	lo, hi := 1.0, Limit
 	for range 24 {
 		mid := (lo + hi) / 2
-		s := &Server{law: l, rng: rand.New(rand.NewPCG(5, 5)), scale: mid}
-		bad, n := 0, 0
-		for _, q := range s.play(Boundary, 30000, 1e9, nil) {
-			n++
-			if ttft(q) >= Limit {
-				bad++
-			}
-		}
-		if float64(bad) < 0.05*float64(n) {
+		if l.stalled(Boundary, mid) < 0.05 {
 			lo = mid
 		} else {
 			hi = mid

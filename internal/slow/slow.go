@@ -15,6 +15,7 @@ import "testing"
 // Why a test is skipped under the race detector.
 const (
 	Pure      = "it computes with pure functions, which share nothing"
+	Covered   = "a quicker test runs the same code in virtual time"
 	RealTime  = "it holds real times against bounds, and would measure the detector"
 	Processes = "it runs other processes, which are built without the detector"
 )

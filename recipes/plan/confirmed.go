@@ -26,14 +26,18 @@ import (
 type Confirmed struct{ Planner }
 
 const (
-	// apartFor is the pause before a confirming visit. Three visits of seconds then span
-	// a quarter of a minute, so that what comes and goes every ten seconds is seen. A
-	// search of shorter probes waits as long as its last one took: who asks for a verdict in a
-	// second does not ask what the server does in a minute.
+	// apartFor is the pause before the first confirming visit at most; the next two are two
+	// and four times as long. Visits of seconds then span half a minute, so that what
+	// comes and goes every ten seconds is seen. A search of shorter probes waits as long as
+	// its last one took: who asks for a verdict in a second does not ask what the server
+	// does in a minute.
 	apartFor = 4 * time.Second
 	// enoughVisits confirm an answer whose visits agree, and moreVisits one whose visits
 	// do not. mostConfirming bounds them over a search whose answer moves.
 	enoughVisits, moreVisits, mostConfirming = 3, 6, 18
+	// stretch is how many times as long as the first, at most, a pause is between visits that
+	// agree, and twice that between visits that do not.
+	stretch = 4
 	// nearAnswer is how near to the answer a visit must be to confirm it, in ln of the
 	// searched value.
 	nearAnswer = 0.06
@@ -81,9 +85,9 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 			near++
 		}
 	}
-	need, pause := enoughVisits, pauseOf(h)
+	need, pause := enoughVisits, pauseOf(h)*time.Duration(min(1<<all, stretch))
 	if inflation > disagree && slices.Max(scatter) > unsettling {
-		need, pause = moreVisits, 2*pause
+		need, pause = moreVisits, pauseOf(h)*time.Duration(min(1<<max(all, 1), 2*stretch))
 	}
 	if _, seen := v.distinct([]float64{at}); seen && near >= need || all >= min(mostConfirming, max(moreVisits, visits)) {
 		return step
@@ -322,7 +326,10 @@ func temper(p Problem, h []Observation) (tempered []Observation, scatter []float
 		ratio, typical := v.scatterApart(k)
 		inflation = max(inflation, ratio)
 		extra[k] = typical * typical * (ratio - 1)
-		scatter[k] = typical * math.Sqrt(ratio-1)
+		if against := v.against(k); against > 0 {
+			extra[k], inflation = max(extra[k], against*against), max(inflation, 2*disagree)
+		}
+		scatter[k] = math.Sqrt(extra[k])
 	}
 	if inflation == 1 {
 		return h, scatter, inflation
@@ -339,10 +346,11 @@ func temper(p Problem, h []Observation) (tempered []Observation, scatter []float
 	return tempered, scatter, inflation
 }
 
-// memory is how long a disturbance is taken to last, in seconds, where one is seen: ten,
-// or as much shorter as the pauses are. A search of short visits cannot tell disturbances
-// that outlast it from the server.
-func memory(h []Observation) float64 { return 2.5 * pauseOf(h).Seconds() }
+// memory is how long a disturbance is taken to last, in seconds, where one is seen: 16, or
+// as much shorter as the pauses are. A search of short visits cannot tell disturbances
+// that outlast it from the server. Ten seconds were tried: with disturbances of ten, one
+// answer in four then lay more than 5% too high, and one in ten with 16.
+func memory(h []Observation) float64 { return 4 * pauseOf(h).Seconds() }
 
 // times returns when each visit was, in seconds of the search: the middle of it. A visit
 // whose length is not known takes as long as a pause.
@@ -398,6 +406,35 @@ func (m Margin) widened(extra float64) Margin {
 		m.Pass = max(m.Pass, min(away, 0.5))
 	}
 	return m
+}
+
+// against returns the standard deviation from visit to visit that explains visits of limit
+// k which speak against each other: one that certainly holds at a load no lower than that
+// of another which certainly does not. They differ then by two standard deviations. It is
+// zero where none do, and for a limit that does not count requests, which may be a floor
+// that low loads do not reach. A failure that was looked at twice more speaks for itself:
+// it is the server's when it stands, and a stall when it does not.
+func (v view) against(k int) (sd float64) {
+	const sure = 0.95
+	seen := map[float64]int{}
+	for _, o := range v.history {
+		if o.says() {
+			seen[o.At[0]]++
+		}
+	}
+	for _, above := range v.history {
+		m, ok := above.margin(k)
+		if !ok || !above.says() || !(m.Pass > sure) || math.IsNaN(m.Excess) {
+			continue
+		}
+		for _, below := range v.history {
+			n, ok := below.margin(k)
+			if ok && seen[below.At[0]] <= 2 && n.Pass < 1-sure && below.At[0] <= above.At[0] {
+				sd = max(sd, (straightened(n.Value)-straightened(m.Value))/(2*math.Sqrt2))
+			}
+		}
+	}
+	return sd
 }
 
 // scatterApart compares what whole visits of one limit at different times differ by with
