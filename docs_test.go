@@ -111,6 +111,91 @@ func TestTroubleshooting(t *testing.T) {
 	assert.Greater(t, messages, 30)
 }
 
+// TestMessages checks the other way round: that every message about a server that the load
+// generator has, an error's problem and its way out, a failure, a warning, or a note, stands
+// on the page. A part of it is enough that no verb or name of an option interrupts.
+func TestMessages(t *testing.T) {
+	text := strings.Join(strings.Fields(strings.NewReplacer("`", "", "- ", "").Replace(page(t, "docs/troubleshooting.md"))), " ")
+	var messages []string
+	var literals func(n ast.Node)
+	literals = func(n ast.Node) {
+		ast.Inspect(n, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BinaryExpr: // a literal over several lines is one message
+				from := len(messages)
+				literals(n.X)
+				literals(n.Y)
+				messages = append(messages[:from], strings.Join(messages[from:], ""))
+				return false
+			case *ast.CallExpr:
+				if fun, ok := n.Fun.(*ast.SelectorExpr); ok && fun.Sel.Name == "Contains" { // what others say
+					return false
+				}
+			case *ast.BasicLit:
+				if s, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING {
+					messages = append(messages, s)
+				}
+			}
+			return true
+		})
+	}
+	files, err := filepath.Glob("loadgen/*.go")
+	require.NoError(t, err)
+	for _, path := range files {
+		// What a program can get wrong in a Load is not about servers.
+		if base := filepath.Base(path); strings.HasSuffix(base, "_test.go") || base == "load.go" || base == "pacer.go" {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		require.NoError(t, err)
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.KeyValueExpr:
+				if id, ok := n.Key.(*ast.Ident); ok && (id.Name == "Remedy" || id.Name == "Problem" || id.Name == "Message") {
+					literals(n.Value)
+				}
+			case *ast.AssignStmt:
+				if sel, ok := n.Lhs[0].(*ast.SelectorExpr); ok && (sel.Sel.Name == "Remedy" || sel.Sel.Name == "Problem") {
+					literals(n.Rhs[0])
+				}
+			case *ast.CallExpr:
+				switch fun := n.Fun.(type) {
+				case *ast.SelectorExpr:
+					if fun.Sel.Name == "note" {
+						literals(n)
+					}
+				case *ast.Ident:
+					if fun.Name == "fail" {
+						literals(n.Args[1])
+					}
+				}
+			case *ast.FuncDecl:
+				if n.Name.Name == "remedy" || n.Name.Name == "distrusted" {
+					literals(n.Body)
+				}
+			case *ast.ValueSpec:
+				if id, ok := n.Type.(*ast.Ident); ok && id.Name == "Warning" {
+					literals(n)
+				}
+			}
+			return true
+		})
+	}
+	assert.Greater(t, len(messages), 60)
+	cut := regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z]|; |: |, (?:and|or|nor|since|such as|for example) |\(|\)|(?: (?:in|with|set))? Target\.\w+`)
+	for _, m := range messages {
+		var parts []string
+		found := false
+		for _, part := range cut.Split(m, -1) {
+			if part = strings.Trim(part, " ,;:."); len(part) >= 12 {
+				parts = append(parts, part)
+				found = found || strings.Contains(text, part)
+			}
+		}
+		assert.True(t, found || len(parts) == 0, "the page has none of %q", parts)
+	}
+}
+
 // TestLines checks that no line of a page is longer than 120 columns, so that it can
 // be read in an editor.
 func TestLines(t *testing.T) {

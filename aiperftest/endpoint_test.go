@@ -47,6 +47,31 @@ func TestSeveralEndpoints(t *testing.T) {
 	}
 	assert.Equal(t, map[string]int{urls[0]: 4, urls[1]: 4}, counts)
 	assert.Len(t, ids, 8, "every request has a name of its own")
+	type part struct {
+		URL     string
+		Latency struct{ Count int } `json:"request_latency"`
+		Metrics map[string]struct{ Mean float64 }
+	}
+	for name, share := range map[string]func(part) float64{
+		"profile_export_aiperf.json":           func(p part) float64 { return float64(p.Latency.Count) },
+		"profile_export_aiperf_aggregate.json": func(p part) float64 { return p.Metrics["completed_request_count_avg"].Mean },
+	} {
+		found := false
+		for path, text := range got {
+			if filepath.Base(path) != name {
+				continue
+			}
+			found = true
+			var file struct{ Endpoints []part }
+			require.NoError(t, json.Unmarshal([]byte(text), &file))
+			require.Len(t, file.Endpoints, 2, path)
+			for k, p := range file.Endpoints {
+				assert.Equal(t, urls[k], p.URL)
+				assert.EqualValues(t, 4, share(p), "%s: requests of one endpoint", path)
+			}
+		}
+		assert.True(t, found, name)
+	}
 }
 
 // TestTransportOptions checks that the options of the transport reach the wire.

@@ -3,7 +3,9 @@ package aiperftest_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -27,6 +29,9 @@ type rude struct {
 	// after so many.
 	say, waits func(w http.ResponseWriter, r *http.Request)
 	waiting    int
+	half       bool // every other request of a probe is answered well
+	// refuses answers an inference whose body has ignore_eos; nil if that is accepted.
+	refuses func(w http.ResponseWriter, r *http.Request)
 }
 
 // serve starts the server.
@@ -45,7 +50,13 @@ func (s *rude) serve(t *testing.T) *httptest.Server {
 		json.NewEncoder(w).Encode(map[string]string{"version": s.version})
 	})
 	mux.HandleFunc("POST /v1/chat/completions", func(w http.ResponseWriter, r *http.Request) {
-		if ready++; ready > 2 && s.say != nil {
+		if s.refuses != nil {
+			if b, _ := io.ReadAll(r.Body); strings.Contains(string(b), "ignore_eos") {
+				s.refuses(w, r)
+				return
+			}
+		}
+		if ready++; ready > 2 && s.say != nil && (!s.half || ready%2 == 0) {
 			s.say(w, r)
 			return
 		}
@@ -96,6 +107,56 @@ func seen(t *testing.T, opts ...aiperftest.Option) map[string]string {
 	return got
 }
 
+// quoting returns the ways in which a server's words reach the client, each a server that
+// says what words returns for a request.
+func quoting(words func(*http.Request) string) map[string]*rude {
+	stream := func(body string) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			quoted, _ := json.Marshal(words(r))
+			fmt.Fprint(w, strings.NewReplacer("$json", string(quoted), "$x", words(r)).Replace(body))
+		}
+	}
+	status := func(code int, header string) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if header != "" {
+				w.Header().Set(header, words(r))
+			}
+			w.WriteHeader(code)
+			fmt.Fprint(w, words(r))
+		}
+	}
+	content := "data: {\"choices\":[{\"delta\":{\"content\":\" w\"}}]}\n\n"
+	servers := map[string]*rude{
+		"a status":             {say: status(500, "")},
+		"Retry-After":          {say: status(429, "Retry-After")},
+		"a redirect":           {say: status(302, "Location")},
+		"a content type":       {say: status(200, "Content-Type")},
+		"an encoding":          {say: status(200, "Content-Encoding")},
+		"an error in a stream": {say: stream(content + "data: {\"error\":{\"message\":$json}}\n\n")},
+		"an error in a choice": {say: stream(content + "data: {\"choices\":[{\"error\":{\"message\":$json}}]}\n\n")},
+		"an event named error": {say: stream("event: error\ndata: $x\n\n")},
+		"data that is no JSON": {say: stream(content + "data: $x\n\n")},
+		"a finish reason":      {say: stream(content + "data: {\"choices\":[{\"delta\":{},\"finish_reason\":$json}]}\n\n")},
+		"a failing finish reason": {say: stream(content +
+			"data: {\"choices\":[{\"finish_reason\":$json,\"delta\":{}}],\"error\":{\"code\":$json}}\n\n")},
+		"words in mid-stream":     {say: stream(content + "$x")},
+		"a page":                  {say: stream("<html><title>$x</title><h1>$x</h1></html>")},
+		"a page in mid-stream":    {say: stream(content + "<html><title>$x</title><h1>$x</h1></html>")},
+		"a whole answer":          {say: stream("{\"id\":$json,\"status\":\"queued\"}")},
+		"waiting":                 {waits: status(503, ""), waiting: 1},
+		"a list that is refused":  {waits: status(401, ""), waiting: 9},
+		"a list that is none":     {waits: status(400, ""), waiting: 9},
+		"a list that leads away":  {waits: status(302, "Location"), waiting: 9},
+		"a field that is refused": {refuses: status(422, "")},
+		"an inference refused":    {refuses: status(403, "")},
+	}
+	for _, s := range servers {
+		s.half = true
+	}
+	return servers
+}
+
 // TestQuotedSecrets lets servers quote what they were sent, at every place from which
 // their words reach a log, a file, an error or a page, and with the key across every cut.
 func TestQuotedSecrets(t *testing.T) {
@@ -114,7 +175,7 @@ func TestQuotedSecrets(t *testing.T) {
 			fmt.Fprint(w, said)
 		}
 	}
-	for name, s := range map[string]*rude{
+	servers := map[string]*rude{
 		"failures":       {say: quote(500, 10)},
 		"key at the cut": {say: quote(500, 180)},
 		"shed":           {say: quote(429, 150)},
@@ -124,19 +185,28 @@ func TestQuotedSecrets(t *testing.T) {
 		"not at all":     {waits: quote(400, 160), waiting: 9},
 		"its own name":   {model: "m-" + key, version: strings.Repeat("v", 190) + key},
 		"nothing quoted": {},
-	} {
+	}
+	for name, s := range quoting(func(r *http.Request) string {
+		said := strings.ToLower(key) + r.Header.Get("Authorization") + " " + r.Header.Get("X-Team") + " " + r.Header.Get("Cookie") + " " +
+			r.URL.RawQuery
+		return strings.Repeat("w", 120+rand.IntN(80)) + " " + said // each time across another cut
+	}) {
+		servers[name] = s
+	}
+	for name, s := range servers {
 		t.Run(name, func(t *testing.T) {
 			if s.model == "" {
 				s.model = "m"
 			}
 			srv := s.serve(t)
 			got := seen(t, aiperftest.Endpoint(strings.Replace(srv.URL, "http://", "http://planted-user:planted-pass@", 1)+"?sig=planted-query"),
-				aiperftest.APIKey(key), aiperftest.Header("X-Team", "planted-team"), aiperftest.Header("Cookie", "a=planted-cookie; b=2"))
+				aiperftest.APIKey(key), aiperftest.Header("X-Team", "planted-team"), aiperftest.Header("Cookie", "a=planted-cookie; b=2"),
+				aiperftest.Charts(name == "failures"))
 			require.Contains(t, got, "summary.md")
 			for file, text := range got {
 				assert.Empty(t, pieces.FindString(text), "%s: %s", file, around(text, pieces))
 			}
-			if name != "nothing quoted" {
+			if name != "nothing quoted" && !strings.HasPrefix(name, "a finish reason") { // what is no failure is not quoted
 				assert.Contains(t, got["log"], "***")
 			}
 		})
@@ -169,16 +239,35 @@ func TestHostileText(t *testing.T) {
 		fmt.Fprint(w, strings.Repeat("w", len(r.Header.Get("X-Before"))), " ", evil)
 	}
 	starts := regexp.MustCompile(`(?m)^(?:\w+: )?[\s|>*-]*(?:::\S|##\[|---+ FAIL|===+ RUN|Benchmark[A-Z])`)
+	bench := regexp.MustCompile(`(?m)^(?:\w+: )?[\s|>*-]*(?:::\S|##\[|---+ FAIL|===+ RUN|BenchmarkOwned)`) // which has benchmarks of its own
+	const odd = "[\x00-\x08\x0b-\x1f\x7f\u0080-\u009f\u202a-\u202e\u2066-\u2069\u2028\u2029]"
+	for how, s := range quoting(func(*http.Request) string { return evil }) {
+		s.model, s.version = "m", evil
+		for name, text := range seen(t, aiperftest.Endpoint(s.serve(t).URL), aiperftest.Charts(false)) {
+			switch name {
+			case "log", "summary.md", "report.html", "step.md":
+				assert.Empty(t, starts.FindString(text), "%s, %s: %s", how, name, around(text, starts))
+				assert.NotRegexp(t, odd, text, "%s, %s", how, name)
+			case "bench.txt":
+				assert.Empty(t, bench.FindString(text), "%s, %s: %s", how, name, around(text, bench))
+				assert.NotRegexp(t, odd, text, "%s, %s", how, name)
+			}
+			assert.NotContains(t, text, "\x1b", "%s, %s", how, name)
+			assert.NotContains(t, text, "\u202e", "%s, %s", how, name)
+		}
+	}
 	for before := 0; before < 100; before += 9 {
-		s := &rude{model: "m\n" + evil, version: evil, say: say}
+		s := &rude{model: "m\n" + evil, version: evil, say: say, half: before > 0}
 		got := seen(t, aiperftest.Endpoint(s.serve(t).URL), aiperftest.Charts(before == 0),
 			aiperftest.Header("X-Before", strings.Repeat("b", before)))
+		assert.Empty(t, bench.FindString(got["bench.txt"]), "bench.txt: %s", around(got["bench.txt"], bench))
+		assert.NotRegexp(t, odd, got["bench.txt"])
 		for _, name := range []string{"log", "summary.md", "report.html", "step.md"} {
 			text := got[name]
 			require.NotEmpty(t, text, name)
 			assert.Contains(t, text, "owned", "%s quotes the server", name)
 			assert.Empty(t, starts.FindString(text), "%s: %s", name, around(text, starts))
-			assert.NotRegexp(t, "[\x00-\x08\x0b-\x1f\x7f\u0080-\u009f\u202a-\u202e\u2066-\u2069\u2028\u2029]", text, name)
+			assert.NotRegexp(t, odd, text, name)
 			if name != "log" {
 				assert.NotContains(t, strings.SplitAfter(text, "```text")[0], "<script>alert", name)
 			}

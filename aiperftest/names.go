@@ -60,6 +60,7 @@ var targets = strings.NewReplacer(
 	"in Target.CAFile (or in SSL_CERT_FILE)", "with aiperftest.CAFile (or in SSL_CERT_FILE)",
 	"with Target.Insecure", "with aiperftest.Insecure",
 	"give one in Target.CertFile", "give one with aiperftest.ClientCert",
+	"set Target.NoStream", "use aiperftest.Streaming(false)",
 	"set Target.SamePrompts", "use aiperftest.SamePrompts",
 	`set Target.Protocol to "completions"`, `use aiperftest.EndpointType("completions")`,
 	`set Target.Protocol to "chat"`, `use aiperftest.EndpointType("chat")`,

@@ -9,12 +9,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // oddServer is a server of testdata/servers/servers.yaml, which says what its fields mean.
@@ -28,6 +31,8 @@ type oddServer struct {
 	Models429   int    `yaml:"models_429"` // how often the list is a 429 first
 	Hangs       []string
 	TLS         bool
+	HTTP2       bool
+	Socket      bool // it listens on a Unix socket
 	Basic       string
 	Redirect    bool
 
@@ -80,6 +85,8 @@ type oddServer struct {
 	Workers     int  // requests that are answered at a time, for the time of Whole
 	Ready       wait `yaml:"whole"`
 	Restart     wait
+	Away        wait // for how long it answers 503 in mid-run
+	Dense       int  // the words of a prompt beyond which each has one and a half tokens
 	Idle        wait
 
 	t     *testing.T
@@ -91,6 +98,7 @@ type oddServer struct {
 	live  int
 	seen  map[string]bool
 	slots chan struct{}
+	away  time.Time // until then it answers 503
 	// ttft and itl are what the server's own clock says of its answers.
 	ttft, itl []time.Duration
 	http      *httptest.Server
@@ -124,7 +132,7 @@ func first(s ...string) string {
 }
 
 // start starts the server and returns its base URL.
-func (s *oddServer) start(t *testing.T) string {
+func (s *oddServer) start(t *testing.T) (base string) {
 	s.t, s.began, s.seen = t, time.Now(), map[string]bool{}
 	s.slots = make(chan struct{}, max(s.Workers, 1))
 	h := http.HandlerFunc(s.handle)
@@ -134,8 +142,16 @@ func (s *oddServer) start(t *testing.T) string {
 	if s.Connections > 0 {
 		s.http.Listener = &crowded{Listener: s.http.Listener, most: s.Connections}
 	}
+	if s.Socket {
+		path := filepath.Join(t.TempDir(), "s")
+		l, err := net.Listen("unix", path)
+		require.NoError(t, err)
+		s.http.Listener = l
+		defer func() { base = "unix://" + path }()
+	}
 	if s.TLS {
 		s.http.Config.ErrorLog = nil
+		s.http.EnableHTTP2 = s.HTTP2
 		s.http.StartTLS()
 	} else {
 		s.http.Start()
@@ -185,6 +201,10 @@ func (s *oddServer) handle(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		return
 	}
+	if s.HTTP2 && r.ProtoMajor != 2 {
+		w.WriteHeader(http.StatusHTTPVersionNotSupported)
+		return
+	}
 	if user, pass, _ := r.BasicAuth(); s.Basic != "" && user+":"+pass != s.Basic {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
@@ -227,6 +247,13 @@ func (s *oddServer) list(w http.ResponseWriter, early bool) {
 	} else if s.ModelsState != 0 {
 		w.WriteHeader(s.ModelsState)
 	}
+	if s.Gzip == "always" {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		defer z.Close()
+		io.WriteString(z, body)
+		return
+	}
 	io.WriteString(w, body)
 }
 
@@ -240,6 +267,16 @@ func (s *oddServer) enter() (n, live int, fresh bool) {
 		s.most = s.live
 	}
 	return s.posts, s.live, fresh
+}
+
+// gone reports whether the server is away, as it is for a time from its 30th request on.
+func (s *oddServer) gone(number int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if number == 30 {
+		s.away = time.Now().Add(time.Duration(s.Away))
+	}
+	return time.Now().Before(s.away)
 }
 
 // restart closes the port for a time.
@@ -300,10 +337,18 @@ func (s *oddServer) chat(w http.ResponseWriter, r *http.Request) {
 		q.Messages = append(q.Messages, struct{ Content string }{q.Prompt})
 	}
 	n, isl := max(q.MaxTokens, q.MaxCompletion), 10+len(strings.Fields(q.Messages[0].Content))
+	if s.Dense > 0 {
+		isl += max(isl-10-s.Dense, 0) / 2
+	}
 	number, live, fresh := s.enter()
 	defer func() { s.mu.Lock(); s.live--; s.mu.Unlock() }()
 	if s.Restart > 0 && number == 30 {
 		go s.restart()
+	}
+	if s.Away > 0 && s.gone(number) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, `{"error":{"message":"no worker is there"}}`)
+		return
 	}
 	if s.Limit > 0 && live > s.Limit {
 		w.Header().Set("Retry-After", "1")

@@ -32,7 +32,7 @@ type oddCase struct {
 		TTFT, ITL, Ready, Deadline           wait
 		Stream                               *bool
 		Seed                                 uint64
-		Twice, Strict                        bool
+		Twice, Strict, Insecure              bool
 		Body                                 map[string]any
 	}
 	Want struct {
@@ -112,6 +112,7 @@ func (c *oddCase) options(t *testing.T, base string) aiperftest.Options {
 		}
 	}
 	add(!r.Strict, aiperftest.ReportOnly())
+	add(r.Insecure, aiperftest.Insecure())
 	add(r.Model != "", aiperftest.Model(r.Model))
 	add(r.Body != nil, aiperftest.Body(r.Body))
 	add(r.TTFT > 0, aiperftest.TTFT(time.Duration(r.TTFT)))

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -21,8 +22,13 @@ type chunk struct {
 		Text         text    `json:"text"`
 		FinishReason text    `json:"finish_reason"`
 		Usage        *usage  `json:"usage"` // Moonshot's place for it
+		// Error is where OpenRouter puts the error of a stream.
+		Error json.RawMessage `json:"error"`
 	} `json:"choices"`
-	Usage *usage          `json:"usage"`
+	Usage *usage `json:"usage"`
+	Groq  struct {
+		Usage *usage `json:"usage"`
+	} `json:"x_groq"`
 	Error json.RawMessage `json:"error"`
 
 	Object  text            `json:"object"`
@@ -31,18 +37,48 @@ type chunk struct {
 	Detail  json.RawMessage `json:"detail"`
 	Errors  json.RawMessage `json:"errors"`
 	Problem json.RawMessage `json:"msg"`
+	Reason  json.RawMessage `json:"reason"`
+
+	ErrorMessage json.RawMessage `json:"error_message"`
+	ErrorMsg     json.RawMessage `json:"error_msg"`
+	ErrorCode    tokens          `json:"error_code"` // FastChat, which sends 0 with every other chunk
+	Base         struct {
+		Code tokens `json:"status_code"`
+	} `json:"base_resp"` // MiniMax
 }
 
 // message is a delta of a stream or the message of a whole answer. Servers send
-// reasoning under three names, some of them under several at once.
+// reasoning under many names, some of them under several at once.
 type message struct {
-	Content          text              `json:"content"`
-	ReasoningContent text              `json:"reasoning_content"`
-	Reasoning        text              `json:"reasoning"`
-	ReasoningDetails text              `json:"reasoning_details"`
-	Refusal          text              `json:"refusal"`
-	ToolCalls        []json.RawMessage `json:"tool_calls"`
-	FunctionCall     json.RawMessage   `json:"function_call"`
+	Content          text            `json:"content"`
+	ReasoningContent text            `json:"reasoning_content"`
+	Reasoning        text            `json:"reasoning"`
+	ReasoningText    text            `json:"reasoning_text"`
+	Thinking         text            `json:"thinking"`
+	ReasoningDetails text            `json:"reasoning_details"`
+	ThinkingBlocks   text            `json:"thinking_blocks"`
+	Refusal          text            `json:"refusal"`
+	ToolCalls        calls           `json:"tool_calls"`
+	FunctionCall     json.RawMessage `json:"function_call"`
+	Audio            json.RawMessage `json:"audio"`
+}
+
+// calls are the tool calls of a message, of which only the size matters. A value that is no
+// list is one call.
+type calls []json.RawMessage
+
+// UnmarshalJSON never fails.
+func (c *calls) UnmarshalJSON(b []byte) error {
+	*c = nil
+	var list []json.RawMessage
+	switch {
+	case empty(b):
+	case json.Unmarshal(b, &list) == nil:
+		*c = list
+	default:
+		*c = calls{bytes.Clone(b)}
+	}
+	return nil
 }
 
 // text is a string, or the texts of a list of parts. A part is a string or an object such
@@ -68,21 +104,21 @@ func (t *text) UnmarshalJSON(b []byte) error {
 			*t += p
 		}
 	case b[0] == '{':
-		var part struct{ Text, Thinking, Content, Summary text }
+		var part struct{ Text, Thinking, Content, Summary, Value text }
 		_ = json.Unmarshal(b, &part)
-		*t = part.Text + part.Thinking + part.Content + part.Summary
+		*t = part.Text + part.Thinking + part.Content + part.Summary + part.Value
 	}
 	return nil
 }
 
 // reasoning returns the text of the reasoning once, however many names it has.
 func (m message) reasoning() text {
-	for _, t := range []text{m.ReasoningContent, m.Reasoning} {
+	for _, t := range []text{m.ReasoningContent, m.Reasoning, m.ReasoningText, m.Thinking, m.ReasoningDetails} {
 		if t != "" {
 			return t
 		}
 	}
-	return m.ReasoningDetails
+	return m.ThinkingBlocks
 }
 
 // size returns the bytes of text, reasoning and calls in the message. It is 0 for a role
@@ -92,8 +128,10 @@ func (m message) size() int {
 	for _, call := range m.ToolCalls {
 		n += len(call)
 	}
-	if call := m.FunctionCall; !empty(call) {
-		n += len(call)
+	for _, raw := range []json.RawMessage{m.FunctionCall, m.Audio} {
+		if !empty(raw) {
+			n += len(raw)
+		}
 	}
 	return n
 }
@@ -136,7 +174,8 @@ func (c *chunk) finish() string {
 // answer is short because the server gave up, and must not look like a fast one.
 func failing(reason string) bool {
 	reason = strings.ToLower(reason)
-	for _, word := range []string{"abort", "error", "cancel", "content_filter", "fail", "timeout", "insufficient", "safety", "sensitive"} {
+	for _, word := range []string{"abort", "error", "cancel", "content_filter", "fail", "timeout", "timed", "insufficient",
+		"safety", "sensitive", "interrupt", "preempt", "evict", "overload", "disconnect", "kill"} {
 		if strings.Contains(reason, word) {
 			return true
 		}
@@ -146,12 +185,25 @@ func failing(reason string) bool {
 
 // failed reports whether the chunk is an error. Beside OpenAI's {"error": {…}} there are
 // {"object": "error", "message": …} (FastChat, older vLLM) and objects that have neither
-// choices nor usage but a message.
+// choices nor usage but a message or a code.
 func (c *chunk) failed() bool {
 	if !empty(c.Error) || c.Object == "error" || c.Type == "error" {
 		return true
 	}
-	return len(c.Choices) == 0 && c.Usage == nil && !(empty(c.Said) && empty(c.Detail) && empty(c.Errors) && empty(c.Problem))
+	for _, ch := range c.Choices {
+		if !empty(ch.Error) {
+			return true
+		}
+	}
+	if len(c.Choices) > 0 || c.Usage != nil {
+		return false
+	}
+	for _, raw := range []json.RawMessage{c.Said, c.Detail, c.Errors, c.Problem, c.Reason, c.ErrorMessage, c.ErrorMsg} {
+		if !empty(raw) {
+			return true
+		}
+	}
+	return c.ErrorCode > 0 || c.Base.Code > 0
 }
 
 // empty reports whether a JSON value says nothing.
@@ -176,6 +228,10 @@ type usage struct {
 		Cached cached `json:"cached_tokens"`
 	} `json:"prompt_tokens_details"`
 	CacheHit cached `json:"prompt_cache_hit_tokens"` // DeepSeek's name for it
+	// Input and Output are the names of OpenAI's later API and of Anthropic's, which
+	// gateways hand on.
+	Input  tokens `json:"input_tokens"`
+	Output tokens `json:"output_tokens"`
 }
 
 // UnmarshalJSON never fails. Usage that cannot be read does not spoil an answer; its
@@ -186,6 +242,8 @@ func (u *usage) UnmarshalJSON(b []byte) error {
 	if json.Unmarshal(b, &p) != nil {
 		p = plain{}
 	}
+	p.PromptTokens, p.CompletionTokens = cmp.Or(p.PromptTokens, p.Input), cmp.Or(p.CompletionTokens, p.Output)
+	p.Input, p.Output = 0, 0
 	*u = usage(p)
 	return nil
 }
@@ -197,8 +255,10 @@ func (c *chunk) used() (u usage) {
 			u.merge(*ch.Usage)
 		}
 	}
-	if c.Usage != nil {
-		u.merge(*c.Usage)
+	for _, more := range []*usage{c.Groq.Usage, c.Usage} {
+		if more != nil {
+			u.merge(*more)
+		}
 	}
 	return u
 }
@@ -269,7 +329,7 @@ func (c *cached) UnmarshalJSON(b []byte) error {
 }
 
 // tokens is a count in usage, 0 if it is not known. Integers in any notation are read,
-// for example 7.0 and 2e1. A count that is negative, fractional, larger than mostTokens
+// for example 7.0, 2e1 and "7". A count that is negative, fractional, larger than mostTokens
 // or not a number is not known.
 type tokens int
 
@@ -279,7 +339,7 @@ const mostTokens = 1 << 40
 // UnmarshalJSON never fails.
 func (n *tokens) UnmarshalJSON(b []byte) error {
 	*n = 0
-	if v, err := strconv.ParseFloat(string(b), 64); err == nil && v > 0 && v <= mostTokens && v == math.Trunc(v) {
+	if v, err := strconv.ParseFloat(string(bytes.Trim(b, `"`)), 64); err == nil && v > 0 && v <= mostTokens && v == math.Trunc(v) {
 		*n = tokens(v)
 	}
 	return nil
@@ -324,14 +384,15 @@ func (c *content) add(at time.Duration, size, usage int) {
 // first returns how many of osl tokens had arrived with the first read that brought
 // content, and so were not waited for one by one. estimated says that osl is the number of
 // events. reasoning is the number of tokens of reasoning, which come before the first event
-// if they are hidden.
+// if they are hidden. hides says that the server is known to hide tokens and does not say how
+// many: then each event is taken to have one, and the rest to be hidden.
 //
 // If each event has one token, the events of the first read are counted. Otherwise tokens
 // are apportioned to events by the length of their text.
 //
 // Note: tokens could be apportioned evenly. But an engine that sends several tokens an event
 // often sends the first one alone.
-func (c *content) first(osl int, estimated bool, reasoning int) int {
+func (c *content) first(osl int, estimated bool, reasoning int, hides bool) int {
 	switch {
 	case c.events == 0:
 		return 0
@@ -343,8 +404,12 @@ func (c *content) first(osl int, estimated bool, reasoning int) int {
 		return c.firstEvents
 	}
 	hidden := 0
-	if !c.reasoning && reasoning < osl {
+	switch {
+	case c.reasoning:
+	case reasoning > 0 && reasoning < osl:
 		hidden = reasoning
+	case hides:
+		hidden = max(osl-c.events, 0)
 	}
 	seen := osl - hidden
 	per := float64(seen) / float64(c.events)

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
 	"errors"
@@ -23,12 +24,14 @@ const (
 // known and of broken data.
 func (r *record) decode() error {
 	open := func(in io.Reader) (io.Reader, error) { return gzip.NewReader(in) }
-	switch encoding := strings.ToLower(strings.TrimSpace(r.encoding)); encoding {
-	case "", "identity":
+	switch encoding := strings.ToLower(strings.TrimSpace(r.encoding)); {
+	case encoding == "" || encoding == "identity", looksStreamed(r.body), looksWhole(r.body): // whatever the header says
 		return nil
-	case "gzip", "x-gzip":
-	case "deflate":
+	case encoding == "gzip" || encoding == "x-gzip":
+	case encoding == "deflate" && zlibbed(r.body):
 		open = func(in io.Reader) (io.Reader, error) { return zlib.NewReader(in) }
+	case encoding == "deflate": // without zlib's header, as some servers understand the word
+		open = func(in io.Reader) (io.Reader, error) { return flate.NewReader(in), nil }
 	default:
 		return errors.New("only gzip and deflate are known")
 	}
@@ -59,4 +62,9 @@ func (r *record) decode() error {
 	}
 	r.body, r.reads = body, reads
 	return nil
+}
+
+// zlibbed reports whether a body begins with zlib's header (RFC 1950, 2.2).
+func zlibbed(body []byte) bool {
+	return len(body) > 1 && body[0]&0x0f == 8 && (int(body[0])<<8|int(body[1]))%31 == 0
 }

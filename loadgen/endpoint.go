@@ -28,6 +28,8 @@ type endpoint struct {
 	// go to the server itself.
 	socket string
 	proxy  *url.URL
+	// versioned says that base ends in a /v1 that the URL does not have.
+	versioned bool
 	// slash says that the server's routes end in a slash.
 	slash bool
 	// protocol is that of the route that the URL names, empty if it is a base URL.
@@ -50,7 +52,8 @@ func newEndpoint(t Target, raw string) (e *endpoint, notes []error, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	e.base, e.protocol = u, strip(u)
+	e.base = u
+	e.protocol, e.versioned = strip(u)
 	if e.protocol != "" && t.Protocol != "" && e.protocol != t.Protocol {
 		return nil, nil, &TargetError{Field: "URL",
 			Problem: fmt.Sprintf("%s is that of the %s API, and Protocol is %q; leave one of them out", e.name, e.protocol, t.Protocol)}
@@ -132,9 +135,9 @@ func (e *endpoint) parse(raw string) (*url.URL, error) {
 var version = regexp.MustCompile(`^v\d+([a-z]+\d*)?$`)
 
 // strip leaves the base of a URL, below which are the routes, and returns the protocol of
-// the route that it took away. /v1 is added unless the URL has a version of its own
-// (/api/v3, /v1beta/openai, /v1/account/gateway/openai) or names a deployment of Azure's.
-func strip(u *url.URL) (p Protocol) {
+// the route that it took away. /v1 is added, and added true, unless the URL has a version of
+// its own (/api/v3, /v1beta/openai, /v1/account/gateway/openai) or names a deployment of Azure's.
+func strip(u *url.URL) (p Protocol, added bool) {
 	path := strings.TrimRight(u.Path, "/")
 	full := true
 	switch {
@@ -153,10 +156,10 @@ func strip(u *url.URL) (p Protocol) {
 	case full, version.MatchString(last), last == "openai" && slices.ContainsFunc(parts, version.MatchString),
 		len(parts) > 1 && parts[len(parts)-2] == "deployments":
 	default:
-		path += "/v1"
+		path, added = path+"/v1", true
 	}
 	u.Path, u.RawPath, u.Fragment = path, "", ""
-	return p
+	return p, added
 }
 
 // proxyOf returns the proxy that the environment names for a URL, nil if it names none.

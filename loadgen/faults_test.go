@@ -2,6 +2,7 @@ package loadgen_test
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"context"
 	"crypto/tls"
@@ -97,6 +98,14 @@ func gzipped(s string) string {
 	return b.String()
 }
 
+func deflated(s string) string {
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.DefaultCompression)
+	io.WriteString(w, s)
+	w.Close()
+	return b.String()
+}
+
 func lines(eol string, data ...string) string {
 	var b strings.Builder
 	for _, d := range data {
@@ -154,6 +163,26 @@ func faults() []fault {
 			"[DONE]"), osl: 1},
 		{why: "usage in words", answer: events(word, `{"choices":[],"usage":{"prompt_tokens":"20","completion_tokens":"many"}}`, "[DONE]"),
 			osl: 1},
+		{why: "usage in strings", answer: events(word, `{"choices":[],"usage":{"prompt_tokens":"20","completion_tokens":"3"}}`, "[DONE]"),
+			osl: 3, counts: true},
+		{why: "usage by its later names", answer: events(word, `{"choices":[],"usage":{"input_tokens":20,"output_tokens":3}}`, "[DONE]"),
+			osl: 3, counts: true},
+		{why: "usage where Groq has it", answer: events(word, `{"choices":[],"x_groq":{"usage":{"prompt_tokens":20,"completion_tokens":3}}}`,
+			"[DONE]"), osl: 3, counts: true},
+		{why: "[DONE] without data", answer: body(lines("\n", word, word, used) + "[DONE]\n\n"), osl: 2, counts: true},
+		{why: "[DONE] without data and without a line end", answer: body(lines("\n", word, word, used) + "[DONE]"), osl: 2, counts: true},
+		{why: "[DONE] in quotation marks", answer: events(word, word, used, `"[DONE]"`), osl: 2, counts: true},
+		{why: "[done]", answer: events(word, word, used, "[done]"), osl: 2, counts: true},
+		{why: "an event named done", answer: body(lines("\n", word, word, used) + "event: done\ndata: bye\n\n"), osl: 2, counts: true},
+		{why: "an event named end, with usage", answer: body(lines("\n", word, word) + "event: end\ndata: " + used + "\n\n"),
+			osl: 2, counts: true},
+		{why: "thoughts by another name", answer: events(`{"choices":[{"delta":{"thinking":"hm"}}]}`,
+			`{"choices":[{"delta":{"reasoning_text":"hm"}}]}`,
+			`{"choices":[{"delta":{"thinking_blocks":[{"thinking":"hm"}]}}]}`, "[DONE]"), osl: 3},
+		{why: "sound counts as content", answer: events(`{"choices":[{"delta":{"audio":{"data":"AAAA"}}}]}`, "[DONE]"), osl: 1},
+		{why: "content that is an object", answer: events(`{"choices":[{"delta":{"content":{"type":"text","text":{"value":"w"}}}}]}`, "[DONE]"),
+			osl: 1},
+		{why: "tool calls that are no list", answer: events(`{"choices":[{"delta":{"content":"w","tool_calls":{}}}]}`, "[DONE]"), osl: 1},
 		{why: "usage that is no object", answer: events(word, `{"choices":[],"usage":[3]}`, "[DONE]"), osl: 1},
 		{why: "usage without the prompt's tokens", answer: events(word, `{"choices":[],"usage":{"completion_tokens":4}}`, "[DONE]"), osl: 4,
 			check: func(t *testing.T, q loadgen.Request) {
@@ -251,15 +280,44 @@ func faults() []fault {
 			kind: loadgen.FailedError, says: "out of memory"},
 		{why: "an error in the event's name alone", answer: body("event: error\ndata: {\"message\":\"out of memory\"}\n\ndata: [DONE]\n\n"),
 			kind: loadgen.FailedError, says: "out of memory"},
+		{why: "an error inside of a choice", answer: events(word,
+			`{"choices":[{"delta":{},"finish_reason":"error","error":{"message":"the provider is gone","code":502}}]}`, "[DONE]"),
+			kind: loadgen.FailedError, says: "the provider is gone"},
+		{why: "an error by its code alone", answer: events(`{"text":"NETWORK ERROR","error_code":50001}`), kind: loadgen.FailedError,
+			says: "NETWORK ERROR"},
+		{why: "an error by its message alone", answer: events(word, `{"error_type":"overloaded","error_message":"too many"}`),
+			kind: loadgen.FailedError, says: "too many"},
+		{why: "an error of MiniMax's", answer: status(200, json, `{"choices":null,"base_resp":{"status_code":1008,"status_msg":"no balance"}}`),
+			kind: loadgen.FailedError, says: "no balance"},
+		{why: "an answer of another API", answer: status(200, json, `{"id":"x","status":"queued"}`), kind: loadgen.FailedEmpty,
+			says: `the answer has no content: {"id":"x","status":"queued"}`},
+		{why: "a page in mid-stream", answer: body(lines("\n", word) + "<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\n" +
+			"<h1>502 Bad Gateway</h1></body>\n</html>\n"), kind: loadgen.FailedTruncated,
+			says: `broke off after 1 content events with "502 Bad Gateway"`},
+		{why: "words in mid-stream", answer: body(lines("\n", word) + "Internal Server Error"), kind: loadgen.FailedTruncated,
+			says: `with "Internal Server Error"`},
+		{why: "words for a stream", answer: body("upstream connect error"), kind: loadgen.FailedTruncated, says: `with "upstream connect error"`},
+		{why: "an event that is cut off", answer: body(lines("\n", word) + "event: x\ndata: {\"choi"), kind: loadgen.FailedTruncated,
+			says: "neither [DONE] nor a finish reason"},
+		{why: "an answer that timed out", answer: events(word, `{"choices":[{"delta":{},"finish_reason":"timed_out"}]}`, "[DONE]"),
+			kind: loadgen.FailedAborted, says: "timed_out"},
+		{why: "an answer that was preempted", answer: events(word, `{"choices":[{"delta":{},"finish_reason":"preempted"}]}`, "[DONE]"),
+			kind: loadgen.FailedAborted, says: "preempted"},
+		{why: "nothing but tokens that nobody sees", answer: events(`{"choices":[{"delta":{},"finish_reason":"length"}]}`, used, "[DONE]"),
+			kind: loadgen.FailedEmpty, says: "although usage counts 2 tokens"},
 		{why: "nothing but a role", answer: events(`{"choices":[{"delta":{"role":"assistant","content":""}}]}`, finish, "[DONE]"),
 			kind: loadgen.FailedEmpty, says: "no content"},
 		{why: "gzip that nobody asked for", answer: text("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: "+
 			"gzip\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(gzipped(usual)), "0\r\n\r\n"), osl: 2, counts: true},
 		{why: "an encoding that nobody knows", answer: text("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: "+
-			"br\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(usual), "0\r\n\r\n"), kind: loadgen.FailedMalformed,
+			"br\r\nTransfer-Encoding: chunked\r\n\r\n", chunked("\x0b\x02\x80data\x03"), "0\r\n\r\n"), kind: loadgen.FailedMalformed,
 			says: "compressed (br)"},
+		{why: "an encoding that is named and not used", answer: text("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"+
+			"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(usual), "0\r\n\r\n"), osl: 2, counts: true},
+		{why: "deflate without a header", answer: text("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: "+
+			"deflate\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(deflated(usual)), "0\r\n\r\n"), osl: 2, counts: true},
 		{why: "gzip that is broken", answer: text("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: "+
-			"gzip\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(usual), "0\r\n\r\n"), kind: loadgen.FailedMalformed,
+			"gzip\r\nTransfer-Encoding: chunked\r\n\r\n", chunked(gzipped(usual)[:8]+usual), "0\r\n\r\n"), kind: loadgen.FailedMalformed,
 			says: "compressed (gzip)"},
 		{why: "a web page", answer: status(200, "Content-Type: text/html; charset=utf-8\r\n", "<html>data: 1</html>"),
 			kind: loadgen.FailedMalformed, says: "text/html"},
@@ -269,7 +327,8 @@ func faults() []fault {
 
 		// What HTTP says.
 		{why: "204", answer: status(204, "", ""), kind: loadgen.FailedStatus, says: "204"},
-		{why: "301 is not followed", answer: status(301, "Location: /elsewhere\r\n", ""), kind: loadgen.FailedStatus, says: "301"},
+		{why: "301 is not followed", answer: status(301, "Location: /elsewhere\r\n", ""), kind: loadgen.FailedStatus,
+			says: "301: Location: /elsewhere"},
 		{why: "400", answer: status(400, "", `{"error":{"message":"too long"}}`), kind: loadgen.FailedStatus, says: "400: too long"},
 		{why: "401 in mid-run", answer: status(401, "", `{"error":{"message":"expired key"}}`), kind: loadgen.FailedStatus,
 			says: "401: expired key"},

@@ -35,9 +35,11 @@ type Generator struct {
 	// use and not needed.
 	server     Server
 	identified bool
-	fields     fields
-	cal        calibration
-	pace       pace
+	// hides says that a whole answer had no text: its tokens are not shown.
+	hides  bool
+	fields fields
+	cal    calibration
+	pace   pace
 	// salt makes the prompts of this run differ from those of any other, 0 for a target
 	// whose prompts are the same.
 	salt uint64

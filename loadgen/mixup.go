@@ -99,13 +99,16 @@ func (g *Generator) speaksPlain(ctx context.Context) bool {
 	return strings.HasPrefix(string(head[:n]), "HTTP/1.") && !strings.HasSuffix(string(head[:n]), " 400")
 }
 
-// keep hands a connection that was opened for another purpose to the first request.
+// keep hands a connection that was opened for another purpose to the first request, of
+// HTTP/2, too: net/http then speaks HTTP/2 on it.
 func (d *dialer) keep(c net.Conn) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.h2 || d.closed {
-		c.Close()
-		return
+	closed := d.closed
+	if !closed {
+		d.open = append(d.open, c)
 	}
-	d.open = append(d.open, c)
+	d.mu.Unlock()
+	if closed { // Close takes the lock
+		c.Close()
+	}
 }

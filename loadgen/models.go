@@ -15,20 +15,28 @@ type served struct {
 }
 
 // readModels reads the answer to GET /v1/models in OpenAI's form ({"data": [{"id": …}]}),
-// in Ollama's and llama.cpp's ({"models": [{"name": …}]}), or as a bare list of either. ok
-// is false if it has none of these forms; an empty list is a list.
+// in Ollama's and llama.cpp's ({"models": [{"name": …}]}), or as a bare list of either, each
+// also inside of an object that a gateway puts around it. ok is false if it has none of these forms; an empty list is a list.
 func readModels(body []byte) (models []served, ok bool) {
 	var list struct {
-		Data, Models json.RawMessage
+		Data, Models, Result json.RawMessage
 	}
 	var entries []json.RawMessage
 	if json.Unmarshal(body, &list) != nil {
 		list.Data = body
 	}
-	for _, raw := range []json.RawMessage{list.Data, list.Models} {
+	for _, raw := range []json.RawMessage{list.Data, list.Models, list.Result} {
 		var some []json.RawMessage
-		if json.Unmarshal(raw, &some) == nil {
+		var inner struct{ Data, Models json.RawMessage }
+		switch {
+		case json.Unmarshal(raw, &some) == nil:
 			entries, ok = append(entries, some...), true
+		case json.Unmarshal(raw, &inner) == nil: // {"code": 0, "data": {"models": […]}}
+			for _, raw := range []json.RawMessage{inner.Data, inner.Models} {
+				if json.Unmarshal(raw, &some) == nil {
+					entries, ok = append(entries, some...), true
+				}
+			}
 		}
 	}
 	seen := map[string]bool{}
@@ -103,7 +111,8 @@ func (s *Server) fill(models []served) {
 // its workers register, a gateway waits for what is behind it, or load is shed.
 func passing(status int) bool {
 	switch status {
-	case http.StatusNotFound, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+	case http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict, http.StatusLocked, http.StatusTooEarly,
+		http.StatusTooManyRequests:
 		return true
 	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
 		return false

@@ -64,7 +64,7 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	if err != nil {
 		return nil, err
 	}
-	w.tokenizer, w.salt, w.run = g.tokenizer, g.salt, g.run
+	w.tokenizer, w.salt, w.run, w.hides = g.tokenizer, g.salt, g.run, g.hides
 	w.send(g.prompts)
 	if g.books.isClosed() {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())

@@ -1,6 +1,8 @@
 package loadgen
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -129,6 +131,7 @@ func (g *Generator) alive(ctx context.Context) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case errors.Is(err, errMoved) && try < aliveTries: // it is asked at once
 		case !errors.As(err, &again):
 			return err
 		case try == aliveTries || !sleep(wait, readyPause):
@@ -243,12 +246,17 @@ func (g *Generator) choose(ctx context.Context) error {
 	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
 		return &UnauthorizedError{URL: g.name, Status: a.status, HasKey: g.target.APIKey != "",
 			Asked: asked, Said: g.censor.said(errorText(a.body)), List: true}
+	case a.status == http.StatusNotFound && g.unversioned(ctx, g.lists):
+		return errMoved
 	case passing(a.status):
 		return &notYetError{none}
 	case !accepted(a.status):
 		return none
 	}
 	models, ok := readModels(a.body)
+	if !ok && a.failed() { // a model that is being loaded, for example
+		return &notYetError{none}
+	}
 	if !ok {
 		return none
 	}
@@ -265,6 +273,18 @@ func (g *Generator) choose(ctx context.Context) error {
 		return nil
 	}
 	return none
+}
+
+// lists reports whether the server has a list of models.
+func (g *Generator) lists(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, modelsPatience)
+	defer cancel()
+	a, err := g.get(ctx, g.route("models").String())
+	if err != nil || !accepted(a.status) {
+		return false
+	}
+	_, ok := readModels(a.body)
+	return ok
 }
 
 // infer runs one inference with the given numbers of prompt words and output tokens. What
@@ -287,7 +307,7 @@ func (g *Generator) infer(ctx context.Context, words, outputs int) (Request, err
 			first = err
 		}
 		next, ok := g.fields.concede(string(rec.body), w.has)
-		if !refused(rec.status) || !ok {
+		if !ok || !g.complains(rec, w) {
 			if why != nil { // nothing that was given up was to blame
 				g.fields = before
 			}
@@ -298,6 +318,18 @@ func (g *Generator) infer(ctx context.Context, words, outputs int) (Request, err
 		}
 		g.fields = next
 	}
+}
+
+// complains reports whether an answer refuses fields of the body: by its status, by an error
+// inside of it that has such a status, or by naming a field of w. Some servers that do not
+// know a field answer 500 or 404.
+func (g *Generator) complains(rec *record, w *workload) bool {
+	status := rec.status
+	if accepted(status) {
+		status = rec.errorStatus()
+	}
+	return refused(status) || status >= http.StatusBadRequest && status != http.StatusTooManyRequests &&
+		slices.ContainsFunc(optional, func(name string) bool { return w.has(name) && names(string(rec.body), name) })
 }
 
 // try sends one inference and classifies what came of it.
@@ -317,6 +349,11 @@ func (g *Generator) try(ctx context.Context, words, outputs int) (q Request, rec
 	if f := q.Failure; f != nil && f.Kind == FailedEmpty && (q.finished || q.OSL > 0 && !q.guessed.osl) {
 		// The model thought where nobody sees it, or had nothing to say: it is there.
 		q.Failure = nil
+		if !g.hides && q.OSL >= outputs && !q.guessed.osl && !g.target.NoStream {
+			g.hides = true
+			g.note(errors.New("answers begin with tokens that are not shown, such as thoughts; " +
+				"time to first token is that of the first text behind them"))
+		}
 	}
 	return q, rec, w, g.refusal(ctx, &q, rec)
 }
@@ -333,13 +370,17 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 		said = answered(asked, f.Status, f.Message)
 	}
 	protocol := &ProtocolError{URL: g.name, Problem: said}
+	status := rec.status
+	if accepted(status) && f.Kind == FailedError { // what a gateway answered before it knew
+		status = cmp.Or(rec.errorStatus(), status)
+	}
 	switch {
 	case rec.status == 0:
 		return g.unreachable(asked, rec.err)
 	case rec.location != "":
 		return g.redirected(asked, g.route(g.target.path()), rec.status, rec.location, g.target.path())
-	case rec.status == http.StatusUnauthorized || rec.status == http.StatusForbidden:
-		return &UnauthorizedError{URL: g.name, Status: rec.status, HasKey: g.target.APIKey != "",
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return &UnauthorizedError{URL: g.name, Status: status, HasKey: g.target.APIKey != "",
 			Asked: asked, Said: f.Message}
 	case rec.status == http.StatusNotFound:
 		// A model that is not there yet and one that does not exist look alike, and so
@@ -352,6 +393,9 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 		if n := len(g.server.Models); n > 0 && g.target.Model != "" && !slices.Contains(g.server.Models, g.target.Model) {
 			return unknown
 		}
+		if g.unversioned(ctx, g.answers) {
+			return errMoved
+		}
 		if g.otherAnswers(ctx, protocol) {
 			return protocol
 		}
@@ -362,18 +406,63 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 	case rec.status == http.StatusMethodNotAllowed:
 		g.otherAnswers(ctx, protocol)
 		return protocol
-	case refused(rec.status):
+	case refused(status):
 		protocol.Remedy = "change the request's fields with Target.Body, or the workload"
-		if strings.Contains(strings.ToLower(f.Message), "chat template") {
+		switch words := strings.ToLower(f.Message); {
+		case strings.Contains(words, "chat template"):
 			protocol.Remedy = fmt.Sprintf("the model is none for chats; set Target.Protocol to %q", Completions)
+		case strings.Contains(words, "streaming") && !g.target.NoStream:
+			protocol.Remedy = "if the server does not stream, set Target.NoStream"
 		}
 		return protocol
 	case passing(rec.status), accepted(rec.status) && slices.Contains(fleeting, f.Kind):
 		return &notYetError{errors.New(said)}
 	case f.Kind == FailedTruncated || f.Kind == FailedEmpty:
 		protocol.Remedy = "look into the server's log, and for a gateway that cuts streams"
+	case f.Status != 0 && f.Message != "" && !rec.page():
+		protocol.Remedy = "the server refuses the request for the reason that it gives"
 	}
 	return protocol
+}
+
+// answers reports whether the server answers an inference of the target's own protocol.
+func (g *Generator) answers(ctx context.Context) bool { return g.accepts(ctx, g.target) }
+
+// accepts reports whether the server answers an inference of t.
+func (g *Generator) accepts(ctx context.Context, t Target) bool {
+	w, err := newWorkload(t, g.server.Model, Load{ISL: 8, OSL: 1}, calibration{slope: 1}, g.fields)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, modelsPatience)
+	defer cancel()
+	req := g.request(ctx, g.endpoint, 0, w.body(0))
+	req.URL = g.route(t.path())
+	resp, err := g.transport.RoundTrip(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	return accepted(resp.StatusCode)
+}
+
+// unversioned tries the endpoint without the /v1 that its URL did not have, as some gateways
+// want it, and stays there if there holds. Nothing is tried twice where it holds.
+func (g *Generator) unversioned(ctx context.Context, there func(context.Context) bool) bool {
+	e := g.endpoint
+	if !e.versioned {
+		return false
+	}
+	with := *e.base
+	without := with
+	without.Path = strings.TrimSuffix(with.Path, "/v1")
+	if e.base = &without; !there(ctx) {
+		e.base = &with
+		return false
+	}
+	e.versioned = false
+	g.note(fmt.Errorf("%s has the API at %s, without /v1; use that URL", e.name, redactURL(e.route(g.target.path()).String())))
+	return true
 }
 
 // postURL returns where inferences of t are posted, for people.
@@ -392,20 +481,7 @@ func (g *Generator) other() Target {
 // if so, says it in the error.
 func (g *Generator) otherAnswers(ctx context.Context, e *ProtocolError) bool {
 	t := g.other()
-	w, err := newWorkload(t, g.server.Model, Load{ISL: 8, OSL: 1}, calibration{slope: 1}, g.fields)
-	if err != nil {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, modelsPatience)
-	defer cancel()
-	req := g.request(ctx, g.endpoint, 0, w.body(0))
-	req.URL = g.route(t.path())
-	resp, err := g.transport.RoundTrip(req)
-	if err != nil {
-		return false
-	}
-	defer resp.Body.Close()
-	if !accepted(resp.StatusCode) {
+	if !g.accepts(ctx, t) {
 		return false
 	}
 	e.Remedy = fmt.Sprintf("the server answers POST %s; set Target.Protocol to %q", g.postURL(t), t.Protocol)
@@ -422,6 +498,12 @@ type reply struct {
 	location string
 	page     bool // it is a web page
 	body     []byte
+}
+
+// failed reports whether the answer is an error object.
+func (a reply) failed() bool {
+	var c chunk
+	return json.Unmarshal(a.body, &c) == nil && c.failed()
 }
 
 // said says in one line what was asked and what came back.
@@ -458,6 +540,11 @@ func (g *Generator) get(ctx context.Context, url string) (a reply, err error) {
 	if a.body, err = io.ReadAll(io.LimitReader(resp.Body, 1<<20)); err != nil {
 		return a, err
 	}
+	whole := record{body: a.body, encoding: resp.Header.Get("Content-Encoding")}
+	if whole.decode() == nil { // some gateways compress whatever they are asked for
+		a.body = whole.body
+	}
+	a.body = bytes.TrimPrefix(a.body, []byte("\ufeff"))
 	a.status = resp.StatusCode
 	a.location = resp.Header.Get("Location")
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))

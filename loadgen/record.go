@@ -112,6 +112,9 @@ func (r *record) parse(streaming bool) Request {
 		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: r.said(reason(r.err))}
 	case !accepted(r.status):
 		q.Failure = &Failure{Kind: FailedStatus, Status: r.status, Message: r.said(errorText(r.body))}
+		if r.location != "" {
+			q.Failure.Message = r.said("Location: " + redactURL(r.location) + " " + errorText(r.body))
+		}
 		if r.status == http.StatusTooManyRequests {
 			q.Failure.Kind = FailedShed
 			if r.retry != "" {
@@ -163,14 +166,21 @@ func (r *record) parseStream(q *Request) {
 			q.Failure = &Failure{Kind: kind, Message: r.said(text)}
 		}
 	}
-	pos := 0
+	pos := 0 // behind the last event
 	for q.Failure == nil {
 		ev, next, ok := sse.Next(r.body, pos)
 		if !ok {
 			break
 		}
 		pos = next
-		if done = isDone(ev.Data); done {
+		if done = sse.Done(ev.Data); done {
+			break
+		}
+		if ends(ev.Name) { // what stands in it may be a last chunk, and may be anything
+			var c chunk
+			if done = true; json.Unmarshal(ev.Data, &c) == nil {
+				use.merge(c.used())
+			}
 			break
 		}
 		if ev.Name == "error" {
@@ -224,7 +234,14 @@ func (r *record) parseStream(q *Request) {
 	case !done && !q.finished && len(q.Chunks) == 0 && r.foreign() != "":
 		fail(FailedMalformed, fmt.Sprintf("the answer is %s, not an event stream: %q", r.foreign(), r.said(plain(r.body))))
 	case !done && !q.finished:
-		fail(FailedTruncated, fmt.Sprintf("the stream ended after %d content events with neither [DONE] nor a finish reason", len(q.Chunks)))
+		text := fmt.Sprintf("the stream ended after %d content events with neither [DONE] nor a finish reason", len(q.Chunks))
+		if loose := sse.Loose(r.body, pos); len(loose) > 0 {
+			text = fmt.Sprintf("the stream broke off after %d content events with %q", len(q.Chunks), r.said(plain(loose)))
+		}
+		fail(FailedTruncated, text)
+	case len(q.Chunks) == 0 && use.CompletionTokens > 0:
+		fail(FailedEmpty, fmt.Sprintf(
+			"the answer has no content, although usage counts %d tokens: they are hidden; longer answers may show some", use.CompletionTokens))
 	case len(q.Chunks) == 0:
 		fail(FailedEmpty, "the answer has no content")
 	}
@@ -232,11 +249,18 @@ func (r *record) parseStream(q *Request) {
 		q.End = q.Chunks[len(q.Chunks)-1]
 	}
 	r.count(q, use, len(q.Chunks))
-	q.FirstTokens = seen.first(q.OSL, q.guessed.osl, int(use.Details.Reasoning))
+	q.FirstTokens = seen.first(q.OSL, q.guessed.osl, int(use.Details.Reasoning), r.ticket.work.hides)
 }
 
-// isDone reports whether data is that of the event behind which nothing counts.
-func isDone(data []byte) bool { return bytes.Equal(bytes.TrimSpace(data), []byte("[DONE]")) }
+// ends reports whether an event of that name is the last one, as some frameworks send it in
+// place of [DONE].
+func ends(name string) bool {
+	switch strings.ToLower(name) {
+	case "done", "end", "close", "complete", "completed", "finish":
+		return true
+	}
+	return false
+}
 
 // foreign returns the content type if it cannot be that of an event stream, and ""
 // otherwise. Some servers send events as text/plain or without a type.
@@ -248,6 +272,9 @@ func (r *record) foreign() string {
 	}
 	return kind
 }
+
+// page reports whether the answer calls itself a web page.
+func (r *record) page() bool { return r.foreign() == "text/html" }
 
 // parseWhole reads an answer that came in one piece. It has no content events, so its
 // only time is the end of the body.
@@ -268,6 +295,8 @@ func (r *record) parseWhole(q *Request) {
 		q.Failure = &Failure{Kind: FailedError, Message: r.said(errorText(r.body))}
 	case failing(c.finish()):
 		q.Failure = &Failure{Kind: FailedAborted, Message: r.said(fmt.Sprintf("the server ended the answer with finish_reason %q", c.finish()))}
+	case c.size() == 0 && len(c.Choices) == 0:
+		q.Failure = &Failure{Kind: FailedEmpty, Message: r.said("the answer has no content: " + string(r.body[:min(len(r.body), mostRead)]))}
 	case c.size() == 0:
 		q.Failure = &Failure{Kind: FailedEmpty, Message: "the answer has no content"}
 	}
@@ -325,17 +354,75 @@ func reason(err error) string {
 // writes it, or the text itself, without markup, if it is none.
 func errorText(body []byte) string {
 	var e struct {
-		Error, Message, Detail, Errors, Msg json.RawMessage
+		Choices                                     []struct{ Error json.RawMessage }
+		Error, Message, Detail, Errors, Msg, Reason json.RawMessage
+		ErrorMessage                                json.RawMessage `json:"error_message"`
+		ErrorMsg                                    json.RawMessage `json:"error_msg"`
+		Base                                        struct {
+			Said json.RawMessage `json:"status_msg"`
+		} `json:"base_resp"` // MiniMax
+		Text json.RawMessage
 	}
-	if json.Unmarshal(body, &e) != nil {
+	if err := json.Unmarshal(body, &e); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
 		return plain(body)
 	}
-	for _, raw := range []json.RawMessage{e.Error, e.Message, e.Detail, e.Errors, e.Msg} {
+	words := []json.RawMessage{e.Error, e.Message, e.Detail, e.Errors, e.Msg, e.ErrorMessage, e.ErrorMsg, e.Reason, e.Base.Said, e.Text}
+	for _, c := range e.Choices {
+		words = append(words, c.Error)
+	}
+	for _, raw := range words {
 		if said := said(raw); said != "" {
 			return said
 		}
 	}
 	return string(body)
+}
+
+// errorStatus returns the HTTP status that an error inside of an answer names, 0 if it names
+// none: gateways that answer 200 before they know put the status there.
+func (r *record) errorStatus() int {
+	for pos := 0; ; {
+		ev, next, ok := sse.Next(r.body, pos)
+		data := ev.Data
+		if !ok && pos > 0 {
+			return 0
+		}
+		if !ok { // one JSON value
+			data, next = r.body, len(r.body)+1
+		}
+		if s := statusIn(data); s != 0 || next > len(r.body) {
+			return s
+		}
+		pos = next
+	}
+}
+
+// statusIn returns the HTTP status of an error object, by its code or by its type.
+func statusIn(data []byte) int {
+	type object struct {
+		Code, Status tokens
+		Type         text
+		Error        json.RawMessage
+	}
+	var outer, inner object
+	_ = json.Unmarshal(data, &outer)
+	_ = json.Unmarshal(outer.Error, &inner)
+	for _, o := range []object{inner, outer} {
+		for _, n := range []tokens{o.Code, o.Status} {
+			if n >= 400 && n < 600 {
+				return int(n)
+			}
+		}
+		switch kind := strings.ToLower(string(o.Type)); {
+		case strings.Contains(kind, "badrequest"), strings.Contains(kind, "invalid_request"):
+			return http.StatusBadRequest
+		case strings.Contains(kind, "authentication"):
+			return http.StatusUnauthorized
+		case strings.Contains(kind, "permission"):
+			return http.StatusForbidden
+		}
+	}
+	return 0
 }
 
 // said returns what a part of an error object says: a string, the message inside of an

@@ -46,7 +46,7 @@ func (g *Generator) redirected(asked string, from *url.URL, status int, location
 		g.host = to.Host
 	}
 	e := g.endpoint
-	e.base, e.slash = &moved, strings.HasSuffix(to.Path, "/")
+	e.base, e.versioned, e.slash = &moved, false, strings.HasSuffix(to.Path, "/")
 	if to.Scheme != from.Scheme || to.Host != from.Host {
 		e.close()
 		if e.socket == "" && g.target.Dial == nil {

@@ -138,7 +138,8 @@ func (t Target) API() Protocol {
 		return t.Protocol
 	}
 	if u, err := new(endpoint).parse(t.URL); err == nil {
-		return cmp.Or(strip(u), Chat)
+		p, _ := strip(u)
+		return cmp.Or(p, Chat)
 	}
 	return Chat
 }

@@ -85,7 +85,7 @@ func (r *record) answerTokens(t *bpe.Tokenizer, streamed bool) (n int, exact boo
 	}
 	for pos := 0; streamed; {
 		ev, next, ok := sse.Next(r.body, pos)
-		if !ok || isDone(ev.Data) {
+		if !ok || sse.Done(ev.Data) {
 			break
 		}
 		read(ev.Data)

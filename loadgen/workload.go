@@ -62,6 +62,8 @@ type workload struct {
 	idle time.Duration
 	// censor stars the secrets of the target in what a server says.
 	censor censor
+	// hides says that answers begin with tokens that are not shown.
+	hides bool
 	// tokenizer counts what the server does not. It is nil if there is none.
 	tokenizer *bpe.Tokenizer
 }

@@ -126,8 +126,12 @@ func (f facts) fault(over bool) error {
 		share := p.share()
 		switch {
 		case len(dead) > 0 && p.name == dead[0] && (!f.search || len(dead) == len(f.points)):
-			return fmt.Errorf("no request succeeded at %s, so that nothing was measured there: %s; "+
-				"look for the cause in the server's log", strings.Join(dead, " and "), p.why)
+			advice := "look for the cause in the server's log"
+			if tooLong.MatchString(p.why) {
+				advice = "ask for shorter prompts or answers"
+			}
+			return fmt.Errorf("no request succeeded at %s, so that nothing was measured there: %s; %s",
+				strings.Join(dead, " and "), p.why, advice)
 		case !f.limits && share >= failuresTooMany:
 			return fmt.Errorf("%s of the requests at %s failed: %s; its numbers are those of the others: "+
 				"lower the load, or give a limit on errors if that is expected", percent(share), p.name, p.why)

@@ -196,16 +196,22 @@ func (r *run) wait(ctx context.Context, d time.Duration) bool {
 // retryPause is the wait before a probe that could not be measured is repeated.
 const retryPause = time.Second
 
-// measure runs one trial, and repeats it if it could not be measured: once, or, if the
-// endpoint was lost, as often as it comes back within the time that the target allows for
+// measure runs one trial, and repeats it if it could not be measured: once, as behind an
+// outage that spoilt a part of it, or, if the endpoint was lost, as often as it comes back within the time that the target allows for
 // getting ready. A restart of the server spoils one probe and not the run. watch returns a
 // new Decider for each attempt, or nil.
 func (r *run) measure(ctx context.Context, l loadgen.Load, watch func() loadgen.Decider) (*loadgen.Measurement, error) {
 	m, err := r.prober.Probe(ctx, l, watch())
+	if err == nil && ctx.Err() == nil {
+		if gone := outage(m); gone != nil && r.returns(ctx) {
+			r.out.Warnings = append(r.out.Warnings, repeated(gone))
+			m, err = r.prober.Probe(ctx, l, watch())
+		}
+	}
 	if err == nil || ctx.Err() != nil {
 		return m, err
 	}
-	r.out.Warnings = append(r.out.Warnings, fmt.Errorf("repeated a probe that could not be measured: %w", err))
+	r.out.Warnings = append(r.out.Warnings, repeated(err))
 	for began := time.Now(); ; {
 		if !pause(ctx, retryPause) {
 			return nil, err

@@ -21,6 +21,15 @@ type aggregate struct {
 	Library  string                 `json:"aiperf_version"`
 	Metadata pointMetadata          `json:"metadata"`
 	Metrics  map[string]sweep.Block `json:"metrics"`
+	// Endpoints is ours: the same for each of several endpoints. It is absent if there is
+	// only one.
+	Endpoints []endpointAggregate `json:"endpoints,omitempty"`
+}
+
+// endpointAggregate is what one of several endpoints did, over all trials.
+type endpointAggregate struct {
+	URL     string                 `json:"url"`
+	Metrics map[string]sweep.Block `json:"metrics"`
 }
 
 // pointMetadata says what was aggregated.
@@ -60,6 +69,17 @@ func (v *view) aggregate(i int) aggregate {
 			Single: len(trials) == 1, Label: v.pointLabel(i), Values: v.values(v.probes[i]), Mode: "repeated", Model: v.Server.Model,
 		},
 		Metrics: sweep.OverTrials(trials),
+	}
+	for k, url := range v.Spec.Target.Endpoints() {
+		var parts []*loadgen.Measurement
+		for _, m := range trials {
+			if k < len(m.Endpoints) {
+				parts = append(parts, &loadgen.Measurement{Metrics: m.Endpoints[k]})
+			}
+		}
+		if len(parts) > 0 {
+			a.Endpoints = append(a.Endpoints, endpointAggregate{url, sweep.OverTrials(parts)})
+		}
 	}
 	for k, m := range trials {
 		label := fmt.Sprintf("run_%04d", k+1)

@@ -271,7 +271,8 @@ func (v *view) limits(t *text) {
 	rows.add("limit", "want", "got ("+v.shownAt(p)+")")
 	for _, r := range v.pooled(*p) {
 		row := []string{r.Limit.Name(), r.Limit.Want(), observed(r), evidence(r), distance(r)}
-		if !r.Holds && v.Verdict != recipes.Met {
+		// What was never measured is not missed: the error says what is wrong.
+		if !r.Holds && v.Verdict != recipes.Met && (v.Err == nil || !strings.HasPrefix(row[2], "–")) {
 			row[4] = strings.TrimSpace(row[4] + "   <-- missed")
 		}
 		rows.add(row...)

@@ -17,7 +17,9 @@ const profileSchema = "1.4"
 //	"run_info": {"benchmark_id": "…", "trial": 0, "variation_values": {…}, …},
 //	"error_summary": [{"code": 503, "type": "status", "message": "overloaded", "count": 3}]
 //
-// Two keys are ours: ended, which is why the measurement stopped, and client_health.
+// Two keys are ours: ended, which is why the measurement stopped, and client_health. A third,
+// endpoints, is there if there are several: one object an endpoint, with its URL and the
+// same blocks.
 func (v *view) profile(w io.Writer, i, trial int) error {
 	p := v.probes[i]
 	m := p.Trials[trial]
@@ -45,7 +47,27 @@ func (v *view) profile(w io.Writer, i, trial int) error {
 	for tag, metric := range m.Metrics {
 		doc[tag] = block(metric)
 	}
+	if parts := v.byEndpoint(m); parts != nil {
+		doc["endpoints"] = parts
+	}
 	return writeJSON(w, doc)
+}
+
+// byEndpoint has one object for each endpoint of a measurement, in the order in which they
+// were given; nil if there is only one.
+func (v *view) byEndpoint(m *loadgen.Measurement) (parts []map[string]any) {
+	names := v.Spec.Target.Endpoints()
+	for k, metrics := range m.Endpoints {
+		if k >= len(names) {
+			break
+		}
+		part := map[string]any{"url": names[k]}
+		for tag, metric := range metrics {
+			part[tag] = block(metric)
+		}
+		parts = append(parts, part)
+	}
+	return parts
 }
 
 // stamp is how AIPerf writes a time: local, to the microsecond, without a zone.

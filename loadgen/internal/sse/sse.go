@@ -37,6 +37,7 @@ var bom = []byte("\xef\xbb\xbf")
 //     complete JSON object or [DONE].
 //   - A line that is itself the start of a JSON object is the data of an event. Gateways
 //     write their errors so into a stream.
+//   - So is a line [DONE].
 //   - A field named error, as llama.cpp sent it, is the data of an event of that name.
 func Next(body []byte, pos int) (ev Event, next int, ok bool) {
 	if pos == 0 && bytes.HasPrefix(body, bom) {
@@ -51,7 +52,13 @@ func Next(body []byte, pos int) (ev Event, next int, ok bool) {
 				return Event{Data: data, Name: ev.Name, End: after}, after, true
 			}
 		}
+		if lines == 0 && Done(line) {
+			return Event{Data: line, Name: ev.Name, End: after}, after, true
+		}
 		if !complete {
+			if Done(body[pos:]) && lines == 0 {
+				return Event{Data: body[pos:], Name: ev.Name, End: len(body)}, len(body), true
+			}
 			if name, value := cutField(body[pos:]); lines == 0 && string(name) == "data" && whole(value) {
 				return Event{Data: value, Name: ev.Name, End: len(body)}, len(body), true
 			}
@@ -123,10 +130,17 @@ func bare(text, line []byte) (data []byte, end int) {
 	return compact.Bytes(), int(d.InputOffset())
 }
 
+// Done reports whether data is that of the event behind which nothing counts: [DONE], which
+// some servers write in small letters or in quotation marks.
+func Done(data []byte) bool {
+	data = bytes.Trim(data, " \t\r\n\"")
+	return len(data) == len("[DONE]") && bytes.EqualFold(data, []byte("[DONE]"))
+}
+
 // whole reports whether data needs no further line: a complete JSON object, or [DONE].
 func whole(data []byte) bool {
 	data = bytes.TrimSpace(data)
-	return bytes.Equal(data, []byte("[DONE]")) || len(data) > 1 && data[0] == '{' && data[len(data)-1] == '}' && json.Valid(data)
+	return Done(data) || len(data) > 1 && data[0] == '{' && data[len(data)-1] == '}' && json.Valid(data)
 }
 
 // HasEvents reports whether a body that begins with a JSON object has events behind it.
@@ -137,6 +151,27 @@ func HasEvents(body []byte) bool {
 		}
 	}
 	return false
+}
+
+// Loose returns the text of a body behind pos that belongs to no event: the page or the
+// words that a gateway writes when it breaks a stream off. An event that is cut off is not
+// among it.
+func Loose(body []byte, pos int) []byte {
+	var text []byte
+	for pos < len(body) {
+		line, next, complete := cutLine(body, pos)
+		if !complete {
+			line = body[pos:]
+		}
+		name, _ := cutField(line)
+		switch string(name) { // makes no copy
+		case "data", "event", "id", "retry", "":
+		default:
+			text = append(append(text, line...), '\n')
+		}
+		pos = next
+	}
+	return bytes.TrimSpace(text)
 }
 
 // Rest reports whether body holds an unfinished event behind pos, that is, field text that
