@@ -107,5 +107,5 @@ func (d *dialer) keep(c net.Conn) {
 		c.Close()
 		return
 	}
-	d.open = append(d.open, c)
+	d.open = append(d.open, opened{c, time.Now()})
 }
