@@ -40,9 +40,19 @@ type Line struct {
 
 // TestFixed measures one request in flight and four, and one of the other protocol.
 func TestFixed(t *testing.T) {
-	measure(t, "fixed-1", recipes.Fixed(1), aiperftest.Requests(*requests))
-	measure(t, "fixed-4", recipes.Fixed(4), aiperftest.Requests(*requests))
-	measure(t, "completions-1", recipes.Fixed(1), aiperftest.Requests(*requests), aiperftest.EndpointType(loadgen.Completions))
+	for _, c := range []struct {
+		name     string
+		recipe   *recipes.Recipe
+		protocol loadgen.Protocol
+	}{
+		{"fixed-1", recipes.Fixed(1), loadgen.Chat},
+		{"fixed-4", recipes.Fixed(4), loadgen.Chat},
+		{"completions-1", recipes.Fixed(1), loadgen.Completions},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			measure(t, c.name, c.recipe, aiperftest.Requests(*requests), aiperftest.EndpointType(c.protocol))
+		})
+	}
 }
 
 // TestRecipes runs the eight recipes. Their limits are multiples of what a single request
