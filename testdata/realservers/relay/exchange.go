@@ -33,12 +33,11 @@ type Exchange struct {
 	// End is when the last byte of the answer came.
 	End time.Duration `json:"end_ns"`
 
-	// Usage says that the answer had usage. ISL and OSL are the prompt and completion
-	// tokens of the last one, and Cached the prompt tokens that came from a cache.
-	Usage  bool `json:"usage"`
-	ISL    int  `json:"isl"`
-	OSL    int  `json:"osl"`
-	Cached int  `json:"cached"`
+	// Usage says that the answer had usage, and ISL and OSL are the prompt and
+	// completion tokens of the last one.
+	Usage bool `json:"usage"`
+	ISL   int  `json:"isl"`
+	OSL   int  `json:"osl"`
 	// Head is the number of tokens that came with the first read that brought content:
 	// the usage of its last event, or the number of its events if events have no usage.
 	Head int `json:"head"`
@@ -303,16 +302,13 @@ func (x *Exchange) chunk(data []byte) (text bool, tokens int) {
 		Usage *struct {
 			Prompt     int `json:"prompt_tokens"`
 			Completion int `json:"completion_tokens"`
-			Details    struct {
-				Cached int `json:"cached_tokens"`
-			} `json:"prompt_tokens_details"`
 		} `json:"usage"`
 	}
 	if json.Unmarshal(data, &o) != nil { // [DONE], a page
 		return false, 0
 	}
 	if o.Usage != nil {
-		x.Usage, x.ISL, x.OSL, x.Cached = true, o.Usage.Prompt, o.Usage.Completion, o.Usage.Details.Cached
+		x.Usage, x.ISL, x.OSL = true, o.Usage.Prompt, o.Usage.Completion
 		tokens = o.Usage.Completion
 	}
 	for _, c := range o.Choices {

@@ -117,8 +117,7 @@ type Totals struct {
 	// Requests is the number of inferences, Left that of those whose client left early, and
 	// Unknown that of those that have no usage.
 	Requests, Left, Unknown int
-	// ISL, OSL and Cached are the sums of those of the exchanges.
-	ISL, OSL, Cached int
+	ISL, OSL                int
 }
 
 // Total counts the inferences of an account, whether or not a report speaks of them.
@@ -136,7 +135,6 @@ func Total(account []Exchange) (t Totals) {
 		}
 		t.ISL += x.ISL
 		t.OSL += x.OSL
-		t.Cached += x.Cached
 	}
 	return t
 }
