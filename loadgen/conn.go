@@ -30,13 +30,26 @@ type dialer struct {
 	mu sync.Mutex
 	// alive counts the connections that are not closed.
 	alive int
-	// open holds the connections that were opened ahead and not yet handed out.
-	open []net.Conn
+	// open holds the connections that were opened ahead and not yet handed out, the latest
+	// at the end.
+	open []opened
 	// h2 says that the server speaks HTTP/2, where one connection carries all
 	// requests.
 	h2     bool
 	closed bool
 }
+
+// opened is a connection that was opened ahead, and when that was.
+type opened struct {
+	net.Conn
+	at time.Time
+}
+
+// freshMost is how long a connection that was opened ahead may wait for its first request.
+// Servers and gateways close one on which nothing is sent; nginx waits a minute, and others
+// five seconds. net/http would not repeat a request that is lost that way, since it takes
+// the connection for a new one.
+const freshMost = 5 * time.Second
 
 // dialError marks an error as one of connecting, before any byte of HTTP was sent.
 type dialError struct{ err error }
@@ -141,15 +154,29 @@ func (d *dialer) vacant(busy int) int {
 // take is the dial function of net/http. It returns a connection that was opened
 // ahead, or else a new one.
 func (d *dialer) take(ctx context.Context, _, _ string) (net.Conn, error) {
-	d.mu.Lock()
-	if n := len(d.open); n > 0 {
-		c := d.open[n-1]
-		d.open = d.open[:n-1]
-		d.mu.Unlock()
+	if c := d.fresh(); c != nil {
 		return c, nil
 	}
-	d.mu.Unlock()
 	return d.connect(ctx)
+}
+
+// fresh returns the latest connection that was opened ahead, nil if there is none. If that
+// is too old, so are all others, and they are closed.
+func (d *dialer) fresh() net.Conn {
+	d.mu.Lock()
+	n := len(d.open)
+	if n == 0 {
+		d.mu.Unlock()
+		return nil
+	}
+	if last := d.open[n-1]; time.Since(last.at) < freshMost {
+		d.open = d.open[:n-1]
+		d.mu.Unlock()
+		return last.Conn
+	}
+	d.mu.Unlock()
+	d.drop(false)
+	return nil
 }
 
 // ahead opens n connections for the requests that are about to start, at most 64 at
@@ -181,7 +208,7 @@ func (d *dialer) ahead(ctx context.Context, n int) {
 				go c.Close() // which takes the lock
 				return
 			}
-			d.open = append(d.open, c)
+			d.open = append(d.open, opened{c, time.Now()})
 		})
 	}
 	wg.Wait()

@@ -105,7 +105,7 @@ func (d *dialer) keep(c net.Conn) {
 	d.mu.Lock()
 	closed := d.closed
 	if !closed {
-		d.open = append(d.open, c)
+		d.open = append(d.open, opened{c, time.Now()})
 	}
 	d.mu.Unlock()
 	if closed { // Close takes the lock
