@@ -38,9 +38,10 @@ var arrows = map[string][]string{
 	"loadgen/internal/bpe": {},
 
 	"loadgen/internal/dataset": {},
+	"loadgen/workload":         {},
 
-	"loadgen":           {"loadgen/internal/..."},
-	"loadgen/simserver": {},
+	"loadgen":           {"loadgen/internal/...", "loadgen/workload"},
+	"loadgen/simserver": {"loadgen/workload"},
 	"recipes/sla":       {"loadgen"},
 	"recipes/sweep":     {"recipes/sla", "loadgen"},
 	"recipes":           {"recipes/sla", "recipes/sweep", "recipes/plan", "loadgen"},

@@ -196,4 +196,7 @@ func (g *Generator) recycle(rec *record) {
 type pace struct{ first, token time.Duration }
 
 // request returns about how long a request of the load takes on an idle server.
-func (p pace) request(l Load) time.Duration { return p.first + time.Duration(l.OSL-1)*p.token }
+func (p pace) request(l Load) time.Duration {
+	_, osl := l.Means()
+	return p.first + time.Duration((osl-1)*float64(p.token))
+}

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -23,6 +24,9 @@ type Load struct {
 	ISL int
 	// OSL is the number of output tokens of a request, DefaultOSL if 0.
 	OSL int
+	// Workload says more of the requests: laws of their lengths, what they share, models.
+	// If it is zero, all requests have the lengths ISL and OSL and share nothing.
+	Workload Workload
 
 	// Requests is the number of requests in the measured window, DefaultRequests
 	// if 0. It is raised to 2·Concurrency, with a warning if it was set.
@@ -64,6 +68,9 @@ func (l Load) withDefaults() (Load, error) {
 		return l, &TargetError{Field: "Load", Problem: fmt.Sprintf("has a negative size (ISL %d, OSL %d, Requests %d, Window %v)",
 			l.ISL, l.OSL, l.Requests, l.Window)}
 	}
+	if err := l.Workload.Validate(); err != nil {
+		return l, &TargetError{Field: "Load.Workload", Problem: fmt.Sprintf("cannot be used: %v", err)}
+	}
 	if l.ISL == 0 {
 		l.ISL = DefaultISL
 	}
@@ -87,6 +94,18 @@ func (l Load) Level() float64 {
 		return l.Rate
 	}
 	return float64(l.Concurrency)
+}
+
+// Lengths describes the lengths of prompts and answers and whatever else the workload says,
+// for example "550/128 tokens in/out".
+func (l Load) Lengths() string {
+	return l.Workload.Describe(cmp.Or(l.ISL, DefaultISL), cmp.Or(l.OSL, DefaultOSL))
+}
+
+// Means returns the mean tokens of a prompt and of an answer of the load.
+func (l Load) Means() (isl, osl float64) {
+	isl, osl, _ = l.Workload.Means(cmp.Or(l.ISL, DefaultISL), cmp.Or(l.OSL, DefaultOSL))
+	return isl, osl
 }
 
 // String names the load's level, for example "concurrency 64" or "12.5 requests/s".

@@ -66,6 +66,9 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	}
 	w.tokenizer, w.salt, w.run = g.tokenizer, g.salt, g.run
 	w.send(g.prompts)
+	if err := w.follow(g.target, l); err != nil {
+		return nil, err
+	}
 	if g.books.isClosed() {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())
 	}

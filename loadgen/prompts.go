@@ -26,8 +26,11 @@ type prompt struct {
 	said []string
 	// outputs is the number of output tokens, 0 for that of the load.
 	outputs int
-	// fields are further fields of the request's body, in the order of their names.
+	// fields are further fields of the request's body, in the order of their names. One
+	// without a value is left out of the body.
 	fields []bodyField
+	// made says how a prompt is made up that shares parts with others, nil for any other.
+	made *madeRequest
 }
 
 // bodyField is one field of a request's body, with its name and its value as JSON.
