@@ -50,6 +50,7 @@
 //	          AtLeast          concurrency that the answer must reach
 //	          Tier             a set of limits with an answer of its own
 //	workload  Tokens           prompt and answer lengths; default 550, 128
+//	          Workload         laws of lengths, shared prefixes, models, images
 //	          Prompts          a file of prompts, JSON, CSV or text
 //	          SamePrompts      prompts that a prefix cache may hold
 //	          Requests         requests a probe; default 300

@@ -111,8 +111,15 @@ func New(t Target) (*Generator, error) {
 	return g, nil
 }
 
-// note adds to what is known of the server, unless err is nil.
+// note adds to what is known of the server, unless err is nil. An error of several is noted
+// as several.
 func (g *Generator) note(err error) {
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range many.Unwrap() {
+			g.note(one)
+		}
+		return
+	}
 	if err != nil {
 		g.server.Notes = append(g.server.Notes, err)
 	}
@@ -197,6 +204,6 @@ type pace struct{ first, token time.Duration }
 
 // request returns about how long a request of the load takes on an idle server.
 func (p pace) request(l Load) time.Duration {
-	_, osl := l.Means()
+	_, osl := l.means()
 	return p.first + time.Duration((osl-1)*float64(p.token))
 }

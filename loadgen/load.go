@@ -3,7 +3,11 @@ package loadgen
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // Load is one level of load to measure. It is plain data, so that another process
@@ -58,7 +62,7 @@ const (
 // burst. Errors are *TargetError.
 func (l Load) withDefaults() (Load, error) {
 	switch {
-	case l.Concurrency == 0 && l.Rate == 0:
+	case l.Concurrency == 0 && l.Rate == 0 && l.Workload.Replay == 0:
 		return l, &TargetError{Field: "Load", Problem: "has neither Concurrency nor Rate; set one of them"}
 	case l.Concurrency < 0:
 		return l, &TargetError{Field: "Load.Concurrency", Problem: fmt.Sprintf("is %d; it must be at least 1", l.Concurrency)}
@@ -68,7 +72,7 @@ func (l Load) withDefaults() (Load, error) {
 		return l, &TargetError{Field: "Load", Problem: fmt.Sprintf("has a negative size (ISL %d, OSL %d, Requests %d, Window %v)",
 			l.ISL, l.OSL, l.Requests, l.Window)}
 	}
-	if err := l.Workload.Validate(); err != nil {
+	if err := l.CheckWorkload(); err != nil {
 		return l, &TargetError{Field: "Load.Workload", Problem: fmt.Sprintf("cannot be used: %v", err)}
 	}
 	if l.ISL == 0 {
@@ -102,9 +106,50 @@ func (l Load) Lengths() string {
 	return l.Workload.Describe(cmp.Or(l.ISL, DefaultISL), cmp.Or(l.OSL, DefaultOSL))
 }
 
-// Means returns the mean tokens of a prompt and of an answer of the load.
-func (l Load) Means() (isl, osl float64) {
+// CheckWorkload reports what is wrong with the load's Workload, beginning with the field at
+// fault. Secrets in it are refused: it is plain data, which is written to files, and those of
+// a target are kept out of them.
+func (l Load) CheckWorkload() error {
+	if err := l.Workload.Validate(); err != nil {
+		return err
+	}
+	for _, kind := range l.Workload.Kinds() {
+		for _, name := range slices.Sorted(maps.Keys(kind.Body)) {
+			if secretName(name) {
+				return fmt.Errorf("Body has a field %q, which looks confidential; set it with Target.Body, which is not written to files", name)
+			}
+		}
+	}
+	return nil
+}
+
+// Largest returns the tokens of the prompt and of the answer of the load's largest request,
+// as far as 10,000 requests show.
+func (l Load) Largest() (isl, osl int) {
+	isl, osl = cmp.Or(l.ISL, DefaultISL), cmp.Or(l.OSL, DefaultOSL)
+	if l.Workload.IsZero() {
+		return isl, osl
+	}
+	return l.Workload.Source(isl, osl, l.Seed).Largest()
+}
+
+// means returns the mean tokens of a prompt and of an answer of the load.
+func (l Load) means() (isl, osl float64) {
 	isl, osl, _ = l.Workload.Means(cmp.Or(l.ISL, DefaultISL), cmp.Or(l.OSL, DefaultOSL))
+	return isl, osl
+}
+
+// Moments returns the means and the standard deviations of the tokens of prompts and of
+// answers, as 10,000 requests of the load have them.
+func (l Load) Moments() (isl, osl [2]float64) {
+	source := l.Workload.Source(cmp.Or(l.ISL, DefaultISL), cmp.Or(l.OSL, DefaultOSL), l.Seed)
+	var in, out []float64
+	for i := range uint64(10_000) {
+		r := source.Request(i)
+		in, out = append(in, float64(r.Prompt())), append(out, float64(r.OSL))
+	}
+	isl[0], isl[1] = stat.PopMeanStdDev(in, nil)
+	osl[0], osl[1] = stat.PopMeanStdDev(out, nil)
 	return isl, osl
 }
 

@@ -107,7 +107,7 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 		Load: p.load, Ended: ended, Metrics: map[Tag]Metric{}, Health: health, Wall: over - begun, Epoch: epoch,
 	}
 	if w := p.work; w != nil {
-		m.Body = func(q *Request) []byte { return w.body(q.serial) }
+		m.Body = func(q *Request) []byte { return w.body(q.item) }
 	}
 	for _, q := range p.cohort {
 		m.Requests = append(m.Requests, q)
@@ -437,7 +437,7 @@ func (m *Measurement) warnAnswers(w *workload) {
 		}
 		warn(ErrEstimated, "%d of %d answers came without %s, so %s", n, valid, what, from)
 	}
-	if off > 0 && w != nil && w.mixed != nil {
+	if off > 0 && w != nil && w.mixed != nil && w.prompts == nil {
 		warn(ErrLengths, "%d of %d answers do not have the output tokens that were drawn for them; %s", off, valid, w.shortening())
 	} else if off > 0 && slices.ContainsFunc(m.Requests, func(q Request) bool { return q.outputs > 0 }) {
 		warn(ErrLengths, "%d of %d answers do not have the output tokens that the file of prompts asks for; %s", off, valid, w.shortening())

@@ -48,7 +48,8 @@ const longestSlice = 1 << 16
 // follow lets w make the requests of the load's Workload. With a zero one, it changes
 // nothing. Errors are *TargetError.
 func (w *workload) follow(t Target, l Load) error {
-	if l.Workload.IsZero() {
+	w.order = l.Workload.Order
+	if l.Workload.Plain() {
 		return nil
 	}
 	m := &mixed{source: l.Workload.Source(l.ISL, l.OSL, l.Seed), cached: l.Workload.Cached(l.ISL, l.OSL)}
@@ -93,6 +94,27 @@ func (m *mixed) prompt(i uint64) prompt {
 		r.images = append(r.images, k.pictures[(r.Picture+n)%len(k.pictures)])
 	}
 	return prompt{made: &r, outputs: r.OSL, fields: k.fields}
+}
+
+// extend returns the i-th request, which is p of a file, with what its kind says of it. What
+// the file says stays.
+func (m *mixed) extend(p prompt, i uint64) prompt {
+	r := m.source.Request(i)
+	if p.outputs == 0 {
+		p.outputs = r.OSL
+	}
+	own := p.fields
+	p.fields = nil
+	for _, f := range m.kinds[r.Kind].fields {
+		for len(own) > 0 && own[0].name < f.name {
+			p.fields, own = append(p.fields, own[0]), own[1:]
+		}
+		if len(own) == 0 || own[0].name != f.name {
+			p.fields = append(p.fields, f)
+		}
+	}
+	p.fields = append(p.fields, own...)
+	return p
 }
 
 // roomOf returns a size in bytes into which nearly every body with the prompt fits.
@@ -211,10 +233,10 @@ func (w *workload) madeTokens(r madeRequest, i uint64) int {
 // mostOutputs returns the most output tokens that a request of the load asks for, but for
 // one in a million.
 func (w *workload) mostOutputs(l Load) int {
-	if w.mixed != nil {
-		return w.mixed.osl
-	}
 	most := l.OSL
+	if w.mixed != nil {
+		most = w.mixed.osl
+	}
 	for _, p := range w.prompts {
 		most = max(most, p.outputs)
 	}

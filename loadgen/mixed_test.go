@@ -211,7 +211,7 @@ func TestMixedMeasured(t *testing.T) {
 		for i := range m.Requests {
 			q := &m.Requests[i]
 			require.Nil(t, q.Failure)
-			r := source.Request(q.serial)
+			r := source.Request(q.item)
 			assert.Equal(t, r.Prompt(), q.ISL)
 			assert.Equal(t, r.OSL, q.OSL)
 			assert.Equal(t, 64+r.Shared, q.Cached, "all of the text that is shared, which is whole blocks of 16 tokens")

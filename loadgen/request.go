@@ -65,7 +65,8 @@ type Request struct {
 	Streamed bool
 
 	run    uint64 // part of ID, 0 if there is none
-	serial uint64 // the number of the request's body in the workload
+	serial uint64 // the number of the request among those of the generator
+	item   uint64 // the number of the request's body in the workload
 	// inputs and outputs are the tokens that the request's prompt was made with and that
 	// its answer was asked for, each 0 if it is the load's. A file's prompts have 0 inputs.
 	inputs, outputs int

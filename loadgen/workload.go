@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
+	laws "github.com/aiperf-go/aiperf/loadgen/workload"
 )
 
 // words are common English words. Every byte-pair vocabulary in use has each of them as
@@ -55,6 +56,7 @@ type workload struct {
 	// body, in the order of their names, promptField is the one that holds the prompt, and cal
 	// says how many words make up a prompt that the file only has the length of.
 	prompts     []prompt
+	order       laws.Order // in which they are sent
 	parts       []bodyField
 	without     []string // fields that the server refuses
 	promptField string
@@ -194,7 +196,11 @@ func (w *workload) at(i uint64) prompt {
 	if w.prompts == nil {
 		return w.mixed.prompt(i)
 	}
-	return w.prompts[i%uint64(len(w.prompts))]
+	p := w.prompts[w.order.At(w.seed, i, uint64(len(w.prompts)))]
+	if w.mixed != nil {
+		p = w.mixed.extend(p, i)
+	}
+	return p
 }
 
 // assembled returns the i-th request body with the prompt and the fields that it has of its

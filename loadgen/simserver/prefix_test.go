@@ -130,9 +130,11 @@ func total(traces []Trace) (sum time.Duration) {
 
 // streamText sends the i-th request of a workload, as stream does.
 func streamText(ctx context.Context, s *Server, epoch time.Time, r workload.Request, i uint64) (at []time.Duration, err error) {
-	user := slices.Concat(slices.Repeat([]string{fmt.Sprint("group", r.Group)}, r.Shared), slices.Repeat([]string{fmt.Sprint("own", i)}, r.ISL))
-	b := fmt.Sprintf(`{"model":"simulated","stream":true,"max_tokens":%d,"messages":[{"role":"system","content":%q},{"role":"user","content":%q}]}`,
-		r.OSL, strings.Repeat("system ", r.System), strings.Join(user, " "))
+	user := slices.Concat(slices.Repeat([]string{fmt.Sprint("group", r.Group)}, r.Shared),
+		slices.Repeat([]string{fmt.Sprint("own", i)}, r.ISL))
+	messages := fmt.Sprintf(`[{"role":"system","content":%q},{"role":"user","content":%q}]`,
+		strings.Repeat("system ", r.System), strings.Join(user, " "))
+	b := fmt.Sprintf(`{"model":"simulated","stream":true,"max_tokens":%d,"messages":%s}`, r.OSL, messages)
 	req, err := http.NewRequestWithContext(ctx, "POST", s.URL+"/v1/chat/completions", strings.NewReader(b))
 	if err != nil {
 		return nil, err

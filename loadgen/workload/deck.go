@@ -25,7 +25,7 @@ const (
 // requests, and thereby follow each other in patterns that no traffic has: a long prompt
 // never comes after a long prompt. A shuffled deck has such neighbors.
 func draw(seed, deck, i uint64) float64 {
-	rng := rand.NewPCG(seed^deck*0x9e3779b97f4a7c15, i/deckSize)
+	rng := rand.NewPCG(stream(seed, deck), i/deckSize)
 	var cards [deckSize]uint8
 	for k := range cards {
 		cards[k] = uint8(k)
@@ -34,9 +34,12 @@ func draw(seed, deck, i uint64) float64 {
 		j := rng.Uint64() % uint64(k+1)
 		cards[k], cards[j] = cards[j], cards[k]
 	}
-	within := rand.NewPCG(seed^deck*0x9e3779b97f4a7c15+1, i)
+	within := rand.NewPCG(stream(seed, deck)+1, i)
 	return (float64(cards[i%deckSize]) + float64(within.Uint64()>>12)/(1<<52)*(1-gap)) / deckSize
 }
+
+// stream returns a seed of its own for each deck, by the golden ratio.
+func stream(seed, deck uint64) uint64 { return seed ^ deck*0x9e3779b97f4a7c15 }
 
 // gap keeps a card away from the next one, so that no rounding moves it there. It is a
 // millionth of a card.

@@ -82,6 +82,17 @@ func (s *Source) length(l Lengths, deck, i uint64) int {
 	return l.At(draw(s.seed, deck, i))
 }
 
+// Largest returns the tokens of the prompt and of the answer of the largest of the first
+// 10,000 requests, prompt and answer together.
+func (s *Source) Largest() (prompt, answer int) {
+	for i := range uint64(10_000) {
+		if r := s.Request(i); r.Prompt()+r.OSL > prompt+answer {
+			prompt, answer = r.Prompt(), r.OSL
+		}
+	}
+	return prompt, answer
+}
+
 // Most returns the most tokens that a prompt and an answer of this source have, but for
 // about one in a million.
 func (s *Source) Most() (prompt, answer int) {

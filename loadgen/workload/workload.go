@@ -3,9 +3,12 @@ package workload
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -32,6 +35,23 @@ type Workload struct {
 	Body map[string]any `json:"body,omitempty"`
 	// Images are pictures inside the message of the user. They need the chat protocol.
 	Images Images `json:"images,omitzero"`
+
+	// File is the path of a file of requests, which are sent in place of made-up ones. Then
+	// ISL, System, Prefixes and Images must be zero; OSL is for requests whose answers the
+	// file says no length of.
+	File string `json:"file,omitempty"`
+	// FileSum is the SHA-256 of the file in hexadecimal. A run fills it in, so that another
+	// file of the same name is another workload.
+	FileSum string `json:"file_sha256,omitempty"`
+	// Order is the order in which the requests of the file are sent.
+	Order Order `json:"order,omitempty"`
+	// Replay, if not 0, sends the requests at the times that the file has for them, so many
+	// times as fast: 1 is as recorded, and 2 in half the time. A load that has a rate is
+	// replayed at that mean rate. Behind the end of the file, it begins anew.
+	Replay float64 `json:"replay,omitempty"`
+	// SkipUnread sends the rest of a file of which lines cannot be read. Each of them is
+	// named in a warning. If it is false, such a file is refused.
+	SkipUnread bool `json:"skip_unread,omitempty"`
 
 	// Mix has the kinds of requests if there are several, each with its Weight. What a kind
 	// does not say is as outside of it, and Body and Prefixes are put together.
@@ -81,6 +101,12 @@ const (
 
 // IsZero reports whether w says nothing, so that requests are as the load says.
 func (w Workload) IsZero() bool {
+	return w.Plain() && w.File == "" && w.FileSum == "" && w.Order == "" && w.Replay == 0 && !w.SkipUnread
+}
+
+// Plain reports whether w says nothing of single requests: only which file they come from,
+// and in which order.
+func (w Workload) Plain() bool {
 	return w.ISL.IsZero() && w.OSL.IsZero() && w.System == 0 && len(w.Prefixes) == 0 && w.Model == "" && len(w.Body) == 0 &&
 		w.Images == (Images{}) && len(w.Mix) == 0 && w.Weight == 0
 }
@@ -91,7 +117,33 @@ func (w Workload) Validate() error {
 	if w.Weight != 0 {
 		return fmt.Errorf("Weight is %v outside of a Mix; leave it out", w.Weight)
 	}
+	if err := w.validateFile(); err != nil {
+		return err
+	}
 	return w.validate()
+}
+
+// validateFile checks what is said of a file.
+func (w Workload) validateFile() error {
+	switch {
+	case !w.Order.known():
+		return fmt.Errorf("Order is %q; use %q, %q, or leave it empty for the order of the file", w.Order, Shuffled, Sampled)
+	case w.Replay < 0 || w.Replay != 0 && !weighs(w.Replay):
+		return fmt.Errorf("Replay is %v; give how many times as fast as recorded, for example 1", w.Replay)
+	case w.File == "" && (w.Order != "" || w.Replay != 0 || w.SkipUnread):
+		return fmt.Errorf("Order, Replay and SkipUnread are about the requests of a file, and File is empty")
+	case w.Replay != 0 && w.Order != "":
+		return fmt.Errorf("Replay has an order of its own, that of the times in the file; leave out Order")
+	}
+	if w.File == "" {
+		return nil
+	}
+	for _, k := range w.Kinds() {
+		if !k.ISL.IsZero() || k.System != 0 || len(k.Prefixes) > 0 || k.Images.Count > 0 {
+			return fmt.Errorf("File has prompts of its own; leave out ISL, System, Prefixes and Images, or the file")
+		}
+	}
+	return nil
 }
 
 // validate is Validate of a kind of requests.
@@ -151,6 +203,9 @@ func (w Workload) validate() error {
 	for i, kind := range w.Mix {
 		if err := kind.validate(); err != nil {
 			return fmt.Errorf("Mix[%d].%w", i, err)
+		}
+		if kind.File != "" || kind.Order != "" || kind.Replay != 0 || kind.SkipUnread {
+			return fmt.Errorf("Mix[%d].File cannot be; a file stands outside of the Mix", i)
 		}
 		if err := w.with(kind).prefixes(); err != nil {
 			return fmt.Errorf("Mix[%d].%w", i, err)
@@ -269,6 +324,17 @@ func (w Workload) Fixed(isl, osl int) Workload {
 	return w
 }
 
+// Alone returns w without what prompts share, in all of its kinds.
+func (w Workload) Alone() Workload {
+	w.System, w.Prefixes = 0, nil
+	mix := w.Mix
+	w.Mix = nil
+	for _, kind := range mix {
+		w.Mix = append(w.Mix, kind.Alone())
+	}
+	return w
+}
+
 // Means returns the mean tokens of a prompt, with all that it shares with others, of an
 // answer, and of the part of a prompt that a server finds in its cache if it keeps all that
 // is shared. Lengths that w does not have are those given.
@@ -292,11 +358,26 @@ func (w Workload) Cached(isl, osl int) float64 {
 	return cached / prompt
 }
 
-// Same reports whether two workloads make the same requests, as their JSON tells.
+// Same reports whether two workloads make the same requests, as their JSON tells. A file
+// whose checksum is known may have any name.
 func (w Workload) Same(other Workload) bool {
+	if w.FileSum != "" && other.FileSum != "" {
+		w.File, other.File = "", ""
+	}
 	a, errA := json.Marshal(w)
 	b, errB := json.Marshal(other)
 	return errA == nil && errB == nil && bytes.Equal(a, b)
+}
+
+// Sum returns a short checksum of all that w says, in hexadecimal. Workloads that are the Same
+// have the same.
+func (w Workload) Sum() string {
+	b, err := json.Marshal(w)
+	if err != nil {
+		return "invalid"
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:4])
 }
 
 // String describes the requests in a line without the values of Body, for example
@@ -313,6 +394,18 @@ func (w Workload) Describe(isl, osl int) string {
 	}
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	if w.File != "" {
+		add("prompts of %s", w.File)
+		w.ISL = Lengths{}
+	}
+	if w.Order != "" {
+		add("%s", w.Order)
+	}
+	if w.Replay == 1 {
+		add("replayed")
+	} else if w.Replay != 0 {
+		add("replayed %s times as fast", strconv.FormatFloat(w.Replay, 'g', 4, 64))
+	}
 	switch in, out := !w.ISL.IsZero(), !w.OSL.IsZero(); {
 	case in && out:
 		add("%s/%s tokens in/out", w.ISL, w.OSL)

@@ -187,7 +187,10 @@ func TestText(t *testing.T) {
 	assert.Equal(t, "mixture (75% uniform 1 to 9, 25% 100)/table of 2 lengths 15±5 tokens in/out",
 		Workload{ISL: Mixture(Uniform(1, 9).Weighing(3), Constant(100)), OSL: Table([]int{10, 20}, nil)}.String())
 	assert.Equal(t, "550/128 tokens in/out, 3 prefixes of 512 tokens for 60%, 2 images of 640×480",
-		Workload{Prefixes: []Prefix{{Groups: 3, Tokens: 512, Share: 0.6}}, Images: Images{Count: 2, Width: 640, Height: 480}}.Describe(550, 128))
+		Workload{Prefixes: []Prefix{{Groups: 3, Tokens: 512, Share: 0.6}}, Images: Images{2, 640, 480}}.Describe(550, 128))
+	assert.Equal(t, "prompts of x.jsonl, shuffled, 128 tokens out", Workload{File: "x.jsonl", Order: Shuffled}.Describe(550, 128))
+	assert.Equal(t, "prompts of x.jsonl, replayed 2 times as fast, uniform 5 to 9 tokens out",
+		Workload{File: "x.jsonl", Replay: 2, OSL: Uniform(5, 9)}.Describe(550, 128))
 	assert.Equal(t, "mix (50% 9/9 tokens in/out; 50% as it is)", Workload{Mix: []Workload{{ISL: Constant(9), OSL: Constant(9)}, {}}}.String())
 }
 
@@ -224,6 +227,13 @@ func TestValidate(t *testing.T) {
 		{Workload{Body: map[string]any{"messages": 1}}, `remove the field "messages"`},
 		{Workload{Body: map[string]any{"x": func() {}}}, "Body cannot be written as JSON"},
 		{Workload{Weight: 1}, "Weight is 1 outside of a Mix"},
+		{Workload{File: "x", Order: "random"}, `Order is "random"; use "shuffled", "sampled"`},
+		{Workload{File: "x", Replay: -1}, "Replay is -1"},
+		{Workload{Order: Shuffled}, "and File is empty"},
+		{Workload{File: "x", Replay: 1, Order: Sampled}, "Replay has an order of its own"},
+		{Workload{File: "x", System: 5}, "File has prompts of its own"},
+		{Workload{File: "x", Mix: []Workload{{ISL: Constant(5)}}}, "File has prompts of its own"},
+		{Workload{Mix: []Workload{{File: "x"}}}, "Mix[0].File cannot be"},
 		{Workload{Mix: []Workload{{Weight: -1}}}, "Mix[0].Weight is -1"},
 		{Workload{Mix: []Workload{{}, {ISL: Constant(-1)}}}, "Mix[1].ISL is -1 tokens"},
 	} {
@@ -236,7 +246,7 @@ func TestValidate(t *testing.T) {
 // within bounds, and groups that exist.
 func FuzzSource(f *testing.F) {
 	f.Add([]byte(`{"isl":{"law":"log-normal","mean":50,"stddev":500},"prefixes":[{"tokens":5,"share":0.3,"groups":7}]}`), uint64(1))
-	f.Add([]byte(`{"osl":{"law":"mixture","parts":[{"law":"uniform","min":3,"max":9},{"law":"table","values":[1,2],"weights":[0,1]}]}}`), uint64(2))
+	f.Add([]byte(`{"osl":{"law":"mixture","parts":[{"law":"uniform","max":9},{"law":"table","values":[1],"weights":[1]}]}}`), uint64(2))
 	f.Add([]byte(`{"mix":[{"weight":0.1},{"weight":1e300,"isl":{"law":"normal","mean":1,"stddev":1e-300}}]}`), uint64(3))
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
 		var w Workload
