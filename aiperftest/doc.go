@@ -30,8 +30,7 @@
 //
 //	endpoint  Endpoint         base URL, or several in turn; default AIPERF_URL
 //	          Model            served model; default AIPERF_MODEL, then the only one
-//	          APIKey           bearer token; default AIPERF_API_KEY
-//	          Header           a further request header
+//	          APIKey, Header   bearer token, default AIPERF_API_KEY; a further header
 //	          Body             further fields of the request body
 //	          CAFile, Insecure trusted authorities, or trust in every certificate
 //	          ClientCert       the client's own certificate
