@@ -30,8 +30,7 @@
 //
 //	endpoint  Endpoint         base URL, or several in turn; default AIPERF_URL
 //	          Model            served model; default AIPERF_MODEL, then the only one
-//	          APIKey           bearer token; default AIPERF_API_KEY
-//	          Header           a further request header
+//	          APIKey, Header   bearer token, default AIPERF_API_KEY; a further header
 //	          Body             further fields of the request body
 //	          CAFile, Insecure trusted authorities, or trust in every certificate
 //	          ClientCert       the client's own certificate
@@ -50,6 +49,7 @@
 //	          AtLeast          concurrency that the answer must reach
 //	          Tier             a set of limits with an answer of its own
 //	workload  Tokens           prompt and answer lengths; default 550, 128
+//	          Workload         laws of lengths, shared prefixes, models, images
 //	          Prompts          a file of prompts, JSON, CSV or text
 //	          SamePrompts      prompts that a prefix cache may hold
 //	          Requests         requests a probe; default 300

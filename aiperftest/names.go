@@ -35,6 +35,7 @@ var flags = map[recipes.Input]string{
 	"Sampler":         "--optuna-sampler",
 	"Streaming":       "--streaming",
 	"Tokens":          "--isl, --osl",
+	"Workload":        "--isl-stddev, --num-prefix-prompts",
 	"Prompts":         "--input-file",
 	"Trials":          "--num-profile-runs",
 	"Converge":        "--convergence-metric",

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sla"
@@ -190,10 +191,31 @@ func Tier(label string, limits ...string) Option {
 	})
 }
 
-// Tokens sets the lengths of prompts and answers. Default: 550 in, 128 out. A
-// length that the recipe sweeps takes precedence.
+// Tokens sets the lengths of prompts and answers, the same for all requests. Default: 550
+// in, 128 out. A length that the recipe sweeps takes precedence. AIPerf: --isl, --osl.
 func Tokens(isl, osl int) Option {
-	return option(func(c *config) { c.spec.Workload.ISL, c.spec.Workload.OSL = isl, osl })
+	return option(func(c *config) {
+		w := &c.spec.Workload
+		w.ISL, w.OSL, w.Workload = isl, osl, w.Workload.Fixed(isl, osl)
+	})
+}
+
+// Workload says what requests are like where they are not all of one length: laws of the
+// lengths, a system prompt and prefixes that prompts share, models or LoRA adapters with
+// weights, body fields, images. Package loadgen/workload has the laws and describes the
+// fields; what w does not say is as without it. A request depends on Seed and on its number
+// alone, so that two runs of one seed send the same lengths in the same order.
+//
+//	aiperftest.Workload(loadgen.Workload{
+//		ISL:      workload.LogNormal(550, 300).Between(16, 4096),
+//		OSL:      workload.Normal(128, 40),
+//		Prefixes: []workload.Prefix{{Groups: 3, Tokens: 512, Share: 0.6}},
+//	})
+//
+// Of lengths in Tokens and in w, those that are given later win. AIPerf: --isl-stddev,
+// --osl-stddev, --seq-dist, --shared-system-prompt-length, --num-prefix-prompts.
+func Workload(w loadgen.Workload) Option {
+	return option(func(c *config) { c.spec.Workload.Workload = w })
 }
 
 // Prompts sends the requests of a file, in its order and as they are, in place of

@@ -59,6 +59,8 @@ type level struct {
 	flying map[*slot]time.Duration
 	// serial counts the requests that were started.
 	serial uint64
+	// items is one more than the largest item of a replay that was started.
+	items uint64
 	// refused counts the dials that failed since the last one that did not.
 	refused int
 
@@ -139,7 +141,10 @@ type ticket struct {
 	// is not measured.
 	index  int
 	serial uint64
-	work   *workload
+	// item is the number of the request's body in the workload. It is the serial, except in a
+	// replay.
+	item uint64
+	work *workload
 }
 
 const (
@@ -218,6 +223,10 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 		// An open loop has no slots that could turn over. Instead, the requests
 		// that arrive within one request's time are discarded.
 		p.window.turnover = max(1, int(math.Ceil(p.load.Rate*request.Seconds())))
+		if r := p.pacer.replay; r != nil {
+			r.begin(p.window.turnover, max(b.serial, b.items))
+			p.window.turnover = 0
+		}
 		ctx, cancel := context.WithCancel(b.ctx)
 		b.stopDriver = cancel
 		b.running.Go(func() { b.drive(ctx, p.pacer) })
@@ -307,18 +316,18 @@ func (b *books) begin(s *slot) (tk ticket, ok bool) {
 		delete(b.alive, s.id)
 		return tk, false
 	}
-	return b.ticket(s, b.now()), true
+	return b.ticket(s, b.now(), turn{}), true
 }
 
-// admit hands a slot of an open loop its request. ok is false when the load was
-// stopped.
-func (b *books) admit(s *slot) (tk ticket, ok bool) {
+// admit hands a slot of an open loop the request whose turn it is. ok is false when the load
+// was stopped.
+func (b *books) admit(s *slot, turn turn) (tk ticket, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if s.ctx.Err() != nil {
 		return tk, false
 	}
-	return b.ticket(s, b.now()), true
+	return b.ticket(s, b.now(), turn), true
 }
 
 // gateOf returns what a slot must wait for before its next request; nil for nothing.
@@ -445,8 +454,12 @@ func (b *books) release(p *probe) stage {
 }
 
 // ticket enters a request of s that starts at now.
-func (l *level) ticket(s *slot, now time.Duration) ticket {
-	tk := ticket{probe: l.probe, index: -1, serial: l.serial, work: l.work}
+func (l *level) ticket(s *slot, now time.Duration, turn turn) ticket {
+	tk := ticket{probe: l.probe, index: -1, serial: l.serial, item: l.serial, work: l.work}
+	if turn.fixed {
+		tk.item = turn.item
+		l.items = max(l.items, turn.item+1)
+	}
 	l.serial++
 	l.flying[s] = now
 	s.entry.fresh = !s.entry.again
@@ -460,7 +473,11 @@ func (l *level) ticket(s *slot, now time.Duration) ticket {
 	// Whether the level is reached is looked up only on the way to it: it is a walk
 	// over all slots.
 	was := p.window.phase
-	tk.index = p.stage.start(now, tk.serial, (was == ramping || was == rephasing) && l.reached())
+	reached := (was == ramping || was == rephasing) && l.reached()
+	if turn.fixed { // a replay's window opens with a request of its own
+		reached = reached && turn.opens
+	}
+	tk.index = p.stage.start(now, tk.serial, reached)
 	if was <= rephasing && p.window.phase > rephasing {
 		l.reachedAt = now
 	}

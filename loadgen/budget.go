@@ -35,11 +35,7 @@ type budget struct{ most, used atomic.Int64 }
 // need if all of their answers are complete at the same time. While arenas grow, and until
 // the garbage collector has run, the process holds two to three times as much.
 func budgetOf(l Load, w *workload) int64 {
-	outputs := l.OSL
-	for _, p := range w.prompts {
-		outputs = max(outputs, p.outputs)
-	}
-	return max(leastBudget, int64(l.Concurrency)*int64(outputs)*bytesPerToken)
+	return max(leastBudget, int64(l.Concurrency)*int64(w.mostOutputs(l))*bytesPerToken)
 }
 
 // charge notes that rec has grown. It reports false if there is no room for it; rec is then

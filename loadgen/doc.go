@@ -24,7 +24,8 @@
 //     answers. It follows redirects (redirect.go), and tells http from https (mixup.go).
 //  3. Probe (load.go, probe.go). [Generator.Probe] measures one [Load]: a number of
 //     requests that are always in flight (a closed loop), or a rate at which they
-//     arrive (an open loop: pacer.go, open.go). workload.go makes the bodies.
+//     arrive (an open loop: pacer.go, open.go, replay.go). workload.go makes the bodies,
+//     and mixed.go those of a [Workload], whose laws are in package workload.
 //  4. Level (books.go). Slots are added or retired, on connections that are already
 //     open (conn.go), until the load is at its level. The load goes on between two
 //     probes, so that the next level does not begin from an idle server.

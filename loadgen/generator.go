@@ -113,8 +113,15 @@ func New(t Target) (*Generator, error) {
 	return g, nil
 }
 
-// note adds to what is known of the server, unless err is nil.
+// note adds to what is known of the server, unless err is nil. An error of several is noted
+// as several.
 func (g *Generator) note(err error) {
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range many.Unwrap() {
+			g.note(one)
+		}
+		return
+	}
 	if err != nil {
 		g.server.Notes = append(g.server.Notes, err)
 	}
@@ -198,4 +205,7 @@ func (g *Generator) recycle(rec *record) {
 type pace struct{ first, token time.Duration }
 
 // request returns about how long a request of the load takes on an idle server.
-func (p pace) request(l Load) time.Duration { return p.first + time.Duration(l.OSL-1)*p.token }
+func (p pace) request(l Load) time.Duration {
+	_, osl := l.means()
+	return p.first + time.Duration((osl-1)*float64(p.token))
+}

@@ -1,8 +1,13 @@
 package loadgen
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // Load is one level of load to measure. It is plain data, so that another process
@@ -23,6 +28,9 @@ type Load struct {
 	ISL int
 	// OSL is the number of output tokens of a request, DefaultOSL if 0.
 	OSL int
+	// Workload says more of the requests: laws of their lengths, what they share, models.
+	// If it is zero, all requests have the lengths ISL and OSL and share nothing.
+	Workload Workload
 
 	// Requests is the number of requests in the measured window, DefaultRequests
 	// if 0. It is raised to 2·Concurrency, with a warning if it was set.
@@ -54,7 +62,7 @@ const (
 // burst. Errors are *TargetError.
 func (l Load) withDefaults() (Load, error) {
 	switch {
-	case l.Concurrency == 0 && l.Rate == 0:
+	case l.Concurrency == 0 && l.Rate == 0 && l.Workload.Replay == 0:
 		return l, &TargetError{Field: "Load", Problem: "has neither Concurrency nor Rate; set one of them"}
 	case l.Concurrency < 0:
 		return l, &TargetError{Field: "Load.Concurrency", Problem: fmt.Sprintf("is %d; it must be at least 1", l.Concurrency)}
@@ -63,6 +71,9 @@ func (l Load) withDefaults() (Load, error) {
 	case l.ISL < 0 || l.OSL < 0 || l.Requests < 0 || l.Window < 0:
 		return l, &TargetError{Field: "Load", Problem: fmt.Sprintf("has a negative size (ISL %d, OSL %d, Requests %d, Window %v)",
 			l.ISL, l.OSL, l.Requests, l.Window)}
+	}
+	if err := l.CheckWorkload(); err != nil {
+		return l, &TargetError{Field: "Load.Workload", Problem: fmt.Sprintf("cannot be used: %v", err)}
 	}
 	if l.ISL == 0 {
 		l.ISL = DefaultISL
@@ -87,6 +98,59 @@ func (l Load) Level() float64 {
 		return l.Rate
 	}
 	return float64(l.Concurrency)
+}
+
+// Lengths describes the lengths of prompts and answers and whatever else the workload says,
+// for example "550/128 tokens in/out".
+func (l Load) Lengths() string {
+	return l.Workload.Describe(cmp.Or(l.ISL, DefaultISL), cmp.Or(l.OSL, DefaultOSL))
+}
+
+// CheckWorkload reports what is wrong with the load's Workload, beginning with the field at
+// fault. Secrets in it are refused: it is plain data, which is written to files, and those of
+// a target are kept out of them.
+func (l Load) CheckWorkload() error {
+	if err := l.Workload.Validate(); err != nil {
+		return err
+	}
+	for _, kind := range l.Workload.Kinds() {
+		for _, name := range slices.Sorted(maps.Keys(kind.Body)) {
+			if secretName(name) {
+				return fmt.Errorf("Body has a field %q, which looks confidential; set it with Target.Body, which is not written to files", name)
+			}
+		}
+	}
+	return nil
+}
+
+// Largest returns the tokens of the prompt and of the answer of the load's largest request,
+// as far as 10,000 requests show.
+func (l Load) Largest() (isl, osl int) {
+	isl, osl = cmp.Or(l.ISL, DefaultISL), cmp.Or(l.OSL, DefaultOSL)
+	if l.Workload.IsZero() {
+		return isl, osl
+	}
+	return l.Workload.Source(isl, osl, l.Seed).Largest()
+}
+
+// means returns the mean tokens of a prompt and of an answer of the load.
+func (l Load) means() (isl, osl float64) {
+	isl, osl, _ = l.Workload.Means(cmp.Or(l.ISL, DefaultISL), cmp.Or(l.OSL, DefaultOSL))
+	return isl, osl
+}
+
+// Moments returns the means and the standard deviations of the tokens of prompts and of
+// answers, as 10,000 requests of the load have them.
+func (l Load) Moments() (isl, osl [2]float64) {
+	source := l.Workload.Source(cmp.Or(l.ISL, DefaultISL), cmp.Or(l.OSL, DefaultOSL), l.Seed)
+	var in, out []float64
+	for i := range uint64(10_000) {
+		r := source.Request(i)
+		in, out = append(in, float64(r.Prompt())), append(out, float64(r.OSL))
+	}
+	isl[0], isl[1] = stat.PopMeanStdDev(in, nil)
+	osl[0], osl[1] = stat.PopMeanStdDev(out, nil)
+	return isl, osl
 }
 
 // String names the load's level, for example "concurrency 64" or "12.5 requests/s".

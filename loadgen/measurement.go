@@ -107,7 +107,7 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 		Load: p.load, Ended: ended, Metrics: map[Tag]Metric{}, Health: health, Wall: over - begun, Epoch: epoch,
 	}
 	if w := p.work; w != nil {
-		m.Body = func(q *Request) []byte { return w.body(q.serial) }
+		m.Body = func(q *Request) []byte { return w.body(q.item) }
 	}
 	for _, q := range p.cohort {
 		m.Requests = append(m.Requests, q)
@@ -389,7 +389,7 @@ func (m *Measurement) warnAnswers(w *workload) {
 	warn := func(kind Warning, format string, args ...any) {
 		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %s", kind, fmt.Sprintf(format, args...)))
 	}
-	var valid, isl, osl, both, off, several, whole, late, open, tokens, counted, cached int
+	var valid, isl, osl, both, off, several, whole, late, open, tokens, wanted, counted, cached int
 	var tails []time.Duration
 	for i := range m.Requests {
 		q := &m.Requests[i]
@@ -410,6 +410,7 @@ func (m *Measurement) warnAnswers(w *workload) {
 		}
 		if !q.guessed.isl {
 			tokens, counted, cached = tokens+q.ISL, counted+1, cached+q.Cached
+			wanted += cmp.Or(q.inputs, m.Load.ISL)
 		}
 		if q.Streamed && q.OSL > 1 {
 			several++
@@ -436,15 +437,19 @@ func (m *Measurement) warnAnswers(w *workload) {
 		}
 		warn(ErrEstimated, "%d of %d answers came without %s, so %s", n, valid, what, from)
 	}
-	if off > 0 && slices.ContainsFunc(m.Requests, func(q Request) bool { return q.outputs > 0 }) {
+	if off > 0 && w != nil && w.mixed != nil && w.prompts == nil {
+		warn(ErrLengths, "%d of %d answers do not have the output tokens that were drawn for them; %s", off, valid, w.shortening())
+	} else if off > 0 && slices.ContainsFunc(m.Requests, func(q Request) bool { return q.outputs > 0 }) {
 		warn(ErrLengths, "%d of %d answers do not have the output tokens that the file of prompts asks for; %s", off, valid, w.shortening())
 	} else if off > 0 {
 		warn(ErrLengths, "%d of %d answers do not have %d output tokens; %s", off, valid, m.Load.OSL, w.shortening())
 	}
-	if counted > 0 && w != nil && w.prompts == nil {
-		mean, want := float64(tokens)/float64(counted), float64(m.Load.ISL)
+	if counted > 0 && w != nil && w.prompts == nil && !w.pictures() {
+		mean, want := float64(tokens)/float64(counted), float64(wanted)/float64(counted)
 		switch {
 		case math.Abs(mean-want) <= prompts*want:
+		case w.mixed != nil:
+			warn(ErrPrompts, "they have %.1f tokens on average, not the %.1f that were drawn for them", mean, want)
 		case w.words == 1 && mean > want:
 			warn(ErrPrompts, "they have %.1f tokens on average, not %d, with a single word in them: the server's chat template is "+
 				"longer than that", mean, m.Load.ISL)
@@ -468,7 +473,11 @@ func (m *Measurement) warnAnswers(w *workload) {
 		warn(ErrLate, "%d of %d ended late, %v after their last content (median), and held their slots for that time, "+
 			"so throughput is less than latency allows", late, valid, tails[len(tails)/2].Round(time.Millisecond))
 	}
-	if share := float64(cached) / float64(max(tokens, 1)); share > cacheable {
+	switch share, shared := float64(cached)/float64(max(tokens, 1)), w.expected(); {
+	case share <= shared+cacheable:
+	case shared > 0:
+		warn(ErrCached, "%.0f%% of the prompts' tokens were not computed, and %.0f%% are shared", 100*share, 100*shared)
+	default:
 		text := "%.0f%% of the prompts' tokens were not computed"
 		if w != nil && w.unique > 0 {
 			text += ", although each prompt begins with words of its own"

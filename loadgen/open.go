@@ -19,26 +19,27 @@ const mostInFlight = 20000
 func (g *Generator) drive(ctx context.Context, p *pacer) {
 	begun := g.now()
 	for {
-		due := begun + p.next()
+		at, turn := p.next()
+		due := begun + at
 		if !sleep(ctx, due-g.now()) {
 			return
 		}
 		if s := g.books.vacant(mostInFlight); s != nil {
-			g.books.running.Go(func() { s.once(due) })
+			g.books.running.Go(func() { s.once(due, turn) })
 		}
 	}
 }
 
 // once sends the one request that was due at the given time.
-func (s *slot) once(due time.Duration) {
+func (s *slot) once(due time.Duration, turn turn) {
 	g := s.g
-	tk, ok := g.books.admit(s)
+	tk, ok := g.books.admit(s, turn)
 	if !ok {
 		return
 	}
 	rec := g.records.Get().(*record)
 	rec.ticket, rec.scheduled = tk, due
-	s.perform(rec, tk.work.body(tk.serial))
+	s.perform(rec, tk.work.body(tk.item))
 	s.finish(rec)
 	g.books.vacate(s)
 }

@@ -23,6 +23,8 @@ type pacer struct {
 	// due is the time of the last request in seconds. It is summed unrounded, since
 	// gaps rounded to nanoseconds would add up to another rate.
 	due float64
+	// replay takes the place of all of this if the times are those of a file, nil otherwise.
+	replay *replay
 }
 
 // defaultShape makes gamma arrivals burstier than a Poisson process, whose shape is 1:
@@ -58,8 +60,24 @@ func newPacer(rate float64, arrival string, seed uint64) (*pacer, error) {
 }
 
 // next returns when the next request is due, counted from the start of the schedule.
-// The first is due one gap after it.
-func (p *pacer) next() time.Duration {
+// The first is due one gap after it. turn says which request of a replay it is.
+func (p *pacer) next() (due time.Duration, turn turn) {
+	if p.replay == nil {
+		return p.gap(), turn
+	}
+	return p.replay.next()
+}
+
+// turn says which request of a workload is sent. If it is not fixed, it is the one whose
+// turn it is.
+type turn struct {
+	item  uint64
+	fixed bool
+	opens bool // the window opens with it, or has opened before it
+}
+
+// gap returns when the next request of an arrival process is due.
+func (p *pacer) gap() time.Duration {
 	gap := 1 / p.rate
 	if !math.IsInf(p.shape, 1) {
 		gap = distuv.Gamma{Alpha: p.shape, Beta: p.shape * p.rate, Src: p.rng}.Rand() // of mean 1/rate

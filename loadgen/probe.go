@@ -54,11 +54,20 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	if err != nil {
 		return nil, err
 	}
+	if w := l.Workload; w.File != "" && (w.File != g.target.Prompts || w.Replay != 0 && g.target.workload.Replay == 0) {
+		return nil, &TargetError{Field: "Load.Workload",
+			Problem: fmt.Sprintf("sends the file %s, which the generator was not made for; make it with New(target.For(workload))", w.File)}
+	}
+	var again *replay
+	if again, l.Rate, err = newReplay(l, g.prompts); err != nil {
+		return nil, err
+	}
 	var pace *pacer
 	if l.Rate != 0 {
 		if pace, err = newPacer(l.Rate, l.Arrival, l.Seed); err != nil {
 			return nil, err
 		}
+		pace.replay = again
 	}
 	w, err := newWorkload(g.target, g.server.Model, l, g.cal, g.fields)
 	if err != nil {
@@ -66,6 +75,9 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	}
 	w.tokenizer, w.salt, w.run, w.hides = g.tokenizer, g.salt, g.run, g.hides
 	w.send(g.prompts)
+	if err := w.follow(g.target, l); err != nil {
+		return nil, err
+	}
 	if g.books.isClosed() {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())
 	}

@@ -1,12 +1,15 @@
 package loadgen
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
 	"github.com/aiperf-go/aiperf/loadgen/internal/dataset"
@@ -26,8 +29,14 @@ type prompt struct {
 	said []string
 	// outputs is the number of output tokens, 0 for that of the load.
 	outputs int
-	// fields are further fields of the request's body, in the order of their names.
+	// at is when the request was sent in the recorded traffic, if timed.
+	at    time.Duration
+	timed bool
+	// fields are further fields of the request's body, in the order of their names. One
+	// without a value is left out of the body.
 	fields []bodyField
+	// made says how a prompt is made up that shares parts with others, nil for any other.
+	made *madeRequest
 }
 
 // bodyField is one field of a request's body, with its name and its value as JSON.
@@ -45,7 +54,7 @@ func newBodyField(name string, value []byte) bodyField {
 // promptOf makes a prompt of an entry of a file. The recorded answer's length is counted by
 // the tokenizer; without one, it is not known.
 func promptOf(e dataset.Entry, t *bpe.Tokenizer) (p prompt, err error) {
-	p = prompt{length: e.Length, blocks: e.Blocks, outputs: e.Outputs}
+	p = prompt{length: e.Length, blocks: e.Blocks, outputs: e.Outputs, at: e.At, timed: e.Timed}
 	switch {
 	case e.Messages != nil:
 		p.body, p.chat, p.said = e.Messages, true, e.Said
@@ -83,7 +92,11 @@ func (t Target) prompts(tokenizer *bpe.Tokenizer) (prompts []prompt, note error,
 	if t.Prompts == "" {
 		return nil, nil, nil
 	}
-	f, err := dataset.ReadFile(t.Prompts)
+	var options []dataset.Option
+	if t.workload.SkipUnread {
+		options = append(options, dataset.Lenient)
+	}
+	f, err := dataset.ReadFile(t.Prompts, options...)
 	if form := (*dataset.FormError)(nil); errors.As(err, &form) {
 		return nil, nil, &TargetError{Field: "Prompts", Problem: fmt.Sprintf("of %s cannot be used: %v", t.Prompts, err)}
 	}
@@ -102,17 +115,85 @@ func (t Target) prompts(tokenizer *bpe.Tokenizer) (prompts []prompt, note error,
 		}
 		prompts = append(prompts, p)
 	}
-	return prompts, unusedInput(f), nil
+	if t.workload.Replay != 0 {
+		if prompts, err = timed(prompts); err != nil {
+			return nil, nil, &TargetError{Field: "Prompts", Problem: fmt.Sprintf("of %s cannot be replayed: %v", t.Prompts, err)}
+		}
+	}
+	return prompts, errors.Join(unreadInput(t.Prompts, f), unusedInput(f, t.workload.Replay != 0)), nil
+}
+
+// timed returns the prompts in the order of their times, which count from the first.
+func timed(prompts []prompt) ([]prompt, error) {
+	for i, p := range prompts {
+		if !p.timed {
+			return nil, fmt.Errorf("prompt %d has no timestamp; give each one, or send the file at a rate", i+1)
+		}
+	}
+	slices.SortStableFunc(prompts, func(a, b prompt) int { return cmp.Compare(a.at, b.at) })
+	first := prompts[0].at
+	for i := range prompts {
+		prompts[i].at -= first
+	}
+	if last := prompts[len(prompts)-1].at; last == 0 && len(prompts) > 1 {
+		return nil, errors.New("all of its timestamps are the same")
+	}
+	return prompts, nil
+}
+
+// period is how long a replay of prompts takes until it begins anew: from the first to the
+// last, and the mean gap between two of them once more.
+func period(prompts []prompt) time.Duration {
+	n := len(prompts)
+	if n < 2 {
+		return time.Second
+	}
+	return time.Duration(float64(prompts[n-1].at) * float64(n) / float64(n-1)) // n times the time may be too much for one
+}
+
+// Recorded returns how many requests the target's file has, and how long it takes to replay
+// them as the workload says that the target is for; see For. Errors are *TargetError.
+func (t Target) Recorded() (requests int, took time.Duration, err error) {
+	prompts, _, err := t.prompts(nil)
+	if err != nil || len(prompts) == 0 {
+		return 0, 0, err
+	}
+	return len(prompts), time.Duration(float64(period(prompts)) / cmp.Or(t.workload.Replay, 1)), nil
+}
+
+// mostNamed is the number of lines that cannot be read of which the reason is told; of
+// further ones there is the number alone.
+const mostNamed = 10
+
+// unreadInput names the lines of a file that could not be read, and returns nil if there are
+// none.
+func unreadInput(path string, f *dataset.File) error {
+	if len(f.Unread) == 0 {
+		return nil
+	}
+	var named, numbers []string
+	for i, bad := range f.Unread {
+		if i < mostNamed {
+			named = append(named, bad.At(path))
+		} else {
+			numbers = append(numbers, strconv.Itoa(bad.Line))
+		}
+	}
+	text := strings.Join(named, "; ")
+	if numbers != nil {
+		text += "; and lines " + strings.Join(numbers, ", ")
+	}
+	return fmt.Errorf("%d of the lines of the file of prompts cannot be read, and the rest is sent: %s", len(f.Unread), text)
 }
 
 // unusedInput says what of a file the load does not use, and returns nil if there is
-// nothing.
-func unusedInput(f *dataset.File) error {
+// nothing. A replay uses the timestamps of first turns.
+func unusedInput(f *dataset.File, replay bool) error {
 	var later, timed, delayed int
 	for _, e := range f.Entries {
 		later += len(e.Later)
-		for _, turn := range append([]dataset.Entry{e}, e.Later...) {
-			if turn.Timed {
+		for i, turn := range append([]dataset.Entry{e}, e.Later...) {
+			if turn.Timed && !(replay && i == 0) {
 				timed++
 			}
 			if turn.Delay != 0 {
@@ -138,6 +219,10 @@ func unusedInput(f *dataset.File) error {
 	if parts == nil {
 		return nil
 	}
+	when := "as soon as the load has room for it"
+	if replay {
+		when = "at its time"
+	}
 	return fmt.Errorf("parts of the file of prompts are not used: %s; each conversation's first turn is sent, "+
-		"as soon as the load has room for it", strings.Join(parts, ", "))
+		"%s", strings.Join(parts, ", "), when)
 }

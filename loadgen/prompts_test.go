@@ -15,7 +15,7 @@ import (
 )
 
 // promptFile writes a file of prompts and returns its path.
-func promptFile(t *testing.T, name, text string) string {
+func promptFile(t testing.TB, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))

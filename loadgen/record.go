@@ -82,12 +82,15 @@ func (r *record) timeOf(end int) time.Duration {
 // none was asked for. What the body looks like decides, since some gateways label every
 // answer as JSON.
 func (r *record) parse(streaming bool) Request {
+	inputs, outputs := r.ticket.work.lengths(r.ticket.item)
 	q := Request{
 		Index:     r.ticket.index,
 		serial:    r.ticket.serial,
+		item:      r.ticket.item,
 		run:       r.ticket.work.runID(),
 		Endpoint:  r.to,
-		outputs:   r.ticket.work.outputs(r.ticket.serial),
+		inputs:    inputs,
+		outputs:   outputs,
 		Scheduled: r.scheduled,
 		Start:     r.start,
 		EOF:       r.eof,

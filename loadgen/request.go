@@ -64,9 +64,12 @@ type Request struct {
 	// have no values.
 	Streamed bool
 
-	run     uint64 // part of ID, 0 if there is none
-	serial  uint64 // the number of the request's body in the workload
-	outputs int    // the output tokens that the file of prompts asks for, 0 if they are the load's
+	run    uint64 // part of ID, 0 if there is none
+	serial uint64 // the number of the request among those of the generator
+	item   uint64 // the number of the request's body in the workload
+	// inputs and outputs are the tokens that the request's prompt was made with and that
+	// its answer was asked for, each 0 if it is the load's. A file's prompts have 0 inputs.
+	inputs, outputs int
 	// guessed says which of the counts behind Estimated are estimates, cacheKnown that
 	// the server reports cached tokens, and finished that there was a finish reason.
 	guessed    struct{ isl, osl bool }

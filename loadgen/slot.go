@@ -82,7 +82,7 @@ func (s *slot) run() {
 		}
 		rec := s.g.records.Get().(*record)
 		rec.ticket, rec.scheduled = tk, scheduled
-		s.perform(rec, tk.work.body(tk.serial))
+		s.perform(rec, tk.work.body(tk.item))
 		scheduled = rec.eof
 		pause := s.finish(rec)
 		if gate := s.g.books.gateOf(s); gate != nil {

@@ -57,7 +57,8 @@ type Target struct {
 	// order of the file, over and over; the ISL of a load is then not used, and no
 	// unique words open a prompt. What the file says of the answer's length and of
 	// other fields of the body replaces what the load and Body say. docs/inputs.md
-	// lists the forms. If Prompts is empty, prompts are made up from common words.
+	// lists the forms. If Prompts is empty, prompts are made up from common words. What a
+	// Workload says of its file is set by For.
 	Prompts string
 	// Tokenizer is the path of the model's tokenizer.json (byte-level BPE: GPT-2,
 	// Llama 3, Qwen 2 and their kin). It counts the tokens of prompts and answers
@@ -88,9 +89,21 @@ type Target struct {
 	CertFile, KeyFile string
 	// TLS configures https further. If it is nil, the system's roots are trusted.
 	TLS *tls.Config
+	// workload says how Prompts is read; see For.
+	workload Workload
 	// Dial opens connections. If it is nil, a net.Dialer does; tests set it to
 	// reach in-memory servers.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// For returns t as it must be to send the requests of a workload: with the workload's File
+// for Prompts, read as the workload says.
+func (t Target) For(w Workload) Target {
+	t.workload = w
+	if w.File != "" {
+		t.Prompts = w.File
+	}
+	return t
 }
 
 // normalize returns t with its files read and its defaults filled in, except for

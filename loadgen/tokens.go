@@ -22,7 +22,7 @@ func (r *record) count(q *Request, use usage, outputs int) {
 	}
 	tokenizer := r.ticket.work.tokenizer
 	if q.ISL == 0 {
-		q.ISL, q.guessed.isl = r.ticket.work.promptTokens(r.ticket.serial), tokenizer == nil
+		q.ISL, q.guessed.isl = r.ticket.work.promptTokens(r.ticket.item), tokenizer == nil
 	}
 	if q.OSL == 0 {
 		exact := false

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
+	laws "github.com/aiperf-go/aiperf/loadgen/workload"
 )
 
 // words are common English words. Every byte-pair vocabulary in use has each of them as
@@ -50,14 +51,18 @@ type workload struct {
 	// each of its words, and its end.
 	corpus  []byte
 	offsets []int
+	longest int // the number of words of the longest prompt that the corpus is for
 	// prompts are those of a file, nil if prompts are made up. parts are the fields of a
 	// body, in the order of their names, promptField is the one that holds the prompt, and cal
 	// says how many words make up a prompt that the file only has the length of.
 	prompts     []prompt
+	order       laws.Order // in which they are sent
 	parts       []bodyField
 	without     []string // fields that the server refuses
 	promptField string
 	cal         calibration
+	// mixed makes requests that differ in more than their text, nil if there are none.
+	mixed *mixed
 	// idle is how long a request may go without receiving anything.
 	idle time.Duration
 	// censor stars the secrets of the target in what a server says.
@@ -146,6 +151,7 @@ func (w *workload) fill(most int) {
 		w.corpus = append(w.corpus, words[rng.IntN(len(words))]...)
 	}
 	w.offsets = append(w.offsets, len(w.corpus))
+	w.longest = most
 	w.room = len(w.head) + len(w.tail) + len(w.corpus)*most*11/10/n + 128
 }
 
@@ -175,8 +181,8 @@ func (w *workload) shortening() string {
 
 // body returns the i-th request body. It is called on the hot path.
 func (w *workload) body(i uint64) []byte {
-	if w.prompts != nil {
-		return w.filed(i)
+	if w.varied() {
+		return w.assembled(i)
 	}
 	b := make([]byte, 0, w.room)
 	b = append(b, w.head...)
@@ -184,17 +190,36 @@ func (w *workload) body(i uint64) []byte {
 	return append(b, w.tail...)
 }
 
-// filed returns the i-th request body with the prompt of the file. What the file says of a
-// field replaces what the load and the target say of it.
+// varied reports whether requests differ in more than their text.
+func (w *workload) varied() bool { return w.prompts != nil || w.mixed != nil }
+
+// at returns what the i-th request has of its own. The workload must be varied.
+func (w *workload) at(i uint64) prompt {
+	if w.prompts == nil {
+		return w.mixed.prompt(i)
+	}
+	p := w.prompts[w.order.At(w.seed, i, uint64(len(w.prompts)))]
+	if w.mixed != nil {
+		p = w.mixed.extend(p, i)
+	}
+	return p
+}
+
+// assembled returns the i-th request body with the prompt and the fields that it has of its
+// own. What a file or a workload says of a field replaces what the load and the target say
+// of it.
 //
 // Note: bodies that are made before the probe were tried. A file of 100,000 conversations
 // would then be in memory once a probe, and putting ten fields together takes a
 // microsecond.
-func (w *workload) filed(i uint64) []byte {
-	p := w.prompts[i%uint64(len(w.prompts))]
-	b := make([]byte, 0, w.room+len(p.body))
+func (w *workload) assembled(i uint64) []byte {
+	p := w.at(i)
+	b := make([]byte, 0, w.roomOf(p))
 	b = append(b, '{')
 	add := func(f bodyField, value []byte) {
+		if value == nil { // a workload leaves the field out
+			return
+		}
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
@@ -213,6 +238,8 @@ func (w *workload) filed(i uint64) []byte {
 		case len(own) > 0 && own[0].name == f.name:
 			add(own[0], own[0].value)
 			own = own[1:]
+		case f.name == w.promptField && p.made != nil:
+			add(f, w.madePrompt(*p.made, i, f.name == "messages"))
 		case f.name == w.promptField:
 			add(f, w.promptJSON(p, i, f.name == "messages"))
 		case p.outputs > 0 && (f.name == maxTokens || f.name == maxCompletion):
@@ -284,10 +311,12 @@ const blockTokens = 512
 // tokenizer.
 func (w *workload) promptTokens(i uint64) int {
 	p := prompt{}
-	if w.prompts != nil {
-		p = w.prompts[i%uint64(len(w.prompts))]
+	if w.varied() {
+		p = w.at(i)
 	}
 	switch {
+	case p.made != nil:
+		return w.madeTokens(*p.made, i)
 	case p.body != nil:
 		return p.count(w.tokenizer)
 	case w.prompts != nil && w.tokenizer != nil:
@@ -308,13 +337,24 @@ func (w *workload) runID() uint64 {
 	return w.run
 }
 
-// outputs is the number of output tokens that the file has for the i-th prompt, 0 if it is
+// lengths returns the tokens that the i-th request has of its own: those of its prompt, 0 if
+// they are the load's or not known, and those of its answer, 0 if they are the load's.
+func (w *workload) lengths(i uint64) (isl, osl int) {
+	if w == nil || !w.varied() {
+		return 0, 0
+	}
+	p := w.at(i)
+	if p.made != nil && p.made.images == nil {
+		isl = p.made.Prompt()
+	}
+	return isl, p.outputs
+}
+
+// outputs is the number of output tokens that the i-th request has of its own, 0 if it is
 // the load's.
 func (w *workload) outputs(i uint64) int {
-	if w == nil || w.prompts == nil {
-		return 0
-	}
-	return w.prompts[i%uint64(len(w.prompts))].outputs
+	_, osl := w.lengths(i)
+	return osl
 }
 
 // prompt appends the text of the i-th prompt, of n words, to b. The generator of random

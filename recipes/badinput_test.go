@@ -17,6 +17,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
+	"github.com/aiperf-go/aiperf/loadgen/workload"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
@@ -62,6 +63,10 @@ func TestBadInput(t *testing.T) {
 			new(*loadgen.ProtocolError), []string{"POST " + notOpenAI.URL + "/v1/chat/completions answered 40", "base URL"}},
 		{"a file of prompts that is not there", with(func(s *recipes.Spec) { s.Target.Prompts = "none.jsonl" }),
 			new(*recipes.InputError), []string{"none.jsonl"}},
+		{"a law of lengths that is none", with(func(s *recipes.Spec) { s.Workload.Workload.ISL = workload.Normal(550, -1) }),
+			new(*recipes.InputError), []string{"cannot use Workload", "ISL has a standard deviation of -1 tokens"}},
+		{"a key in a workload", with(func(s *recipes.Spec) { s.Workload.Workload.Body = map[string]any{"api_key": "x"} }),
+			new(*recipes.InputError), []string{"cannot use Workload", `a field "api_key"`, "set it with Target.Body"}},
 		{"no SLA", with(func(s *recipes.Spec) { s.Inputs.TTFT = nil }), new(*recipes.InputError), []string{"requires", "TTFT"}},
 		{"an SLA of 0", with(func(s *recipes.Spec) { s.Inputs.TTFT = new(0.0) }), new(*recipes.InputError),
 			[]string{"TTFT", "0 ms", "positive"}},

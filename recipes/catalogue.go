@@ -24,6 +24,7 @@ var catalogue = struct {
 	prefillCurve,
 	decodeCurve,
 	paretoSweep,
+	replay,
 }}
 
 // All returns every recipe of the catalogue: first the built-in ones, then those that

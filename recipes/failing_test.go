@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,9 +151,15 @@ func limits(t *testing.T, texts ...string) (ls []sla.Limit) {
 // whatever the recipe and the style.
 func TestNoRequestSucceeds(t *testing.T) {
 	dead := func() *host { return &host{fail: always(1)} }
+	trace := filepath.Join(t.TempDir(), "trace.jsonl")
+	require.NoError(t, os.WriteFile(trace, []byte("{\"text\":\"a\",\"timestamp\":0}\n{\"text\":\"b\",\"timestamp\":50}\n"), 0o666))
 	try := func(name string, r *recipes.Recipe, in recipes.Inputs) {
 		t.Run(name, func(t *testing.T) {
-			out, err := ask(t, r, dead(), recipes.Spec{Inputs: in})
+			s := recipes.Spec{Inputs: in}
+			if name == "replay" {
+				s.Workload.Workload = loadgen.Workload{File: trace, Replay: 1}
+			}
+			out, err := ask(t, r, dead(), s)
 			require.ErrorContains(t, err, "no request succeeded at")
 			assert.ErrorContains(t, err, "status 500: boom")
 			assert.Equal(t, recipes.Inconclusive, out.Verdict)

@@ -25,15 +25,17 @@ func (r *run) fits() error {
 		if at != nil {
 			l = o.Spec.load(o.Plan, plan.Step{At: at})
 		}
-		isl := l.ISL
+		// Laws of lengths are judged by what they draw and not by their bounds, which few
+		// requests come near on both sides at once.
+		isl, osl := l.Largest()
 		if o.Spec.Target.Prompts != "" {
 			isl = 1 // their lengths are not known
 		}
-		if isl+l.OSL > o.Server.Context {
+		if isl+osl > o.Server.Context {
 			inputs := r.lengths()
 			return inputError(inputs, "cannot send prompts of %d tokens with answers of %d: "+
 				"the context of model %s holds %d tokens in all, as the server's list of models says; give shorter lengths with %s",
-				isl, l.OSL, o.Server.Model, o.Server.Context, inputs)
+				isl, osl, o.Server.Model, o.Server.Context, inputs)
 		}
 	}
 	return nil
@@ -50,7 +52,9 @@ func (r *run) lengths() (inputs []Input) {
 	if r.out.Recipe.uses(inputPairs) {
 		return []Input{inputPairs}
 	}
-	if len(inputs) < 2 {
+	if len(inputs) < 2 && !r.out.Spec.Workload.Workload.IsZero() {
+		inputs = append(inputs, inputWorkload)
+	} else if len(inputs) < 2 {
 		inputs = append(inputs, inputTokens)
 	}
 	return inputs
@@ -71,6 +75,10 @@ func (r *run) misfit(p *Probe) error {
 			refused := f.Status == 400 || f.Status == 413 || f.Status == 422
 			if !refused || f.Count < p.Requests() || !tooLong.MatchString(f.Message) {
 				continue
+			}
+			if !p.Load.Workload.IsZero() {
+				return &misfitError{inputError(r.lengths(), "no request of %s was accepted: the server says %q; give shorter lengths with %s",
+					p.Load.Lengths(), f.Message, r.lengths())}
 			}
 			return &misfitError{inputError(r.lengths(), "no request with a prompt of %d tokens and an answer of %d was accepted: "+
 				"the server says %q; give shorter lengths with %s",

@@ -36,6 +36,7 @@ const (
 	inputSampler         Input = "Sampler"
 	inputStreaming       Input = "Streaming"
 	inputTokens          Input = "Tokens"
+	inputWorkload        Input = "Workload"
 	inputRequests        Input = "Requests"
 	inputProbeTime       Input = "ProbeTime"
 	inputPrompts         Input = "Prompts"

@@ -33,10 +33,14 @@ func prepare(recipe *Recipe, s Spec) (*run, error) {
 
 // expand expands the recipe and checks the plan against everything that was given.
 func (r *run) expand() error {
-	recipe, s := r.out.Recipe, r.out.Spec
-	if err := s.Inputs.validate(); err != nil {
+	recipe := r.out.Recipe
+	if err := r.out.Spec.Inputs.validate(); err != nil {
 		return err
 	}
+	if err := r.out.Spec.file(); err != nil {
+		return err
+	}
+	s := r.out.Spec
 	for _, in := range s.Inputs.given() {
 		if !recipe.uses(in) {
 			r.out.Warnings = append(r.out.Warnings, unused(recipe, in))
@@ -48,6 +52,11 @@ func (r *run) expand() error {
 	p, err := recipe.Expand(s.Inputs)
 	if err != nil {
 		return err
+	}
+	if p != nil {
+		if err := r.out.Spec.schedule(p); err != nil {
+			return err
+		}
 	}
 	// The order decides which of several mistakes is reported.
 	for _, check := range []func() error{

@@ -18,8 +18,9 @@ import (
 type Spec struct {
 	// Target is the endpoint. It is not read when Prober is set.
 	Target loadgen.Target
-	// Workload has the lengths, the size and the seed of a normal probe. What the plan
-	// varies, which is mostly the concurrency, comes from the plan instead.
+	// Workload has the lengths, the size and the seed of a normal probe, and in its own
+	// Workload the laws of the lengths and what requests share. What the plan varies, which
+	// is mostly the concurrency, comes from the plan instead.
 	Workload loadgen.Load
 	// Inputs are those of the recipe.
 	Inputs Inputs
@@ -95,7 +96,8 @@ func (s *Spec) complete(p *Plan) {
 }
 
 // load returns the workload at the point of a step, with the size that the step asks
-// for.
+// for. A length that the plan varies takes the place of a law of the same length, in all
+// kinds of requests; what requests share, and the models that they ask for, stay.
 func (s *Spec) load(p *Plan, step plan.Step) loadgen.Load {
 	l := s.Workload
 	for i, path := range p.Paths() {
@@ -105,9 +107,9 @@ func (s *Spec) load(p *Plan, step plan.Step) loadgen.Load {
 		case PathRate:
 			l.Rate = v
 		case PathISL:
-			l.ISL = int(v)
+			l.ISL, l.Workload = int(v), l.Workload.Fixed(int(v), 0)
 		case PathOSL:
-			l.OSL = int(v)
+			l.OSL, l.Workload = int(v), l.Workload.Fixed(0, int(v))
 		}
 	}
 	if l.Concurrency == 0 && l.Rate == 0 {

@@ -123,6 +123,11 @@ func (p *Plan) ignored(r *Recipe, s Spec) []error {
 	if (s.Workload.ISL != 0 || s.Workload.OSL != 0) && slices.Contains(paths, PathISL) && slices.Contains(paths, PathOSL) {
 		out = append(out, unused(r, inputTokens))
 	}
+	if w := s.Workload.Workload; slices.Contains(paths, PathISL) && !w.Same(w.Fixed(1, 0)) ||
+		slices.Contains(paths, PathOSL) && !w.Same(w.Fixed(0, 1)) {
+		out = append(out, of(r, inputError([]Input{inputWorkload}, "sweeps lengths, and its points take the place of the laws of %s",
+			inputWorkload)))
+	}
 	if p.Search == nil {
 		return out
 	}

@@ -70,13 +70,15 @@ func (v *view) points(t *text) {
 	}
 }
 
-// shape says what a probe sends, for a reader to check against the question: token counts or prompts of a file, how many
-// requests, for how long at most.
+// lengths describes the requests: the lengths of prompts and answers with whatever else the
+// workload says, or the file that they come from.
+func (v *view) lengths() string {
+	return v.Spec.Workload.Lengths()
+}
+
+// shape says what a probe sends, for a reader to check against the question: the requests,
+// how many, for how long at most.
 func (v *view) shape() string {
 	load := v.Spec.Workload
-	tokens := fmt.Sprintf("%d/%d tokens in/out", load.ISL, load.OSL)
-	if prompts := v.Spec.Target.Prompts; prompts != "" {
-		tokens = fmt.Sprintf("prompts of %s, %d tokens out", prompts, load.OSL)
-	}
-	return fmt.Sprintf("%s, %s a probe in at most %v, seed %d", tokens, plural(load.Requests, "request"), load.Window, load.Seed)
+	return fmt.Sprintf("%s, %s a probe in at most %v, seed %d", v.lengths(), plural(load.Requests, "request"), load.Window, load.Seed)
 }

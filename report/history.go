@@ -77,7 +77,7 @@ func (v *view) config() historyConfig {
 	c := historyConfig{
 		Objectives: []objective{}, OutcomeConstraints: []filter{}, Space: []dimension{}, Filters: []filter{},
 		Seed: w.Seed, Confidence: v.Spec.Confidence, AtLeast: v.Spec.AtLeast, Trials: v.Spec.Trials,
-		Workload: workload{ISL: w.ISL, OSL: w.OSL, Requests: w.Requests, Window: w.Window.Seconds()},
+		Workload: workload{ISL: w.ISL, OSL: w.OSL, Requests: w.Requests, Window: w.Window.Seconds(), Says: said(w.Workload)},
 	}
 	for _, l := range v.Plan.Limits {
 		c.Filters = append(c.Filters, filterOf(l))

@@ -1,6 +1,10 @@
 package report
 
-import "time"
+import (
+	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+)
 
 // The types of this file are search_history.json, written by History and read by
 // ReadHistory. Keys, their order and their nesting are AIPerf's as far as it has
@@ -111,6 +115,9 @@ type workload struct {
 	// Requests is how many a probe measures, within Window seconds.
 	Requests int     `json:"requests"`
 	Window   float64 `json:"window_seconds"`
+	// Says is what else was said of the requests: laws of lengths, what they share. It is
+	// left out if nothing was.
+	Says *loadgen.Workload `json:"says,omitempty"`
 }
 
 // iteration is one probe. AIPerf has its keys up to Observations.

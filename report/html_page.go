@@ -249,7 +249,11 @@ func (p *page) config(v *view) {
 	}
 	// What every run has comes last, the question before it.
 	w := v.Spec.Workload
-	add("tokens", "%d in, %d out", w.ISL, w.OSL)
+	if w.Workload.IsZero() {
+		add("tokens", "%d in, %d out", w.ISL, w.OSL)
+	} else {
+		add("requests", "%s", v.lengths())
+	}
 	add("probe", "%s in at most %v, %s", plural(w.Requests, "request"), w.Window, plural(max(v.Spec.Trials, 1), "trial"))
 	add("verdict confidence", "%s%%", digits(100*v.Spec.Confidence))
 	add("seed", "%d", w.Seed)

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen"
+	laws "github.com/aiperf-go/aiperf/loadgen/workload"
 )
 
 // inputConfig describes one trial in AIPerf's terms, with all keys that AIPerf's
@@ -63,18 +65,45 @@ func (v *view) protocol() string { return v.Spec.Target.API() }
 func (v *view) datasetConfig(m *loadgen.Measurement) object {
 	if path := v.Spec.Target.Prompts; path != "" {
 		return object{"name": "main", "type": "file", "path": path, "format": "single_turn", "entries": m.Load.Requests,
-			"sampling": "sequential", "turn_delay_ratio": 1}
+			"sampling": sampling(m.Load.Workload.Order), "turn_delay_ratio": 1}
 	}
-	length := func(n int) object { return object{"mean": n, "stddev": 0} }
+	isl, osl := lengthConfigs(m.Load)
 	return object{
 		"name": "main", "type": "synthetic", "entries": m.Load.Requests, "sampling": "sequential", "turn_delay_ratio": 1,
 		"prompts": object{
-			"isl": length(m.Load.ISL), "osl": length(m.Load.OSL), "batch_size": 1,
+			"isl": isl, "osl": osl, "batch_size": 1,
 			// Unique opening words take the place of AIPerf's cache busting.
 			"cache_bust": object{"target": "none"}, "random_corpus_style": "words",
 		},
 	}
 }
+
+// sampling is AIPerf's name of an order. Its random sampling draws with replacement, as ours
+// does, and its shuffle draws each request once.
+func sampling(o laws.Order) string {
+	switch o {
+	case laws.Shuffled:
+		return "shuffle"
+	case laws.Sampled:
+		return "random"
+	}
+	return "sequential"
+}
+
+// lengthConfigs are the lengths of prompts and answers as AIPerf knows them: a mean and a
+// standard deviation. Of a mix they are those of all its requests together, and what prompts
+// share is part of them.
+func lengthConfigs(l loadgen.Load) (isl, osl object) {
+	if l.Workload.IsZero() {
+		return object{"mean": l.ISL, "stddev": 0}, object{"mean": l.OSL, "stddev": 0}
+	}
+	in, out := l.Moments()
+	length := func(m [2]float64) object { return object{"mean": whole(tenth(m[0])), "stddev": whole(tenth(m[1]))} }
+	return length(in), length(out)
+}
+
+// tenth rounds to one decimal.
+func tenth(v float64) float64 { return math.Round(10*v) / 10 }
 
 // phaseConfig is the load: closed with so many requests in flight, or open with a
 // rate. There is one phase; ramps are no part of the results.
@@ -95,6 +124,9 @@ func phaseConfig(m *loadgen.Measurement) object {
 		p["type"], p["rate"] = m.Load.Arrival, m.Load.Rate
 		if m.Load.Arrival == "" {
 			p["type"] = "constant"
+		}
+		if m.Load.Workload.Replay != 0 {
+			p["type"] = "fixed_schedule"
 		}
 	}
 	return p
@@ -135,9 +167,10 @@ func (v *view) aiperfCommand(m *loadgen.Measurement) string {
 		urls = append(urls, "--url "+shell(u))
 	}
 	args := []string{"aiperf profile", "--model " + shell(v.Server.Model), strings.Join(urls, " "),
-		"--endpoint-type " + shell(v.protocol()),
-		fmt.Sprintf("--isl %d --osl %d --request-count %d", l.ISL, l.OSL, l.Requests)}
-	if l.Rate > 0 {
+		"--endpoint-type " + shell(v.protocol()), lengthFlags(l) + fmt.Sprintf(" --request-count %d", l.Requests)}
+	if l.Workload.Replay != 0 {
+		args = append(args, "--fixed-schedule")
+	} else if l.Rate > 0 {
 		args = append(args, "--request-rate "+exact(l.Rate))
 	} else {
 		args = append(args, fmt.Sprintf("--concurrency %d", l.Concurrency))
@@ -146,6 +179,34 @@ func (v *view) aiperfCommand(m *loadgen.Measurement) string {
 		args = append(args, "--streaming")
 	}
 	return strings.Join(append(args, fmt.Sprintf("--random-seed %d", l.Seed)), " ")
+}
+
+// lengthFlags asks AIPerf for lengths like those of the load. AIPerf knows normal laws, one
+// number of prefixes of one length, which all requests have one of, and a system prompt.
+// What else a workload says is left out.
+func lengthFlags(l loadgen.Load) string {
+	if l.Workload.IsZero() {
+		return fmt.Sprintf("--isl %d --osl %d", l.ISL, l.OSL)
+	}
+	w := l.Workload
+	if w.File != "" {
+		text := fmt.Sprintf("--input-file %s --osl %d", shell(w.File), l.OSL)
+		if w.Order != "" {
+			text += " --dataset-sampling-strategy " + sampling(w.Order)
+		}
+		return text
+	}
+	own := l
+	own.Workload = w.Alone()
+	in, out := own.Moments()
+	text := fmt.Sprintf("--isl %.0f --isl-stddev %.0f --osl %.0f --osl-stddev %.0f", in[0], in[1], out[0], out[1])
+	if w.System > 0 {
+		text += fmt.Sprintf(" --shared-system-prompt-length %d", w.System)
+	}
+	if p := w.Prefixes; len(p) == 1 && p[0].Share == 1 {
+		text += fmt.Sprintf(" --num-prefix-prompts %d --prefix-prompt-length %d", max(p[0].Groups, 1), p[0].Tokens)
+	}
+	return text
 }
 
 // shell quotes a word for a POSIX shell.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/aiperf-go/aiperf/loadgen"
 )
 
 // largestInputs bounds the payloads in one inputs.json, in bytes. A file of
@@ -50,17 +52,27 @@ func (v *view) inputsUpTo(w io.Writer, i, trial, most int) error {
 		size += len(payload)
 	}
 	prompts, err := json.Marshal(struct {
-		Library string `json:"library"`
-		Seed    uint64 `json:"seed"`
-		ISL     int    `json:"isl"`
-		Unique  bool   `json:"unique"`
-		Omitted int    `json:"omitted"`
-	}{library(), m.Load.Seed, m.Load.ISL, !v.Spec.Target.SamePrompts, omitted})
+		Library  string            `json:"library"`
+		Seed     uint64            `json:"seed"`
+		ISL      int               `json:"isl"`
+		Workload *loadgen.Workload `json:"workload,omitempty"`
+		Unique   bool              `json:"unique"`
+		Omitted  int               `json:"omitted"`
+	}{library(), m.Load.Seed, m.Load.ISL, said(m.Load.Workload), !v.Spec.Target.SamePrompts, omitted})
 	if err != nil {
 		return fmt.Errorf("encode what makes the prompts: %w", err)
 	}
 	fmt.Fprintf(b, "],\n\"prompts\":%s}\n", prompts)
 	return b.Flush()
+}
+
+// said returns the workload for a file, nil if it says nothing beyond the lengths of the
+// load, which the files have in keys of their own.
+func said(w loadgen.Workload) *loadgen.Workload {
+	if w.IsZero() {
+		return nil
+	}
+	return &w
 }
 
 // starPayload is a request body with the secrets in the user's part of it

@@ -65,6 +65,12 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	w := &o.Spec.Workload
 	w.ISL, w.OSL, w.Requests, w.Seed = c.Workload.ISL, c.Workload.OSL, c.Workload.Requests, c.Seed
 	w.Window = seconds(c.Workload.Window)
+	if says := c.Workload.Says; says != nil {
+		if err := says.Validate(); err != nil {
+			return bad("its workload cannot be used: %v", err)
+		}
+		w.Workload = *says
+	}
 	o.Spec.Trials, o.Spec.Confidence, o.Spec.AtLeast = c.Trials, c.Confidence, c.AtLeast
 	o.Server.Model, o.Server.Version = h.Environment.Model, h.Environment.Server
 	o.Spec.Target.URL, o.Began = h.Environment.URL, h.Environment.Began

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/loadgen/workload"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report"
 )
@@ -143,6 +144,8 @@ func TestResumeRefused(t *testing.T) {
 		{"style", func(s *recipes.Spec) { s.Inputs.Style = recipes.BO }, r.Name, "its style was monotonic and is now bo"},
 		{"limit", func(s *recipes.Spec) { s.Inputs.TTFT = new(100.0) }, r.Name, "its SLA was [ttft p95 < 200ms] and is now [ttft p95 < 100ms]"},
 		{"workload", func(s *recipes.Spec) { s.Workload.ISL = 7 }, r.Name, "its workload was 550/128 tokens and is now 7/128 tokens"},
+		{"laws of lengths", func(s *recipes.Spec) { s.Workload.Workload.OSL = workload.Normal(128, 30) }, r.Name,
+			"its workload was 550/128 tokens in/out and is now 550/normal 128±30 tokens in/out"},
 		{"probe", func(s *recipes.Spec) { s.Workload.Requests = 7 }, r.Name, "its probe was 1 × 300 requests"},
 		{"space", func(s *recipes.Spec) { s.Inputs.Concurrency = recipes.Bounds{Max: new(7)} }, r.Name, "its search space was"},
 	} {
@@ -162,6 +165,49 @@ func TestResumeRefused(t *testing.T) {
 		_, err := report.ReadHistory(strings.NewReader(text))
 		assert.ErrorAs(t, err, new(*report.HistoryError))
 	}
+}
+
+// TestResumeWorkload: a run of a workload is resumed, and used as a baseline, with the same
+// workload alone. What is in no text, such as a body field, counts as well.
+func TestResumeWorkload(t *testing.T) {
+	r, err := recipes.Lookup("max-concurrency-under-sla")
+	require.NoError(t, err)
+	mixed := func(temperature float64) loadgen.Workload {
+		return loadgen.Workload{ISL: workload.LogNormal(550, 300).Between(16, 4096), System: 64,
+			Mix: []loadgen.Workload{{Weight: 3}, {Weight: 1, Body: map[string]any{"temperature": temperature}}}}
+	}
+	s := spec(&noisy{visits: map[int]int{}}, recipes.Monotonic)
+	s.Workload.Workload = mixed(1)
+	out, err := recipes.Run(t.Context(), r, s)
+	require.NoError(t, err)
+	var file bytes.Buffer
+	require.NoError(t, report.History(&file, out))
+	for _, resuming := range []bool{true, false} {
+		for temperature, refused := range map[float64]bool{1: false, 0.5: true} {
+			earlier, err := report.ReadHistory(bytes.NewReader(file.Bytes()))
+			require.NoError(t, err)
+			assert.True(t, earlier.Spec.Workload.Workload.Same(mixed(1)))
+			now := s
+			now.Prober = &noisy{visits: map[int]int{}}
+			now.Workload.Workload = mixed(temperature)
+			if resuming {
+				earlier.Reason = recipes.ReasonCancelled
+				now.Resume = earlier
+			} else {
+				now.Baseline = earlier
+			}
+			_, err = recipes.Run(t.Context(), r, now)
+			if !refused {
+				assert.NoError(t, err)
+				continue
+			}
+			require.ErrorAs(t, err, new(*recipes.ResumeError))
+			assert.Regexp(t, `its workload was log-normal 550±300 in \[16, 4096\]/128 tokens in/out, .* \(checksum ........\) and is now .*`+
+				`checksum`, err.Error())
+		}
+	}
+	_, err = report.ReadHistory(strings.NewReader(strings.Replace(file.String(), `"log-normal"`, `"zipf"`, 1)))
+	assert.ErrorContains(t, err, `its workload cannot be used: ISL has the unknown law "zipf"`)
 }
 
 // FuzzReadHistory: whatever the file holds, it is an outcome or an error.

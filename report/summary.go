@@ -160,7 +160,7 @@ func (s *summary) again(command string) {
 	}
 	w := s.Spec.Workload
 	s.line("")
-	s.line("%s, %d/%d tokens in/out, %s", md(s.redact(server)), w.ISL, w.OSL, md(library()))
+	s.line("%s, %s, %s", md(s.redact(server)), md(s.redact(s.lengths())), md(library()))
 	if command == "" {
 		command = fmt.Sprintf("AIPERF_SEED=%d go test -count=1", w.Seed)
 	}

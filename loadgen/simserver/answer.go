@@ -221,6 +221,10 @@ func (a *answer) envelope(choices, usage string) string {
 
 // usage returns the usage object.
 func (a *answer) usage() string {
-	return fmt.Sprintf(`{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}`,
-		a.request.isl, a.seq.osl, a.request.isl+a.seq.osl)
+	details := ""
+	if a.server.model.PrefixCache > 0 {
+		details = fmt.Sprintf(`,"prompt_tokens_details":{"cached_tokens":%d}`, a.seq.cached)
+	}
+	return fmt.Sprintf(`{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d%s}`,
+		a.request.isl, a.seq.osl, a.request.isl+a.seq.osl, details)
 }

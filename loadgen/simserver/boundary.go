@@ -1,6 +1,7 @@
 package simserver
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -16,9 +17,11 @@ const (
 	RequestLatency Metric = "request_latency"
 )
 
-// value reports the metric of a request of osl tokens in nanoseconds. It is +Inf for a
+// value reports the metric of a request of osl tokens, unless it has a number of its own, in
+// nanoseconds. It is +Inf for a
 // request that was refused, and 0 for the ITL of a single token.
 func (x Metric) value(t Trace, osl int) float64 {
+	osl = cmp.Or(t.OSL, osl)
 	switch {
 	case t.Refused:
 		return math.Inf(1)

@@ -43,6 +43,9 @@
 //	   3   29 ms  A decodes, B prefills 2      10+1+2 ms    42 ms   A's third, B's first
 //	   4   42 ms  A and B decode               10+2 ms      54 ms   A's and B's last
 //
+// With a PrefixCache, a sequence that joins the batch skips the prefill of the blocks that
+// its prompt shares with prompts before it, and usage says how many tokens that were.
+//
 // A's TTFT is 14 ms and B's 37 ms. TTFT depends on load in four ways: the wait for the
 // step under way, the queue for the chunk, the queue for a place in the batch, and steps
 // that grow with the batch.

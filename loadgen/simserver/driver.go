@@ -29,11 +29,13 @@ func newDriver(m Model, pause func(time.Duration), stop chan struct{}) *driver {
 	return d
 }
 
-// submit hands a request to the engine. Its tokens arrive on the sequence's channel,
+// submit hands a request to the engine, with the blocks of its prompt if there is a prefix
+// cache. Its tokens arrive on the sequence's channel,
 // which has room for all of them, so that the engine never waits for a client; an empty
 // struct has no size, so the room costs nothing. Errors are errKVFull and errQueueFull.
-func (d *driver) submit(isl, osl int) (*sequence, error) {
+func (d *driver) submit(isl, osl int, blocks ...uint64) (*sequence, error) {
 	s := newSequence(isl, osl)
+	s.blocks = blocks
 	s.tokens = make(chan struct{}, s.osl)
 	d.mu.Lock()
 	now := time.Since(d.epoch)

@@ -25,6 +25,8 @@ type engine struct {
 	// waiting holds the sequences that are in no step yet, in the order of arrival,
 	// and running the others, in the order of admission.
 	waiting, running []*sequence
+	// prefixes are the beginnings of prompts that need no prefill, nil for none.
+	prefixes *prefixCache
 	// kv is the number of tokens that both have reserved.
 	kv int
 	// gone says that some of both were dropped.
@@ -42,6 +44,10 @@ type sequence struct {
 	isl, osl int
 	// prefilled and emitted count the prompt tokens prefilled and the tokens decoded.
 	prefilled, emitted int
+	// blocks are those of the prompt that a prefix cache can hold, and cached is the number
+	// of prompt tokens that it held.
+	blocks []uint64
+	cached int
 	// share is the number of prompt tokens in the step under way, and decodes says
 	// that the step decodes a token.
 	share   int
@@ -66,7 +72,7 @@ var (
 // newEngine returns an engine that sleeps.
 func newEngine(m Model, token func(*sequence, time.Duration)) *engine {
 	m = m.withDefaults()
-	return &engine{model: m, rng: rand.New(rand.NewPCG(m.Seed, 0)), token: token}
+	return &engine{model: m, rng: rand.New(rand.NewPCG(m.Seed, 0)), token: token, prefixes: newPrefixCache(m.PrefixCache)}
 }
 
 // newSequence returns a sequence of isl prompt and osl output tokens, each at least 1,
@@ -117,6 +123,11 @@ func (e *engine) begin(at time.Duration) {
 		e.gone = false
 	}
 	admit := min(len(e.waiting), e.model.MaxBatch-len(e.running))
+	for _, s := range e.waiting[:admit] {
+		// The last token is computed in any case, since the first of the answer comes from it.
+		s.cached = min(e.prefixes.held(s.blocks)*prefixBlock, s.isl-1)
+		s.prefilled = s.cached
+	}
 	e.running = append(e.running, e.waiting[:admit]...)
 	e.waiting = append(e.waiting[:0], e.waiting[admit:]...)
 
@@ -144,6 +155,9 @@ func (e *engine) finish() {
 	left := e.running[:0]
 	for _, s := range e.running {
 		s.prefilled += s.share
+		if s.share > 0 {
+			e.prefixes.add(s.blocks[:min(s.prefilled/prefixBlock, len(s.blocks))])
+		}
 		if s.decodes || (s.share > 0 && s.prefilled == s.isl) {
 			s.emitted++
 			e.token(s, e.end)

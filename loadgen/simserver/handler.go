@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 )
 
@@ -33,15 +34,17 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
-// models lists the one model.
+// models lists the one model and its adapters.
 func (s *Server) models(w http.ResponseWriter, r *http.Request) {
 	if !s.authorized(r) {
 		writeError(w, http.StatusUnauthorized, "invalid_api_key", "", errUnauthorized.Error())
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": []map[string]any{
-		{"id": s.model.Name, "object": "model", "created": 0, "owned_by": "simserver"},
-	}})
+	data := []map[string]any{{"id": s.model.Name, "object": "model", "created": 0, "owned_by": "simserver"}}
+	for _, name := range s.model.Adapters { // as vLLM lists them
+		data = append(data, map[string]any{"id": name, "object": "model", "created": 0, "owned_by": "simserver", "parent": s.model.Name})
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": data})
 }
 
 // errUnauthorized is OpenAI's own wording.
@@ -84,7 +87,7 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request, chat bool) {
 		writeError(w, code, "", "", err.Error())
 		return
 	}
-	if q.Model != s.model.Name {
+	if q.Model != s.model.Name && !slices.Contains(s.model.Adapters, q.Model) {
 		a.end = rejected
 		writeError(w, http.StatusNotFound, "model_not_found", "model", fmt.Sprintf("The model `%s` does not exist.", q.Model))
 		return
@@ -95,7 +98,7 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request, chat bool) {
 		writeError(w, code, "", "", "injected fault")
 		return
 	}
-	seq, err := s.driver.submit(q.isl, q.osl)
+	seq, err := s.driver.submit(q.isl, q.osl, q.blocks...)
 	if err != nil {
 		a.end = refused
 		code := http.StatusServiceUnavailable

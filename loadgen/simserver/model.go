@@ -8,6 +8,9 @@ import "time"
 type Model struct {
 	// Name is the id of the served model, "simulated" if empty.
 	Name string
+	// Adapters are further names under which the model is asked for, as those of LoRA
+	// adapters. They cost nothing.
+	Adapters []string
 
 	// The time of one engine step is
 	//
@@ -38,6 +41,11 @@ type Model struct {
 	// reserves its prompt and its max_tokens on arrival and keeps them to its end. One
 	// that does not fit beside the others is refused with 503.
 	KVTokens int
+
+	// PrefixCache is the number of prompt tokens that are kept for prompts that begin alike,
+	// in blocks of 16 tokens, the least recently used of which are given up first. What a
+	// prompt has in the cache needs no prefill, except for its last token. 0 means none.
+	PrefixCache int
 
 	// MaxQueue is the largest number of requests that wait for a step to take them up.
 	// 0 means unlimited. One more is refused with 429 and Retry-After.

@@ -30,6 +30,7 @@ type request struct {
 
 	chat     bool
 	isl, osl int
+	blocks   []uint64 // those of the prompt, if there is a prefix cache
 }
 
 // A message is one of a chat.
@@ -104,7 +105,36 @@ func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, chat bool) 
 		q.isl, err = promptTokens(q.Prompt)
 	}
 	q.isl = max(q.isl, 1)
+	if s.model.PrefixCache > 0 {
+		q.blocks = blocksOf(q.tokens(s.model.Template))
+	}
 	return q, err
+}
+
+// tokens returns the tokens of the prompt: those of the chat template, and the words of
+// its texts. A prompt of token ids has none, and shares nothing.
+func (q *request) tokens(template int) (out []string) {
+	for range template {
+		out = append(out, "")
+	}
+	texts := []json.RawMessage{q.Prompt}
+	if q.chat {
+		texts = nil
+		for _, m := range q.Messages {
+			texts = append(texts, m.Content)
+		}
+	}
+	for _, raw := range texts {
+		var text string
+		var parts []struct{ Text string }
+		if json.Unmarshal(raw, &text) != nil && json.Unmarshal(raw, &parts) == nil {
+			for _, p := range parts {
+				text += " " + p.Text
+			}
+		}
+		out = append(out, strings.Fields(text)...)
+	}
+	return out
 }
 
 // contentTokens counts the words of a message's content: a string, a list of

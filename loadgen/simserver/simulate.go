@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/workload"
 )
 
 // Clients are a closed loop: a number of clients, each of which sends its next request a
@@ -13,6 +15,9 @@ type Clients struct {
 	Concurrency int
 	// ISL and OSL are the prompt and output tokens of each request, at least 1.
 	ISL, OSL int
+	// Workload says more of the requests, which are then those of its Source with Seed. The
+	// ITL of a request is that of its own length; see Trace.OSL.
+	Workload workload.Workload
 	// Requests is the number of requests that are measured, 6,000 if 0: that is 20
 	// probes of 300.
 	Requests int
@@ -34,6 +39,8 @@ type Trace struct {
 	// Arrived, First and Last are the times of the request, of its first token and of
 	// its last.
 	Arrived, First, Last time.Duration
+	// OSL is the number of tokens of the answer, 0 if it is the clients'.
+	OSL int
 	// Refused says that the KV cache or the queue was full. First and Last are then 0.
 	Refused bool
 }
@@ -110,6 +117,7 @@ func (m Model) simulate(c Clients, discard int) []Trace {
 			due.add(at + c.Turnaround)
 		}
 	})
+	next := c.requests(m)
 	for _, at := range c.starts(m) {
 		due.add(at)
 	}
@@ -119,7 +127,7 @@ func (m Model) simulate(c Clients, discard int) []Trace {
 			continue
 		}
 		now := due.pop()
-		s := newSequence(c.ISL, c.OSL)
+		s := next()
 		s.trace.Arrived = now
 		if discard > 0 {
 			discard--
@@ -142,13 +150,32 @@ func (m Model) simulate(c Clients, discard int) []Trace {
 	return traces
 }
 
+// requests returns what makes one request after the other.
+func (c Clients) requests(m Model) func() *sequence {
+	if c.Workload.IsZero() {
+		return func() *sequence { return newSequence(c.ISL, c.OSL) }
+	}
+	source, i := c.Workload.Source(c.ISL, c.OSL, c.Seed), uint64(0)
+	return func() *sequence {
+		r := source.Request(i)
+		i++
+		s := newSequence(m.Template+r.Prompt(), r.OSL)
+		s.trace.OSL = s.osl
+		if m.PrefixCache > 0 {
+			s.blocks = blocksFor(r, m.Template, i)
+		}
+		return s
+	}
+}
+
 // starts reports when each client sends its first request. The starts are spread at
 // random over one unloaded request's time.
 func (c Clients) starts(m Model) []time.Duration {
 	rng := rand.New(rand.NewPCG(c.Seed, 1))
 	alone := float64(c.Spread)
 	if alone <= 0 {
-		alone = float64(m.alone(c.ISL, c.OSL))
+		isl, osl, _ := c.Workload.Means(c.ISL, c.OSL)
+		alone = float64(m.alone(int(isl), int(osl)))
 	}
 	at := make([]time.Duration, c.Concurrency)
 	for i := range at {

@@ -150,6 +150,10 @@ func configOf(o *recipes.Outcome) []benchfmt.Config {
 	for _, path := range o.Plan.Paths() {
 		swept[path] = true
 	}
+	if w := o.Spec.Workload; !w.Workload.IsZero() {
+		add(workloadKey, o.Spec.Target.Redact(w.Lengths())+" #"+w.Workload.Sum())
+		return out
+	}
 	if !swept[recipes.PathISL] {
 		add("isl", strconv.Itoa(o.Spec.Workload.ISL))
 	}
@@ -158,6 +162,9 @@ func configOf(o *recipes.Outcome) []benchfmt.Config {
 	}
 	return out
 }
+
+// workloadKey is the key of a line that describes a workload other than fixed lengths.
+const workloadKey = "workload"
 
 // finite reports whether v is a number: neither NaN nor infinite.
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -156,13 +157,21 @@ func lastDash(name string) string {
 // the run's: its model, or the length of prompts or answers. It is empty when the run
 // asks the same question, or the file does not say.
 func (b *File) Differs(o *recipes.Outcome) string {
+	now := ""
 	for _, c := range configOf(o) {
 		switch c.Key {
+		case workloadKey:
+			now = string(c.Value)
 		case "model", "isl", "osl":
 			if was, ok := b.config[c.Key]; ok && was != string(c.Value) {
 				return fmt.Sprintf("its %s was %s and is %s now", c.Key, was, c.Value)
 			}
 		}
+	}
+	_, isl := b.config["isl"]
+	if was := b.config[workloadKey]; was != now && (was != "" || isl) {
+		const fixed = "of fixed lengths"
+		return fmt.Sprintf("its workload was %s and is %s now", cmp.Or(was, fixed), cmp.Or(now, fixed))
 	}
 	return ""
 }

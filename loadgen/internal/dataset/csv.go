@@ -45,28 +45,40 @@ func (f *File) table(b *bufio.Reader) error {
 			return nil
 		}
 		if err != nil {
-			return tableError(err)
+			bad := tableError(err)
+			if form := (*FormError)(nil); errors.As(bad, &form) && f.lenient { // the reader goes on with the next line
+				f.Unread = append(f.Unread, form)
+				continue
+			}
+			return bad
 		}
 		line, _ := r.FieldPos(0)
-		o := object{}
-		for i, cell := range cells {
-			switch {
-			case i >= len(names) && cell != "":
-				return &FormError{Line: line, Err: fmt.Errorf("it has more cells than there are columns (%d)", len(names))}
-			case cell == "":
-			case meanings[i] == unknown:
-				return &FormError{Line: line, Err: fmt.Errorf("unknown column %q%s", names[i], nearestKey(names[i]))}
-			default:
-				o[names[i]] = cellValue(cell, meanings[i])
+		if err := f.row(names, meanings, cells); err != nil {
+			if err := f.bad(line, err); err != nil {
+				return err
 			}
 		}
-		if len(o) == 0 {
-			continue
-		}
-		if err := f.takeObject(o); err != nil {
-			return &FormError{Line: line, Err: err}
+	}
+}
+
+// row adds the request of a row of a table.
+func (f *File) row(names []string, meanings []meaning, cells []string) error {
+	o := object{}
+	for i, cell := range cells {
+		switch {
+		case i >= len(names) && cell != "":
+			return fmt.Errorf("it has more cells than there are columns (%d)", len(names))
+		case cell == "":
+		case meanings[i] == unknown:
+			return fmt.Errorf("unknown column %q%s", names[i], nearestKey(names[i]))
+		default:
+			o[names[i]] = cellValue(cell, meanings[i])
 		}
 	}
+	if len(o) == 0 {
+		return nil
+	}
+	return f.takeObject(o)
 }
 
 // tableError is an error of encoding/csv with its line in our form.

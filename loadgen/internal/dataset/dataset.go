@@ -29,6 +29,30 @@ type File struct {
 	// Skipped counts recorded conversations in which nobody asks anything. Collections
 	// of them have such entries.
 	Skipped int
+	// Unread holds what could not be read, in the order of the file. It is empty unless
+	// Lenient was given.
+	Unread []*FormError
+
+	lenient bool
+}
+
+// Option changes how a file is read.
+type Option func(*File)
+
+// Lenient leaves out what cannot be read, and notes it in Unread, where Read otherwise
+// gives the file up. Whatever is read of the rest is the same. A file of which nothing can
+// be read, or whose shape is none, is still given up.
+func Lenient(f *File) { f.lenient = true }
+
+// bad gives the file up because of a line or, if it is read leniently, notes the line and
+// returns nil.
+func (f *File) bad(line int, err error) error {
+	e := &FormError{Line: line, Err: err}
+	if !f.lenient {
+		return e
+	}
+	f.Unread = append(f.Unread, e)
+	return nil
 }
 
 // Entry is one request. Exactly one of Text, Messages and Length is set.
@@ -84,19 +108,22 @@ func (e *FormError) Error() string {
 	return fmt.Sprintf("line %d: %v; %s", e.Line, e.Err, Forms)
 }
 
+// At names the line as file:line, and the trouble.
+func (e *FormError) At(file string) string { return fmt.Sprintf("%s:%d: %v", file, e.Line, e.Err) }
+
 // Unwrap returns Err.
 func (e *FormError) Unwrap() error { return e.Err }
 
 // ReadFile reads the file at path. Its extension decides only between tables (.csv,
 // .tsv), JSON (.json, .jsonl, .ndjson), and what the first line looks like (all others).
 // Errors are those of the system or *FormError.
-func ReadFile(path string) (*File, error) {
+func ReadFile(path string, options ...Option) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return Read(f, path)
+	return Read(f, path, options...)
 }
 
 // errNone reports a file without requests.

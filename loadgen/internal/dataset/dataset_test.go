@@ -208,6 +208,52 @@ func TestRefusals(t *testing.T) {
 	assert.Error(t, err)
 }
 
+// TestLenient checks that a line that cannot be read is noted with its number, and that
+// nothing else is lost, whatever the shape of the file and the trouble of the line.
+func TestLenient(t *testing.T) {
+	for why, tt := range map[string]struct {
+		name, file string
+		entries    int
+		unread     []string
+	}{
+		"keys and values": {"x.jsonl", "{\"text\":\"a\"}\n{\"txt\":\"b\"}\n{\"text\":5}\n{\"text\":\"d\"}\n", 2,
+			[]string{`x.jsonl:2: unknown key "txt", did you mean "text"?`, `x.jsonl:3: "text": it is not a text`}},
+		"broken JSON": {"x.jsonl", "{\"text\":\"a\"}\n{\"text\":\"b\n\n{\"text\":\"c\"}\n{\"text\":\"d\"\n{\"text\":\"e\"}", 3,
+			[]string{"x.jsonl:2: it is not JSON", "x.jsonl:5: it is not a JSON object"}},
+		"a file that ends within a value": {"x.jsonl", "{\"text\":\"a\"}\n{\"text\":", 1, []string{"x.jsonl:2: it is not JSON (the file ends"}},
+		"two values in a line": {"x.jsonl", "{\"text\":\"a\"}\n{\"text\":\"b\"}{\"text\":\"c\"}\n{\"text\":\"d\"}\n", 3,
+			[]string{"x.jsonl:2: there is more than one JSON value in it"}},
+		"a list": {"x.json", "[\n{\"text\":\"a\"},\n{\"txt\":\"b\"},\n{\"text\":\"c\"}\n]\n", 2, []string{`x.json:3: unknown key "txt"`}},
+		"a broken list": {"x.json", "[\n{\"text\":\"a\"},\n{\"text\":\"b\" \"c\"},\n{\"text\":\"d\"},\n{\"text\":\"e\"}\n]\n", 3,
+			[]string{"x.json:3: it is not JSON"}},
+		"a table": {"x.csv", "text,max_tokens\na,3\nb,-1\nc,1,2\nd,4\n", 2,
+			[]string{`x.csv:3: "max_tokens": -1 is not a positive integer`, "x.csv:4: it has more cells"}},
+		"no trouble": {"x.jsonl", "{\"text\":\"a\"}\n", 1, nil},
+	} {
+		f, err := Read(strings.NewReader(tt.file), tt.name, Lenient)
+		require.NoError(t, err, why)
+		assert.Len(t, f.Entries, tt.entries, why)
+		require.Len(t, f.Unread, len(tt.unread), "%s: %v", why, f.Unread)
+		for i, want := range tt.unread {
+			assert.Contains(t, f.Unread[i].At(tt.name), want, why)
+		}
+	}
+	for _, file := range []string{"Hello\nthere\n", "{\"txt\":1}\n", "\n"} {
+		_, err := Read(strings.NewReader(file), "x.jsonl", Lenient)
+		assert.ErrorAs(t, err, new(*FormError), "nothing of it can be read")
+	}
+}
+
+// TestDates checks that dates are times, as Azure's traces have them.
+func TestDates(t *testing.T) {
+	f, err := Read(strings.NewReader("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n"+
+		"2023-11-16T18:15:50.6805900Z,396,109\nnoon-ish,3,4\n"), "x.csv")
+	require.NoError(t, err)
+	require.Len(t, f.Entries, 3)
+	assert.Equal(t, 4*time.Second, f.Entries[1].At-f.Entries[0].At)
+	assert.Zero(t, f.Entries[2].At)
+}
+
 // TestLarge checks that a file that does not fit the buffer is read, and that lines are
 // counted across it.
 func TestLarge(t *testing.T) {
@@ -234,6 +280,11 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, file []byte, name string) {
 		got, err := Read(strings.NewReader(string(file)), name)
+		part, lenient := Read(strings.NewReader(string(file)), name, Lenient)
+		if lenient == nil {
+			assert.NotEmpty(t, part.Entries)
+			assert.Equal(t, err != nil, len(part.Unread) > 0, "%v %v", err, part.Unread)
+		}
 		if err != nil {
 			assert.ErrorAs(t, err, new(*FormError))
 			return

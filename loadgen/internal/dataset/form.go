@@ -505,12 +505,18 @@ func count(v json.RawMessage) (int, error) {
 	return int(n), nil
 }
 
-// milliseconds reads a time. Dates are not times from a beginning, and are 0.
+// milliseconds reads a time. A date is the time since 1970, as far as it is one; what only
+// looks like one is 0.
 func milliseconds(v json.RawMessage) (time.Duration, error) {
 	text := strings.Trim(string(v), `"`)
 	ms, err := strconv.ParseFloat(text, 64)
 	if err != nil {
 		if v[0] == '"' && strings.ContainsAny(text, "-:") {
+			for _, layout := range []string{time.RFC3339, time.DateTime} { // both take fractions of seconds
+				if date, err := time.Parse(layout, text); err == nil && date.Year() >= 1970 && date.Year() < 2110 {
+					return time.Duration(date.UnixNano()), nil
+				}
+			}
 			return 0, nil
 		}
 		return 0, fmt.Errorf("%s is not a number of milliseconds", v)

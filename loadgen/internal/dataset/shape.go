@@ -15,7 +15,7 @@ import (
 
 // Read reads requests from r. name is that of the file, of which the extension matters.
 // Errors are those of r or *FormError.
-func Read(r io.Reader, name string) (*File, error) {
+func Read(r io.Reader, name string, options ...Option) (*File, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
 	if bom, _ := b.Peek(3); string(bom) == "\xef\xbb\xbf" {
 		b.Discard(3)
@@ -25,6 +25,9 @@ func Read(r io.Reader, name string) (*File, error) {
 		return nil, err
 	}
 	f := &File{}
+	for _, option := range options {
+		option(f)
+	}
 	switch ext := strings.ToLower(path.Ext(name)); {
 	case bytes.IndexByte(head, 0) >= 0 || !utf8.Valid(head[:max(0, len(head)-utf8.UTFMax)]):
 		return nil, &FormError{Err: errors.New("it is not a text file")}
@@ -37,6 +40,9 @@ func Read(r io.Reader, name string) (*File, error) {
 	}
 	if err == nil && len(f.Entries) == 0 {
 		err = &FormError{Err: errNone}
+		if len(f.Unread) > 0 {
+			err = f.Unread[0]
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -78,8 +84,45 @@ func (f *File) lines(b *bufio.Reader) error {
 }
 
 // values reads a file of JSON values. They may stand one a line, be spread over lines,
-// or be the elements of one list.
+// or be the elements of one list. Behind JSON that is broken, a lenient reader takes up what
+// stands on a line by itself.
 func (f *File) values(r io.Reader) error {
+	if !f.lenient {
+		return f.decode(r)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	err = f.decode(bytes.NewReader(text))
+	broken := (*FormError)(nil)
+	if !errors.As(err, &broken) {
+		return err
+	}
+	f.Unread = append(f.Unread, broken)
+	number := 0
+	for line := range bytes.Lines(text) {
+		if number++; number <= broken.Line {
+			continue
+		}
+		line = bytes.TrimSuffix(bytes.TrimSpace(line), []byte(","))
+		if len(line) == 0 || len(line) == 1 && line[0] == ']' {
+			continue
+		}
+		err := errors.New("it is not a JSON object, and stands behind a line that is not JSON")
+		if line[0] == '{' && json.Valid(line) {
+			err = f.take(line)
+		}
+		if err != nil {
+			f.Unread = append(f.Unread, &FormError{Line: number, Err: err})
+		}
+	}
+	return nil
+}
+
+// decode reads JSON values. The error of a value that is no request is noted if the file is
+// read leniently; one of broken JSON is returned.
+func (f *File) decode(r io.Reader) error {
 	at := &lineIndex{r: r}
 	d := json.NewDecoder(at)
 	last := 0 // the line on which the last value ended
@@ -102,11 +145,16 @@ func (f *File) values(r io.Reader) error {
 		case err != nil:
 			return at.broken(err)
 		case line == last:
-			return &FormError{Line: line, Err: errors.New("there is more than one JSON value in it")}
+			if err := f.bad(line, errors.New("there is more than one JSON value in it")); err != nil {
+				return err
+			}
+			continue
 		}
 		last = at.line(d.InputOffset())
 		if err := f.take(v); err != nil {
-			return &FormError{Line: line, Err: err}
+			if err := f.bad(line, err); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -131,7 +179,9 @@ func (f *File) list(d *json.Decoder, at *lineIndex) error {
 			continue
 		}
 		if err := f.take(v); err != nil {
-			return &FormError{Line: line, Err: err}
+			if err := f.bad(line, err); err != nil {
+				return err
+			}
 		}
 	}
 	if _, err := d.Token(); err != nil {

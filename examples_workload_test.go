@@ -1,0 +1,92 @@
+package aiperf_test
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
+	"github.com/aiperf-go/aiperf/loadgen/workload"
+	"github.com/aiperf-go/aiperf/recipes"
+)
+
+// cached is a server that keeps prefixes, and also answers to the name of an adapter.
+var cached = aiperftest.Options{
+	aiperftest.Simulated(simserver.Model{Name: "base", Adapters: []string{"adapter"}, Step: 4 * time.Millisecond, PrefixCache: 1 << 16}),
+	aiperftest.Model("base"), aiperftest.Requests(100), aiperftest.Seed(7), aiperftest.Charts(false),
+}
+
+// This measures a load whose lengths follow laws. All requests begin with a system prompt,
+// and 60% of them go on with one of three shared prefixes. How much of the prompts a prefix
+// cache can have is known before anything is sent.
+func Example_workload() {
+	asTest(func(t aiperftest.T) {
+		w := loadgen.Workload{
+			ISL:      workload.LogNormal(64, 32).Between(4, 512),
+			OSL:      workload.Normal(8, 2),
+			System:   32,
+			Prefixes: []workload.Prefix{{Groups: 3, Tokens: 128, Share: 0.6}},
+		}
+		out := aiperftest.Run(t, recipes.Fixed(8), cached, aiperftest.Workload(w))
+		fmt.Println(out.Spec.Workload.Lengths())
+		share, _ := out.Probes[0].Stat(loadgen.TagCached, "avg")
+		fmt.Printf("%.0f%% expected from the cache, measured as expected: %v\n", 100*w.Cached(0, 0), math.Abs(share-w.Cached(0, 0)) < 0.05)
+	})
+	// Output:
+	// log-normal 64±32 in [4, 512]/normal 8±2 tokens in/out, a system prompt of 32 tokens, 3 prefixes of 128 tokens for 60%
+	// 63% expected from the cache, measured as expected: true
+}
+
+// This mixes two kinds of requests: three of four are short and go to the model, and the
+// fourth is long, goes to an adapter, and has a temperature.
+func Example_workloadMix() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.Run(t, recipes.Fixed(8), cached, aiperftest.Tokens(32, 8), aiperftest.Workload(loadgen.Workload{
+			Mix: []loadgen.Workload{
+				{Weight: 3},
+				{Weight: 1, ISL: workload.Uniform(200, 300), Model: "adapter", Body: map[string]any{"temperature": 0.2}},
+			},
+		}))
+		fmt.Println(out.Spec.Workload.Lengths())
+		short, _ := out.Probes[0].Stat(loadgen.TagISL, "p50")
+		mean, _ := out.Probes[0].Stat(loadgen.TagISL, "avg")
+		fmt.Printf("half of the prompts have %.0f tokens, and the mean is near %.1f: %v\n", short, 0.75*32+0.25*250, math.Abs(mean-86.5) < 5)
+	})
+	// Output:
+	// 32/8 tokens in/out, mix (75% as it is; 25% uniform 200 to 300 tokens in, model adapter, 1 body field)
+	// half of the prompts have 32 tokens, and the mean is near 86.5: true
+}
+
+// This sends a recorded trace at its own times, each of its requests once. A line that
+// cannot be read is named in a warning, and the rest is sent.
+func Example_replay() {
+	asTest(func(t aiperftest.T) {
+		var lines []string
+		for i := range 50 {
+			lines = append(lines, fmt.Sprintf(`{"timestamp": %d, "input_length": 600, "output_length": 4, "hash_ids": [%d, %d]}`, 20*i, i%5, 100+i))
+		}
+		lines[10] = `{"timestamp": 200, "input_len`
+		path := filepath.Join(t.TempDir(), "trace.jsonl")
+		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o666); err != nil {
+			fmt.Println(err)
+			return
+		}
+		out := aiperftest.RunRecipe(t, "replay", cached, aiperftest.Requests(0), aiperftest.ReportOnly(),
+			aiperftest.Workload(loadgen.Workload{File: path, Replay: 1, SkipUnread: true}))
+		p := out.Probes[0]
+		fmt.Printf("%d requests at a mean of %.1f a second\n", p.Requests(), p.Load.Rate)
+		for _, w := range out.Warnings {
+			if _, said, ok := strings.Cut(w.Error(), path); ok {
+				fmt.Println("trace.jsonl" + said)
+			}
+		}
+	})
+	// Output:
+	// 49 requests at a mean of 49.0 a second
+	// trace.jsonl:11: it is not JSON (invalid character '\n' in string literal)
+}
