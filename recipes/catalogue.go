@@ -24,6 +24,8 @@ var catalogue = struct {
 	prefillCurve,
 	decodeCurve,
 	paretoSweep,
+	maxRequestRate,
+	maxGoodputRate,
 }}
 
 // All returns every recipe of the catalogue: first the built-in ones, then those that

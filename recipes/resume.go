@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -120,8 +121,14 @@ func differs(was, is *Outcome, comparing bool) error {
 	if a.ISL != b.ISL || a.OSL != b.OSL {
 		return differ("workload", fmt.Sprintf("%d/%d tokens", a.ISL, a.OSL), fmt.Sprintf("%d/%d tokens", b.ISL, b.OSL))
 	}
+	if a.Arrival != "" && a.Arrival != b.Arrival {
+		return differ("arrival process", a.Arrival, b.Arrival)
+	}
 	if !slices.Equal(was.Plan.Limits, is.Plan.Limits) {
 		return differ("SLA", was.Plan.Limits, is.Plan.Limits)
+	}
+	if was.Plan.SLO != nil && !maps.Equal(was.Plan.SLO, is.Plan.SLO) {
+		return differ("SLO", written(was.Plan.SLO), written(is.Plan.SLO))
 	}
 	if comparing {
 		return nil

@@ -96,12 +96,14 @@ func ClientBound(m *loadgen.Measurement, limits []sla.Limit) bool {
 // has said so before. One warning of each kind is enough.
 func (r *run) notes(p *Probe) (notes []error) {
 	o := r.out
+	_, _, behind := p.Behind()
 	for _, m := range p.Trials {
 		for _, w := range m.Warnings {
 			var kind loadgen.Warning
 			told := func(e error) bool { return errors.Is(e, kind) }
 			switch {
 			case !errors.As(w, &kind), kind == loadgen.ErrUnsaturated: // one that is a doubt is told as such
+			case kind == loadgen.ErrUnsteady && behind: // that is what a backlog is like
 			case slices.ContainsFunc(o.Warnings, told), slices.ContainsFunc(notes, told):
 			case kind == loadgen.ErrRaised && (o.Plan.Search != nil || o.Spec.Workload.Requests == loadgen.DefaultRequests):
 				// The number of requests was raised because there are more slots. That

@@ -76,12 +76,13 @@ func (v *view) config() historyConfig {
 	w := v.Spec.Workload
 	c := historyConfig{
 		Objectives: []objective{}, OutcomeConstraints: []filter{}, Space: []dimension{}, Filters: []filter{},
-		Seed: w.Seed, Confidence: v.Spec.Confidence, AtLeast: v.Spec.AtLeast, Trials: v.Spec.Trials,
-		Workload: workload{ISL: w.ISL, OSL: w.OSL, Requests: w.Requests, Window: w.Window.Seconds()},
+		Seed: w.Seed, Confidence: v.Spec.Confidence, AtLeast: v.Least(), Trials: v.Spec.Trials,
+		Workload: workload{ISL: w.ISL, OSL: w.OSL, Requests: w.Requests, Window: w.Window.Seconds(), Arrival: w.Arrival},
 	}
 	for _, l := range v.Plan.Limits {
 		c.Filters = append(c.Filters, filterOf(l))
 	}
+	c.SLO = v.Plan.SLO
 	s := v.Plan.Search
 	if s == nil {
 		c.Planner = "list"
