@@ -10,7 +10,6 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
-	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // Finding writes the answer for people. Its first line is complete alone, since
@@ -129,34 +128,6 @@ func (v *view) searchHeadline() string {
 		s += fmt.Sprintf(" (at least %s asked for)", exact(least))
 	}
 	return s
-}
-
-// dimension names what a search varies.
-func (v *view) dimension() string {
-	if slices.Equal(v.Plan.Paths(), []recipes.Path{recipes.PathRate}) {
-		return "request rate"
-	}
-	return "concurrency"
-}
-
-// at names a value of the searched dimension: "concurrency 64", "52.8 requests/s".
-func (v *view) at(x float64) string {
-	if slices.Equal(v.Plan.Paths(), []recipes.Path{recipes.PathRate}) {
-		return loadgen.Load{Rate: x}.String()
-	}
-	return "concurrency " + value(x, "")
-}
-
-// level is at without the word concurrency, for a text that has it already: "64",
-// "52.8 requests/s".
-func (v *view) level(x float64) string { return strings.TrimPrefix(v.at(x), "concurrency ") }
-
-// inWords is a swept path in words.
-func inWords(path recipes.Path) string {
-	if path == recipes.PathRate {
-		return "request rate (requests/s)"
-	}
-	return sweep.Leaf(path)
 }
 
 // missedHeadline says where the limits do not hold.
