@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"internal/experiments/gaterates":  {"internal/surfaces"},
 	"internal/experiments/scenes":     {"internal/scenes", "recipes", "loadgen"},
 	"internal/experiments/repeats":    {"internal/repeats", "recipes"},
+	"internal/experiments/rates":      {"internal/boundaries", "loadgen/simserver", "recipes"},
 
 	"recipes/plan":         {"recipes/plan/internal/..."},
 	"loadgen/internal/sse": {},

@@ -83,6 +83,61 @@ func Example_maxGoodputUnderSLO() {
 	// [good >= 0.95]
 }
 
+// This searches for the highest rate of requests a second at which several limits hold.
+// Arrivals are those of users who know nothing of each other unless Arrival says
+// otherwise, and AtLeast is in requests a second.
+func Example_maxRequestRateUnderSLA() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.RunRecipe(t, "max-request-rate-under-sla", small,
+			aiperftest.TTFT(time.Second), aiperftest.SLA("request_latency p90 < 5s"),
+			aiperftest.Rate(100, 200), aiperftest.Style(recipes.Monotonic), aiperftest.AtLeast(150.5))
+		fmt.Println(out.Verdict, "up to", out.Best.Rate(), "requests/s")
+	})
+	// Output:
+	// met up to 200 requests/s
+}
+
+// This searches for the highest rate of requests a second of which at least 90% are
+// good. It needs only what makes a request good: here its latency.
+func Example_maxGoodputRateUnderSLO() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.RunRecipe(t, "max-goodput-rate-under-slo", small,
+			aiperftest.SLO("e2e < 5s"), aiperftest.Attainment(0.9), aiperftest.Arrival("constant"),
+			aiperftest.Rate(100, 200), aiperftest.Style(recipes.Monotonic))
+		fmt.Println(out.Verdict, "up to", out.Best.Rate(), "requests/s")
+		fmt.Println(out.Plan.Limits)
+	})
+	// Output:
+	// met up to 200 requests/s
+	// [good >= 0.9]
+}
+
+// This measures one rate of requests a second.
+func Example_fixedRate() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.Run(t, recipes.FixedRate(100), small,
+			aiperftest.TTFT(time.Second), aiperftest.Arrival("gamma:2"))
+		fmt.Println(out.Verdict, "at", out.Best.Load)
+	})
+	// Output:
+	// met at 100 requests/s
+}
+
+// This says which single request is good, of any load and with any recipe, and limits
+// their share.
+func Example_goodput() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.Run(t, recipes.Fixed(4), small,
+			aiperftest.SLO("ttft < 1s", "e2e < 5s"), aiperftest.SLA("good >= 95%"))
+		rate, _ := out.Probes[0].Stat("goodput", "avg") // requests/s
+		fmt.Println(out.Verdict, rate > 0)
+		fmt.Println(out.Plan.Limits)
+	})
+	// Output:
+	// met true
+	// [good >= 0.95]
+}
+
 // This finds where latency begins to degrade: the first concurrency whose p99
 // latency is more than 30% above that of the lowest concurrency.
 func Example_concurrencyRamp() {

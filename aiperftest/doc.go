@@ -45,8 +45,8 @@
 //	          E2E              p99 of request latency
 //	          ErrorRate        share of failed requests
 //	          Attainment       share of requests that must be good; default 0.95
-//	          SLA              limits in text, for example "ttft p99 < 1s"
-//	          AtLeast          concurrency that the answer must reach
+//	          SLA, SLO         "ttft p99 < 1s"; of a good request, "ttft < 1s"
+//	          AtLeast          concurrency or requests/s that the answer must reach
 //	          Tier             a set of limits with an answer of its own
 //	workload  Tokens           prompt and answer lengths; default 550, 128
 //	          Workload         laws of lengths, shared prefixes, models, images
@@ -57,6 +57,7 @@
 //	          ISL, OSL, Pairs  lengths that a recipe sweeps
 //	search    Style, Sampler   how a search proceeds; default the recipe's own
 //	          Concurrency      range of the search or sweep; default 1 to 1000
+//	          Rate, Arrival    requests/s of a search; poisson (default), constant, gamma
 //	          ConcurrencyList  concurrencies of pareto-sweep
 //	          Steps, OSLSteps  grid steps
 //	          Degradation      rise that is a knee; default 0.20
@@ -64,8 +65,7 @@
 //	          InitialPoints    points before bo and optuna model; default 5
 //	          Replicates       probes of smooth_isotonic at its answer
 //	          Trials, Converge measurements a probe, or until one is precise enough
-//	          Confidence       certainty of a verdict; default 0.98
-//	          Seed             of all that is random; default AIPERF_SEED
+//	          Confidence, Seed certainty of a verdict, 0.98; of all that is random
 //	test      ReportOnly       report, but do not fail the test
 //	          Baseline, Resume an earlier answer to start from, or run to continue
 //	          Tolerance        loss that Gate and Compare accept; default 0.05

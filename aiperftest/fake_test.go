@@ -1,6 +1,7 @@
 package aiperftest_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -93,8 +94,10 @@ func (f *fakeT) transcript() string {
 }
 
 // curve is a prober with a known TTFT curve: at concurrency c the requests have
-// TTFTs spread ±20 % around ttft(c), evenly, so that p95 is 1.18 of it.
+// TTFTs spread ±20 % around ttft(c), evenly, so that p95 is 1.18 of it. At a rate, c is the
+// requests a second, of which the server answers so many at most.
 type curve struct {
+	most   float64             // requests a second; 0: any
 	ttft   func(c int) float64 // ms
 	fail   func(c int) float64 // share of failing requests; nil: none
 	lag    time.Duration
@@ -118,7 +121,11 @@ func (p *curve) Probe(ctx context.Context, l loadgen.Load, _ loadgen.Decider) (*
 	}
 	m := &loadgen.Measurement{Load: l, Ended: loadgen.EndedRequests, Metrics: map[string]loadgen.Metric{},
 		Health: loadgen.Health{SendLagP99: p.lag, CPU: 0.11}, Epoch: time.Now()}
-	mid := p.ttft(l.Concurrency)
+	level := int(l.Level())
+	mid, good := p.ttft(level), 0
+	if p.most > 0 && l.Rate > p.most {
+		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %.4g requests/s were offered and %.3g served", loadgen.ErrUnstable, l.Rate, p.most))
+	}
 	for i := range n {
 		// Visit the quantiles in an order that hides them from block statistics.
 		u := float64((i*7919)%n) / float64(max(n-1, 1))
@@ -128,6 +135,9 @@ func (p *curve) Probe(ctx context.Context, l loadgen.Load, _ loadgen.Decider) (*
 		q := loadgen.Request{Index: i, Chunks: []time.Duration{first, last}, End: last, EOF: last, ISL: l.ISL, OSL: l.OSL, Streamed: true}
 		if i < bad {
 			q.Failure = &loadgen.Failure{Kind: loadgen.FailedStatus, Status: 503, Message: "overloaded"}
+		}
+		if q.Good = q.Failure == nil && ttft <= l.SLO[loadgen.TagTTFT]; q.Good {
+			good++
 		}
 		m.Requests = append(m.Requests, q)
 	}
@@ -143,12 +153,20 @@ func (p *curve) Probe(ctx context.Context, l loadgen.Load, _ loadgen.Decider) (*
 	set := func(tag, unit string, v float64) {
 		m.Metrics[tag] = loadgen.Metric{Unit: unit, Stats: map[string]float64{"avg": v}}
 	}
-	set(loadgen.TagReqRate, "requests/sec", float64(l.Concurrency)/e2e)
-	set(loadgen.TagTokenRate, "tokens/sec", float64(l.Concurrency*l.OSL)/e2e)
+	served := float64(l.Concurrency) / e2e
+	if l.Rate > 0 {
+		served = min(l.Rate, cmp.Or(p.most, l.Rate))
+	}
+	set(loadgen.TagReqRate, "requests/sec", served)
+	set(loadgen.TagTokenRate, "tokens/sec", served*float64(l.OSL))
+	if l.SLO != nil {
+		set(loadgen.TagGoodShare, "ratio", float64(good)/float64(n))
+		set(loadgen.TagGoodput, "requests/sec", served*float64(good)/float64(n))
+	}
 	set(loadgen.TagErrorRate, "%", 100*float64(bad)/float64(n))
 	set(loadgen.TagCompleted, "requests", float64(n))
 	set(loadgen.TagErrors, "requests", float64(bad))
-	wait := time.Duration(math.Ceil(float64(n)/float64(l.Concurrency)*e2e)) * time.Second
+	wait := time.Duration(math.Ceil(float64(n)/served)) * time.Second
 	select {
 	case <-time.After(wait):
 		m.Window, m.Wall = wait, wait

@@ -3,6 +3,7 @@ package aiperftest
 import (
 	"context"
 	"maps"
+	"math"
 	"net/http"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 )
 
 // Option sets one thing of a run. The order of options does not matter, except that
-// the later of two options which set the same thing wins. Endpoint, Header, Body, SLA and
-// Tier add instead. The package comment lists all options by group.
+// the later of two options which set the same thing wins. Endpoint, Header, Body, SLA, SLO
+// and Tier add instead. The package comment lists all options by group.
 type Option interface{ apply(*config) }
 
 // Options is a list of options, and an option itself, so that the tests of a package
@@ -170,9 +171,48 @@ func SLA(limits ...string) Option {
 	})
 }
 
-// AtLeast turns an answer into an assertion: the run is met only if the answer
-// reaches this concurrency, in requests in flight. Default: any answer is met.
-func AtLeast(concurrency int) Option { return option(func(c *config) { c.spec.AtLeast = concurrency }) }
+// SLO says which single request is good, with one or several upper limits in text, for
+// example SLO("ttft < 200ms") or SLO("ttft < 200ms", "itl < 20ms", "e2e < 5s"). It works
+// with every recipe and every load: goodput and the share of good requests are measured,
+// and can be limited, for example by SLA("good >= 95%"). In max-goodput-under-slo it stands
+// beside TTFT, ITL and E2E or in their place. See sla.ParseSLO. AIPerf: --goodput.
+func SLO(limits ...string) Option {
+	return option(func(c *config) {
+		for _, text := range limits {
+			tag, threshold, err := sla.ParseSLO(text)
+			if err != nil {
+				c.errs = append(c.errs, err)
+				continue
+			}
+			if c.spec.Inputs.SLO == nil {
+				c.spec.Inputs.SLO = map[string]float64{}
+			}
+			c.spec.Inputs.SLO[tag] = threshold
+		}
+	})
+}
+
+// Rate bounds the search of a recipe over the request rate, in requests a second. Default:
+// 1 to 1000. AIPerf: --request-rate, --search-space.
+func Rate(lo, hi float64) Option {
+	return option(func(c *config) { c.spec.Inputs.Rate = [2]float64{lo, hi} })
+}
+
+// Arrival chooses how requests at a rate arrive: "poisson" (the default), "constant",
+// "gamma" or "gamma:SHAPE", where a shape below 1, by default 0.5, is burstier than
+// poisson. AIPerf: --arrival-pattern, --arrival-smoothness.
+func Arrival(process string) Option {
+	return option(func(c *config) { c.spec.Workload.Arrival = process })
+}
+
+// AtLeast turns an answer into an assertion: the run is met only if the answer reaches
+// this load, in requests in flight or, of a recipe over the request rate, in requests a
+// second. Default: any answer is met.
+func AtLeast[N int | float64](load N) Option {
+	return option(func(c *config) {
+		c.spec.AtLeast, c.spec.LeastRate = int(math.Ceil(float64(load))), float64(load)
+	})
+}
 
 // Tier adds a set of limits with a boundary of its own: one search answers all of
 // its 2 to 10 tiers. AIPerf: --search-sla-tier.

@@ -87,6 +87,32 @@ func TestText(t *testing.T) {
 			aiperftest.Run(t, recipes.Fixed(16), aiperftest.Tokens(550, 128), aiperftest.Seed(7), aiperftest.TTFT(50*time.Millisecond),
 				aiperftest.Prober(&curve{ttft: linear(2)}))
 		}},
+		{"fixed_slo", "a fixed load of which most requests are good, and a limit on that", func(t aiperftest.T) {
+			aiperftest.Run(t, recipes.Fixed(16), aiperftest.Tokens(550, 128), aiperftest.Seed(7), aiperftest.SLO("ttft < 84ms"),
+				aiperftest.SLA("good >= 95%"), aiperftest.Prober(&curve{ttft: linear(2)}))
+		}},
+		{"rate", "a boundary in requests a second",
+			func(t aiperftest.T) {
+				aiperftest.RunRecipe(t, "max-request-rate-under-sla", aiperftest.Charts(false), aiperftest.Tokens(550, 128), aiperftest.Seed(7),
+					aiperftest.TTFT(200*time.Millisecond), aiperftest.Rate(2.5, 400), aiperftest.AtLeast(40.5),
+					aiperftest.Style(recipes.Monotonic), aiperftest.Prober(&curve{ttft: linear(2)}))
+			}},
+		{"rate_missed", "every rate is above what the server serves",
+			func(t aiperftest.T) {
+				aiperftest.RunRecipe(t, "max-goodput-rate-under-slo", aiperftest.Charts(false), aiperftest.Tokens(550, 128), aiperftest.Seed(7),
+					aiperftest.SLO("ttft < 20s"), aiperftest.Rate(25, 400), aiperftest.Style(recipes.Grid), aiperftest.Steps(3),
+					aiperftest.Prober(&curve{ttft: linear(2), most: 12}))
+			}},
+		{"bad_rate", "a range that is upside down", func(t aiperftest.T) {
+			aiperftest.RunRecipe(t, "max-request-rate-under-sla", aiperftest.TTFT(time.Second), aiperftest.Rate(9, 3),
+				aiperftest.Prober(&curve{}))
+		}},
+		{"bad_arrival", "an arrival process that there is none of", func(t aiperftest.T) {
+			aiperftest.Run(t, recipes.FixedRate(4), aiperftest.Arrival("bursty"), aiperftest.Prober(&curve{}))
+		}},
+		{"bad_slo", "a limit on a single request that has a statistic", func(t aiperftest.T) {
+			aiperftest.Run(t, recipes.Fixed(4), aiperftest.SLO("ttft p95 < 1s", "goodput > 3"), aiperftest.Prober(&curve{}))
+		}},
 		{"unknown_recipe", "a name that is nearly right", named("max-throughput-tft-sla")},
 		{"no_sla", "the recipe's own input is missing", func(t aiperftest.T) {
 			aiperftest.RunRecipe(t, maxThroughput, aiperftest.Prober(&curve{}))

@@ -444,6 +444,20 @@ func (b *books) cut(p *probe, why Ended) {
 	p.stage.cut(b.now(), why, b.flying)
 }
 
+// underway returns when the window of p opened, and the starts of the requests that are in
+// flight. ok is false before the window has opened and once the probe is over.
+func (b *books) underway(p *probe) (opened time.Duration, starts []time.Duration, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.probe != p || p.window.phase < measuring || p.window.phase > draining {
+		return 0, nil, false
+	}
+	for _, start := range b.flying {
+		starts = append(starts, start)
+	}
+	return p.window.open, starts, true
+}
+
 // release takes p out of the books and returns the stage that it has reached. No
 // record reaches p any more.
 func (b *books) release(p *probe) stage {

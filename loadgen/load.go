@@ -45,7 +45,7 @@ type Load struct {
 	// Target names the arm of an A/B run. It is empty if there is only one.
 	Target string
 	// Seed determines the prompts, the arrivals, and the spread of the first
-	// requests.
+	// requests. Arrivals differ from one probe of a generator to the next.
 	Seed uint64
 }
 
@@ -89,6 +89,16 @@ func (l Load) withDefaults() (Load, error) {
 	}
 	l.Requests = max(l.Requests, 2*l.Concurrency)
 	return l, nil
+}
+
+// Validate reports what makes a load impossible, as a *TargetError: sizes, and an arrival
+// process that there is none of.
+func (l Load) Validate() error {
+	l, err := l.withDefaults()
+	if err == nil && l.Rate != 0 {
+		_, err = newPacer(l.Rate, l.Arrival, l.Seed)
+	}
+	return err
 }
 
 // Level returns the load's level as a number: the requests in flight of a closed loop, the

@@ -137,7 +137,11 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 	m.rates(open, append(p.others, m.Requests...), p.running)
 	m.Health.lag(m.Requests)
 	if l := m.Load; l.Rate > 0 && len(open) > 0 {
-		if served, behind := backlog(l.Rate, open[0].open, m.Requests, p.others); behind {
+		served, behind := p.served, ended == EndedOverload
+		if !behind {
+			served, behind = backlog(l.Rate, open[0].open, m.Requests, p.others)
+		}
+		if behind {
 			m.Warnings = append(m.Warnings, fmt.Errorf("%w: %.4g requests/s were offered and %.3g served", ErrUnstable, l.Rate, served))
 		}
 	}

@@ -33,6 +33,10 @@ type probe struct {
 	stopped  bool
 	failures int
 	valid    int
+	// looked is how many requests had ended when the collector last looked whether the
+	// server of an open loop keeps up, and served how many a second it then served.
+	looked int
+	served float64
 }
 
 // Probe brings the target to the load l, measures one window of it, and returns what
@@ -64,7 +68,7 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	}
 	var pace *pacer
 	if l.Rate != 0 {
-		if pace, err = newPacer(l.Rate, l.Arrival, l.Seed); err != nil {
+		if pace, err = newPacer(l.Rate, l.Arrival, l.Seed+uint64(g.books.begun())); err != nil {
 			return nil, err
 		}
 		pace.replay = again
@@ -154,6 +158,8 @@ func (g *Generator) collect(p *probe) {
 		}
 		if why := p.enough(); why != "" {
 			g.books.cut(p, why)
+		} else if p.overloaded(g) {
+			g.books.cut(p, EndedOverload)
 		}
 		if !open {
 			return

@@ -11,6 +11,7 @@ const (
 	EndedTime     Ended = "time"     // the window has reached its length
 	EndedDecided  Ended = "decided"  // the Decider has seen enough
 	EndedFailures Ended = "failures" // many requests in a row have failed, and none has succeeded
+	EndedOverload Ended = "overload" // the server does not keep up with the rate of an open loop
 )
 
 // stage is how far a probe has come. The slots, the probe's timer and its collector

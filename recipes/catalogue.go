@@ -25,6 +25,8 @@ var catalogue = struct {
 	decodeCurve,
 	paretoSweep,
 	replay,
+	maxRequestRate,
+	maxGoodputRate,
 }}
 
 // All returns every recipe of the catalogue: first the built-in ones, then those that

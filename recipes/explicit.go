@@ -22,7 +22,7 @@ func Explicit(s Search, limits ...sla.Limit) *Recipe {
 	r := &Recipe{
 		Name: "explicit-search",
 		Doc:  "a search written by hand",
-		Uses: []Input{inputSLA, inputAtLeast},
+		Uses: []Input{inputSLA, inputAtLeast, inputArrival},
 		Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95"},
 		Expand: func(in Inputs) (*Plan, error) {
 			s := s

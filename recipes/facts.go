@@ -54,7 +54,7 @@ func (r *run) facts() facts {
 	f := facts{
 		search: o.Plan.Search != nil, wanted: len(r.problem.List), limits: len(o.Plan.Limits) > 0,
 		line: len(r.problem.Dims) == 1, lowest: math.NaN(), cut: r.cut(),
-		confidence: o.Spec.Confidence, least: float64(o.Spec.AtLeast),
+		confidence: o.Spec.Confidence, least: o.Least(),
 		safe: o.Boundary.Safe, ceiling: r.ceiling, best: math.NaN(), knee: math.NaN(),
 	}
 	if f.line {
@@ -155,6 +155,10 @@ func points(o *Outcome) [][]int {
 func place(o *Outcome, i int) string {
 	var at []string
 	for k, path := range o.Plan.Paths() {
+		if path == PathRate {
+			at = append(at, loadgen.Load{Rate: o.Probes[i].Step.At[k]}.String())
+			continue
+		}
 		at = append(at, sweep.Leaf(path)+" "+number(o.Probes[i].Step.At[k]))
 	}
 	return strings.Join(at, ", ")

@@ -171,11 +171,11 @@ func TestNoRequestSucceeds(t *testing.T) {
 	for _, r := range recipes.All() {
 		in := recipes.Inputs{}
 		switch r.Name {
-		case "max-throughput-ttft-sla", "max-concurrency-under-sla":
+		case "max-throughput-ttft-sla", "max-concurrency-under-sla", "max-request-rate-under-sla":
 			in.TTFT = &ttft
 		case "max-throughput-itl-sla":
 			in.ITL = new(50.0)
-		case "max-goodput-under-slo":
+		case "max-goodput-under-slo", "max-goodput-rate-under-slo":
 			in = all
 		case "pareto-sweep":
 			in.Pairs = new("64/8")

@@ -49,7 +49,7 @@ func (g *Gate) Precise() float64 { return preciseShare * g.Tolerance }
 func (g *Gate) Vague() bool { return g.Known() > vagueShare*g.Tolerance && g.Hi-g.Lo > 2 }
 
 // validate checks a gate against the plan that it is for.
-func (g *Gate) validate(p *Plan, atLeast int) error {
+func (g *Gate) validate(p *Plan, atLeast float64) error {
 	bad := func(format string, args ...any) error {
 		return &InputError{Problem: "cannot be a gate: " + fmt.Sprintf(format, args...)}
 	}
@@ -59,7 +59,7 @@ func (g *Gate) validate(p *Plan, atLeast int) error {
 	case !(g.Tolerance > 0 && g.Tolerance < 1):
 		return bad("the tolerance is %v; give a fraction between 0 and 1", g.Tolerance)
 	case atLeast > 0:
-		return bad("AtLeast(%d) asks for another value than the floor; leave one of the two out", atLeast)
+		return bad("AtLeast(%v) asks for another value than the floor; leave one of the two out", atLeast)
 	case len(p.Tiers) > 0:
 		return bad("each tier has its own boundary; use one gate for each")
 	case s == nil || len(s.Space) != 1:

@@ -20,6 +20,11 @@ type Inputs struct {
 	ErrorRate *float64
 	// Attainment is the share of good requests that is wanted, in (0, 1].
 	Attainment *float64
+	// SLO has upper limits on single requests, by the tag of the metric and in its display
+	// unit. With any recipe and any load, a request that is within all of them is good, so
+	// that limits on good requests and on goodput have values. If nil, the recipe alone says
+	// which request is good.
+	SLO map[loadgen.Tag]float64
 	// Limits are further SLA limits. They follow the recipe's own, in their order.
 	Limits []sla.Limit
 	// Tiers are sets of limits that each get a boundary, 2 to 10 of them.
@@ -29,6 +34,9 @@ type Inputs struct {
 	Style Style
 	// Concurrency is the range of a search or a sweep, in requests in flight.
 	Concurrency Bounds
+	// Rate is the range of a search over the request rate, in requests a second, the lower
+	// end first. An end of 0 takes the recipe's default.
+	Rate [2]float64
 	// Steps is the number of grid steps on the recipe's first axis, and OSLSteps the
 	// number on its second, 2 to 1,000.
 	Steps, OSLSteps *int
@@ -90,8 +98,8 @@ func valueOr[T any](p *T, or T) T {
 	return *p
 }
 
-// given lists the recipe inputs that were given. Limits and tiers are not among them,
-// since every recipe takes them.
+// given lists the recipe inputs that were given. Limits, tiers and limits on single
+// requests are not among them, since every recipe takes them.
 func (in Inputs) given() []Input {
 	var out []Input
 	add := func(given bool, name Input) {
@@ -107,6 +115,7 @@ func (in Inputs) given() []Input {
 	add(in.Attainment != nil, inputAttainment)
 	add(in.Style != "", inputStyle)
 	add(in.Concurrency.given(), inputConcurrency)
+	add(in.Rate != [2]float64{}, inputRate)
 	add(in.Steps != nil, inputSteps)
 	add(in.OSLSteps != nil, inputOSLSteps)
 	add(in.ISL.given(), inputISL)
@@ -160,6 +169,9 @@ func (in Inputs) validate() error {
 	}
 	if s := in.DegradationStat; s != "" && !slices.Contains(loadgen.Stats(), s) {
 		return wrong(inputDegradation, "statistic %q is unknown%s", s, sla.Suggest(s, loadgen.Stats()))
+	}
+	if err := checkSLO(in.SLO); err != nil {
+		return err
 	}
 	for _, l := range in.Limits {
 		if err := l.Validate(); err != nil {

@@ -17,8 +17,7 @@ var maxConcurrency = &Recipe{
 	Expand: func(in Inputs) (*Plan, error) {
 		limits := in.limits()
 		if len(limits) == 0 {
-			return nil, inputError([]Input{inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate, inputSLA},
-				"requires at least one SLA: give %s, %s, %s, %s or %s", inputTTFT, inputITL, inputE2E, inputErrorRate, inputSLA)
+			return nil, noLimit()
 		}
 		if in.Style == Grid {
 			return concurrencyGrid(in, limits)

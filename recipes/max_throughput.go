@@ -64,16 +64,21 @@ func searchInputs(own ...Input) []Input {
 // 1 to 1,000, the budgets of 30 probes and 20 for style monotonic, the 5 initial points
 // and the log-uniform prior of styles bo and optuna, and when they give up.
 func concurrencySearch(in Inputs, style Style, goal Objective) (*Search, error) {
-	if in.Style != "" {
-		style = in.Style
-	}
 	lo, hi, err := in.Concurrency.resolve(inputConcurrency, 1, 1000)
 	if err != nil {
 		return nil, err
 	}
+	return loadSearch(in, style, plan.Dim{Path: PathConcurrency, Lo: float64(lo), Hi: float64(hi), Int: true}, goal)
+}
+
+// loadSearch is concurrencySearch over any measure of load.
+func loadSearch(in Inputs, style Style, over plan.Dim, goal Objective) (*Search, error) {
+	if in.Style != "" {
+		style = in.Style
+	}
 	s := &Search{
 		Style:            style,
-		Space:            []plan.Dim{{Path: PathConcurrency, Lo: float64(lo), Hi: float64(hi), Int: true}},
+		Space:            []plan.Dim{over},
 		Objectives:       []Objective{goal},
 		MaxProbes:        30,
 		InitialPoints:    1,

@@ -99,6 +99,10 @@ type Best struct {
 // concurrency was found, or if the search was not over concurrency.
 func (b Best) Concurrency() int { return b.Load.Concurrency }
 
+// Rate returns the requests a second to deploy with. It is 0 if no rate was found, or if
+// the search was not over the request rate.
+func (b Best) Rate() float64 { return b.Load.Rate }
+
 // noAnswer returns the answer of a history that says nothing.
 func noAnswer() plan.Answer {
 	nan := math.NaN()

@@ -46,7 +46,7 @@ func (r *run) expand() error {
 			r.out.Warnings = append(r.out.Warnings, unused(recipe, in))
 		}
 	}
-	if s.AtLeast > 0 && !recipe.uses(inputAtLeast) {
+	if (s.AtLeast > 0 || s.LeastRate > 0) && !recipe.uses(inputAtLeast) {
 		r.out.Warnings = append(r.out.Warnings, unused(recipe, inputAtLeast))
 	}
 	p, err := recipe.Expand(s.Inputs)
@@ -62,9 +62,10 @@ func (r *run) expand() error {
 	for _, check := range []func() error{
 		func() error { return p.withTiers(s.Inputs.Tiers) },
 		func() error { return p.validate() },
+		func() error { return p.withSLO(s.Inputs.SLO) },
 		func() error { return s.Converge.validate(p) },
 		func() error { return p.conflicts(recipe, s.Inputs) },
-		func() error { return s.Gate.validate(p, s.AtLeast) },
+		func() error { return s.Gate.validate(p, s.least(p)) },
 		func() error { return p.streams(s.Inputs) },
 		func() error { return s.validate(p) },
 	} {

@@ -52,7 +52,7 @@ func (p *Probe) decide(pl *Plan) []error {
 		o.Requests += int(n)
 		o.Lasted += m.Wall
 		p.failed += int(bad)
-		if m.Ended == loadgen.EndedDecided {
+		if m.Ended == loadgen.EndedDecided || m.Ended == loadgen.EndedOverload {
 			o.State = plan.Cut
 		}
 		shed = shed || slices.ContainsFunc(m.Warnings, func(w error) bool { return errors.Is(w, loadgen.ErrShed) })

@@ -43,7 +43,7 @@ func TestRateAboveCapacity(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			out, err := recipes.Run(ctx, tt.recipe, recipes.Spec{
 				Target:   loadgen.Target{URL: srv.URL, Dial: boundaries.Afar(srv)},
-				Workload: loadgen.Load{ISL: 20, OSL: 2, Requests: 100}, AtLeast: tt.atLeast,
+				Workload: loadgen.Load{ISL: 20, OSL: 2, Requests: 100, Arrival: "constant"}, AtLeast: tt.atLeast,
 			})
 			cancel()
 			srv.Close()

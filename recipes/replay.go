@@ -93,7 +93,8 @@ func (s *Spec) schedule(p *Plan) error {
 	if w.Requests == 0 {
 		w.Requests = n
 	}
-	if w.Window == 0 { // the whole file, and a minute for what is late
+	// The whole file is sent, and what is late has another minute.
+	if w.Window == 0 {
 		w.Window = took + time.Minute
 	}
 	return nil

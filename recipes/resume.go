@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -124,13 +125,20 @@ func differs(was, is *Outcome, comparing bool) error {
 	// the numbers of one run say nothing of the other.
 	if !a.Workload.Same(b.Workload) {
 		from, to := a.Lengths(), b.Lengths()
-		if from == to { // they differ in what is not said in a line, such as a body field
+		// They may differ in what is not said in a line, such as a body field.
+		if from == to {
 			from, to = from+" (checksum "+a.Workload.Sum()+")", to+" (checksum "+b.Workload.Sum()+")"
 		}
 		return differ("workload", from, to)
 	}
+	if a.Arrival != "" && a.Arrival != b.Arrival {
+		return differ("arrival process", a.Arrival, b.Arrival)
+	}
 	if !slices.Equal(was.Plan.Limits, is.Plan.Limits) {
 		return differ("SLA", was.Plan.Limits, is.Plan.Limits)
+	}
+	if was.Plan.SLO != nil && !maps.Equal(was.Plan.SLO, is.Plan.SLO) {
+		return differ("SLO", written(was.Plan.SLO), written(is.Plan.SLO))
 	}
 	if comparing {
 		return nil

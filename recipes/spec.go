@@ -30,9 +30,12 @@ type Spec struct {
 	// enough; nil means none.
 	Converge *Convergence
 
-	// AtLeast is the concurrency that the answer must reach for the verdict Met; 0
-	// means that any answer will do.
-	AtLeast int
+	// AtLeast is the load that the answer must reach for the verdict Met, in requests in
+	// flight or, of a plan over the request rate, in requests a second; 0 means that any
+	// answer will do. LeastRate takes its place for rates that are no whole numbers; 0 means
+	// AtLeast.
+	AtLeast   int
+	LeastRate float64
 	// Confidence is the probability, between 0.5 and 1, from which the verdict on a
 	// probe is certain; 0 means plan.DefaultConfidence.
 	Confidence float64
@@ -57,6 +60,9 @@ type Spec struct {
 	// Precise continues a sequential search until half the boundary's 95% interval is
 	// at most this share of it. 0 means to end when the style does.
 	Precise float64
+	// paced says that a probe at a rate is as long as the rate asks for, since the user has
+	// not said how many requests it has.
+	paced bool
 	// Note is what every report must say about this run, for example that the server
 	// is simulated.
 	Note string
@@ -87,6 +93,7 @@ func (s *Spec) complete(p *Plan) {
 	if s.Confidence == 0 {
 		s.Confidence = plan.DefaultConfidence
 	}
+	s.open(p)
 	w := &s.Workload
 	w.ISL = cmp.Or(w.ISL, loadgen.DefaultISL)
 	w.OSL = cmp.Or(w.OSL, loadgen.DefaultOSL)
@@ -115,6 +122,9 @@ func (s *Spec) load(p *Plan, step plan.Step) loadgen.Load {
 	if l.Concurrency == 0 && l.Rate == 0 {
 		l.Concurrency = s.Workload.Concurrency
 	}
+	if s.paced {
+		l.Requests = max(l.Requests, int(math.Ceil(l.Rate*leastPaced.Seconds())))
+	}
 	if step.Size > 0 {
 		l.Requests = int(math.Ceil(float64(l.Requests) * step.Size))
 		l.Window = time.Duration(float64(l.Window) * step.Size)
@@ -131,6 +141,8 @@ func (s *Spec) validate(p *Plan) error {
 		return wrong(inputTrials, "%d is negative; give at least 1", s.Trials)
 	case s.AtLeast < 0:
 		return wrong(inputAtLeast, "%d is negative; give a concurrency of at least 1", s.AtLeast)
+	case s.LeastRate < 0 || math.IsNaN(s.LeastRate) || math.IsInf(s.LeastRate, 0):
+		return wrong(inputAtLeast, "%v is no rate; give requests a second, above 0", s.LeastRate)
 	case w.ISL < 0 || w.OSL < 0:
 		return wrong(inputTokens, "%d and %d tokens cannot be; give lengths of at least 1", w.ISL, w.OSL)
 	case w.Requests < 0:
@@ -144,14 +156,15 @@ func (s *Spec) validate(p *Plan) error {
 	case s.Prober == nil && s.Target.URL == "":
 		return inputError([]Input{inputEndpoint}, "has no endpoint to load: give %s, or a Prober", inputEndpoint)
 	}
-	return cmp.Or(s.reachable(p), s.valued(p))
+	return cmp.Or(s.arrives(p), s.reachable(p), s.valued(p))
 }
 
 // The next two checks need the defaults of no field, so that they may run before complete.
 
 // reachable refuses an AtLeast that no point of the plan reaches.
 func (s *Spec) reachable(p *Plan) error {
-	if s.AtLeast == 0 {
+	least := s.least(p)
+	if least == 0 {
 		return nil
 	}
 	highest, what := 0.0, "the search's range"
@@ -170,9 +183,9 @@ func (s *Spec) reachable(p *Plan) error {
 			highest = max(highest, at[k])
 		}
 	}
-	if highest > 0 && float64(s.AtLeast) > highest {
-		return inputError([]Input{inputAtLeast}, "cannot reach %s(%d): %s ends at %s; ask for less, or measure more", inputAtLeast, s.AtLeast,
-			what, number(highest))
+	if highest > 0 && least > highest {
+		return inputError([]Input{inputAtLeast}, "cannot reach %s(%s): %s ends at %s; ask for less, or measure more", inputAtLeast,
+			number(least), what, number(highest))
 	}
 	return nil
 }
@@ -190,7 +203,7 @@ func (s *Spec) valued(p *Plan) error {
 		}
 		// A prober of the user's own may know which request is good.
 		if p.SLO == nil && s.Prober == nil && (l.Metric == loadgen.TagGoodput || l.Metric == loadgen.TagGoodShare) {
-			return wrong(inputSLA, "%q has no value here: no limits say which request is good; use recipe %s", l.String(), maxGoodput.Name)
+			return wrong(inputSLA, "%q has no value here: no limits say which request is good; give them with %s", l.String(), inputSLO)
 		}
 	}
 	for _, tag := range asked {

@@ -57,7 +57,8 @@ func (p *Probe) blurred(m *loadgen.Measurement, lag time.Duration) (allowed time
 		case lag <= share, math.IsNaN(value):
 			continue
 		case r.Limit.Op.Upper() && value-late > r.Limit.Threshold, !r.Limit.Op.Upper() && value+late < r.Limit.Threshold:
-			return 0, false // missed, whatever the client did
+			// It is missed, whatever the client did.
+			return 0, false
 		case r.Limit.Op.Upper() && value+late < r.Limit.Threshold, !r.Limit.Op.Upper() && value-late > r.Limit.Threshold:
 			continue // met
 		}
@@ -96,12 +97,14 @@ func ClientBound(m *loadgen.Measurement, limits []sla.Limit) bool {
 // has said so before. One warning of each kind is enough.
 func (r *run) notes(p *Probe) (notes []error) {
 	o := r.out
+	_, _, behind := p.Behind()
 	for _, m := range p.Trials {
 		for _, w := range m.Warnings {
 			var kind loadgen.Warning
 			told := func(e error) bool { return errors.Is(e, kind) }
 			switch {
 			case !errors.As(w, &kind), kind == loadgen.ErrUnsaturated: // one that is a doubt is told as such
+			case kind == loadgen.ErrUnsteady && behind: // that is what a backlog is like
 			case slices.ContainsFunc(o.Warnings, told), slices.ContainsFunc(notes, told):
 			case kind == loadgen.ErrRaised && (o.Plan.Search != nil || o.Spec.Workload.Requests == loadgen.DefaultRequests):
 				// The number of requests was raised because there are more slots. That

@@ -3,6 +3,8 @@ package recipes
 import (
 	"fmt"
 	"slices"
+
+	"github.com/aiperf-go/aiperf/loadgen"
 )
 
 // validate checks that a plan has exactly one shape, and that its parts make sense.
@@ -67,6 +69,11 @@ func (p *Plan) streams(in Inputs) error {
 	for _, l := range p.Limits {
 		if l.Streamed() {
 			return streamingOff(fmt.Sprintf("%q", l.Name()))
+		}
+	}
+	for tag := range in.SLO {
+		if m, _ := loadgen.LookupMetric(tag); m.Streamed {
+			return streamingOff(m.Short + " of a good request")
 		}
 	}
 	return nil

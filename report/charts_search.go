@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/aiperf-go/aiperf/recipes/sweep"
+	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
@@ -40,7 +40,7 @@ func (v *view) searchTrace() (plot.Chart, bool) {
 			"above the largest value that passed below the smallest that did not."
 	}
 	if safe := v.Boundary.Safe; !math.IsNaN(safe) {
-		c.Rules = append(c.Rules, plot.Rule{Name: "sustained: " + digits(safe), Color: plot.Good, At: safe})
+		c.Rules = append(c.Rules, plot.Rule{Name: "sustained: " + v.level(safe), Color: plot.Good, At: safe})
 	}
 	return c, true
 }
@@ -97,7 +97,7 @@ func (v *view) limitChart(limit int) (plot.Chart, bool) {
 	name, _ := metricTitle(l.Metric, l.Stat)
 	c := plot.Chart{
 		Name:  fmt.Sprintf("sla_%d_%s_%s", limit+1, l.Metric, l.Stat),
-		Title: sentence(fmt.Sprintf("%s over %s, SLA %s", name, sweep.Leaf(path), l.Want())),
+		Title: sentence(fmt.Sprintf("%s over %s, SLA %s", name, inWords(path), l.Want())),
 		X:     axisOf(path), Y: plot.Axis{Label: metricAxis(l.Metric, l.Stat), Zero: true},
 		Rules: []plot.Rule{{Name: "SLA " + l.String(), Color: plot.Bad, At: l.Threshold}},
 	}
@@ -137,6 +137,9 @@ func (v *view) limitChart(limit int) (plot.Chart, bool) {
 	}
 	slices.SortFunc(band, func(a, b plot.Range) int { return cmp.Compare(a.X, b.X) })
 	c.Caption = "One point a probe, its number of requests in flight beside it."
+	if path == recipes.PathRate {
+		c.Caption = "One point a probe, its rate in requests/s beside it."
+	}
 	// One interval is a bar on its point already.
 	if len(band) > 1 {
 		c.Bands = []plot.Band{{Name: "95% confidence", Color: plot.Quiet, Area: band}}
@@ -145,7 +148,7 @@ func (v *view) limitChart(limit int) (plot.Chart, bool) {
 	c.Series = append([]plot.Series{curve}, points.series()...)
 	// A sweep may have a boundary too, but did not look for it.
 	if b := v.Boundary; v.Plan.Search != nil && !math.IsNaN(b.Safe) {
-		c.Rules = append(c.Rules, plot.Rule{Name: "sustained: " + digits(b.Safe), Color: plot.Good, At: b.Safe, Vertical: true})
+		c.Rules = append(c.Rules, plot.Rule{Name: "sustained: " + v.level(b.Safe), Color: plot.Good, At: b.Safe, Vertical: true})
 	}
 	return c, true
 }

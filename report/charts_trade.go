@@ -38,7 +38,7 @@ func (v *view) tradeChart() (plot.Chart, bool) {
 		if !okX || !okY {
 			continue
 		}
-		points.add(p.standing, plot.Point{X: x, Y: y, Label: digits(float64(p.Load.Concurrency)), Tip: v.tip(p)})
+		points.add(p.standing, plot.Point{X: x, Y: y, Label: digits(p.Load.Level()), Tip: v.tip(p)})
 		if !p.silent() {
 			all = append(all, trade{x, y})
 		}
@@ -51,7 +51,7 @@ func (v *view) tradeChart() (plot.Chart, bool) {
 	xName, _ := metricTitle(ax.XMetric, stat)
 	yName, _ := metricTitle(ax.YMetric, ax.YStat)
 	c.Title = sentence(fmt.Sprintf("%s against %s", yName, xName))
-	c.Caption = "One point a probe, its concurrency beside it; up and to the left is better. " +
+	c.Caption = "One point a probe, its " + v.dimension() + " beside it; up and to the left is better. " +
 		"The stairs join the probes that no other beats in both."
 	c.X = plot.Axis{Label: metricAxis(ax.XMetric, stat), Log: wide(xs), Zero: true}
 	c.Y = plot.Axis{Label: metricAxis(ax.YMetric, ax.YStat), Zero: true}

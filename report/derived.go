@@ -33,9 +33,9 @@ func (v *view) derivedHeadline() string {
 			metricName(p.XMetric, p.XStat), metricName(p.YMetric, p.YStat))
 	}
 	if b, ok := v.Breach(); ok && !math.IsNaN(v.Boundary.Safe) {
-		s := fmt.Sprintf("SLA met up to concurrency %s", digits(v.Boundary.Safe))
+		s := "SLA met up to " + v.at(v.Boundary.Safe)
 		if !math.IsNaN(b.FirstFailing) {
-			s += fmt.Sprintf(", missed %s at %s", b.Limit.Name(), digits(b.FirstFailing))
+			s += fmt.Sprintf(", missed %s at %s", b.Limit.Name(), v.level(b.FirstFailing))
 		} else if v.Boundary.Safe == b.MaxPassing {
 			s += ", the highest of the grid"
 		}
@@ -258,17 +258,17 @@ func (v *view) breach(t *text, b sweep.Breach) {
 	disputed := slices.ContainsFunc(v.probes, func(p probe) bool { return p.standing == missed || p.standing == unlikely })
 	switch {
 	case math.IsNaN(b.FirstFailing) && disputed:
-		t.paragraph("breach: none by all visits of each concurrency together")
+		t.paragraph("breach: none by all visits of each %s together", v.dimension())
 	case math.IsNaN(b.FirstFailing):
-		t.paragraph("breach: none; every concurrency of the grid meets the SLA")
+		t.paragraph("breach: none; every %s of the grid meets the SLA", v.dimension())
 	case math.IsNaN(b.MaxPassing):
-		t.paragraph("breach: at concurrency %s, the lowest of the grid, %s", digits(b.FirstFailing), breachText(b))
+		t.paragraph("breach: at %s, the lowest of the grid, %s", v.at(b.FirstFailing), breachText(b))
 	case !b.Monotone:
-		t.paragraph("breach: at concurrency %s, %s; %s passes above it: the boundary is not sharp, or the server is not steady",
-			digits(b.FirstFailing), breachText(b), digits(b.MaxPassing))
+		t.paragraph("breach: at %s, %s; %s passes above it: the boundary is not sharp, or the server is not steady",
+			v.at(b.FirstFailing), breachText(b), v.level(b.MaxPassing))
 	default:
-		t.paragraph("breach: between concurrency %s and %s, %s; nothing in between was measured",
-			digits(b.MaxPassing), digits(b.FirstFailing), breachText(b))
+		t.paragraph("breach: between %s and %s, %s; nothing in between was measured",
+			v.at(b.MaxPassing), v.level(b.FirstFailing), breachText(b))
 	}
 }
 
@@ -297,13 +297,12 @@ func (v *view) goodput(t *text) {
 		return
 	}
 	var slos []string
-	for _, short := range []string{"ttft", "itl", "e2e"} {
-		for tag, limit := range v.Plan.SLO {
-			if l := (sla.Limit{Metric: tag, Stat: "avg", Op: sla.LT, Threshold: limit}); strings.TrimSuffix(l.Name(), " avg") == short {
-				slos = append(slos, short+" "+l.Want())
-			}
+	for _, m := range loadgen.Metrics() {
+		if limit, ok := v.Plan.SLO[m.Tag]; ok {
+			l := sla.Limit{Metric: m.Tag, Stat: "avg", Op: sla.LT, Threshold: limit}
+			slos = append(slos, m.Short+" "+l.Want())
 		}
 	}
-	t.paragraph("goodput %s at concurrency %d: %s of the requests each meet %s",
-		value(rate, "req/s"), p.Load.Concurrency, percent(share), strings.Join(slos, ", "))
+	t.paragraph("goodput %s at %v: %s of the requests each meet %s",
+		value(rate, "req/s"), p.Load, percent(share), strings.Join(slos, ", "))
 }

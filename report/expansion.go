@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/aiperf-go/aiperf/recipes"
-	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
 // Expansion writes what the recipe expanded to: where it searches, for what,
@@ -54,7 +53,7 @@ func (v *view) points(t *text) {
 	case p.Search != nil:
 		s := p.Search
 		for _, d := range s.Space {
-			t.paragraph("search %s in [%s, %s], style %s, at most %d points", sweep.Leaf(d.Path), digits(d.Lo), digits(d.Hi), s.Style, s.MaxProbes)
+			t.paragraph("search %s in [%s, %s], style %s, at most %d points", inWords(d.Path), digits(d.Lo), digits(d.Hi), s.Style, s.MaxProbes)
 		}
 		for _, g := range s.Objectives {
 			if !s.Boundary { // a search for the boundary itself ranks by nothing else
@@ -63,7 +62,7 @@ func (v *view) points(t *text) {
 		}
 	case p.Grid != nil:
 		for _, a := range p.Grid {
-			t.paragraph("sweep %s over %s", sweep.Leaf(a.Path), digitsOf(a.Values))
+			t.paragraph("sweep %s over %s", inWords(a.Path), digitsOf(a.Values))
 		}
 	default:
 		t.paragraph("measure %s", plural(len(p.Scenarios), "point"))

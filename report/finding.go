@@ -117,33 +117,17 @@ func (v *view) metHeadline() string {
 func (v *view) searchHeadline() string {
 	s := "SLA met up to " + v.at(v.Boundary.Safe)
 	if cut := v.cutShort(); cut != "" {
-		s = fmt.Sprintf("SLA met up to at least %s; the search was cut short by %s", value(v.Best.Load.Level(), ""), cut)
+		s = fmt.Sprintf("SLA met up to at least %s; the search was cut short by %s", v.level(v.Best.Load.Level()), cut)
 	} else if from := v.from(); from > 0 {
-		s += fmt.Sprintf(", from %s up", value(from, ""))
+		s += fmt.Sprintf(", from %s up", v.level(from))
 	}
 	if !v.Plan.Search.Boundary && v.Best.Load.Level() != v.Boundary.Safe {
-		s += fmt.Sprintf(", best %s at %s", objectiveName(v.Plan.Search.Objectives[0]), value(v.Best.Load.Level(), ""))
+		s += fmt.Sprintf(", best %s at %s", objectiveName(v.Plan.Search.Objectives[0]), v.level(v.Best.Load.Level()))
 	}
-	if v.Spec.AtLeast > 0 {
-		s += fmt.Sprintf(" (at least %d asked for)", v.Spec.AtLeast)
+	if least := v.Least(); least > 0 {
+		s += fmt.Sprintf(" (at least %s asked for)", exact(least))
 	}
 	return s
-}
-
-// dimension names what a search varies.
-func (v *view) dimension() string {
-	if slices.Equal(v.Plan.Paths(), []recipes.Path{recipes.PathRate}) {
-		return "request rate"
-	}
-	return "concurrency"
-}
-
-// at names a value of the searched dimension: "concurrency 64", "52.8 requests/s".
-func (v *view) at(x float64) string {
-	if slices.Equal(v.Plan.Paths(), []recipes.Path{recipes.PathRate}) {
-		return loadgen.Load{Rate: x}.String()
-	}
-	return "concurrency " + value(x, "")
 }
 
 // missedHeadline says where the limits do not hold.
@@ -153,9 +137,9 @@ func (v *view) missedHeadline() string {
 	case v.fixed():
 		return fmt.Sprintf("SLA missed at %v", v.probes[0].Load)
 	case v.Best.Found:
-		return fmt.Sprintf("SLA met up to %v only, below the %d asked for", v.Best.Load, v.Spec.AtLeast)
-	case v.Spec.AtLeast > 0 && met > 0:
-		return fmt.Sprintf("SLA missed below the concurrency of %d asked for", v.Spec.AtLeast)
+		return fmt.Sprintf("SLA met up to %v only, below the %s asked for", v.Best.Load, exact(v.Least()))
+	case v.Least() > 0 && met > 0:
+		return fmt.Sprintf("SLA missed below the %s of %s asked for", v.dimension(), exact(v.Least()))
 	}
 	return "SLA missed at every " + v.dimension() + " probed"
 }
@@ -173,15 +157,15 @@ func (v *view) doubt() string {
 	case v.Reason == recipes.ReasonAborted && v.Best.Found:
 		return fmt.Sprintf("the endpoint was lost; SLA met up to %v until then", v.Best.Load)
 	case cut != "" && v.Best.Found && v.Plan.Search != nil:
-		return fmt.Sprintf("at least %s; the search was cut short by %s", value(v.Best.Load.Level(), ""), cut)
+		return fmt.Sprintf("at least %s; the search was cut short by %s", v.level(v.Best.Load.Level()), cut)
 	case last.standing == untrusted:
 		return fmt.Sprintf("the probes at %v cannot be trusted", last.Load)
 	case v.Plan.Search == nil && len(v.distrusted()) > 0:
 		return fmt.Sprintf("the probes at %s cannot be trusted; the other points stand", strings.Join(v.distrusted(), ", "))
 	case v.Reason == recipes.ReasonDeadline, v.Reason == recipes.ReasonCancelled, v.Reason == recipes.ReasonAborted:
 		return "no answer was certain" + v.because()
-	case v.Best.Found && v.Spec.AtLeast > 0:
-		return fmt.Sprintf("SLA met up to %v; %d was neither confirmed nor ruled out", v.Best.Load, v.Spec.AtLeast)
+	case v.Best.Found && v.Least() > 0:
+		return fmt.Sprintf("SLA met up to %v; %s was neither confirmed nor ruled out", v.Best.Load, exact(v.Least()))
 	}
 	return "no verdict is certain at any " + v.dimension()
 }
@@ -209,9 +193,9 @@ func (v *view) cutShort() string {
 	case recipes.ReasonAborted:
 		return "the loss of the endpoint"
 	case "untrusted":
-		return fmt.Sprintf("probes at concurrency %d that cannot be trusted", last.Load.Concurrency)
+		return fmt.Sprintf("probes at %v that cannot be trusted", last.Load)
 	case "unmeasured":
-		return fmt.Sprintf("probes at concurrency %d that could not be measured", last.Load.Concurrency)
+		return fmt.Sprintf("probes at %v that could not be measured", last.Load)
 	}
 	return ""
 }
@@ -362,7 +346,7 @@ func (v *view) next() string {
 			continue
 		}
 		if broken := missedOf(v.pooled(p), true); broken != "" {
-			return fmt.Sprintf("next %s tried, %s, missed %s", v.dimension(), value(p.Load.Level(), ""), broken)
+			return fmt.Sprintf("next %s tried, %s, missed %s", v.dimension(), v.level(p.Load.Level()), broken)
 		}
 	}
 	return ""
@@ -391,12 +375,12 @@ func (v *view) tiers(t *text) {
 			return
 		}
 		a := v.Tiers[i]
-		how := "not met with certainty at any concurrency"
+		how := "not met with certainty at any " + v.dimension()
 		if !math.IsNaN(a.Safe) {
 			how = "met up to " + v.at(a.Safe)
 		}
 		if _, hi := a.Ends(); !math.IsNaN(hi) {
-			how += ", missed at " + value(hi, "")
+			how += ", missed at " + v.level(hi)
 		}
 		var limits []string
 		for _, k := range tier.Limits {

@@ -76,12 +76,13 @@ func (v *view) config() historyConfig {
 	w := v.Spec.Workload
 	c := historyConfig{
 		Objectives: []objective{}, OutcomeConstraints: []filter{}, Space: []dimension{}, Filters: []filter{},
-		Seed: w.Seed, Confidence: v.Spec.Confidence, AtLeast: v.Spec.AtLeast, Trials: v.Spec.Trials,
-		Workload: workload{ISL: w.ISL, OSL: w.OSL, Requests: w.Requests, Window: w.Window.Seconds(), Says: said(w.Workload)},
+		Seed: w.Seed, Confidence: v.Spec.Confidence, AtLeast: v.Least(), Trials: v.Spec.Trials,
+		Workload: workload{ISL: w.ISL, OSL: w.OSL, Requests: w.Requests, Window: w.Window.Seconds(), Says: said(w.Workload), Arrival: w.Arrival},
 	}
 	for _, l := range v.Plan.Limits {
 		c.Filters = append(c.Filters, filterOf(l))
 	}
+	c.SLO = v.Plan.SLO
 	s := v.Plan.Search
 	if s == nil {
 		c.Planner = "list"
@@ -195,14 +196,16 @@ func (v *view) boundary() *boundary {
 	b := &boundary{Path: v.Plan.Search.Space[0].Path, Safe: num(a.Safe), Estimate: num(a.Estimate)}
 	lo, hi := a.Ends()
 	b.CI = loHi{num(lo), num(hi)}
+	certain := false
 	for _, p := range v.probes {
 		x := p.Step.At[0]
 		if x == a.Safe {
 			b.Max = &feasibleMax{whole(x), p.index, num(p.goal())}
 		}
-		// The smallest that was seen to fail: the interval's upper end need not
-		// have been probed.
-		if !p.pass && p.certain && !(x <= a.Safe) && (b.Min == nil || x <= float64(b.Min.Value)) {
+		// The smallest that was seen to fail, of certain failures if there are any: the
+		// interval's upper end need not have been probed.
+		if !p.pass && !(x <= a.Safe) && (b.Min == nil || p.certain && !certain || p.certain == certain && x <= float64(b.Min.Value)) {
+			certain = p.certain
 			b.Min = &infeasibleMin{whole(x), p.index, firstBreach(p)}
 		}
 	}

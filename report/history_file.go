@@ -55,11 +55,15 @@ type historyConfig struct {
 
 	Space   []dimension `json:"search_space"`
 	Filters []filter    `json:"sla_filters"`
+	// SLO has the limits on single requests by tag, in the metric's display unit; left out
+	// when no request is judged.
+	SLO map[string]float64 `json:"slo,omitempty"`
 	// Confidence is the probability from which on a verdict is certain.
 	Confidence float64 `json:"confidence"`
 	// AtLeast is the concurrency that the answer had to reach; left out when none was
 	// asked for.
-	AtLeast int `json:"at_least,omitempty"`
+	// Of a search over the request rate it is in requests a second.
+	AtLeast float64 `json:"at_least,omitempty"`
 	// Trials is how many measurements a probe takes.
 	Trials   int      `json:"trials"`
 	Workload workload `json:"workload"`
@@ -118,6 +122,8 @@ type workload struct {
 	// Says is what else was said of the requests: laws of lengths, what they share. It is
 	// left out if nothing was.
 	Says *loadgen.Workload `json:"says,omitempty"`
+	// Arrival is how requests at a rate arrive; left out for a closed loop.
+	Arrival string `json:"arrival,omitempty"`
 }
 
 // iteration is one probe. AIPerf has its keys up to Observations.

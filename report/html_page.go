@@ -241,8 +241,8 @@ func (p *page) config(v *view) {
 	for _, l := range v.Plan.Limits {
 		add("SLA", "%s", l)
 	}
-	if v.Spec.AtLeast > 0 {
-		add("at least", "concurrency %d", v.Spec.AtLeast)
+	if least := v.Least(); least > 0 {
+		add("at least", "%s", v.at(least))
 	}
 	if d := v.Plan.Derive; d != nil {
 		add("derived", "%s by %s", d.File(), d.Name())
@@ -253,6 +253,9 @@ func (p *page) config(v *view) {
 		add("tokens", "%d in, %d out", w.ISL, w.OSL)
 	} else {
 		add("requests", "%s", v.lengths())
+	}
+	if w.Arrival != "" {
+		add("arrival", "%s", w.Arrival)
 	}
 	add("probe", "%s in at most %v, %s", plural(w.Requests, "request"), w.Window, plural(max(v.Spec.Trials, 1), "trial"))
 	add("verdict confidence", "%s%%", digits(100*v.Spec.Confidence))

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen"
@@ -119,17 +122,33 @@ func phaseConfig(m *loadgen.Measurement) object {
 		"adaptive_scale_max_step_multiplier": 0, "adaptive_scale_step_percent": 0,
 		"trajectory_start_min_ratio": 0, "trajectory_start_max_ratio": 0,
 	}
-	// An open load is of its arrival process; constant is the one without a name.
+	// An open load is of its arrival process; constant is the one without a name. AIPerf has
+	// no concurrency of 0, and calls the shape of gamma arrivals their smoothness.
 	if m.Load.Rate > 0 {
-		p["type"], p["rate"] = m.Load.Arrival, m.Load.Rate
-		if m.Load.Arrival == "" {
-			p["type"] = "constant"
+		process, shape := arrival(m.Load)
+		p["type"], p["rate"] = process, m.Load.Rate
+		if process == "gamma" {
+			p["smoothness"] = shape
+		}
+		if m.Load.Concurrency == 0 {
+			delete(p, "concurrency")
 		}
 		if m.Load.Workload.Replay != 0 {
 			p["type"] = "fixed_schedule"
 		}
 	}
 	return p
+}
+
+// arrival returns how the requests of an open loop arrive, by AIPerf's name, and the shape
+// of gamma arrivals.
+func arrival(l loadgen.Load) (process string, shape float64) {
+	process, text, shaped := strings.Cut(cmp.Or(l.Arrival, "constant"), ":")
+	shape = 0.5
+	if shaped {
+		shape, _ = strconv.ParseFloat(text, 64)
+	}
+	return process, shape
 }
 
 // artifactsConfig is which files there are, and where, relative to the artifact
@@ -171,12 +190,23 @@ func (v *view) aiperfCommand(m *loadgen.Measurement) string {
 	if l.Workload.Replay != 0 {
 		args = append(args, "--fixed-schedule")
 	} else if l.Rate > 0 {
-		args = append(args, "--request-rate "+exact(l.Rate))
+		process, shape := arrival(l)
+		args = append(args, "--request-rate "+exact(l.Rate), "--arrival-pattern "+process)
+		if process == "gamma" {
+			args = append(args, "--arrival-smoothness "+exact(shape))
+		}
 	} else {
 		args = append(args, fmt.Sprintf("--concurrency %d", l.Concurrency))
 	}
 	if !v.Spec.Target.NoStream {
 		args = append(args, "--streaming")
+	}
+	if len(l.SLO) > 0 {
+		var slo []string
+		for _, tag := range slices.Sorted(maps.Keys(l.SLO)) {
+			slo = append(slo, tag+":"+exact(l.SLO[tag]))
+		}
+		args = append(args, "--goodput "+shell(strings.Join(slo, " ")))
 	}
 	return strings.Join(append(args, fmt.Sprintf("--random-seed %d", l.Seed)), " ")
 }

@@ -76,10 +76,10 @@ func Progress(o *recipes.Outcome) string {
 		}
 	}
 	if !math.IsInf(passed, 0) {
-		text += ", SLA met at " + value(passed, "")
+		text += ", SLA met at " + v.level(passed)
 	}
 	if !math.IsInf(failed, 0) {
-		text += ", missed at " + value(failed, "")
+		text += ", missed at " + v.level(failed)
 	}
 	return fmt.Sprintf("%s (%d of at most %s, %s)", text, len(v.probes), plural(v.Plan.Size(), "point"), elapsed(v.Wall))
 }

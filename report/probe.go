@@ -63,7 +63,7 @@ func (p probe) word() string {
 		return "open (likely met)"
 	case missed:
 		if _, _, behind := p.Behind(); behind {
-			return "missed (the server does not keep up)"
+			return "missed (overload)"
 		}
 		if limits := p.missedLimits(false); limits != "" {
 			return "missed (" + limits + ")"

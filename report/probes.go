@@ -2,8 +2,10 @@ package report
 
 import (
 	"io"
+	"slices"
 	"strings"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
@@ -46,9 +48,12 @@ func (v *view) probeTable() *table {
 func (v *view) probeHead() []string {
 	var head []string
 	for _, path := range v.paths {
-		if path == recipes.PathConcurrency {
+		switch path {
+		case recipes.PathConcurrency:
 			head = append(head, "conc")
-		} else {
+		case recipes.PathRate:
+			head = append(head, "rate")
+		default:
 			head = append(head, sweep.Leaf(path))
 		}
 	}
@@ -80,7 +85,8 @@ func (v *view) probeCells(p probe) []string {
 	return append(cells, p.word())
 }
 
-// extraLimits are the limits that have no column of their own, in the plan's order.
+// extraLimits are the limits that have no column of their own, in the plan's order, and the
+// share of good requests where it is known and no limit is on it.
 func (v *view) extraLimits() []sla.Limit {
 	var out []sla.Limit
 	for _, l := range v.Plan.Limits {
@@ -89,6 +95,10 @@ func (v *view) extraLimits() []sla.Limit {
 		default:
 			out = append(out, l)
 		}
+	}
+	good := sla.Limit{Metric: loadgen.TagGoodShare, Stat: "avg"}
+	if len(v.Plan.SLO) > 0 && !slices.ContainsFunc(out, func(l sla.Limit) bool { return l.Metric == good.Metric }) {
+		out = append(out, good)
 	}
 	return out
 }

@@ -71,7 +71,9 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 		}
 		w.Workload = *says
 	}
-	o.Spec.Trials, o.Spec.Confidence, o.Spec.AtLeast = c.Trials, c.Confidence, c.AtLeast
+	w.Arrival = c.Workload.Arrival
+	o.Spec.Trials, o.Spec.Confidence = c.Trials, c.Confidence
+	o.Spec.AtLeast, o.Spec.LeastRate = int(math.Ceil(c.AtLeast)), c.AtLeast
 	o.Server.Model, o.Server.Version = h.Environment.Model, h.Environment.Server
 	o.Spec.Target.URL, o.Began = h.Environment.URL, h.Environment.Began
 	o.Wall = seconds(h.Environment.Wall)
@@ -81,6 +83,7 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	for _, f := range c.Filters {
 		o.Plan.Limits = append(o.Plan.Limits, f.limit())
 	}
+	o.Plan.SLO = c.SLO
 	// The axes of a grid are not in the file: a sweep is read to be compared with, and a
 	// search to be continued.
 	if c.Planner != "list" {

@@ -258,6 +258,34 @@ func (v *view) contradicts(p probe) bool {
 	return false
 }
 
+// dimension names what a search varies.
+func (v *view) dimension() string {
+	if slices.Equal(v.Plan.Paths(), []recipes.Path{recipes.PathRate}) {
+		return "request rate"
+	}
+	return "concurrency"
+}
+
+// at names a value of the searched dimension: "concurrency 64", "52.8 requests/s".
+func (v *view) at(x float64) string {
+	if slices.Equal(v.Plan.Paths(), []recipes.Path{recipes.PathRate}) {
+		return loadgen.Load{Rate: x}.String()
+	}
+	return "concurrency " + value(x, "")
+}
+
+// level is at without the word concurrency, for a text that has it already: "64",
+// "52.8 requests/s".
+func (v *view) level(x float64) string { return strings.TrimPrefix(v.at(x), "concurrency ") }
+
+// inWords is a swept path in words.
+func inWords(path recipes.Path) string {
+	if path == recipes.PathRate {
+		return "request rate (requests/s)"
+	}
+	return sweep.Leaf(path)
+}
+
 // place names where a probe was, in words: "concurrency 64", "isl 512, osl 128".
 func (v *view) place(p probe) string {
 	var at []string

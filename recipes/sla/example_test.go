@@ -40,3 +40,14 @@ func ExampleDecider() {
 	// Output:
 	// settled after 105 of 1,000 requests
 }
+
+// A limit on a single request says whether it is good.
+func ExampleParseSLO() {
+	for _, text := range []string{"ttft < 0.2s", "inter_token_latency:20"} {
+		tag, ms, err := sla.ParseSLO(text)
+		fmt.Println(tag, ms, err)
+	}
+	// Output:
+	// time_to_first_token 200 <nil>
+	// inter_token_latency 20 <nil>
+}

@@ -44,6 +44,8 @@ func (e *LimitError) Error() string {
 type limitParser struct {
 	text string
 	pos  int // the byte that is read next
+	// single says that the limit is one on a single request, which has no statistic.
+	single bool
 }
 
 // fail returns a *LimitError at the column.
@@ -80,8 +82,13 @@ func (p *limitParser) words() (Limit, error) {
 	l := Limit{Metric: m.Tag}
 	if !m.PerRequest {
 		l.Stat = "avg"
+	} else if p.single {
+		l.Stat = "max"
 	}
 	if stat, at := p.word(isName); stat != "" {
+		if p.single {
+			return p.fail(at, "a single request has no %s; write, for example, %s < 200ms", stat, name)
+		}
 		if !slices.Contains(stats, stat) {
 			return p.fail(at, "statistic %q is unknown; use %s%s", stat, strings.Join(stats, ", "), Suggest(stat, stats))
 		}
@@ -117,6 +124,9 @@ func (p *limitParser) words() (Limit, error) {
 		return p.fail(unitAt, "unit %q does not fit %s, which is in %s", unit, name, m.Unit)
 	}
 	l.Threshold = v * factor
+	if factor == percent {
+		l.Threshold = v / 100 // 95% is 0.95 then, and not the number next to it
+	}
 	if m.Unit == "%" && unit == "" && v != 0 {
 		return p.fail(at, "a bare %s is ambiguous for %s; write %s%% or %s%%", value, name, number(v), number(v*100))
 	}
@@ -161,8 +171,14 @@ func (p *limitParser) checked(l Limit, at int) (Limit, error) {
 	if err := l.Validate(); err != nil {
 		return p.fail(at, "%v", err)
 	}
+	if p.single {
+		return p.one(l, at)
+	}
 	return l, nil
 }
+
+// percent is a hundredth.
+const percent = 0.01
 
 // unitFactor returns the factor that converts from unit to the display unit; ok is
 // false when the two do not fit each other.
@@ -175,7 +191,7 @@ func unitFactor(display, unit string) (factor float64, ok bool) {
 	case display == "ms" && (unit == "us" || unit == "µs"):
 		return 1e-3, true
 	case display == "ratio" && unit == "%":
-		return 0.01, true
+		return percent, true
 	case display == "tok/s" && unit == "tokens/sec", display == "req/s" && unit == "requests/sec":
 		return 1, true
 	}

@@ -83,7 +83,7 @@ func tallyOf(l Limit, trials Trials) (t tally, counted bool) {
 		if m.Requests == nil {
 			return t, false
 		}
-		size = max(size, m.Load.Concurrency)
+		size = max(size, inFlight(m))
 		for i := range m.Requests {
 			q := &m.Requests[i]
 			if q.Failure != nil {
@@ -111,6 +111,15 @@ func tallyOf(l Limit, trials Trials) (t tally, counted bool) {
 	}
 	t.inflation = max(inflation(marks, size), t.between(parts))
 	return t, true
+}
+
+// inFlight is how many requests share the server at a time: the concurrency, or in an open
+// loop their mean, which is known once it was measured.
+func inFlight(m *loadgen.Measurement) int {
+	if mean, ok := m.Stat(loadgen.TagInFlight, "avg"); ok && m.Load.Concurrency == 0 {
+		return int(math.Ceil(min(mean, float64(len(m.Requests)))))
+	}
+	return m.Load.Concurrency
 }
 
 // holds decides by the count. A share that is "at most" allowed may be reached, and
