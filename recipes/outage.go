@@ -18,7 +18,9 @@ const outageLeast = 3
 //
 // A server that refuses what it cannot take serves others meanwhile, and is not away. Nor is
 // one that fails every request: the run then asks whether it is alive.
-func outage(m *loadgen.Measurement) error {
+//
+// said reports that the last of the failures was an answer of HTTP.
+func outage(m *loadgen.Measurement) (gone error, said bool) {
 	var first, last *loadgen.Request
 	n := 0
 	for i := range m.Requests {
@@ -27,7 +29,7 @@ func outage(m *loadgen.Measurement) error {
 		case f == nil:
 			continue
 		case f.Kind != loadgen.FailedDial && f.Kind != loadgen.FailedBroken && f.Status < 500:
-			return nil
+			return nil, false
 		}
 		if n++; first == nil || q.Start < first.Start {
 			first = q
@@ -37,26 +39,29 @@ func outage(m *loadgen.Measurement) error {
 		}
 	}
 	if n < max(outageLeast, m.Load.Concurrency/2) || n == len(m.Requests) {
-		return nil
+		return nil, false
 	}
 	for i := range m.Requests {
 		if q := &m.Requests[i]; q.Failure == nil && q.Start >= first.Start && q.Start <= last.Start {
-			return nil
+			return nil, false
 		}
 	}
 	return fmt.Errorf("%d requests at %s failed one after the other, within %v, and no others: %w", n, m.Load,
-		(last.EOF - first.Start).Round(time.Millisecond), last.Failure)
+		(last.EOF - first.Start).Round(time.Millisecond), last.Failure), last.Failure.Status != 0
 }
 
 // returns waits for an endpoint that was away, and reports whether it answers. The load is
-// taken off it meanwhile. A prober that cannot ask reports false.
-func (r *run) returns(ctx context.Context) bool {
-	back, ok := r.prober.(interface{ Ready(context.Context) error })
-	if !ok {
-		return false
-	}
+// taken off it meanwhile. A gateway that says so is given the time that the target allows for
+// getting ready. A connection that nobody answers at is asked for two seconds, since the
+// server may well be gone; one that is refused is waited for at the next probe. A prober that
+// cannot ask reports false.
+func (r *run) returns(ctx context.Context, said bool) bool {
 	r.rest()
-	return back.Ready(ctx) == nil
+	if back, ok := r.prober.(interface{ Ready(context.Context) error }); ok && said {
+		return back.Ready(ctx) == nil
+	}
+	asked, ok := r.prober.(interface{ Alive(context.Context) error })
+	return ok && asked.Alive(ctx) == nil
 }
 
 // repeated is the warning that a probe was measured again.

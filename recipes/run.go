@@ -203,7 +203,7 @@ const retryPause = time.Second
 func (r *run) measure(ctx context.Context, l loadgen.Load, watch func() loadgen.Decider) (*loadgen.Measurement, error) {
 	m, err := r.prober.Probe(ctx, l, watch())
 	if err == nil && ctx.Err() == nil {
-		if gone := outage(m); gone != nil && r.returns(ctx) {
+		if gone, said := outage(m); gone != nil && r.returns(ctx, said) {
 			r.out.Warnings = append(r.out.Warnings, repeated(gone))
 			m, err = r.prober.Probe(ctx, l, watch())
 		}

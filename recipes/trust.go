@@ -22,7 +22,7 @@ func (p *Probe) doubts(limits []sla.Limit) []error {
 		lag := max(h.SendLagP99, h.BeatLagP99)
 		if allowed, blurred := p.blurred(m, lag); blurred {
 			doubts = append(doubts, &ClientBoundError{Concurrency: m.Load.Concurrency, Rate: m.Load.Rate, Lag: lag,
-				Woke: h.BeatLagP99 > h.SendLagP99, Allowed: allowed, CPU: h.CPU})
+				Woke: h.BeatLagP99 > h.SendLagP99, Allowed: allowed, CPU: h.CPU, free: len(p.Readings) == 0})
 		}
 		for _, w := range m.Warnings {
 			if errors.Is(w, loadgen.ErrUnsaturated) {
@@ -133,6 +133,9 @@ type ClientBoundError struct {
 	Woke bool
 	// CPU is this process's share of the cores that it may use, 0 to 1.
 	CPU float64
+	// free says that the run has no limits, so that the lag is held against the latencies
+	// that were measured.
+	free bool
 }
 
 // busyShare is the share of the processor time from which on a late client is taken for
@@ -151,8 +154,12 @@ func (e *ClientBoundError) Error() string {
 	if e.CPU >= busyShare {
 		why = "this process used %s%% of the CPU; give it more cores or lower the load"
 	}
+	than := " and the limit is nearer than that; "
+	if e.free {
+		than = ", which is too much for the latencies that were measured; "
+	}
 	return "the client was late at " + at + ": " + what + e.Lag.Round(10*time.Microsecond).String() + " late (p99, allowed " +
-		e.Allowed.String() + ") and the limit is nearer than that; " + fmt.Sprintf(why, strconv.Itoa(int(100*e.CPU+0.5)))
+		e.Allowed.String() + ")" + than + fmt.Sprintf(why, strconv.Itoa(int(100*e.CPU+0.5)))
 }
 
 // lagAllowed returns how late a client may be: 5% of the tightest latency threshold,
