@@ -3,11 +3,15 @@ package loadgen
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -246,4 +250,48 @@ func (d *dialer) transport(proxy *url.URL) *http.Transport {
 		t.DialTLSContext = d.take
 	}
 	return t
+}
+
+// replaysMost is how often a slot itself sends a request again whose connection was closed
+// before an answer began. net/http does so for kept connections if nothing was written or
+// the reading failed; it gives up a request whose writing failed in the middle, as that of
+// a long prompt does, and those on connections of their own.
+const replaysMost = 3
+
+// lostMost is the time within which the loss of a kept connection shows if the server had
+// closed it before. A gateway that drops requests does so later.
+const lostMost = 20 * time.Millisecond
+
+// isClosed reports whether err says that the other side closed the connection before it
+// answered.
+func isClosed(err error) bool {
+	for _, closed := range []error{io.EOF, syscall.EPIPE, syscall.ECONNRESET, net.ErrClosed, io.ErrClosedPipe} {
+		if errors.Is(err, closed) {
+			return true
+		}
+	}
+	return false
+}
+
+// closing learns whether a server closes connections behind its answers although it says
+// that it keeps them, as llama.cpp's does. Every request that meets such a connection is
+// sent twice, and the first time is a part of its TTFT. Each request to such a server gets
+// a connection of its own.
+type closing struct{ kept, lost atomic.Int64 }
+
+// note counts a request that was sent on a kept connection. lost says that the server had
+// closed it.
+func (c *closing) note(lost bool) {
+	c.kept.Add(1)
+	if lost {
+		c.lost.Add(1)
+	}
+}
+
+// is reports whether the server has closed at least four kept connections, and a tenth of
+// all. Servers that close one after some seconds or some hundred requests, which all do,
+// stay below that.
+func (c *closing) is() bool {
+	lost := c.lost.Load()
+	return lost >= 4 && 10*lost >= c.kept.Load()
 }

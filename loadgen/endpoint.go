@@ -41,6 +41,8 @@ type endpoint struct {
 	moves int
 	// shook says that a TLS handshake has succeeded.
 	shook bool
+	// closing is what is known of how the server treats connections.
+	closing closing
 }
 
 // newEndpoint returns the endpoint at a URL of t, whose other fields are normalized. notes

@@ -33,12 +33,15 @@ type slot struct {
 // slot's goroutine, so there is no lock.
 type trace struct {
 	// asked is when net/http asked for a connection, start when it first had one, and dial
-	// the time between the two if that was new.
-	asked, start, dial time.Duration
+	// the time between the two if that was new. again is when it asked for a second one.
+	asked, start, dial, again time.Duration
 	// conns counts the connections of the request: one, and one more for each
 	// replay. connected says that the last of them was had.
 	conns     int
 	connected bool
+	// kept says that the first of them had carried other requests before, and reused
+	// that the last of them had.
+	kept, reused bool
 }
 
 // newSlot returns a slot that works until ctx ends. Its trace is made once and not for
@@ -46,7 +49,12 @@ type trace struct {
 func newSlot(ctx context.Context, g *Generator, id int) *slot {
 	s := &slot{g: g, id: id}
 	s.ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { s.trace.asked, s.trace.connected = g.now(), false },
+		GetConn: func(string) {
+			s.trace.asked, s.trace.connected = g.now(), false
+			if s.trace.conns == 1 {
+				s.trace.again = s.trace.asked
+			}
+		},
 		GotConn: func(info httptrace.GotConnInfo) {
 			// Start is when the first connection was had: whoever waits for the answer
 			// of a replayed request also waits for its first attempt.
@@ -56,9 +64,11 @@ func newSlot(ctx context.Context, g *Generator, id int) *slot {
 			// need a lock, and it can come after the first byte of the answer.
 			s.trace.conns++
 			s.trace.connected = true
+			s.trace.reused = info.Reused
 			if s.trace.conns > 1 {
 				return
 			}
+			s.trace.kept = info.Reused
 			s.trace.start = g.now()
 			if !info.Reused {
 				s.trace.dial = s.trace.start - s.trace.asked
@@ -143,7 +153,15 @@ func (s *slot) perform(rec *record, body []byte) {
 	if s.to != nil {
 		e = s.to
 	}
-	resp, err := e.transport.RoundTrip(g.request(ctx, e, rec.ticket.serial, body))
+	req := g.request(ctx, e, rec.ticket.serial, body)
+	resp, err := e.transport.RoundTrip(req)
+	for (s.trace.reused || req.Close) && s.trace.conns <= replaysMost && isClosed(err) && ctx.Err() == nil {
+		req = g.request(ctx, e, rec.ticket.serial, body)
+		resp, err = e.transport.RoundTrip(req)
+	}
+	if s.trace.kept {
+		e.closing.note(s.trace.conns > 1 && s.trace.again-s.trace.start < lostMost)
+	}
 	rec.start, rec.dial, rec.replays = s.trace.start, s.trace.dial, max(s.trace.conns-1, 0)
 	if err != nil {
 		defer cancel(nil)
@@ -262,6 +280,7 @@ func (g *Generator) request(ctx context.Context, e *endpoint, serial uint64, bod
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,
+		Close:         e.closing.is(),
 		ContentLength: int64(len(body)),
 		Body:          io.NopCloser(bytes.NewReader(body)),
 		GetBody:       func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
