@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
 // The examples below ask each recipe's question of a fast simulated server, as a
@@ -136,6 +138,40 @@ func Example_goodput() {
 	// Output:
 	// met true
 	// [good >= 0.95]
+}
+
+// This answers two tiers of limits by one search, with an answer for each.
+func Example_tiers() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.RunRecipe(t, "max-concurrency-under-sla", small,
+			aiperftest.Tier("interactive", "ttft p95 < 1s"), aiperftest.Tier("batch", "request_latency p99 < 10s"),
+			aiperftest.Concurrency(4, 8), aiperftest.Style(recipes.Monotonic))
+		for i, tier := range out.Plan.Tiers {
+			fmt.Println(tier.Label, "up to concurrency", out.Tiers[i].Safe)
+		}
+	})
+	// Output:
+	// interactive up to concurrency 8
+	// batch up to concurrency 8
+}
+
+// This searches for the front of two objectives: the points that no other point beats in
+// both of them.
+func Example_front() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.Run(t, recipes.Explicit(recipes.Search{
+			Space:     []plan.Dim{{Path: recipes.PathConcurrency, Lo: 1, Hi: 16, Int: true}},
+			MaxProbes: 3, InitialPoints: 2,
+			Objectives: []recipes.Objective{
+				{Metric: loadgen.TagTokenRate, Stat: "avg", Maximize: true},
+				{Metric: loadgen.TagTTFT, Stat: "p95"},
+			},
+		}), small, aiperftest.SLA("ttft p95 < 1s"))
+		front, _ := out.BestProbes() // indexes into out.Probes
+		fmt.Println(out.Verdict, len(front) >= 1)
+	})
+	// Output:
+	// met true
 }
 
 // This finds where latency begins to degrade: the first concurrency whose p99

@@ -17,6 +17,7 @@ import (
 	"github.com/aiperf-go/aiperf/aiperftest"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden texts in testdata/text")
@@ -112,6 +113,21 @@ func TestText(t *testing.T) {
 		}},
 		{"bad_slo", "a limit on a single request that has a statistic", func(t aiperftest.T) {
 			aiperftest.Run(t, recipes.Fixed(4), aiperftest.SLO("ttft p95 < 1s", "goodput > 3"), aiperftest.Prober(&curve{}))
+		}},
+		{"tiers", "two tiers and no other limit", func(t aiperftest.T) {
+			aiperftest.RunRecipe(t, maxConcurrency, aiperftest.Charts(false), aiperftest.Tokens(550, 128), aiperftest.Seed(7),
+				aiperftest.Tier("fast", "ttft p95 < 80ms"), aiperftest.Tier("slow", "ttft p95 < 200ms"), aiperftest.Concurrency(1, 200),
+				aiperftest.Style(recipes.Sequential), aiperftest.Prober(&curve{ttft: linear(2)}))
+		}},
+		{"front", "two objectives", func(t aiperftest.T) {
+			aiperftest.Run(t, recipes.Explicit(recipes.Search{
+				Space: []plan.Dim{{Path: recipes.PathConcurrency, Lo: 1, Hi: 64, Int: true, Log: true}}, MaxProbes: 6, InitialPoints: 4,
+				Objectives: []recipes.Objective{{Metric: loadgen.TagTokenRate, Stat: "avg", Maximize: true}, {Metric: loadgen.TagTTFT, Stat: "p95"}},
+			}), aiperftest.Charts(false), aiperftest.Tokens(550, 128), aiperftest.Seed(7), aiperftest.Prober(&curve{ttft: linear(2)}))
+		}},
+		{"botorch", "a sampler of AIPerf's that is not here", func(t aiperftest.T) {
+			aiperftest.RunRecipe(t, maxConcurrency, aiperftest.TTFT(time.Second), aiperftest.Style(recipes.Optuna), aiperftest.Sampler("botorch"),
+				aiperftest.Prober(&curve{}))
 		}},
 		{"unknown_recipe", "a name that is nearly right", named("max-throughput-tft-sla")},
 		{"no_sla", "the recipe's own input is missing", func(t aiperftest.T) {

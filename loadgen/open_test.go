@@ -175,11 +175,11 @@ func TestOpenLoopSteady(t *testing.T) {
 func TestOpenLoopConnections(t *testing.T) {
 	h := &scripted{ttft: 500 * time.Millisecond, itl: 100 * time.Millisecond, tokens: 6}
 	serve(t, h, func(ctx context.Context, g *loadgen.Generator) {
-		for range 6 {
+		for range 12 { // each has bursts of its own
 			_, err := g.Probe(ctx, loadgen.Load{Rate: 20, Arrival: "poisson", ISL: 20, OSL: 6, Requests: 200}, nil)
 			require.NoError(t, err)
 		}
-		assert.LessOrEqual(t, loadgen.Connections(g), 60, "20 requests are in flight")
+		assert.LessOrEqual(t, loadgen.Connections(g), 80, "20 requests are in flight, and up to twice as many")
 	})
 }
 

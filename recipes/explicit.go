@@ -36,6 +36,9 @@ func Explicit(s Search, limits ...sla.Limit) *Recipe {
 	if len(s.Objectives) > 0 {
 		r.Axes.YMetric, r.Axes.YStat, r.Axes.YMinimize = s.Objectives[0].Metric, s.Objectives[0].Stat, !s.Objectives[0].Maximize
 	}
+	if len(s.Objectives) > 1 { // the trade between the two is what is asked for
+		r.Axes.XMetric, r.Axes.XStat, r.Axes.XMaximize = s.Objectives[1].Metric, s.Objectives[1].Stat, s.Objectives[1].Maximize
+	}
 	return r
 }
 
@@ -75,7 +78,7 @@ func (s *Search) complete() error {
 	case s.Sampler != "" && s.Style != Optuna:
 		return bad("Sampler needs style optuna")
 	case s.Sampler != "" && !slices.Contains(samplers, s.Sampler):
-		return bad("Sampler " + s.Sampler + " is unknown; the samplers are tpe and gp")
+		return bad(unknownSampler(s.Sampler))
 	case s.Terminator != "" && s.Style != Optuna:
 		return bad("Terminator needs style optuna")
 	case !slices.Contains([]string{"", plan.TerminatorRegret, plan.TerminatorEMMR}, s.Terminator):

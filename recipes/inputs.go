@@ -1,9 +1,11 @@
 package recipes
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
@@ -139,6 +141,15 @@ const mostDegradation = 10
 // samplers are those of style optuna.
 var samplers = []string{"tpe", "gp"}
 
+// unknownSampler says of a sampler that there is none of that name, and why where it is one
+// of AIPerf's.
+func unknownSampler(name string) string {
+	if strings.EqualFold(name, "botorch") {
+		return `sampler "botorch" is a Python library and not to be had here; gp is the one that is nearest to it`
+	}
+	return fmt.Sprintf("sampler %q is unknown%s; the samplers are tpe and gp", name, sla.Suggest(name, samplers))
+}
+
 // validate checks the values by themselves, whatever the recipe does with them.
 func (in Inputs) validate() error {
 	for _, l := range []struct {
@@ -192,7 +203,7 @@ func (in Inputs) validate() error {
 		}
 	}
 	if s := in.Sampler; s != "" && !slices.Contains(samplers, s) {
-		return wrong(inputSampler, "sampler %q is unknown%s; the samplers are tpe and gp", s, sla.Suggest(s, samplers))
+		return wrong(inputSampler, "%s", unknownSampler(s))
 	}
 	for _, c := range in.ConcurrencyList {
 		if c < 1 {

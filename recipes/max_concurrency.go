@@ -16,7 +16,7 @@ var maxConcurrency = &Recipe{
 	Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: sweep.Leaf(PathConcurrency), YStat: "value"},
 	Expand: func(in Inputs) (*Plan, error) {
 		limits := in.limits()
-		if len(limits) == 0 {
+		if len(limits) == 0 && len(in.Tiers) == 0 {
 			return nil, noLimit()
 		}
 		if in.Style == Grid {

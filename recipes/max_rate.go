@@ -50,7 +50,8 @@ var maxGoodputRate = &Recipe{
 // noLimit is the error of a recipe that searches for the end of limits and has none.
 func noLimit() error {
 	return inputError([]Input{inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate, inputSLA},
-		"requires at least one SLA: give %s, %s, %s, %s or %s", inputTTFT, inputITL, inputE2E, inputErrorRate, inputSLA)
+		"requires at least one SLA: give %s, %s, %s, %s or %s, or two or more of %s", inputTTFT, inputITL, inputE2E,
+		inputErrorRate, inputSLA, inputTier)
 }
 
 // rateInputs returns a recipe's own inputs, followed by those that every adaptive recipe

@@ -286,6 +286,7 @@ func (r *run) decider(p *Probe) loadgen.Decider {
 		return nil
 	}
 	d := sla.NewDecider(r.out.Plan.Limits, p.Load.Requests, p.Load.Concurrency, spec.Confidence)
+	d.Every = len(r.out.Plan.Tiers) > 0                // each tier has an answer of its own
 	p.deciders = append(p.deciders[:len(p.Trials)], d) // in place of that of a failed attempt
 	return d
 }

@@ -25,7 +25,7 @@ func single(t *testing.T, r *recipes.Recipe, in recipes.Inputs) (out *recipes.Ou
 		var err error
 		out, err = recipes.Run(ctx, r, recipes.Spec{
 			Target:   loadgen.Target{URL: srv.URL, Dial: boundaries.Afar(srv)},
-			Workload: loadgen.Load{ISL: 20, OSL: 2, Requests: 60, Seed: 1}, Inputs: in,
+			Workload: loadgen.Load{ISL: 20, OSL: 2, Requests: 200, Seed: 1}, Inputs: in,
 		})
 		cancel()
 		srv.Close()

@@ -23,7 +23,7 @@ func (v *view) tradeChart() (plot.Chart, bool) {
 	c := plot.Chart{Name: "throughput_latency"}
 	stat := ax.XStat
 	for _, l := range v.Plan.Limits {
-		if l.Metric == ax.XMetric {
+		if l.Metric == ax.XMetric && (v.front() == nil || l.Stat == stat) {
 			stat = l.Stat
 			c.Rules = []plot.Rule{{Name: "SLA " + l.String(), Color: plot.Bad, At: l.Threshold, Vertical: true}}
 			break

@@ -63,6 +63,7 @@ func (v *view) derived(t *text) {
 	if b, ok := v.Breach(); ok {
 		v.breach(t, b)
 	}
+	v.frontTable(t)
 	v.goodput(t)
 }
 

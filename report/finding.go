@@ -93,6 +93,8 @@ func (v *view) fixed() bool { return len(v.Plan.Scenarios) == 1 }
 func (v *view) metHeadline() string {
 	derived := v.derivedHeadline()
 	switch {
+	case v.frontHeadline() != "":
+		return v.frontHeadline()
 	case derived != "":
 		if _, ok := v.Breach(); !ok && len(v.Plan.Limits) > 0 {
 			met, points := v.passing()
@@ -123,6 +125,9 @@ func (v *view) searchHeadline() string {
 	}
 	if !v.Plan.Search.Boundary && v.Best.Load.Level() != v.Boundary.Safe {
 		s += fmt.Sprintf(", best %s at %s", objectiveName(v.Plan.Search.Objectives[0]), v.level(v.Best.Load.Level()))
+	}
+	if len(v.Plan.Tiers) > 0 && v.cutShort() == "" {
+		s = "SLA met up to " + v.tierAnswers()
 	}
 	if least := v.Least(); least > 0 {
 		s += fmt.Sprintf(" (at least %s asked for)", exact(least))
@@ -314,7 +319,7 @@ func (v *view) endpoints(t *text) {
 //	output throughput 6932 tok/s, 54.2 req/s; next concurrency tried, 176, missed good (0.787)
 func (v *view) best(t *text) {
 	p := v.shown()
-	if p == nil || !v.Best.Found {
+	if p == nil || !v.Best.Found || v.front() != nil {
 		return
 	}
 	var parts []string
@@ -365,6 +370,41 @@ func (v *view) run(t *text) {
 	}
 }
 
+// tierAnswers is how far the limits of each tier hold: "concurrency 16 (fast), 23 (slow)".
+func (v *view) tierAnswers() string {
+	var parts []string
+	for i, tier := range v.Plan.Tiers {
+		if i >= len(v.Tiers) {
+			break
+		}
+		at := v.at(v.Tiers[i].Safe)
+		if i > 0 {
+			at = v.level(v.Tiers[i].Safe)
+		}
+		parts = append(parts, fmt.Sprintf("%s (%s)", at, tier.Label))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// missedAbove is the smallest measured load above a tier's answer at which one of its limits
+// does not hold by all visits there; NaN when there is none.
+func (v *view) missedAbove(tier recipes.PlanTier, safe float64) float64 {
+	// The end of an interval, or of a bracket, may lie at a load that nobody measured, or that
+	// does not exist: a concurrency of 19.6.
+	least := math.NaN()
+	for _, p := range v.probes {
+		at := p.Step.At[0]
+		if p.silent() || at <= safe || at >= least {
+			continue
+		}
+		readings := v.pooled(p)
+		if slices.ContainsFunc(tier.Limits, func(k int) bool { return k < len(readings) && !readings[k].Holds }) {
+			least = at
+		}
+	}
+	return least
+}
+
 // tiers says how far each tier's limits hold, a paragraph a tier.
 func (v *view) tiers(t *text) {
 	if v.Plan == nil {
@@ -379,8 +419,8 @@ func (v *view) tiers(t *text) {
 		if !math.IsNaN(a.Safe) {
 			how = "met up to " + v.at(a.Safe)
 		}
-		if _, hi := a.Ends(); !math.IsNaN(hi) {
-			how += ", missed at " + v.level(hi)
+		if missed := v.missedAbove(tier, a.Safe); !math.IsNaN(missed) {
+			how += ", missed at " + v.level(missed)
 		}
 		var limits []string
 		for _, k := range tier.Limits {

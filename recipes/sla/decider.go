@@ -32,6 +32,9 @@ type Decider struct {
 	least int
 	// seen is the number of requests so far.
 	seen int
+	// Every says that the verdict on each limit is wanted, as where limits are of several
+	// tiers: the trial then goes on when one has failed. If false, the first failure ends it.
+	Every bool
 }
 
 // NewDecider returns the decider of one trial of n requests at concurrency c.
@@ -65,7 +68,7 @@ func (d *Decider) Seen(q loadgen.Request) (stop bool) {
 		return false
 	}
 	left := max(d.planned-d.seen, 0)
-	all := true
+	all, settled := true, true
 	for i := range d.counters {
 		k := &d.counters[i]
 		k.count(&q)
@@ -76,6 +79,10 @@ func (d *Decider) Seen(q loadgen.Request) (stop bool) {
 			stop = true
 		}
 		all = all && k.passed()
+		settled = settled && (k.passed() || k.failed())
+	}
+	if d.Every {
+		return settled
 	}
 	return stop || all
 }

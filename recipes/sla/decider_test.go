@@ -261,3 +261,23 @@ func TestSequentialStops(t *testing.T) {
 		})
 	}
 }
+
+// TestDeciderEvery: a trial of which every limit's verdict is wanted goes on when the first
+// has failed, and ends once the last is settled.
+func TestDeciderEvery(t *testing.T) {
+	hard, easy := Limit{Metric: loadgen.TagLatency, Stat: "p95", Op: LT, Threshold: 50},
+		Limit{Metric: loadgen.TagLatency, Stat: "p95", Op: LT, Threshold: 200}
+	ends := map[bool]int{}
+	for _, every := range []bool{false, true} {
+		d := NewDecider([]Limit{hard, easy}, 1000, 4, 0.98)
+		d.Every = every
+		for n := 1; n <= 1000 && ends[every] == 0; n++ {
+			if d.Seen(loadgen.Request{End: 100 * time.Millisecond}) {
+				ends[every] = n
+			}
+		}
+	}
+	assert.Less(t, ends[false], 20, "the hard limit fails at once")
+	assert.Greater(t, ends[true], 50, "that the easy one holds takes longer")
+	assert.Less(t, ends[true], 300)
+}

@@ -17,7 +17,8 @@ import (
 // Write writes bench.txt, which benchstat reads: a line a trial for fixed loads
 // and sweeps, named BenchmarkRecipe/<recipe>/concurrency=N; one line for a search,
 // named BenchmarkRecipe/<recipe>/capacity, since a search ends at another load each
-// time and what can be compared is how far it came. A search without a certain
+// time and what can be compared is how far it came. A search for several objectives has
+// a line a trial of each point of its front, named …/front/concurrency=N. A search without a certain
 // answer, and probes that cannot be trusted, have no line.
 //
 // What differs from run to run (date, seed, commit, URL, the server's version) is
@@ -71,6 +72,18 @@ func capacityUnit(o *recipes.Outcome) (string, bool) {
 func results(o *recipes.Outcome) []*benchfmt.Result {
 	name := "Recipe/" + o.Recipe.Name
 	var out []*benchfmt.Result
+	if s := o.Plan.Search; s != nil && len(s.Objectives) > 1 {
+		// Where several objectives are searched for, a point is no better than another.
+		front, _ := o.BestProbes()
+		for _, i := range front {
+			for _, m := range o.Probes[i].Trials {
+				if r := result(pointName(o, &o.Probes[i], name+"/front"), m); len(r.Values) > 0 {
+					out = append(out, r)
+				}
+			}
+		}
+		return out
+	}
 	if o.Plan.Search != nil {
 		if r := capacityResult(o, name+"/capacity"); r != nil {
 			out = append(out, r)
@@ -82,17 +95,21 @@ func results(o *recipes.Outcome) []*benchfmt.Result {
 		if p.State() == "untrusted" || p.State() == "unmeasured" {
 			continue
 		}
-		at := name
-		for k, path := range o.Plan.Paths() {
-			at += "/" + sweep.Leaf(path) + "=" + strconv.FormatFloat(p.Step.At[k], 'f', -1, 64)
-		}
 		for _, m := range p.Trials {
-			if r := result(at, m); len(r.Values) > 0 {
+			if r := result(pointName(o, p, name), m); len(r.Values) > 0 {
 				out = append(out, r)
 			}
 		}
 	}
 	return out
+}
+
+// pointName is the name of a point's line: that of the run, and what is varied.
+func pointName(o *recipes.Outcome, p *recipes.Probe, name string) string {
+	for k, path := range o.Plan.Paths() {
+		name += "/" + sweep.Leaf(path) + "=" + strconv.FormatFloat(p.Step.At[k], 'f', -1, 64)
+	}
+	return name
 }
 
 // capacityResult is the answer of a search with the rates at its best point; nil
