@@ -41,10 +41,15 @@ func outage(m *loadgen.Measurement) (gone error, said bool) {
 	if n < max(outageLeast, m.Load.Concurrency/2) || n == len(m.Requests) {
 		return nil, false
 	}
+	// Requests that overtook others at the beginning and at the end of the time are allowed.
+	inside, overtaken := 0, max(1, m.Load.Concurrency/4)
 	for i := range m.Requests {
 		if q := &m.Requests[i]; q.Failure == nil && q.Start >= first.Start && q.Start <= last.Start {
-			return nil, false
+			inside++
 		}
+	}
+	if inside > overtaken || inside == len(m.Requests)-n {
+		return nil, false
 	}
 	return fmt.Errorf("%d requests at %s failed one after the other, within %v, and no others: %w", n, m.Load,
 		(last.EOF - first.Start).Round(time.Millisecond), last.Failure), last.Failure.Status != 0
