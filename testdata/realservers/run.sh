@@ -5,7 +5,8 @@
 #
 # DIR, default realservers in TMPDIR, keeps what is installed and what is measured.
 # Without SERVER all are measured: vllm llamacpp nginx haproxy haproxy-default litellm.
-# PYTHON is the interpreter for the servers, PORT the first of eight ports.
+# PYTHON is the interpreter for the servers, PORT the first of eight ports, and SIZES are
+# flags of the tests, for example "-requests 100 -points 20".
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -165,10 +166,12 @@ counters() {
 	die "requests are still under way at $1"
 }
 
-# calm waits, a minute at most, until the machine has little else to do.
+# calm waits, a minute at most, until nothing else has run for three seconds.
 calm() {
+	local still=0
 	for _ in $(seq 60); do
-		awk -v cores="$(nproc)" '{ exit $1 > 0.5 * cores }' /proc/loadavg && return 0
+		if awk '{ split($4, n, "/"); exit n[1] > 1 }' /proc/loadavg; then still=$((still + 1)); else still=0; fi
+		[ $still -lt 3 ] || return 0
 		sleep 1
 	done
 	say "the machine is busy: $(cat /proc/loadavg)"
@@ -189,7 +192,7 @@ measure() {
 	(
 		cd "$out"
 		AIPERF_URL=$(cat url) AIPERF_MODEL=tiny AIPERF_API_KEY= AIPERF_ARTIFACTS= AIPERF_REQUIRE=1 \
-			"$work/bin/measure" -test.v -test.timeout 15m -test.run "$tests" -out "$out/runs" {feed}>&- >test.log 2>&1
+			"$work/bin/measure" -test.v -test.timeout 15m -test.run "$tests" -out "$out/runs" ${SIZES:-} {feed}>&- >test.log 2>&1
 	) || say "some tests of $name failed: $out/test.log"
 	exec {feed}>&-
 	wait "$feeder" || die "the relay of $name failed"

@@ -74,8 +74,8 @@ func tables(args []string, w io.Writer) error {
 		}
 	}
 	fmt.Fprint(w, "\n## Totals\n\n"+
-		"| server | requests | left early | prompt tokens | by the server's counter | output tokens | by the server's counter | |\n"+
-		"|---|---|---|---|---|---|---|---|\n")
+		"| server | requests | left early | sent again | prompt tokens | by the server's counter | output tokens | by the server's counter | |\n"+
+		"|---|---|---|---|---|---|---|---|---|\n")
 	for _, s := range servers {
 		s.totals(w)
 	}
@@ -183,7 +183,7 @@ func (s *server) totals(w io.Writer) {
 	if t.Unknown > 0 {
 		equal += fmt.Sprintf(", %d answers without usage", t.Unknown)
 	}
-	fmt.Fprintf(w, "| %s | %d | %d | %d | %s | %d | %s | %s |\n", s.name, t.Requests, t.Left, t.ISL, prompt, t.OSL, output, equal)
+	fmt.Fprintf(w, "| %s | %d | %d | %d | %d | %s | %d | %s | %s |\n", s.name, t.Requests, t.Left, t.Unanswered, t.ISL, prompt, t.OSL, output, equal)
 }
 
 var sample = regexp.MustCompile(`^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{.*\})? (\S+)$`)

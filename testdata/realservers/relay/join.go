@@ -114,16 +114,24 @@ func (j *Joined) add(r *reported, x *Exchange) {
 
 // Totals are the tokens of all requests of an account.
 type Totals struct {
-	// Requests is the number of inferences, Left that of those whose client left early, and
-	// Unknown that of those that have no usage.
+	// Requests is the number of inferences that were answered, Left that of those whose
+	// client left early, and Unknown that of those that have no usage.
 	Requests, Left, Unknown int
-	ISL, OSL                int
+	// Unanswered counts those that met a connection which the server had closed; clients
+	// send them again.
+	Unanswered int
+	// ISL and OSL are the sums of the tokens.
+	ISL, OSL int
 }
 
 // Total counts the inferences of an account, whether or not a report speaks of them.
 func Total(account []Exchange) (t Totals) {
 	for _, x := range account {
 		if x.Method != "POST" {
+			continue
+		}
+		if x.Status == 0 {
+			t.Unanswered++
 			continue
 		}
 		t.Requests++
