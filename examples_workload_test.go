@@ -76,10 +76,10 @@ func Example_replay() {
 			fmt.Println(err)
 			return
 		}
-		out := aiperftest.RunRecipe(t, "replay", cached, aiperftest.Requests(0), aiperftest.ReportOnly(),
+		out := aiperftest.RunRecipe(t, "replay", cached, aiperftest.Requests(0), aiperftest.TTFT(5*time.Second),
 			aiperftest.Workload(loadgen.Workload{File: path, Replay: 1, SkipUnread: true}))
 		p := out.Probes[0]
-		fmt.Printf("%d requests at a mean of %.1f a second\n", p.Requests(), p.Load.Rate)
+		fmt.Printf("%v: %d requests at a mean of %.1f a second\n", out.Verdict, p.Requests(), p.Load.Rate)
 		for _, w := range out.Warnings {
 			if _, said, ok := strings.Cut(w.Error(), path); ok {
 				fmt.Println("trace.jsonl" + said)
@@ -87,6 +87,6 @@ func Example_replay() {
 		}
 	})
 	// Output:
-	// 49 requests at a mean of 49.0 a second
+	// met: 49 requests at a mean of 49.0 a second
 	// trace.jsonl:11: it is not JSON (invalid character '\n' in string literal)
 }
