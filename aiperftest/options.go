@@ -261,8 +261,9 @@ func Workload(w loadgen.Workload) Option {
 // Prompts sends the requests of a file, in its order and as they are, in place of
 // made-up ones: texts, conversations, request bodies and traces in the forms of other
 // load generators, which docs/inputs.md lists. A length of the answer that the file has
-// replaces that of Tokens. Recipes that sweep prompt lengths refuse it. AIPerf:
-// --input-file.
+// replaces that of Tokens. Recipes that sweep prompt lengths refuse it. It is short for the
+// File of a Workload, which also has another order, the recorded times, and lines that
+// cannot be read. AIPerf: --input-file.
 func Prompts(path string) Option { return option(func(c *config) { c.spec.Target.Prompts = path }) }
 
 // Requests sets how many requests a probe measures. Default: 300. A probe with more

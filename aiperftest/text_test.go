@@ -16,6 +16,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/aiperftest"
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/loadgen/workload"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/plan"
 )
@@ -50,6 +51,16 @@ func TestText(t *testing.T) {
 		{"met_several", "several limits, one of them on errors",
 			named(maxConcurrency, aiperftest.SLA("errors <= 1%", "request_latency p99 < 2s", "output_token_throughput avg > 50 tok/s"),
 				aiperftest.Prober(&curve{ttft: linear(2)}))},
+		{"met_mixed", "laws of lengths and shared prefixes are what the texts say", named(maxThroughput,
+			aiperftest.Prober(&curve{ttft: linear(2)}), aiperftest.Workload(loadgen.Workload{
+				ISL: workload.LogNormal(550, 300).Between(16, 4096), OSL: workload.Normal(128, 40), System: 200,
+				Prefixes: []workload.Prefix{{Groups: 3, Tokens: 512, Share: 0.6}}}))},
+		{"bad_workload", "a law of lengths that cannot be", named(maxThroughput, aiperftest.Prober(&curve{ttft: linear(2)}),
+			aiperftest.Workload(loadgen.Workload{Mix: []loadgen.Workload{{}, {OSL: workload.Normal(128, -5)}}}))},
+		{"replay_without_times", "a recipe for recorded times, and none",
+			func(t aiperftest.T) {
+				aiperftest.RunRecipe(t, "replay", common, aiperftest.Prober(&curve{ttft: linear(2)}))
+			}},
 		{"missed", "the lowest concurrency is too slow already",
 			named(maxThroughput, aiperftest.SLA("errors <= 1%"), aiperftest.Prober(&curve{ttft: linear(300)}))},
 		{"missed_at_least", "the floor is out of reach",

@@ -74,7 +74,7 @@ func (s *Spec) schedule(p *Plan) error {
 	// need not send the whole file at every rate.
 	switch {
 	case w.Workload.Replay == 0 && len(open) > 0:
-		return wrong(inputWorkload, "it has no Replay, which this recipe is for; give File and Replay, for example 1")
+		return missing("what was recorded; give its File and its Replay, for example 1", inputWorkload)
 	case w.Workload.Replay == 0:
 		return nil
 	case !slices.Contains(p.Paths(), PathRate):
