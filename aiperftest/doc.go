@@ -72,7 +72,7 @@
 //	          Artifacts        directory of the run's files
 //	          Charts           draw charts (default) or not
 //	          Context          a context instead of the test's own
-//	          Prober           something else than HTTP load
+//	          Prober, Setup    something else than HTTP load; the server for a point
 //
 // # Runs and go test
 //

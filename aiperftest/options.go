@@ -378,6 +378,13 @@ func Context(ctx context.Context) Option { return option(func(c *config) { c.ctx
 // may be cached by go test, and handle signals only through Context.
 func Prober(p recipes.Prober) Option { return option(func(c *config) { c.spec.Prober = p }) }
 
+// Setup prepares the server for each point of a sweep or a search, for example by a restart
+// with other settings: at has the point's values by their paths, those of the server's under
+// recipes.PathServer. The run waits until the server is ready again. See recipes.Spec.
+func Setup(hook func(ctx context.Context, at map[recipes.Path]float64) error) Option {
+	return option(func(c *config) { c.spec.Setup = hook })
+}
+
 // millis is a duration in milliseconds, the unit of latency limits.
 func millis(d time.Duration) *float64 {
 	ms := float64(d) / float64(time.Millisecond)

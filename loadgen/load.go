@@ -24,6 +24,10 @@ type Load struct {
 	// OSL is the number of output tokens of a request, DefaultOSL if 0.
 	OSL int
 
+	// Body has further fields of the request body, which override those of Target.Body. A
+	// nil value leaves a field out.
+	Body map[string]any
+
 	// Requests is the number of requests in the measured window, DefaultRequests
 	// if 0. It is raised to 2·Concurrency, with a warning if it was set.
 	Requests int

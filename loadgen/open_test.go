@@ -224,3 +224,19 @@ func TestReplayStart(t *testing.T) {
 		assert.Zero(t, m.Health.SendLagP99)
 	})
 }
+
+// TestLoadBody checks that a load's own fields of the body go before those of the target,
+// and that the next load is without them.
+func TestLoadBody(t *testing.T) {
+	h := &scripted{ttft: time.Millisecond, tokens: 1}
+	serve(t, h, func(ctx context.Context, g *loadgen.Generator) {
+		body := func(fields map[string]any) string {
+			m, err := g.Probe(ctx, loadgen.Load{Concurrency: 1, ISL: 20, OSL: 1, Requests: 4, Body: fields}, nil)
+			require.NoError(t, err)
+			return string(m.Body(&m.Requests[0]))
+		}
+		assert.Contains(t, body(map[string]any{"temperature": 0.7, "top_k": 8.0, "ignore_eos": nil}), `"temperature":0.7,"top_k":8`)
+		assert.NotContains(t, body(map[string]any{"ignore_eos": nil}), "ignore_eos")
+		assert.NotContains(t, body(nil), "temperature")
+	})
+}

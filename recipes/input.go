@@ -45,6 +45,7 @@ const (
 	inputTrials          Input = "Trials"
 	inputConverge        Input = "Converge"
 	inputEndpoint        Input = "Endpoint"
+	inputSetup           Input = "Setup"
 )
 
 // InputError reports an input that is missing, wrong or in conflict with another. It
