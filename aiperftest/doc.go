@@ -31,8 +31,7 @@
 //	endpoint  Endpoint         base URL, or several in turn; default AIPERF_URL
 //	          Model            served model; default AIPERF_MODEL, then the only one
 //	          APIKey           bearer token; default AIPERF_API_KEY
-//	          Header           a further request header
-//	          Body             further fields of the request body
+//	          Header, Body     further request headers, and fields of the body
 //	          CAFile, Insecure trusted authorities, or trust in every certificate
 //	          ClientCert       the client's own certificate
 //	          Timeout          longest request; default 6h
@@ -58,6 +57,7 @@
 //	search    Style, Sampler   how a search proceeds; default the recipe's own
 //	          Concurrency      range of the search or sweep; default 1 to 1000
 //	          Rate, Arrival    requests/s of a search; poisson (default), constant, gamma
+//	          MostInFlight     requests in flight at a rate at most; default any
 //	          ConcurrencyList  concurrencies of pareto-sweep
 //	          Steps, OSLSteps  grid steps
 //	          Degradation      rise that is a knee; default 0.20

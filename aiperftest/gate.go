@@ -160,8 +160,8 @@ func (c *config) againstAnswers(r *recipes.Recipe, path string, tolerance float6
 		c.sequential()
 		return nil
 	}
-	return fmt.Errorf("compare with baseline %s: it has no answer of a search (unit concurrency, max-concurrency, request_rate or max-req/s); "+
-		"write it again with %s=1", path, envUpdate)
+	return fmt.Errorf("compare with baseline %s: it has no answer of a search "+
+		"(unit concurrency, max-concurrency, request_rate or max-req/s); write it again with %s=1", path, envUpdate)
 }
 
 // againstLines measures often enough to be compared with benchmark lines.

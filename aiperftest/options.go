@@ -204,6 +204,13 @@ func Arrival(process string) Option {
 	return option(func(c *config) { c.spec.Workload.Arrival = process })
 }
 
+// MostInFlight limits what is in flight at a rate: requests that are due then wait for one to
+// end. A rate that is not reached so is missed. Default: no limit. AIPerf: --concurrency
+// beside --request-rate.
+func MostInFlight(n int) Option {
+	return option(func(c *config) { c.spec.Workload.MostInFlight = n })
+}
+
 // AtLeast turns an answer into an assertion: the run is met only if the answer reaches
 // this load, in requests in flight or, of a recipe over the request rate, in requests a
 // second. Default: any answer is met.

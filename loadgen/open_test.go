@@ -240,3 +240,30 @@ func TestLoadBody(t *testing.T) {
 		assert.NotContains(t, body(nil), "temperature")
 	})
 }
+
+// TestMostInFlight checks that an open loop keeps to its limit on what is in flight, that what
+// is held back is no lag of the client, and that a rate which is not reached so is told.
+func TestMostInFlight(t *testing.T) {
+	h := &scripted{ttft: 500 * time.Millisecond, tokens: 1} // 8 in flight are 16 a second
+	serve(t, h, func(ctx context.Context, g *loadgen.Generator) {
+		for _, tt := range []struct {
+			rate   float64
+			behind bool
+		}{{12, false}, {15, false}, {20, true}, {40, true}} {
+			m, err := g.Probe(ctx, loadgen.Load{Rate: tt.rate, MostInFlight: 8, ISL: 20, OSL: 1, Requests: 300}, nil)
+			require.NoError(t, err)
+			told := false
+			for _, w := range m.Warnings {
+				told = told || errors.Is(w, loadgen.ErrUnstable)
+			}
+			assert.Equal(t, tt.behind, told, "%v/s: %v", tt.rate, m.Warnings)
+			mean, _ := m.Stat(loadgen.TagInFlight, "avg")
+			assert.LessOrEqual(t, mean, 8+1e-9)
+			served, _ := m.Stat(loadgen.TagReqRate, "avg")
+			assert.InEpsilon(t, min(tt.rate, 16), served, 0.05)
+			assert.Less(t, m.Health.SendLagP99, 5*time.Millisecond, "%v/s", tt.rate)
+		}
+		_, err := g.Probe(ctx, loadgen.Load{Concurrency: 3, MostInFlight: 8}, nil)
+		assert.ErrorContains(t, err, "is for a Rate")
+	})
+}

@@ -64,6 +64,7 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 		if pace, err = newPacer(l.Rate, l.Arrival, l.Seed+uint64(g.books.begun())); err != nil {
 			return nil, err
 		}
+		pace.most = l.MostInFlight
 	}
 	t := g.target
 	if len(l.Body) > 0 {

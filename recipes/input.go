@@ -26,6 +26,7 @@ const (
 	inputConcurrency     Input = "Concurrency"
 	inputRate            Input = "Rate"
 	inputArrival         Input = "Arrival"
+	inputMostInFlight    Input = "MostInFlight"
 	inputSteps           Input = "Steps"
 	inputOSLSteps        Input = "OSLSteps"
 	inputConcurrencyList Input = "ConcurrencyList"

@@ -104,7 +104,7 @@ func phaseConfig(m *loadgen.Measurement) object {
 		if process == "gamma" {
 			p["smoothness"] = shape
 		}
-		if m.Load.Concurrency == 0 {
+		if p["concurrency"] = m.Load.MostInFlight; m.Load.MostInFlight == 0 {
 			delete(p, "concurrency")
 		}
 	}
@@ -162,6 +162,9 @@ func (v *view) aiperfCommand(m *loadgen.Measurement) string {
 	if l.Rate > 0 {
 		process, shape := arrival(l)
 		args = append(args, "--request-rate "+exact(l.Rate), "--arrival-pattern "+process)
+		if l.MostInFlight > 0 {
+			args = append(args, fmt.Sprintf("--concurrency %d", l.MostInFlight))
+		}
 		if process == "gamma" {
 			args = append(args, "--arrival-smoothness "+exact(shape))
 		}
