@@ -1,6 +1,7 @@
 package aiperf_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"runtime"
@@ -172,6 +173,44 @@ func Example_front() {
 	})
 	// Output:
 	// met true
+}
+
+// This sweeps two lengths that move together, and concurrencies: four points.
+func Example_sweep() {
+	asTest(func(t aiperftest.T) {
+		lengths := recipes.Axis{Path: recipes.PathISL, Values: []float64{16, 64}}
+		lengths.With = []recipes.Axis{{Path: recipes.PathOSL, Values: []float64{4, 8}}}
+		out := aiperftest.Run(t, recipes.Sweep(lengths, recipes.Axis{Path: recipes.PathConcurrency, Values: []float64{2, 4}}),
+			small, aiperftest.Requests(20), aiperftest.ReportOnly())
+		for _, point := range out.Plan.Scenarios {
+			fmt.Println(point.Name)
+		}
+		fmt.Println(len(out.Sweep().Points), "points")
+	})
+	// Output:
+	// isl_16__osl_4__concurrency_2
+	// isl_16__osl_4__concurrency_4
+	// isl_64__osl_8__concurrency_2
+	// isl_64__osl_8__concurrency_4
+	// 4 points
+}
+
+// This sweeps a setting of the server, which Setup makes it have, for example by a restart.
+func Example_setup() {
+	asTest(func(t aiperftest.T) {
+		const batch = recipes.PathServer + "max_num_seqs"
+		aiperftest.Run(t, recipes.Sweep(
+			recipes.Axis{Path: batch, Values: []float64{8, 16}},
+			recipes.Axis{Path: recipes.PathConcurrency, Values: []float64{4}},
+		), small, aiperftest.Requests(20), aiperftest.ReportOnly(),
+			aiperftest.Setup(func(_ context.Context, at map[recipes.Path]float64) error {
+				fmt.Println("restart with", at[batch], "sequences")
+				return nil
+			}))
+	})
+	// Output:
+	// restart with 8 sequences
+	// restart with 16 sequences
 }
 
 // This finds where latency begins to degrade: the first concurrency whose p99

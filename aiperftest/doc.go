@@ -30,8 +30,8 @@
 //
 //	endpoint  Endpoint         base URL, or several in turn; default AIPERF_URL
 //	          Model            served model; default AIPERF_MODEL, then the only one
-//	          APIKey, Header   bearer token, default AIPERF_API_KEY; a further header
-//	          Body             further fields of the request body
+//	          APIKey           bearer token; default AIPERF_API_KEY
+//	          Header, Body     further request headers, and fields of the body
 //	          CAFile, Insecure trusted authorities, or trust in every certificate
 //	          ClientCert       the client's own certificate
 //	          Timeout          longest request; default 6h
@@ -58,6 +58,7 @@
 //	search    Style, Sampler   how a search proceeds; default the recipe's own
 //	          Concurrency      range of the search or sweep; default 1 to 1000
 //	          Rate, Arrival    requests/s of a search; poisson (default), constant, gamma
+//	          MostInFlight     requests in flight at a rate at most; default any
 //	          ConcurrencyList  concurrencies of pareto-sweep
 //	          Steps, OSLSteps  grid steps
 //	          Degradation      rise that is a knee; default 0.20
@@ -72,7 +73,7 @@
 //	          Artifacts        directory of the run's files
 //	          Charts           draw charts (default) or not
 //	          Context          a context instead of the test's own
-//	          Prober           something else than HTTP load
+//	          Prober, Setup    something else than HTTP load; the server for a point
 //
 // # Runs and go test
 //

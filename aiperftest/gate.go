@@ -117,7 +117,7 @@ func (c *config) againstHistory(path string, tolerance float64) error {
 	if err != nil {
 		return err
 	}
-	g := &recipes.Gate{With: path, Was: o.Boundary.Estimate, Interval: o.Boundary.Interval, Tolerance: tolerance}
+	g := recipes.Gate{With: path, Was: o.Boundary.Estimate, Interval: o.Boundary.Interval, Tolerance: tolerance}.Over(o)
 	if math.IsNaN(g.Was) { // a style that has no estimate, or nothing failed in the range
 		g.Was = o.Boundary.Safe
 	}
@@ -153,15 +153,15 @@ func (c *config) againstAnswers(r *recipes.Recipe, path string, tolerance float6
 		return err
 	}
 	for _, s := range all {
-		if s.Unit != "concurrency" {
+		if s.Unit != "concurrency" && s.Unit != "request_rate" {
 			continue
 		}
 		c.spec.Gate = &recipes.Gate{With: path, Was: middle(s.Values), Tolerance: tolerance}
 		c.sequential()
 		return nil
 	}
-	return fmt.Errorf("compare with baseline %s: it has no answer of a search (unit concurrency or max-concurrency); "+
-		"write it again with %s=1", path, envUpdate)
+	return fmt.Errorf("compare with baseline %s: it has no answer of a search "+
+		"(unit concurrency, max-concurrency, request_rate or max-req/s); write it again with %s=1", path, envUpdate)
 }
 
 // againstLines measures often enough to be compared with benchmark lines.
@@ -215,7 +215,7 @@ func (c *config) update(r *recipes.Recipe, path string, searching bool) {
 		c.sequential()
 		c.spec.Precise = (&recipes.Gate{Tolerance: tolerance}).Precise()
 		c.judge = func(_, o *recipes.Outcome) {
-			if g := (&recipes.Gate{Interval: o.Boundary.Interval, Tolerance: tolerance}); g.Vague() {
+			if g := (recipes.Gate{Interval: o.Boundary.Interval, Tolerance: tolerance}).Over(o); g.Vague() {
 				o.Verdict = recipes.Inconclusive
 				o.Warnings = append(o.Warnings, fmt.Errorf("the boundary is known to only ±%.1f%%, which cannot show a loss of %.3g%%: "+
 					"use longer probes (aiperftest.Requests, now %d) or give a larger aiperftest.Tolerance",

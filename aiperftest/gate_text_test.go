@@ -135,3 +135,40 @@ func TestGateText(t *testing.T) {
 		})
 	}
 }
+
+// TestGateRate: a search over the request rate is a baseline, in requests a second, as its
+// history and as the line of a benchmark, and a server that lost a third is found.
+func TestGateRate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rate.json")
+	lines := filepath.Join(t.TempDir(), "rate.txt")
+	require.NoError(t, os.WriteFile(lines, []byte("BenchmarkRecipe/max-request-rate-under-sla/capacity 1 62.5 max-req/s\n"), 0o666))
+	dir := t.TempDir()
+	gate := func(baseline string, perRate float64) (out *recipes.Outcome, said string) {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakeT{TB: fixedDir{t, dir}, name: "TestGate"}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				out = aiperftest.Gate(f, "max-request-rate-under-sla", baseline, aiperftest.Charts(false), aiperftest.Seed(7),
+					aiperftest.TTFT(200*time.Millisecond), aiperftest.Requests(300), aiperftest.Rate(20, 200),
+					aiperftest.Prober(&shaky{ttft: linear(perRate)}))
+			}()
+			<-done
+			said = f.transcript()
+		})
+		return out, said
+	}
+	t.Setenv("AIPERF_UPDATE_BASELINE", "1")
+	out, said := gate(path, 2)
+	require.Equal(t, recipes.Met, out.Verdict, said)
+	require.InDelta(t, 63, out.Best.Rate(), 4)
+	t.Setenv("AIPERF_UPDATE_BASELINE", "")
+	for _, baseline := range []string{path, lines} {
+		for perRate, want := range map[float64]recipes.Verdict{2: recipes.Met, 3: recipes.Missed} {
+			out, said := gate(baseline, perRate)
+			require.Equal(t, want, out.Verdict, said)
+			require.Contains(t, said, "requests/s")
+			require.NotContains(t, said, "concurrency")
+		}
+	}
+}

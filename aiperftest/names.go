@@ -26,6 +26,7 @@ var flags = map[recipes.Input]string{
 	"Concurrency":     "--concurrency-min, --concurrency-max",
 	"Rate":            "--request-rate, --search-space",
 	"Arrival":         "--arrival-pattern",
+	"MostInFlight":    "--concurrency",
 	"Steps":           "--concurrency-steps, --isl-steps",
 	"OSLSteps":        "--osl-steps",
 	"ConcurrencyList": "--concurrency",

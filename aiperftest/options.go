@@ -205,6 +205,13 @@ func Arrival(process string) Option {
 	return option(func(c *config) { c.spec.Workload.Arrival = process })
 }
 
+// MostInFlight limits what is in flight at a rate: requests that are due then wait for one to
+// end. A rate that is not reached so is missed. Default: no limit. AIPerf: --concurrency
+// beside --request-rate.
+func MostInFlight(n int) Option {
+	return option(func(c *config) { c.spec.Workload.MostInFlight = n })
+}
+
 // AtLeast turns an answer into an assertion: the run is met only if the answer reaches
 // this load, in requests in flight or, of a recipe over the request rate, in requests a
 // second. Default: any answer is met.
@@ -400,6 +407,13 @@ func Context(ctx context.Context) Option { return option(func(c *config) { c.ctx
 // Prober replaces the HTTP load generator. Such runs are not serialized per endpoint,
 // may be cached by go test, and handle signals only through Context.
 func Prober(p recipes.Prober) Option { return option(func(c *config) { c.spec.Prober = p }) }
+
+// Setup prepares the server for each point of a sweep or a search, for example by a restart
+// with other settings: at has the point's values by their paths, those of the server's under
+// recipes.PathServer. The run waits until the server is ready again. See recipes.Spec.
+func Setup(hook func(ctx context.Context, at map[recipes.Path]float64) error) Option {
+	return option(func(c *config) { c.spec.Setup = hook })
+}
 
 // millis is a duration in milliseconds, the unit of latency limits.
 func millis(d time.Duration) *float64 {

@@ -26,6 +26,7 @@ type books struct {
 	now   func() time.Duration                       // the generator's clock
 	slot  func(ctx context.Context, id int) *slot    // makes a slot; its id is −1 in an open loop
 	drive func(ctx context.Context, schedule *pacer) // runs an open loop until ctx ends
+	freed chan struct{}                              // has a capacity of 1: a slot of an open loop has come back
 
 	// running counts the goroutines of slots and drivers.
 	running sync.WaitGroup
@@ -52,8 +53,10 @@ type level struct {
 	// slots above size, which end after their current request.
 	size  int
 	alive map[int]*slot
-	// idle holds the slots of an open loop that have no request.
+	// idle holds the slots of an open loop that have no request, and lent counts those that
+	// have one, from before it is sent.
 	idle []*slot
+	lent int
 
 	// flying holds the requests in flight with their start times.
 	flying map[*slot]time.Duration
@@ -265,7 +268,7 @@ func (b *books) stop() {
 	}
 	b.stopLoad()
 	b.unhook()
-	b.stopLoad, b.stopDriver, b.size, b.idle = nil, nil, 0, nil
+	b.stopLoad, b.stopDriver, b.size, b.idle, b.lent = nil, nil, 0, nil, 0
 	// The slots are about to end. The next load makes new ones, and must not find
 	// these in the books.
 	clear(b.alive)
@@ -410,6 +413,7 @@ func (b *books) vacant(most int) *slot {
 		}
 		return nil
 	}
+	b.lent++
 	if last := len(b.idle) - 1; last >= 0 {
 		s := b.idle[last]
 		b.idle = b.idle[:last]
@@ -422,9 +426,22 @@ func (b *books) vacant(most int) *slot {
 func (b *books) vacate(s *slot) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s.ctx.Err() == nil {
-		b.idle = append(b.idle, s)
+	if s.ctx.Err() != nil {
+		return
 	}
+	b.idle = append(b.idle, s)
+	b.lent--
+	select {
+	case b.freed <- struct{}{}:
+	default:
+	}
+}
+
+// onLoan returns how many slots of an open loop have a request.
+func (b *books) onLoan() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lent
 }
 
 // expire ends the phase of p that has lasted too long: it closes a window that has
@@ -456,6 +473,16 @@ func (b *books) underway(p *probe) (opened time.Duration, starts []time.Duration
 		starts = append(starts, start)
 	}
 	return p.window.open, starts, true
+}
+
+// held says for how long the request of an open loop that is sent now was held back because
+// too many were in flight.
+func (b *books) held(by time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p := b.probe; p != nil && p.window.phase == measuring {
+		p.stage.held = by
+	}
 }
 
 // release takes p out of the books and returns the stage that it has reached. No

@@ -108,6 +108,7 @@ func New(t Target) (*Generator, error) {
 		now:   g.now,
 		slot:  func(ctx context.Context, id int) *slot { return newSlot(ctx, g, id) },
 		drive: g.drive,
+		freed: make(chan struct{}, 1),
 		level: level{alive: make(map[int]*slot), flying: make(map[*slot]time.Duration)},
 	}
 	return g, nil

@@ -23,6 +23,10 @@ type Load struct {
 	// empty), poisson, gamma or gamma:SHAPE. SHAPE is positive and 0.5 by default;
 	// below 1, arrivals are burstier than poisson.
 	Arrival string
+	// MostInFlight is the greatest number of requests of an open loop that are in flight at
+	// a time. Those that are due then wait for one to end, and are sent late; if that goes on
+	// the rate is above what the server serves so many of. 0 means no such limit.
+	MostInFlight int
 
 	// ISL is the number of prompt tokens of a request, DefaultISL if 0.
 	ISL int
@@ -31,6 +35,10 @@ type Load struct {
 	// Workload says more of the requests: laws of their lengths, what they share, models.
 	// If it is zero, all requests have the lengths ISL and OSL and share nothing.
 	Workload Workload
+
+	// Body has further fields of the request body, which override those of Target.Body. A
+	// nil value leaves a field out.
+	Body map[string]any
 
 	// Requests is the number of requests in the measured window, DefaultRequests
 	// if 0. It is raised to 2·Concurrency, with a warning if it was set.
@@ -68,6 +76,8 @@ func (l Load) withDefaults() (Load, error) {
 		return l, &TargetError{Field: "Load.Concurrency", Problem: fmt.Sprintf("is %d; it must be at least 1", l.Concurrency)}
 	case l.Concurrency > 0 && l.Rate != 0:
 		return l, &TargetError{Field: "Load", Problem: "has both Concurrency and Rate; set one of them"}
+	case l.MostInFlight < 0 || l.MostInFlight > 0 && l.Rate == 0:
+		return l, &TargetError{Field: "Load.MostInFlight", Problem: fmt.Sprintf("is %d; it must be positive, and is for a Rate", l.MostInFlight)}
 	case l.ISL < 0 || l.OSL < 0 || l.Requests < 0 || l.Window < 0:
 		return l, &TargetError{Field: "Load", Problem: fmt.Sprintf("has a negative size (ISL %d, OSL %d, Requests %d, Window %v)",
 			l.ISL, l.OSL, l.Requests, l.Window)}

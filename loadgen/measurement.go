@@ -138,6 +138,9 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 	m.Health.lag(m.Requests)
 	if l := m.Load; l.Rate > 0 && len(open) > 0 {
 		served, behind := p.served, ended == EndedOverload
+		if !behind && l.MostInFlight > 0 && heldBack(l.Rate, p.stage.held, m.Window) {
+			served, behind = m.Metrics[TagReqRate].Stats["avg"], true
+		}
 		if !behind {
 			served, behind = backlog(l.Rate, open[0].open, m.Requests, p.others)
 		}

@@ -16,6 +16,9 @@ const mostInFlight = 20000
 // drive is the open loop. It starts each request when it is due, whatever has become
 // of those before it, until ctx ends. The schedule is absolute, so that one late
 // wake-up does not delay the requests behind it.
+//
+// With a limit on what is in flight a request that is due waits for one to end, and counts as
+// due only then, since it is not the client that is late.
 func (g *Generator) drive(ctx context.Context, p *pacer) {
 	begun := g.now()
 	for {
@@ -24,6 +27,16 @@ func (g *Generator) drive(ctx context.Context, p *pacer) {
 		if !sleep(ctx, due-g.now()) {
 			return
 		}
+		planned := due
+		for p.most > 0 && g.books.onLoan() >= p.most {
+			select {
+			case <-g.books.freed:
+			case <-ctx.Done():
+				return
+			}
+			due = g.now()
+		}
+		g.books.held(due - planned)
 		if s := g.books.vacant(mostInFlight); s != nil {
 			g.books.running.Go(func() { s.once(due, turn) })
 		}
@@ -42,6 +55,13 @@ func (s *slot) once(due time.Duration, turn turn) {
 	s.perform(rec, tk.work.body(tk.item))
 	s.finish(rec)
 	g.books.vacate(s)
+}
+
+// heldBack reports whether the limit on what is in flight has held requests of an open loop
+// back so long that their rate was not reached: the last of a window was held for so long.
+func heldBack(rate float64, held, window time.Duration) bool {
+	const gaps = 20 // requests that a burst may bring at once
+	return held.Seconds() > max((1-keptUp)*window.Seconds(), gaps/rate)
 }
 
 const (

@@ -224,3 +224,46 @@ func TestReplayStart(t *testing.T) {
 		assert.Zero(t, m.Health.SendLagP99)
 	})
 }
+
+// TestLoadBody checks that a load's own fields of the body go before those of the target,
+// and that the next load is without them.
+func TestLoadBody(t *testing.T) {
+	h := &scripted{ttft: time.Millisecond, tokens: 1}
+	serve(t, h, func(ctx context.Context, g *loadgen.Generator) {
+		body := func(fields map[string]any) string {
+			m, err := g.Probe(ctx, loadgen.Load{Concurrency: 1, ISL: 20, OSL: 1, Requests: 4, Body: fields}, nil)
+			require.NoError(t, err)
+			return string(m.Body(&m.Requests[0]))
+		}
+		assert.Contains(t, body(map[string]any{"temperature": 0.7, "top_k": 8.0, "ignore_eos": nil}), `"temperature":0.7,"top_k":8`)
+		assert.NotContains(t, body(map[string]any{"ignore_eos": nil}), "ignore_eos")
+		assert.NotContains(t, body(nil), "temperature")
+	})
+}
+
+// TestMostInFlight checks that an open loop keeps to its limit on what is in flight, that what
+// is held back is no lag of the client, and that a rate which is not reached so is told.
+func TestMostInFlight(t *testing.T) {
+	h := &scripted{ttft: 500 * time.Millisecond, tokens: 1} // 8 in flight are 16 a second
+	serve(t, h, func(ctx context.Context, g *loadgen.Generator) {
+		for _, tt := range []struct {
+			rate   float64
+			behind bool
+		}{{12, false}, {15, false}, {20, true}, {40, true}} {
+			m, err := g.Probe(ctx, loadgen.Load{Rate: tt.rate, MostInFlight: 8, ISL: 20, OSL: 1, Requests: 300}, nil)
+			require.NoError(t, err)
+			told := false
+			for _, w := range m.Warnings {
+				told = told || errors.Is(w, loadgen.ErrUnstable)
+			}
+			assert.Equal(t, tt.behind, told, "%v/s: %v", tt.rate, m.Warnings)
+			mean, _ := m.Stat(loadgen.TagInFlight, "avg")
+			assert.LessOrEqual(t, mean, 8+1e-9)
+			served, _ := m.Stat(loadgen.TagReqRate, "avg")
+			assert.InEpsilon(t, min(tt.rate, 16), served, 0.05)
+			assert.Less(t, m.Health.SendLagP99, 5*time.Millisecond, "%v/s", tt.rate)
+		}
+		_, err := g.Probe(ctx, loadgen.Load{Concurrency: 3, MostInFlight: 8}, nil)
+		assert.ErrorContains(t, err, "is for a Rate")
+	})
+}

@@ -20,6 +20,8 @@ type pacer struct {
 	// are equal.
 	shape float64
 	rng   *rand.Rand
+	// most is the greatest number of requests in flight; 0 for any.
+	most int
 	// due is the time of the last request in seconds. It is summed unrounded, since
 	// gaps rounded to nanoseconds would add up to another rate.
 	due float64

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 )
@@ -72,8 +73,17 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 			return nil, err
 		}
 		pace.replay = again
+		pace.most = l.MostInFlight
 	}
-	w, err := newWorkload(g.target, g.server.Model, l, g.cal, g.fields)
+	t := g.target
+	if len(l.Body) > 0 {
+		t.Body = maps.Clone(t.Body)
+		if t.Body == nil {
+			t.Body = map[string]any{}
+		}
+		maps.Copy(t.Body, l.Body)
+	}
+	w, err := newWorkload(t, g.server.Model, l, g.cal, g.fields)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,8 @@ type stage struct {
 	running []time.Duration
 	// skipped counts the requests of an open loop that were due and not sent.
 	skipped int
+	// held is how long the last request of the window waited because too many were in flight.
+	held time.Duration
 }
 
 // start records a request that starts at now, as window.start does.

@@ -76,6 +76,8 @@ func preparePair(recipe *Recipe, old, new Spec) (p pairRun, err error) {
 	case old.Resume != nil || old.Converge != nil:
 		return p, of(recipe, inputError(nil,
 			"cannot combine Compare with Resume or Converge: both endpoints must be measured the same number of times in a single run"))
+	case old.Setup != nil || new.Setup != nil:
+		return p, of(recipe, inputError([]Input{inputSetup}, "cannot combine Compare with %s: each endpoint stays as it is", inputSetup))
 	case p[0].out.Plan.Search != nil:
 		return p, of(recipe, inputError(nil,
 			"cannot compare two endpoints: a search stops at a different load each time; use recipes.Fixed or a sweep"))

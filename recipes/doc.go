@@ -22,8 +22,8 @@
 //
 // A run goes through these stages, in this order:
 //
-//  1. A [Recipe] is the question. [Lookup] finds one by name; [Fixed] and [Explicit]
-//     make one, and [Register] gives one of your own a name.
+//  1. A [Recipe] is the question. [Lookup] finds one by name; [Fixed], [FixedRate],
+//     [Sweep] and [Explicit] make one, and [Register] gives one of your own a name.
 //  2. [Inputs] are what the user wants of it: limits, ranges, a style of search. Each
 //     recipe lists in Uses which of them it reads.
 //  3. [Recipe].Expand turns inputs into a [Plan]: an adaptive [Search], a grid, or

@@ -99,8 +99,8 @@ func (s *Search) complete() error {
 		if math.IsInf(d.Lo, 0) || math.IsInf(d.Hi, 0) || d.Path == PathConcurrency && (d.Lo < 1 || !d.Int) {
 			return bad("dimension " + d.Path + " has bounds that no load can have; a concurrency is whole and at least 1")
 		}
-		if !slices.Contains([]string{PathConcurrency, PathRate, PathISL, PathOSL}, d.Path) {
-			return bad("dimension " + d.Path + " is unknown" + sla.Suggest(d.Path, []string{PathConcurrency, PathRate, PathISL, PathOSL}))
+		if !sweepable(d.Path) {
+			return bad("dimension " + d.Path + " is unknown" + sla.Suggest(d.Path, paths))
 		}
 	}
 	for _, g := range s.Objectives {

@@ -19,6 +19,8 @@ type Gate struct {
 	plan.Interval
 	// Tolerance is the share of the boundary that may be lost, in (0, 1).
 	Tolerance float64
+	// Real says that the searched value is no whole number, as a request rate is.
+	Real bool
 }
 
 // Floor returns the boundary that the gate asks for: what is left of the earlier one
@@ -45,8 +47,17 @@ func (g *Gate) Precise() float64 { return preciseShare * g.Tolerance }
 
 // Vague reports whether the earlier boundary is known too badly to show a loss of the
 // tolerance. A boundary whose interval is not known is taken at its word, and one with
-// an interval of at most 2 has next to nothing between its ends.
-func (g *Gate) Vague() bool { return g.Known() > vagueShare*g.Tolerance && g.Hi-g.Lo > 2 }
+// an interval of at most 2 whole numbers has next to nothing between its ends.
+func (g *Gate) Vague() bool {
+	return g.Known() > vagueShare*g.Tolerance && (g.Real || g.Hi-g.Lo > 2)
+}
+
+// Over returns the gate as one of a search of this outcome's plan, of which it takes whether
+// the searched value is a whole number.
+func (g Gate) Over(o *Outcome) *Gate {
+	g.Real = o.Plan.Search != nil && len(o.Plan.Search.Space) == 1 && !o.Plan.Search.Space[0].Int
+	return &g
+}
 
 // validate checks a gate against the plan that it is for.
 func (g *Gate) validate(p *Plan, atLeast float64) error {

@@ -26,6 +26,7 @@ const (
 	inputConcurrency     Input = "Concurrency"
 	inputRate            Input = "Rate"
 	inputArrival         Input = "Arrival"
+	inputMostInFlight    Input = "MostInFlight"
 	inputSteps           Input = "Steps"
 	inputOSLSteps        Input = "OSLSteps"
 	inputConcurrencyList Input = "ConcurrencyList"
@@ -46,6 +47,7 @@ const (
 	inputTrials          Input = "Trials"
 	inputConverge        Input = "Converge"
 	inputEndpoint        Input = "Endpoint"
+	inputSetup           Input = "Setup"
 )
 
 // InputError reports an input that is missing, wrong or in conflict with another. It

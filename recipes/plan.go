@@ -84,19 +84,26 @@ type Objective struct {
 // segment, the leaf, names the value in files.
 type Path = string
 
-// The paths that can be swept: requests in flight, requests per second, and tokens of
-// prompt and answer.
+// The paths that can be swept: requests in flight, requests per second, tokens of prompt and
+// answer, and, with a name behind them, fields of the request body and settings of the
+// server. Settings are for Spec.Setup, which makes the server have them; nothing else reads
+// them.
 const (
 	PathConcurrency Path = "phases.profiling.concurrency"
 	PathRate        Path = "phases.profiling.request_rate"
 	PathISL         Path = "datasets.main.prompts.isl"
 	PathOSL         Path = "datasets.main.prompts.osl"
+	PathBody        Path = "endpoint.extra."
+	PathServer      Path = "server."
 )
 
 // Axis is one swept path of a grid. Values are visited in their order.
 type Axis struct {
 	Path   Path
 	Values []float64
+	// With are axes that move with this one: their i-th values go with its i-th value. Only
+	// Sweep reads them; the axes of a Plan have none.
+	With []Axis
 }
 
 // Scenario is one named point. Directories are named after its values in their order.

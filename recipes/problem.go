@@ -46,6 +46,7 @@ func problemOf(pl *Plan, spec *Spec) plan.Problem {
 		d := plan.Dim{Path: path, Lo: math.Inf(1), Hi: math.Inf(-1), Int: path != PathRate}
 		for _, at := range p.List {
 			d.Lo, d.Hi = min(d.Lo, at[i]), max(d.Hi, at[i])
+			d.Int = d.Int && at[i] == math.Trunc(at[i])
 		}
 		p.Dims = append(p.Dims, d)
 	}

@@ -95,7 +95,12 @@ func (s *Spec) open(p *Plan) {
 // arrives refuses an arrival process that there is none of, and one without a rate.
 func (s *Spec) arrives(p *Plan) error {
 	w := s.Workload
-	if w.Arrival == "" {
+	switch {
+	case w.MostInFlight < 0:
+		return wrong(inputMostInFlight, "%d is negative; give at least 1", w.MostInFlight)
+	case w.MostInFlight > 0 && !p.varies(PathRate) && w.Rate == 0:
+		return wrong(inputMostInFlight, "the load has no rate, and a concurrency is such a limit by itself")
+	case w.Arrival == "":
 		return nil
 	}
 	if err := (loadgen.Load{Rate: 1, Arrival: w.Arrival}).Validate(); err != nil {

@@ -35,6 +35,8 @@ func TestRateRefused(t *testing.T) {
 		{"a fixed rate of nothing", recipes.FixedRate(0), recipes.Spec{}, "cannot measure 0 requests a second"},
 		{"a negative rate", recipes.FixedRate(-2), recipes.Spec{}, "cannot measure -2 requests a second"},
 		{"another process", recipes.FixedRate(2), recipes.Spec{Workload: loadgen.Load{Arrival: "bursty"}}, `"bursty" is unknown`},
+		{"a cap without a rate", recipes.Fixed(2), recipes.Spec{Workload: loadgen.Load{MostInFlight: 4}}, "the load has no rate"},
+		{"a negative cap", recipes.FixedRate(2), recipes.Spec{Workload: loadgen.Load{MostInFlight: -4}}, "-4 is negative"},
 		{"no shape", recipes.FixedRate(2), recipes.Spec{Workload: loadgen.Load{Arrival: "gamma:0"}}, `"gamma:0" is unknown`},
 	} {
 		t.Run(tt.why, func(t *testing.T) {

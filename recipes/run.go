@@ -44,6 +44,8 @@ type run struct {
 	// ceiling is the planner's own answer for the first tier, before floors are asked; NaN
 	// when there is none.
 	ceiling float64
+	// settings are the values that Spec.Setup was called for last; nil before.
+	settings map[Path]float64
 }
 
 // Run answers a recipe's question. It expands the recipe to a plan, probes where the
@@ -166,6 +168,9 @@ func (r *run) widen() {
 // trials that were measured before it.
 func (r *run) probe(ctx context.Context, step plan.Step) (Probe, error) {
 	p := Probe{Step: step, Load: r.out.Spec.load(r.out.Plan, step)}
+	if err := r.setUp(ctx, step); err != nil {
+		return p, err
+	}
 	began := time.Now()
 	for r.out.Spec.Converge.wantsMore(&p, r.out.Spec.Trials) {
 		m, err := r.measure(ctx, p.Load, func() loadgen.Decider { return r.decider(&p) })

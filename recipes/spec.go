@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
@@ -45,6 +46,12 @@ type Spec struct {
 
 	// Prober runs the probes. If nil, they are HTTP load on Target.
 	Prober Prober
+	// Setup, if not nil, prepares the server for a point, for example by a restart with
+	// other settings. It is called before the first probe and whenever the values under
+	// PathServer differ from those of the probe before or, if none are varied, whenever any
+	// value does. at has all values of the point. No load runs meanwhile, and behind it the
+	// server has the target's time to be ready again. An error ends the run.
+	Setup func(ctx context.Context, at map[Path]float64) error
 	// Observe, if not nil, is called before the first probe, after each, and at the
 	// end. Its error becomes a warning.
 	Observe func(*Outcome) error
@@ -117,6 +124,10 @@ func (s *Spec) load(p *Plan, step plan.Step) loadgen.Load {
 			l.ISL, l.Workload = int(v), l.Workload.Fixed(int(v), 0)
 		case PathOSL:
 			l.OSL, l.Workload = int(v), l.Workload.Fixed(0, int(v))
+		default:
+			if name, ok := strings.CutPrefix(path, PathBody); ok {
+				l = withField(l, name, v)
+			}
 		}
 	}
 	if l.Concurrency == 0 && l.Rate == 0 {

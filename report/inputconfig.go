@@ -21,7 +21,7 @@ func (v *view) inputConfig(i, trial int) object {
 	m := v.probes[i].Trials[trial]
 	return object{
 		"models":        object{"strategy": "round_robin", "items": []object{{"name": v.Server.Model}}},
-		"endpoint":      v.endpointConfig(),
+		"endpoint":      v.endpointConfig(m.Load),
 		"datasets":      []object{v.datasetConfig(m)},
 		"phases":        []object{phaseConfig(m)},
 		"artifacts":     artifactsConfig(v.probeDir(i, trial)),
@@ -46,15 +46,18 @@ func (v *view) tokenizerName() string { return cmp.Or(v.Spec.Target.Tokenizer, "
 
 // endpointConfig is where requests go and what they look like. The names of headers
 // are there, and none of their values.
-func (v *view) endpointConfig() object {
+func (v *view) endpointConfig(l loadgen.Load) object {
 	t := v.Spec.Target
+	extra := object{}
+	maps.Copy(extra, t.RedactedBody())
+	maps.Copy(extra, l.Body)
 	headers := map[string]string{}
 	for k := range t.Header {
 		headers[k] = "***" // which of them are secret, only their owner knows
 	}
 	return object{
 		"urls": t.Endpoints(), "url_strategy": "round_robin", "type": v.protocol(), "timeout": t.Timeout.Seconds(),
-		"streaming": !t.NoStream, "connection_reuse": "pooled", "headers": headers, "extra": t.RedactedBody(),
+		"streaming": !t.NoStream, "connection_reuse": "pooled", "headers": headers, "extra": extra,
 		"use_legacy_max_tokens": true, "use_server_token_count": true, "per_chunk_usage": false,
 		"download_video_content": false, "uuid_and_strip": false,
 		"wait_for_model_timeout": t.ReadyTimeout.Seconds(), "wait_for_model_interval": 1, "wait_for_model_mode": "inference",
@@ -130,7 +133,7 @@ func phaseConfig(m *loadgen.Measurement) object {
 		if process == "gamma" {
 			p["smoothness"] = shape
 		}
-		if m.Load.Concurrency == 0 {
+		if p["concurrency"] = m.Load.MostInFlight; m.Load.MostInFlight == 0 {
 			delete(p, "concurrency")
 		}
 		if m.Load.Workload.Replay != 0 {
@@ -192,6 +195,9 @@ func (v *view) aiperfCommand(m *loadgen.Measurement) string {
 	} else if l.Rate > 0 {
 		process, shape := arrival(l)
 		args = append(args, "--request-rate "+exact(l.Rate), "--arrival-pattern "+process)
+		if l.MostInFlight > 0 {
+			args = append(args, fmt.Sprintf("--concurrency %d", l.MostInFlight))
+		}
 		if process == "gamma" {
 			args = append(args, "--arrival-smoothness "+exact(shape))
 		}
@@ -200,6 +206,9 @@ func (v *view) aiperfCommand(m *loadgen.Measurement) string {
 	}
 	if !v.Spec.Target.NoStream {
 		args = append(args, "--streaming")
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Body)) {
+		args = append(args, "--extra-inputs "+shell(fmt.Sprintf("%s:%v", name, l.Body[name])))
 	}
 	if len(l.SLO) > 0 {
 		var slo []string

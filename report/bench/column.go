@@ -43,8 +43,9 @@ var columns = []Column{
 // capacity in bench.txt.
 const lineCapacity, capacity = "max-concurrency", "concurrency"
 
-// lineRate is the unit of the answer of a search over request rates.
-const lineRate = "max-req/s"
+// lineRate is the unit of the answer of a search over request rates in such lines, and rate
+// in bench.txt.
+const lineRate, rate = "max-req/s", "request_rate"
 
 // info is what the table of metrics says of the column's.
 func (c Column) info() loadgen.MetricInfo {
@@ -121,8 +122,11 @@ func Line(o *recipes.Outcome, p *recipes.Probe) []Value {
 
 // inFile is a unit's name in bench.txt.
 func inFile(unit string) string {
-	if unit == lineCapacity {
+	switch unit {
+	case lineCapacity:
 		return capacity
+	case lineRate:
+		return rate
 	}
 	for _, c := range columns {
 		if c.Line == unit {

@@ -3,7 +3,7 @@
 //
 //	go run ./internal/experiments/rates
 //
-// It measures real times, so nothing else should use the machine. It takes a few minutes.
+// It measures real times, so nothing else should use the machine. It takes about four minutes a server.
 package main
 
 import (
@@ -23,25 +23,29 @@ func main() {
 	log.SetPrefix("rates: ")
 	verbose := flag.Bool("v", false, "log each probe")
 	style := flag.String("style", "", "`style` of the search; empty means the recipe's own")
+	server := flag.String("server", "", "`name` of the one server to search; empty means all")
 	flag.Parse()
 	logf := func(string, ...any) {}
 	if *verbose {
 		logf = func(format string, args ...any) { fmt.Printf("  "+format+"\n", args...) }
 	}
-	if err := run(context.Background(), recipes.Style(*style), logf); err != nil {
+	if err := run(context.Background(), recipes.Style(*style), *server, logf); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, style recipes.Style, logf func(string, ...any)) error {
+func run(ctx context.Context, style recipes.Style, only string, logf func(string, ...any)) error {
 	var bad []error
 	fmt.Println("server, recipe, truth (requests/s), answer, error, probes, seconds")
 	for _, s := range boundaries.Rates() {
+		if only != "" && only != s.Name {
+			continue
+		}
 		truth := boundaries.HighestRate(s)
 		for _, goodput := range []bool{false, true} {
 			srv := simserver.New(s.Model)
 			out, err := boundaries.Search{Scenario: s, Server: srv, Logf: logf, Inputs: recipes.Inputs{Style: style,
-				Rate: [2]float64{truth / 10, truth * 4}}}.Rate(ctx, goodput)
+				Rate: [2]float64{truth / 4, truth * 4}}}.Rate(ctx, goodput)
 			srv.Close()
 			if err != nil {
 				return err
