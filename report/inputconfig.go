@@ -144,11 +144,13 @@ func phaseConfig(m *loadgen.Measurement) object {
 }
 
 // arrival returns how the requests of an open loop arrive, by AIPerf's name, and the shape
-// of gamma arrivals.
+// of gamma arrivals, which is 0.5 unless the load says another, and means nothing of other
+// processes.
 func arrival(l loadgen.Load) (process string, shape float64) {
 	process, text, shaped := strings.Cut(cmp.Or(l.Arrival, "constant"), ":")
 	shape = 0.5
 	if shaped {
+		// The load was sent, so that its shape is a number.
 		shape, _ = strconv.ParseFloat(text, 64)
 	}
 	return process, shape
