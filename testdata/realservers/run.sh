@@ -52,6 +52,9 @@ start() {
 		exec setsid "$@"
 	) >"$work/$name.log" 2>&1 </dev/null &
 	pids[$name]=$!
+	# Where Linux groups processes by session, a priority counts within a session alone.
+	sleep 0.2
+	echo 5 2>/dev/null >"/proc/$!/autogroup" || true
 }
 
 # stop NAME ends a daemon and all its children.

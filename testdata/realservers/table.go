@@ -66,7 +66,7 @@ func tables(args []string, w io.Writer) error {
 	}
 	fmt.Fprintf(w, "%s, %d cores (%s), %s.\n", *date, runtime.NumCPU(), processor(), runtime.Version())
 	fmt.Fprint(w, "\n## Request by request\n\n"+
-		"| server | load | requests | failed | not in the account | token mismatches | TTFT p50 / p99 | E2E p50 / p99 | ITL | differs by |\n"+
+		"| server | load | requests | failed | not in the account | token mismatches | TTFT | E2E | ITL | mean, median |\n"+
 		"|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, s := range servers {
 		if err := s.joins(w); err != nil {
@@ -150,17 +150,29 @@ func row(w io.Writer, name, load string, j *relay.Joined) {
 	ours, relayed := j.MeanITL()
 	itl, by := "–", "–"
 	if relayed > 0 {
-		itl, by = fmt.Sprintf("%.3f / %.3f", ours, relayed), fmt.Sprintf("%+.2f%%", 100*(ours/relayed-1))
+		var shares []float64
+		for _, v := range j.ITL {
+			shares = append(shares, 100*(v[0]/v[1]-1))
+		}
+		itl = fmt.Sprintf("%.3f / %.3f", ours, relayed)
+		by = fmt.Sprintf("%+.2f%%, %+.2f%%", 100*(ours/relayed-1), relay.Quantile(shares, 0.5))
 	}
 	fmt.Fprintf(w, "| %s | %s | %d | %d | %d | %d | %s | %s | %s | %s |\n",
 		name, load, j.Requests, j.Failed, j.Unmatched, j.Mismatches, quantiles(j.TTFT), quantiles(j.E2E), itl, by)
 }
 
+// quantiles describes differences in milliseconds.
 func quantiles(values []float64) string {
 	if len(values) == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%.3f / %.3f", relay.Quantile(values, 0.5), relay.Quantile(values, 0.99))
+	within := 0
+	for _, v := range values {
+		if math.Abs(v) <= 1 {
+			within++
+		}
+	}
+	return fmt.Sprintf("%.3f / %.3f, %.0f%%", relay.Quantile(values, 0.5), relay.Quantile(values, 0.99), 100*float64(within)/float64(len(values)))
 }
 
 // totals writes the account's sum of tokens beside the growth of the server's counters.
