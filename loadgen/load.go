@@ -136,7 +136,7 @@ func (l Load) CheckWorkload() error {
 	for _, kind := range l.Workload.Kinds() {
 		for _, name := range slices.Sorted(maps.Keys(kind.Body)) {
 			if secretName(name) {
-				return fmt.Errorf("Body has a field %q, which looks confidential; set it with Target.Body, which is not written to files", name)
+				return fmt.Errorf("%s has a field %q, which looks confidential; set it with Target.Body, which is not written to files", "Body", name)
 			}
 		}
 	}

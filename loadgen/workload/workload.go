@@ -115,7 +115,7 @@ func (w Workload) Plain() bool {
 // holds, and what to give in its place.
 func (w Workload) Validate() error {
 	if w.Weight != 0 {
-		return fmt.Errorf("Weight is %v outside of a Mix; leave it out", w.Weight)
+		return invalid("Weight", "is %v outside of a Mix; leave it out", w.Weight)
 	}
 	if err := w.validateFile(); err != nil {
 		return err
@@ -123,24 +123,29 @@ func (w Workload) Validate() error {
 	return w.validate()
 }
 
+// invalid is the error of a field, whose name comes first: the caller says of what.
+func invalid(field, format string, args ...any) error {
+	return fmt.Errorf("%s "+format, append([]any{field}, args...)...)
+}
+
 // validateFile checks what is said of a file.
 func (w Workload) validateFile() error {
 	switch {
 	case !w.Order.known():
-		return fmt.Errorf("Order is %q; use %q, %q, or leave it empty for the order of the file", w.Order, Shuffled, Sampled)
+		return invalid("Order", "is %q; use %q, %q, or leave it empty for the order of the file", w.Order, Shuffled, Sampled)
 	case w.Replay < 0 || w.Replay != 0 && !weighs(w.Replay):
-		return fmt.Errorf("Replay is %v; give how many times as fast as recorded, for example 1", w.Replay)
+		return invalid("Replay", "is %v; give how many times as fast as recorded, for example 1", w.Replay)
 	case w.File == "" && (w.Order != "" || w.Replay != 0 || w.SkipUnread):
 		return fmt.Errorf("Order, Replay and SkipUnread are about the requests of a file, and File is empty")
 	case w.Replay != 0 && w.Order != "":
-		return fmt.Errorf("Replay has an order of its own, that of the times in the file; leave out Order")
+		return invalid("Replay", "has an order of its own, that of the times in the file; leave out Order")
 	}
 	if w.File == "" {
 		return nil
 	}
 	for _, k := range w.Kinds() {
 		if !k.ISL.IsZero() || k.System != 0 || len(k.Prefixes) > 0 || k.Images.Count > 0 {
-			return fmt.Errorf("File has prompts of its own; leave out ISL, System, Prefixes and Images, or the file")
+			return invalid("File", "has prompts of its own; leave out ISL, System, Prefixes and Images, or the file")
 		}
 	}
 	return nil
@@ -163,11 +168,11 @@ func (w Workload) validate() error {
 	for i, p := range w.Prefixes {
 		switch {
 		case p.Groups < 0 || p.Groups > mostGroups:
-			return fmt.Errorf("Prefixes[%d] has %d groups; give 1 to %d", i, p.Groups, mostGroups)
+			return invalid(fmt.Sprintf("Prefixes[%d]", i), "has %d groups; give 1 to %d", p.Groups, mostGroups)
 		case p.Tokens < 1 || p.Tokens > MostTokens:
-			return fmt.Errorf("Prefixes[%d] has %d tokens; give 1 to %d", i, p.Tokens, MostTokens)
+			return invalid(fmt.Sprintf("Prefixes[%d]", i), "has %d tokens; give 1 to %d", p.Tokens, MostTokens)
 		case !(p.Share > 0 && p.Share <= 1):
-			return fmt.Errorf("Prefixes[%d] has a share of %v; give a fraction above 0 and at most 1", i, p.Share)
+			return invalid(fmt.Sprintf("Prefixes[%d]", i), "has a share of %v; give a fraction above 0 and at most 1", p.Share)
 		}
 		share += p.Share
 	}
@@ -175,17 +180,17 @@ func (w Workload) validate() error {
 	width, height := im.Size()
 	switch {
 	case share > 1+1e-9:
-		return fmt.Errorf("Prefixes have shares of %s together; give 100%% at most", percent(share))
+		return invalid("Prefixes", "have shares of %s together; give 100%% at most", percent(share))
 	case w.System < 0 || w.System > MostTokens:
-		return fmt.Errorf("System is %d tokens; give 0 to %d", w.System, MostTokens)
+		return invalid("System", "is %d tokens; give 0 to %d", w.System, MostTokens)
 	case im.Count < 0 || im.Count > mostImages:
 		return fmt.Errorf("Images has %d pictures; give 0 to %d", im.Count, mostImages)
 	case width < 1 || height < 1 || width > mostPixels || width*height > mostPixels:
 		return fmt.Errorf("Images has pictures of %d×%d pixels; give up to %d pixels", width, height, mostPixels)
 	case w.Weight != 0 && !weighs(w.Weight):
-		return fmt.Errorf("Weight is %v; give a positive number", w.Weight)
+		return invalid("Weight", "is %v; give a positive number", w.Weight)
 	case len(w.Mix) > mostKinds:
-		return fmt.Errorf("Mix has %d kinds; give %d at most", len(w.Mix), mostKinds)
+		return invalid("Mix", "has %d kinds; give %d at most", len(w.Mix), mostKinds)
 	}
 	for _, own := range []struct{ field, says string }{
 		{"messages", "replaces the prompt"}, {"prompt", "replaces the prompt"},
@@ -194,11 +199,11 @@ func (w Workload) validate() error {
 		{"model", "names a model, which Model is for"}, {"stream", "says whether answers are streamed, which the target does"},
 	} {
 		if _, has := w.Body[own.field]; has {
-			return fmt.Errorf("Body %s; remove the field %q from it", own.says, own.field)
+			return invalid("Body", "%s; remove the field %q from it", own.says, own.field)
 		}
 	}
 	if _, err := json.Marshal(w.Body); err != nil {
-		return fmt.Errorf("Body cannot be written as JSON: %w", err)
+		return invalid("Body", "cannot be written as JSON: %w", err)
 	}
 	for i, kind := range w.Mix {
 		if err := kind.validate(); err != nil {
@@ -221,7 +226,7 @@ func (w Workload) prefixes() error {
 		share += p.Share
 	}
 	if share > 1+1e-9 {
-		return fmt.Errorf("Prefixes and those outside of it have shares of %s together; give 100%% at most", percent(share))
+		return invalid("Prefixes", "and those outside of it have shares of %s together; give 100%% at most", percent(share))
 	}
 	return nil
 }
