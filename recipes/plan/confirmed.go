@@ -37,7 +37,10 @@ const (
 	enoughVisits, moreVisits, mostConfirming = 3, 6, 18
 	// stretch is how many times as long as the first, at most, a pause is between visits that
 	// agree, and twice that between visits that do not.
-	stretch = 4
+	// Neither is longer than longestPause, or twice that. Where the limit is far away for
+	// the scatter that is seen, the first pause is enough, and one more visit.
+	stretch      = 4
+	longestPause = 10 * time.Second
 	// nearAnswer is how near to the answer a visit must be to confirm it, in ln of the
 	// searched value.
 	nearAnswer = 0.06
@@ -46,6 +49,9 @@ const (
 	// unsettling is the scatter of a margin from which a disagreement is worth more visits:
 	// a verdict within 2% of its limit is left as open as it is.
 	unsettling = 0.02
+	// opposed is the scatter from which visits that speak against each other are more than
+	// the few percent by which one pattern of phases differs from another.
+	opposed = 0.05
 	// steepness is how far from 1 the slope of a margin in ln of the load is believed to be.
 	steepness = 1.5
 	// faith is how many visits' worth of belief there is that only the requests scatter.
@@ -85,9 +91,12 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 			near++
 		}
 	}
-	need, pause := enoughVisits, pauseOf(h)*time.Duration(min(1<<all, stretch))
+	need, pause := enoughVisits, min(pauseOf(h)*time.Duration(min(1<<all, stretch)), longestPause)
 	if inflation > disagree && slices.Max(scatter) > unsettling {
-		need, pause = moreVisits, pauseOf(h)*time.Duration(min(1<<max(all, 1), 2*stretch))
+		need, pause = moreVisits, pauseOf(h)
+		if v.threatened(at, scatter) {
+			pause = min(pause*time.Duration(min(1<<max(all, 1), 2*stretch)), 2*longestPause)
+		}
 	}
 	if _, seen := v.distinct([]float64{at}); seen && near >= need || all >= min(mostConfirming, max(moreVisits, visits)) {
 		return step
@@ -142,6 +151,23 @@ func (v view) remote(x float64) bool {
 		}
 	}
 	return seen
+}
+
+// threatened reports that a limit is within three standard errors of the mean that was
+// measured at x, by the scatter from visit to visit.
+func (v view) threatened(x float64, scatter []float64) bool {
+	for _, k := range v.tier {
+		sum, n := 0.0, 0.0
+		for _, o := range v.history {
+			if m, ok := o.margin(k); ok && o.State == Full && o.At[0] == x && !math.IsNaN(m.Value) {
+				sum, n = sum+straightened(m.Value), n+1
+			}
+		}
+		if n == 0 || sum/n > -3*scatter[k]/math.Sqrt(n) {
+			return true
+		}
+	}
+	return false
 }
 
 // passing reports that every limit of the tier is believed to hold at a visit.
@@ -284,6 +310,14 @@ func (v view) cautious(a Answer) Answer {
 	if !ok {
 		return a
 	}
+	// Visited points may lie far apart: one a little above is then nearer to what is known.
+	for _, most := range []float64{most, most * math.Exp(nearAnswer)} {
+		safe := v.visited(func(x float64) bool { return x <= most && x <= a.Safe })
+		if safe >= most*math.Exp(-2*nearAnswer) {
+			a.Safe = safe
+			return a
+		}
+	}
 	if safe := v.visited(func(x float64) bool { return x <= most && x <= a.Safe }); !math.IsNaN(safe) {
 		a.Safe = safe
 	}
@@ -326,7 +360,7 @@ func temper(p Problem, h []Observation) (tempered []Observation, scatter []float
 		ratio, typical := v.scatterApart(k)
 		inflation = max(inflation, ratio)
 		extra[k] = typical * typical * (ratio - 1)
-		if against := v.against(k); against > 0 {
+		if against := v.against(k); against > opposed {
 			extra[k], inflation = max(extra[k], against*against), max(inflation, 2*disagree)
 		}
 		scatter[k] = math.Sqrt(extra[k])
@@ -346,11 +380,12 @@ func temper(p Problem, h []Observation) (tempered []Observation, scatter []float
 	return tempered, scatter, inflation
 }
 
-// memory is how long a disturbance is taken to last, in seconds, where one is seen: 16, or
+// memory is how long a disturbance is taken to last, in seconds, where one is seen: ten, or
 // as much shorter as the pauses are. A search of short visits cannot tell disturbances
-// that outlast it from the server. Ten seconds were tried: with disturbances of ten, one
-// answer in four then lay more than 5% too high, and one in ten with 16.
-func memory(h []Observation) float64 { return 4 * pauseOf(h).Seconds() }
+// that outlast it from the server. Sixteen were tried: of disturbances of ten seconds fewer
+// then made an answer too high, and of servers without any, one answer in thirty was a
+// quarter too low.
+func memory(h []Observation) float64 { return 2.5 * pauseOf(h).Seconds() }
 
 // times returns when each visit was, in seconds of the search: the middle of it. A visit
 // whose length is not known takes as long as a pause.
