@@ -42,8 +42,7 @@
 //	          Ready            how long to wait for the server; default 2m
 //	          Simulated        the embedded server instead of an endpoint
 //	SLA       TTFT, ITL, TPOT  p95 of time to first token and inter-token latency
-//	          E2E              p99 of request latency
-//	          ErrorRate        share of failed requests
+//	          E2E, ErrorRate   p99 of request latency; share of failed requests
 //	          Attainment       share of requests that must be good; default 0.95
 //	          SLA, SLO         "ttft p99 < 1s"; of a good request, "ttft < 1s"
 //	          AtLeast          concurrency or requests/s that the answer must reach
