@@ -239,10 +239,15 @@ func TestMixedWarnings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := simserver.NewInMemory(simserver.Model{PrefixCache: 1 << 20})
 		defer srv.Close()
-		g, err := New(Target{URL: srv.URL, Dial: srv.Dial})
-		require.NoError(t, err)
+		// Each generator is changed before its slots run.
+		generator := func(same bool) *Generator {
+			g, err := New(Target{URL: srv.URL, Dial: srv.Dial, SamePrompts: same})
+			require.NoError(t, err)
+			require.NoError(t, g.Ready(t.Context()))
+			return g
+		}
+		g := generator(false)
 		defer g.Close()
-		require.NoError(t, g.Ready(t.Context()))
 		g.cal = calibration{slope: 2}
 		load := Load{Concurrency: 4, Requests: 100, Workload: Workload{ISL: laws.Uniform(100, 200), OSL: laws.Uniform(4, 8)}}
 		m, err := g.Probe(t.Context(), load, nil)
@@ -251,9 +256,11 @@ func TestMixedWarnings(t *testing.T) {
 		assert.ErrorIs(t, m.Warnings[0], ErrPrompts)
 		assert.Regexp(t, `they have 7\d\.\d tokens on average, not the 1[45]\d\.\d that were drawn for them`, m.Warnings[0])
 
-		g.cal, g.target.SamePrompts, g.salt = calibration{slope: 1}, true, 0
+		again := generator(true)
+		defer again.Close()
+		again.cal, again.salt = calibration{slope: 1}, 0
 		load.Workload.System = 16
-		m, err = g.Probe(t.Context(), load, nil)
+		m, err = again.Probe(t.Context(), load, nil)
 		require.NoError(t, err)
 		require.Len(t, m.Warnings, 1)
 		assert.ErrorIs(t, m.Warnings[0], ErrCached)
