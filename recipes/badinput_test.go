@@ -145,11 +145,31 @@ func TestServerDies(t *testing.T) {
 // server does not make a verdict of its closed ones. The server dies in one of the first
 // probes: a machine on which two of them cannot be trusted would end the search before.
 func TestServerDiesBehindForwarder(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := forwarded(t, ctx)
+	for range 2 {
+		if err != nil || out == nil || out.Reason != "untrusted" {
+			break
+		}
+		t.Log("the machine was too busy for two probes to be trusted, which ended the search before the server died")
+		out, err = forwarded(t, ctx)
+	}
+	assert.ErrorAs(t, err, new(*loadgen.UnreachableError))
+	require.NotNil(t, out)
+	assert.Equal(t, recipes.Inconclusive, out.Verdict)
+	assert.NotEmpty(t, out.Probes, "what was learnt is kept")
+	require.NoError(t, ctx.Err(), "nothing hangs")
+}
+
+// forwarded searches a server that dies behind a forwarder.
+func forwarded(t *testing.T, ctx context.Context) (*recipes.Outcome, error) {
+	t.Helper()
 	srv := simserver.New(simserver.Model{Step: time.Millisecond, Faults: simserver.Faults{DieAfter: 300}})
-	defer srv.Close()
+	t.Cleanup(srv.Close)
 	front, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer front.Close()
+	t.Cleanup(func() { front.Close() })
 	go func() {
 		for {
 			in, err := front.Accept()
@@ -168,16 +188,9 @@ func TestServerDiesBehindForwarder(t *testing.T) {
 			}()
 		}
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	out, err := recipes.Run(ctx, maxConcurrency(t), recipes.Spec{
+	return recipes.Run(ctx, maxConcurrency(t), recipes.Spec{
 		Target:   loadgen.Target{URL: "http://" + front.Addr().String()},
 		Workload: loadgen.Load{ISL: 8, OSL: 4, Requests: 100},
 		Inputs:   recipes.Inputs{TTFT: new(10_000.0)}, // so loose that a late client is not at stake
 	})
-	assert.ErrorAs(t, err, new(*loadgen.UnreachableError))
-	require.NotNil(t, out)
-	assert.Equal(t, recipes.Inconclusive, out.Verdict)
-	assert.NotEmpty(t, out.Probes, "what was learnt is kept")
-	require.NoError(t, ctx.Err(), "nothing hangs")
 }
