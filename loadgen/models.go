@@ -16,7 +16,8 @@ type served struct {
 
 // readModels reads the answer to GET /v1/models in OpenAI's form ({"data": [{"id": …}]}),
 // in Ollama's and llama.cpp's ({"models": [{"name": …}]}), or as a bare list of either, each
-// also inside of an object that a gateway puts around it. ok is false if it has none of these forms; an empty list is a list.
+// also inside of an object that a gateway puts around it. ok is false if it has none of
+// these forms; an empty list is a list.
 func readModels(body []byte) (models []served, ok bool) {
 	var list struct {
 		Data, Models, Result json.RawMessage

@@ -96,8 +96,8 @@ func checkAxes(axes []Axis) error {
 		}
 		seen[leaf] = true
 		load = load || a.Path == PathConcurrency || a.Path == PathRate
+		whole := slices.Contains([]Path{PathConcurrency, PathISL, PathOSL}, a.Path)
 		for _, v := range a.Values {
-			whole := slices.Contains([]Path{PathConcurrency, PathISL, PathOSL}, a.Path)
 			if math.IsNaN(v) || math.IsInf(v, 0) || whole && (v < 1 || v != math.Trunc(v)) || a.Path == PathRate && v <= 0 {
 				return bad("%v is no value of %s", v, leaf)
 			}

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -55,12 +56,7 @@ func rateSteps(lo, hi float64, steps int) ([]float64, error) {
 // varies reports whether the path is one of those that the plan varies, for example whether
 // its load is a request rate.
 func (p *Plan) varies(path Path) bool {
-	for _, q := range p.Paths() {
-		if q == path {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.Paths(), path)
 }
 
 const (

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"io"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
@@ -77,7 +76,7 @@ func (s *Spec) schedule(p *Plan) error {
 		return missing("what was recorded; give its File and its Replay, for example 1", inputWorkload)
 	case w.Workload.Replay == 0:
 		return nil
-	case !slices.Contains(p.Paths(), PathRate):
+	case !p.varies(PathRate):
 		return wrong(inputWorkload, "its Replay sends requests at the times of a file, and this recipe varies no rate; use recipe %q",
 			replay.Name)
 	case len(open) == 0:

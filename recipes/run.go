@@ -202,8 +202,8 @@ func (r *run) wait(ctx context.Context, d time.Duration) bool {
 const retryPause = time.Second
 
 // measure runs one trial, and repeats it if it could not be measured: once, as behind an
-// outage that spoilt a part of it, or, if the endpoint was lost, as often as it comes back within the time that the target allows for
-// getting ready. A restart of the server spoils one probe and not the run. watch returns a
+// outage that spoilt a part of it, or, if the endpoint was lost, as often as it comes back
+// within the time that the target allows for getting ready. A restart of the server spoils one probe and not the run. watch returns a
 // new Decider for each attempt, or nil.
 func (r *run) measure(ctx context.Context, l loadgen.Load, watch func() loadgen.Decider) (*loadgen.Measurement, error) {
 	m, err := r.prober.Probe(ctx, l, watch())

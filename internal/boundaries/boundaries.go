@@ -73,7 +73,13 @@ type Search struct {
 
 // Run searches under the scenario's limit, and logs each probe and the answer.
 func (s Search) Run(ctx context.Context) (*recipes.Outcome, error) {
-	recipe, err := recipes.Lookup("max-concurrency-under-sla")
+	return s.ask(ctx, "max-concurrency-under-sla")
+}
+
+// ask runs a recipe against the scenario's server under its limit, and logs each probe and
+// the answer.
+func (s Search) ask(ctx context.Context, name string) (*recipes.Outcome, error) {
+	recipe, err := recipes.Lookup(name)
 	if err != nil {
 		return nil, err
 	}
@@ -89,12 +95,12 @@ func (s Search) Run(ctx context.Context) (*recipes.Outcome, error) {
 	}
 	for _, p := range out.Probes {
 		r := p.Readings[0]
-		s.Logf("%-10s conc %4.0f size %.0f: p95 %7.2f ms, %d of %d, P(pass) %.3f, %v %.1fs (%s)", s.Scenario.Name,
-			p.Step.At[0], p.Step.Size, r.Value, r.Exceeded, r.Of, r.Pass, p.Observed.State, p.Wall.Seconds(), p.Step.Reason)
+		s.Logf("%-10s %v, size %.0f: %v %7.2f, %d of %d, P(pass) %.3f, %v %.1fs (%s)", s.Scenario.Name, p.Load,
+			p.Step.Size, r.Limit.Name(), r.Value, r.Exceeded, r.Of, r.Pass, p.Observed.State, p.Wall.Seconds(), p.Step.Reason)
 	}
 	b := out.Boundary
-	s.Logf("%s: %v, safe %v, estimate %.1f, interval %v, truth %d, %d probes, %.1fs, %s", s.Scenario.Name, out.Verdict,
-		b.Safe, b.Estimate, b.Interval, s.Scenario.Boundary, len(out.Probes), out.Wall.Seconds(), out.Reason)
+	s.Logf("%s: %v, safe %.4g, estimate %.1f, interval %v, %d probes, %.1fs, %s", s.Scenario.Name, out.Verdict,
+		b.Safe, b.Estimate, b.Interval, len(out.Probes), out.Wall.Seconds(), out.Reason)
 	for _, w := range out.Warnings {
 		s.Logf("warning: %v", w)
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"time"
 
-	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 )
@@ -22,36 +20,12 @@ func HighestRate(s simserver.Scenario) float64 {
 	return s.Model.HighestRate(a, 1, 4000, func(t []simserver.Trace) bool { return s.Limit.Holds(t, s.OSL) })
 }
 
-// Rate runs max-request-rate-under-sla, or the recipe on goodput, against the scenario's
-// server under its limit, and logs each probe and the answer.
+// Rate is Run for max-request-rate-under-sla, or for the recipe on goodput.
 func (s Search) Rate(ctx context.Context, goodput bool) (*recipes.Outcome, error) {
-	name, in := "max-request-rate-under-sla", s.Inputs
-	if in.TTFT = new(float64(s.Scenario.Limit.Threshold) / float64(time.Millisecond)); goodput {
-		name = "max-goodput-rate-under-slo"
+	if goodput {
+		return s.ask(ctx, "max-goodput-rate-under-slo")
 	}
-	recipe, err := recipes.Lookup(name)
-	if err != nil {
-		return nil, err
-	}
-	out, err := recipes.Run(ctx, recipe, recipes.Spec{
-		Target:   loadgen.Target{URL: s.Server.URL, Dial: s.Dial},
-		Workload: loadgen.Load{ISL: s.Scenario.ISL, OSL: s.Scenario.OSL, Requests: s.Requests, Seed: 1},
-		Inputs:   in, FullProbes: s.Full,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("searching %s: %w", s.Scenario.Name, err)
-	}
-	for _, p := range out.Probes {
-		r := p.Readings[0]
-		s.Logf("%-10s %7.1f/s size %.0f: %v %7.2f, %d of %d, P(pass) %.3f, %v %.1fs (%s)", s.Scenario.Name,
-			p.Step.At[0], p.Step.Size, r.Limit.Name(), r.Value, r.Exceeded, r.Of, r.Pass, p.Observed.State, p.Wall.Seconds(), p.Step.Reason)
-	}
-	s.Logf("%s: %v, safe %.1f, estimate %.1f, %d probes, %.1fs, %s", s.Scenario.Name, out.Verdict,
-		out.Boundary.Safe, out.Boundary.Estimate, len(out.Probes), out.Wall.Seconds(), out.Reason)
-	for _, w := range out.Warnings {
-		s.Logf("warning: %v", w)
-	}
-	return out, nil
+	return s.ask(ctx, "max-request-rate-under-sla")
 }
 
 // nearRate is how far a found rate may be from the truth, as a share.

@@ -310,15 +310,15 @@ func (v view) cautious(a Answer) Answer {
 	if !ok {
 		return a
 	}
-	// Visited points may lie far apart: one a little above is then nearer to what is known.
-	for _, most := range []float64{most, most * math.Exp(nearAnswer)} {
-		safe := v.visited(func(x float64) bool { return x <= most && x <= a.Safe })
-		if safe >= most*math.Exp(-2*nearAnswer) {
-			a.Safe = safe
-			return a
-		}
+	upTo := func(bound float64) float64 {
+		return v.visited(func(x float64) bool { return x <= bound && x <= a.Safe })
 	}
-	if safe := v.visited(func(x float64) bool { return x <= most && x <= a.Safe }); !math.IsNaN(safe) {
+	safe := upTo(most)
+	if !(safe >= most*math.Exp(-2*nearAnswer)) {
+		// Visited points may lie far apart: one a little above is then nearer to what is known.
+		safe = upTo(most * math.Exp(nearAnswer))
+	}
+	if !math.IsNaN(safe) {
 		a.Safe = safe
 	}
 	return a
