@@ -69,14 +69,7 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	if s, ok := v.silence(); ok {
 		return s
 	}
-	own := c.Planner.Answers(p, tempered)[0]
-	at, below := v.confirmed(own, inflation).Safe, own.Safe
-	if most, ok := own.most(); ok && inflation > disagree {
-		below = min(below, v.clampDown(most))
-	}
-	if x := v.lower(below); x > at || math.IsNaN(at) {
-		at = x // just below what was refuted or is in doubt, and not at the next point that happens to be there
-	}
+	_, at := v.confirmed(c.Planner.Answers(p, tempered)[0], inflation, tempered)
 	if math.IsNaN(at) || v.remote(at) {
 		return step
 	}
@@ -116,12 +109,12 @@ func pauseOf(h []Observation) time.Duration {
 	return min(apartFor, last)
 }
 
-// lower returns a point just below an answer that the visits made to confirm it refute, as
-// far below as they lie beyond the limit; the answer itself where they do not.
-func (v view) lower(safe float64) float64 {
+// lower returns a point just below an answer that its own visits speak against, as far
+// below as they lie beyond the limit; the answer itself where they do not.
+func (v view) lower(safe float64, tempered []Observation) float64 {
 	for range mostConfirming {
-		g, refuted := v.refuted(safe)
-		if math.IsNaN(safe) || !refuted {
+		g, doubted := v.doubted(safe, tempered)
+		if math.IsNaN(safe) || !doubted {
 			return safe
 		}
 		safe = v.clampDown(min(safe*math.Exp(-max(g, 0.02)), safe-1e-9))
@@ -185,19 +178,40 @@ func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
 	tempered, _, inflation := temper(p, h)
 	answers := c.Planner.Answers(p, tempered)
 	if v := viewsOf(p, h)[0]; len(answers) == 1 && v.single() {
-		answers[0] = v.confirmed(answers[0], inflation)
+		answers[0], _ = v.confirmed(answers[0], inflation, tempered)
 	}
 	return answers
 }
 
-// confirmed is the search's own answer, brought into line with the visits that confirm it.
-func (v view) confirmed(a Answer, inflation float64) Answer {
+// confirmed is the search's own answer, brought into line with the visits that confirm it,
+// and the point that has to be confirmed. That is the answer, or a point between it and
+// what the boundary is known to reach, where none was visited and the answer is therefore
+// far below. A point that was refuted or is in doubt gives way to one just below it, and
+// not to the next that happens to have been visited.
+func (v view) confirmed(own Answer, inflation float64, tempered []Observation) (a Answer, aim float64) {
+	a, below := own, own.Safe
 	if inflation > disagree {
 		a = v.cautious(a)
 	}
-	a.Safe = v.upheld(a.Safe)
+	a.Safe = v.upheld(a.Safe, tempered)
+	if most, ok := own.most(); ok {
+		most = v.clampDown(most)
+		if inflation > disagree {
+			below = min(below, most)
+		}
+		if below < most*math.Exp(-2*nearAnswer) {
+			below = most
+		}
+	}
+	aim = a.Safe
+	if x := v.lower(below, tempered); x > aim || math.IsNaN(aim) {
+		aim = x
+	}
+	if v.visited(func(x float64) bool { return x == aim }) == aim {
+		a.Safe = aim
+	}
 	v.include(&a)
-	return a
+	return a, aim
 }
 
 // include widens what is stated about the boundary so that it agrees with the answer and
@@ -242,12 +256,11 @@ func (v view) include(a *Answer) {
 	a.Lo, a.Hi = min(a.Lo, a.Safe*math.Exp(lowest)), max(a.Hi, a.Safe*math.Exp(highest))
 }
 
-// upheld returns the largest point at or below an answer that the visits made to confirm
-// it do not speak against: two of them or more, whose margins come out on the wrong side.
-// NaN when there is none.
-func (v view) upheld(safe float64) float64 {
+// upheld returns the largest point at or below an answer that its own visits do not speak
+// against; NaN when there is none.
+func (v view) upheld(safe float64, tempered []Observation) float64 {
 	for !math.IsNaN(safe) {
-		if _, refuted := v.refuted(safe); !refuted {
+		if _, doubted := v.doubted(safe, tempered); !doubted {
 			break
 		}
 		safe = v.visited(func(x float64) bool { return x < safe })
@@ -268,6 +281,25 @@ func (v view) visited(kind func(x float64) bool) float64 {
 
 // straightened is a margin no further from its limit than where visits count by their value.
 func straightened(g float64) float64 { return min(max(g, -boundary.Straight), boundary.Straight) }
+
+// doubted reports that the visits of a point speak against it, and by how much: those made
+// to confirm it, two or more, or all of them pooled, by the tempered history.
+func (v view) doubted(x float64, tempered []Observation) (g float64, yes bool) {
+	if g, yes := v.refuted(x); yes {
+		return g, true
+	}
+	v.history = tempered
+	for _, b := range v.read(signDecides).points {
+		if b.x == x {
+			for j, z := range b.z {
+				if z < 0 {
+					g, yes = max(g, straightened(b.margins[j])), true
+				}
+			}
+		}
+	}
+	return g, yes
+}
 
 // refuted reports that the visits that were made to confirm x, two or more, come out beyond
 // a limit, and by how much at most on average. Where requests are counted, those of all

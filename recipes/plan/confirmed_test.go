@@ -1,0 +1,92 @@
+package plan
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// An answer does not fall to a point far below because no nearer one was visited: the
+// histories are those of searches, of a server whose boundary is 69, that answered 55, 51
+// and 54. Each goes on here on a server of boundary 69.
+func TestAnswerDoesNotFall(t *testing.T) {
+	const secs = time.Second
+	seen := func(x float64, apart, lasted time.Duration, value, se, pass, excess float64, n int) Observation {
+		o := Observation{
+			At: []float64{x}, State: Cut, Requests: n, Lasted: lasted, Asked: Step{At: []float64{x}, Size: 1, Apart: apart},
+			Margins: []Margin{{Estimate: Estimate{Value: value, SE: se}, Pass: pass, Excess: excess}},
+		}
+		if apart > 0 || n >= 149 {
+			o.State = Full
+		}
+		return o
+	}
+	for name, h := range map[string][]Observation{
+		"the answer is refuted by a hair": {
+			seen(8, 0, 2*secs, -0.959, 0.014, 0.991, -4.6, 92),
+			seen(23, 0, 2*secs, -0.660, 0.011, 0.992, -5.9, 117),
+			seen(92, 0, 2*secs, 0.132, 0.021, 0, 144.8, 184),
+			seen(55, 0, 2*secs, -0.232, 0.004, 0.988, -7.2, 143),
+			seen(71, 0, 2*secs, 0.086, 0.201, 0.243, 4.8, 143),
+			seen(74, 0, 2*secs, -0.024, 0.024, 0.520, -1.5, 148),
+			seen(75, 0, 2*secs, -0.010, 0.005, 0.988, -7.5, 150),
+			seen(72, 0, 2600*time.Millisecond, 0.008, 0.016, 0.134, 11, 148),
+			seen(71, 2600*time.Millisecond, 3*secs, -0.004, 0.008, 0.715, -7, 300),
+			seen(71, 5200*time.Millisecond, 3*secs, 0.035, 0.029, 0.172, 13, 300),
+		},
+		"the answer is in doubt for its scatter": {
+			seen(8, 0, 2*secs, -0.971, 0.02, 0.991, -4.6, 92),
+			seen(24, 0, 2*secs, -0.597, 0.016, 0.992, -6.1, 121),
+			seen(96, 0, 2*secs, 0.212, 0.005, 0, 162.4, 192),
+			seen(51, 0, 2*secs, -0.266, 0.007, 0.988, -7.2, 143),
+			seen(70, 0, 2*secs, -0.091, 0.002, 0.988, -7.2, 143),
+			seen(76, 0, 2*secs, 0.007, 0.008, 0.171, 6.4, 152),
+			seen(77, 0, 2*secs, 0.063, 0.02, 0.037, 16.3, 154),
+			seen(70, 2*secs, 3*secs, -0.019, 0.008, 1, -15, 300),
+			seen(70, 4*secs, 3*secs, -0.044, 0.001, 1, -15, 300),
+			seen(70, 8*secs, 3*secs, 0.006, 0.011, 0.118, 16, 300),
+		},
+		"the point below the answer is not spoken for by its own visit": {
+			seen(8, 0, 2*secs, -0.954, 0.02, 0.991, -4.6, 92),
+			seen(23, 0, 2*secs, -0.664, 0.004, 0.992, -5.9, 118),
+			seen(92, 0, 2*secs, 0.152, 0.012, 0, 131.8, 184),
+			seen(54, 0, 2*secs, -0.212, 0.023, 0.988, -7.3, 145),
+			seen(70, 0, 2*secs, -0.053, 0.002, 0.988, -7.3, 145),
+			seen(74, 0, 2*secs, 0, 0.006, 0.413, 0.5, 148),
+			seen(70, 2*secs, 3*secs, 0.003, 0.027, 0.326, 4, 300),
+			seen(70, 4*secs, 3*secs, 0, 0.030, 0.465, -0.1, 300),
+			seen(68, 8*secs, 3*secs, 0.017, 0.052, 0.349, 3, 300),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			planner := Confirmed{Sequential{}}
+			p := Problem{Dims: []Dim{{Path: "c", Lo: 1, Hi: 400, Int: true, Log: true}}, Confidence: 0.95, Seed: 1}
+			for range 20 {
+				s := planner.Next(p, h)
+				if s.Done {
+					break
+				}
+				g := math.Log(s.At[0] / 69.5)
+				pass := 0.98
+				if g > 0 {
+					pass = 0.02
+				}
+				h = append(h, Observation{
+					At: s.At, State: Full, Requests: 300, Lasted: 3 * secs, Asked: s,
+					Margins: []Margin{{Estimate: Estimate{Value: g, SE: 0.02}, Pass: pass, Excess: math.Copysign(8, g)}},
+				})
+			}
+			answer := planner.Answers(p, h)[0]
+			assert.Greater(t, answer.Safe, 60.0)
+			assert.LessOrEqual(t, answer.Safe, 70.0)
+			points, _ := p.Pooled(h)
+			for _, o := range points {
+				if o.At[0] == answer.Safe {
+					assert.GreaterOrEqual(t, o.Margins[0].Pass, 0.5, "its own visits speak for it")
+				}
+			}
+		})
+	}
+}
