@@ -15,6 +15,16 @@ import (
 	laws "github.com/aiperf-go/aiperf/loadgen/workload"
 )
 
+// A conversation goes through four steps for each of its turns:
+//
+//  1. The books give a slot its ticket, with the conversation that goes on or another one.
+//  2. ticket.body finds out which turn is next, and puts what was said before into the body.
+//  3. slot.heard takes the answer into the conversation, on the slot's own goroutine, since
+//     the next turn needs it. An answer of 128 tokens takes it a quarter of a millisecond, which
+//     is over before most users have thought.
+//  4. In a closed loop the slot waits until its user has thought. In an open loop the
+//     conversation waits in the books.
+
 // talk is a conversation under way. In a closed loop it belongs to a slot, which is its user.
 // In an open loop it waits in the books until its user has thought and a request is due.
 type talk struct {
@@ -193,6 +203,9 @@ func (tk *ticket) body() []byte {
 // heard takes the answer into the slot's conversation, and notes how long its user then
 // thinks. The conversation is over behind its last turn, and behind a turn without an answer:
 // a history with a hole in it is none that a user has.
+//
+// Note: a turn that failed could be sent again. The server that failed would then be sent
+// the same turns more often than others, and the mix would no longer be that of the workload.
 func (s *slot) heard(rec *record) {
 	tk := &rec.ticket
 	k := tk.talk

@@ -82,8 +82,9 @@ func (c Cancel) validate() error {
 	return nil
 }
 
-// moments returns the mean of the number of turns of a conversation and of its square.
-func (t Turns) moments() (mean, square float64) {
+// Moments returns the mean of the number of turns of a conversation and of its square, without
+// those of a file.
+func (t Turns) Moments() (mean, square float64) {
 	if t.Count.IsZero() {
 		return 1, 1
 	}
@@ -100,7 +101,7 @@ func (t Turns) moments() (mean, square float64) {
 func (w Workload) ThinkMean() time.Duration {
 	var think, turns float64
 	for _, k := range w.Kinds() {
-		mean, _ := k.Turns.moments()
+		mean, _ := k.Turns.Moments()
 		turns += k.Weight * mean
 		if !k.Turns.Think.IsZero() {
 			ms, _ := k.Turns.Think.Moments()
@@ -116,7 +117,7 @@ func (w Workload) ThinkMean() time.Duration {
 func (w Workload) Length() float64 {
 	var turns, squares float64
 	for _, k := range w.Kinds() {
-		mean, square := k.Turns.moments()
+		mean, square := k.Turns.Moments()
 		turns, squares = turns+k.Weight*mean, squares+k.Weight*square
 	}
 	return squares / turns

@@ -373,7 +373,7 @@ func (w Workload) Means(isl, osl int) (prompt, answer, cached float64) {
 			shared += p.Share * float64(p.Tokens)
 		}
 		// Turn j of n, from 0, has j turns before it, which are (n² − n)/2 in all of them.
-		turns, squares := k.Turns.moments()
+		turns, squares := k.Turns.Moments()
 		said := (squares - turns) / 2 * (in + out)
 		requests += k.Weight * turns
 		prompt += k.Weight * (turns*(in+shared) + said)
