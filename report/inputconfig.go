@@ -256,7 +256,10 @@ func lengthFlags(l loadgen.Load) string {
 }
 
 // turnFlags asks AIPerf for conversations like those of the load, and for requests that are
-// given up. AIPerf knows normal laws of the turns and of the time between them.
+// given up. AIPerf knows normal laws of the turns and of the time between them, in
+// milliseconds, so that of any law of ours it gets the mean and the standard deviation. Its
+// cancellation rate is in percent, and its delay in seconds. It is empty for requests that
+// stand alone and are all followed to their end.
 func turnFlags(w laws.Workload) (text string) {
 	if t := w.Turns; !t.Count.IsZero() {
 		mean, square := t.Moments()

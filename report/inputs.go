@@ -70,7 +70,10 @@ func (v *view) inputsUpTo(w io.Writer, i, trial, most int) error {
 }
 
 // bySession returns the requests of a measurement by their sessions, both in order of start.
-// A session is one request or, in conversations, the turns of one that are measured.
+// A session is one request or, in conversations, the turns of one that are measured. A
+// conversation that was under way when the window opened, or when it closed, has the others
+// outside of it; the payloads of its turns have all that was said before them, so that AIPerf
+// replays each of them as it was.
 func bySession(m *loadgen.Measurement) (sessions [][]*loadgen.Request) {
 	place := map[uint64]int{} // of a conversation
 	for _, q := range sent(m) {

@@ -108,7 +108,8 @@ func (v *view) benchmarkID(i, trial int) string {
 	return fmt.Sprintf("%s-%04d-%04d", v.sweepID(), i, trial+1)
 }
 
-// talks reports whether the requests of a measurement are turns of conversations.
+// talks reports whether the requests of a measurement are turns of conversations, of which
+// at least one went beyond its first. The sessions of AIPerf's files are then conversations.
 func talks(m *loadgen.Measurement) bool { return len(m.Turns) > 0 }
 
 // session names the session of a request: its conversation, or one of its own.

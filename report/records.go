@@ -30,7 +30,8 @@ func (v *view) records(w io.Writer, i, trial int) error {
 }
 
 // sent returns all requests of a measurement in order of start, those that were given up
-// among them.
+// among them. AIPerf has both in one file, and numbers them together, so that the records of
+// both tools are read alike. It is empty once the requests have been released.
 func sent(m *loadgen.Measurement) (all []*loadgen.Request) {
 	for _, list := range [][]loadgen.Request{m.Requests, m.Cancelled} {
 		for k := range list {
