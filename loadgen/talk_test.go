@@ -180,6 +180,47 @@ func TestScripted(t *testing.T) {
 	}
 }
 
+// TestTalkCounts checks that where the server does not count tokens, those of a prompt are
+// counted with all that was said before.
+func TestTalkCounts(t *testing.T) {
+	for _, protocol := range []Protocol{Chat, Completions} {
+		load := Load{Concurrency: 2, Requests: 60, Workload: Workload{ISL: laws.Constant(20), OSL: laws.Constant(6),
+			Turns: laws.Turns{Count: laws.Constant(4)}}}
+		model := simserver.Model{Faults: simserver.Faults{NoUsage: true}}
+		talkTo(t, model, Target{Protocol: protocol}, []Load{load}, func(_ int, _ *Generator, m *Measurement) {
+			for _, q := range m.Requests {
+				assert.True(t, q.Estimated)
+				assert.Equal(t, 20+26*q.Turn, q.ISL, protocol)
+			}
+		})
+	}
+}
+
+// TestTalkTruth checks that what is measured of conversations over HTTP is what the engine
+// computes of the same workload.
+func TestTalkTruth(t *testing.T) {
+	load := Load{Concurrency: 30, Requests: 3000, Window: time.Hour, Seed: 1, Workload: Workload{
+		ISL: laws.LogNormal(80, 40).Between(8, 320), OSL: laws.LogNormal(8, 4).Between(2, 32),
+		Turns: laws.Turns{Count: laws.Uniform(2, 5), Share: 0.3, Think: laws.LogNormal(60, 30)},
+	}}
+	model := simserver.Model{Step: 4 * time.Millisecond, PerPromptToken: 40 * time.Microsecond, Chunk: 256, PrefixCache: 1 << 20}
+	traces := model.Pooled(simserver.Clients{Concurrency: 30, Workload: load.Workload, Requests: 3000, Seed: 100}, 4)
+	talkTo(t, model, Target{}, []Load{load}, func(_ int, _ *Generator, m *Measurement) {
+		for _, tt := range []struct {
+			tag    Tag
+			metric simserver.Metric
+			stat   string
+			at     float64
+		}{{TagTTFT, simserver.TTFT, "p50", 50}, {TagTTFT, simserver.TTFT, "p95", 95}, {TagLatency, simserver.RequestLatency, "p95", 95}} {
+			v, ok := m.Stat(tt.tag, tt.stat)
+			require.True(t, ok)
+			truth := millis(simserver.Limit{Metric: tt.metric, Percentile: tt.at}.Quantile(traces, 0))
+			t.Logf("%s %s is %.2f ms, truly %.2f ms", tt.tag, tt.stat, v, truth)
+			assert.InEpsilon(t, truth, v, 0.03)
+		}
+	})
+}
+
 // TestCancelled checks that exactly those requests are given up that were drawn, exactly when
 // they should be, and that they are neither valid nor failed.
 func TestCancelled(t *testing.T) {

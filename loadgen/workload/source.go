@@ -113,10 +113,14 @@ func (s *Source) Turns(conversation uint64) int {
 func (s *Source) All() iter.Seq[Request] {
 	return func(yield func(Request) bool) {
 		for k := uint64(0); ; k++ {
+			said := 0 // which Request would add up anew for each turn
 			for turn := range s.Turns(k) {
-				if !yield(s.Request(s.Number(k, turn))) {
+				r := s.request(s.Number(k, turn))
+				r.Said = said
+				if !yield(r) {
 					return
 				}
+				said += r.ISL + r.OSL
 			}
 		}
 	}
@@ -153,6 +157,16 @@ func (s *Source) Kinds() []Workload { return s.kinds }
 // Request returns the i-th request. It depends on the workload, the seed and i alone, and
 // may be called from several goroutines.
 func (s *Source) Request(i uint64) Request {
+	r := s.request(i)
+	for turn := range r.Turn {
+		in, out := s.lengths(&s.kinds[r.Kind], s.turns.number(r.Conversation, turn))
+		r.Said += in + out
+	}
+	return r
+}
+
+// request is Request without Said.
+func (s *Source) request(i uint64) Request {
 	r := Request{Group: -1, Turns: 1}
 	r.Conversation, r.Turn = s.Place(i)
 	r.Kind = s.kind(r.Conversation)
@@ -161,10 +175,6 @@ func (s *Source) Request(i uint64) Request {
 	r.ISL, r.OSL = s.lengths(k, i)
 	if s.turns != nil {
 		r.Turns = s.Turns(r.Conversation)
-		for turn := range r.Turn {
-			in, out := s.lengths(k, s.turns.number(r.Conversation, turn))
-			r.Said += in + out
-		}
 		if r.Turn > 0 && !k.Turns.Think.IsZero() {
 			r.Think = time.Duration(s.length(k.Turns.Think, deckThink, i)) * time.Millisecond
 		}

@@ -72,6 +72,9 @@ func TestTurnMeans(t *testing.T) {
 	var prompt, answer, known float64
 	n, cancelled := 0.0, 0
 	for r := range s.All() {
+		if n < 500 {
+			assert.Equal(t, s.Request(s.Number(r.Conversation, r.Turn)), r)
+		}
 		prompt, answer, known = prompt+float64(r.Prompt()), answer+float64(r.OSL), known+float64(r.Known())
 		if r.Cancelled {
 			cancelled++
