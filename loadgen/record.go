@@ -46,6 +46,8 @@ type record struct {
 	// paused how long the slot then waits because of a failure.
 	late   bool
 	paused time.Duration
+	// thought is how long the user thinks before the next turn of the conversation.
+	thought time.Duration
 	// charged is what the record has of the generator's budget, in bytes.
 	charged int64
 }
@@ -100,6 +102,12 @@ func (r *record) parse(streaming bool) Request {
 		Streamed:  streaming,
 		late:      r.late,
 		paused:    r.paused,
+		thought:   r.thought,
+		said:      r.ticket.said,
+		Turn:      r.ticket.turn,
+	}
+	if r.ticket.talk != nil {
+		q.Conversation = r.ticket.talk.number
 	}
 	var undecoded error
 	large := errors.Is(r.err, errLarge) || errors.Is(r.err, errBudget)
@@ -131,6 +139,9 @@ func (r *record) parse(streaming bool) Request {
 		r.parseWhole(&q)
 	default:
 		r.parseStream(&q)
+	}
+	if q.Failure != nil && errors.Is(r.err, errGivenUp) {
+		q.Cancelled, q.Failure = true, &Failure{Kind: FailedCancelled, Message: errGivenUp.Error()}
 	}
 	return q
 }
@@ -328,7 +339,7 @@ func failureOf(err error, other FailureKind) FailureKind {
 		return FailedIdle
 	case errors.Is(err, errTimeout):
 		return FailedTimeout
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, errGivenUp), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return FailedCancelled
 	}
 	return other

@@ -23,6 +23,9 @@ func (r *record) count(q *Request, use usage, outputs int) {
 	tokenizer := r.ticket.work.tokenizer
 	if q.ISL == 0 {
 		q.ISL, q.guessed.isl = r.ticket.work.promptTokens(r.ticket.item), tokenizer == nil
+		if n := r.ticket.before; n > 0 {
+			q.ISL += r.ticket.work.spoken(r.ticket.said[:n])
+		}
 	}
 	if q.OSL == 0 {
 		exact := false

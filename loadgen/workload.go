@@ -61,8 +61,10 @@ type workload struct {
 	without     []string // fields that the server refuses
 	promptField string
 	cal         calibration
-	// mixed makes requests that differ in more than their text, nil if there are none.
-	mixed *mixed
+	// mixed makes requests that differ in more than their text, nil if there are none, and
+	// talking is what is known of their conversations, nil if there are none.
+	mixed   *mixed
+	talking *talking
 	// idle is how long a request may go without receiving anything.
 	idle time.Duration
 	// censor stars the secrets of the target in what a server says.
@@ -162,6 +164,9 @@ func (w *workload) send(prompts []prompt) {
 	most := w.words
 	for _, p := range prompts {
 		most = max(most, w.wordsOf(p))
+		for _, turn := range p.later {
+			most = max(most, w.wordsOf(turn))
+		}
 	}
 	if most > w.words {
 		w.fill(most)
@@ -182,7 +187,7 @@ func (w *workload) shortening() string {
 // body returns the i-th request body. It is called on the hot path.
 func (w *workload) body(i uint64) []byte {
 	if w.varied() {
-		return w.assembled(i)
+		return w.assembled(i, nil)
 	}
 	b := make([]byte, 0, w.room)
 	b = append(b, w.head...)
@@ -198,7 +203,11 @@ func (w *workload) at(i uint64) prompt {
 	if w.prompts == nil {
 		return w.mixed.prompt(i)
 	}
-	p := w.prompts[w.order.At(w.seed, i, uint64(len(w.prompts)))]
+	conversation, turn := w.place(i)
+	p := w.prompts[w.order.At(w.seed, conversation, uint64(len(w.prompts)))]
+	if turn > 0 {
+		p = p.later[turn-1]
+	}
 	if w.mixed != nil {
 		p = w.mixed.extend(p, i)
 	}
@@ -207,14 +216,15 @@ func (w *workload) at(i uint64) prompt {
 
 // assembled returns the i-th request body with the prompt and the fields that it has of its
 // own. What a file or a workload says of a field replaces what the load and the target say
-// of it.
+// of it. said is what is said in a conversation by then; it is nil if the request stands
+// alone.
 //
 // Note: bodies that are made before the probe were tried. A file of 100,000 conversations
 // would then be in memory once a probe, and putting ten fields together takes a
 // microsecond.
-func (w *workload) assembled(i uint64) []byte {
+func (w *workload) assembled(i uint64, said []byte) []byte {
 	p := w.at(i)
-	b := make([]byte, 0, w.roomOf(p))
+	b := make([]byte, 0, w.roomOf(p)+len(said))
 	b = append(b, '{')
 	add := func(f bodyField, value []byte) {
 		if value == nil { // a workload leaves the field out
@@ -238,6 +248,10 @@ func (w *workload) assembled(i uint64) []byte {
 		case len(own) > 0 && own[0].name == f.name:
 			add(own[0], own[0].value)
 			own = own[1:]
+		case f.name == w.promptField && said != nil && f.name == "messages":
+			add(f, slices.Concat([]byte{'['}, said, []byte{']'}))
+		case f.name == w.promptField && said != nil:
+			add(f, slices.Concat([]byte{'"'}, said, []byte{'"'}))
 		case f.name == w.promptField && p.made != nil:
 			add(f, w.madePrompt(*p.made, i, f.name == "messages"))
 		case f.name == w.promptField:
@@ -308,7 +322,7 @@ func (w *workload) madeUp(b []byte, p prompt, i uint64) []byte {
 const blockTokens = 512
 
 // promptTokens counts the tokens of the i-th prompt, or its words if there is no
-// tokenizer.
+// tokenizer, without what was said in earlier turns.
 func (w *workload) promptTokens(i uint64) int {
 	p := prompt{}
 	if w.varied() {
