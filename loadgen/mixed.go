@@ -12,6 +12,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	laws "github.com/aiperf-go/aiperf/loadgen/workload"
 )
@@ -71,9 +72,9 @@ func (w *workload) follow(t Target, l Load) error {
 			k.fields = append(k.fields, newBodyField(name, value))
 		}
 		if k.images > 0 {
-			if t.API() == Completions {
+			if api := t.speaks().Spec(); !api.Images {
 				return &TargetError{Field: "Load.Workload",
-					Problem: "cannot be used: it has Images, which the completions API does not accept; use the chat protocol"}
+					Problem: fmt.Sprintf("cannot be used: it has Images, which the %s API does not accept; use the chat protocol", api.Name)}
 			}
 			k.pictures = picturesOf(kind.Images, w.seed^w.salt)
 		}
@@ -257,6 +258,14 @@ func (w *workload) pictures() bool {
 	return w.mixed != nil && slices.ContainsFunc(w.mixed.kinds, func(k mixedKind) bool { return k.images > 0 })
 }
 
+// What stands around the URL of a picture in a message.
+const pictureHead, pictureTail = `{"image_url":{"url":"`, `"},"type":"image_url"}`
+
+// pictureURL returns the data URL of a part of a message with a picture.
+func pictureURL(part string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(part, pictureHead), pictureTail)
+}
+
 // picturesOf returns made-up pictures as parts of a message. They are waves of color with
 // noise in them, which a JPEG file neither shrinks to nothing nor blows up.
 func picturesOf(im laws.Images, seed uint64) (parts []string) {
@@ -274,11 +283,11 @@ func picturesOf(im laws.Images, seed uint64) (parts []string) {
 			}
 		}
 		var b bytes.Buffer
-		b.WriteString(`{"image_url":{"url":"data:image/jpeg;base64,`)
+		b.WriteString(pictureHead + `data:image/jpeg;base64,`)
 		enc := base64.NewEncoder(base64.StdEncoding, &b)
 		_ = jpeg.Encode(enc, img, nil) // a buffer takes everything
 		_ = enc.Close()
-		b.WriteString(`"},"type":"image_url"}`)
+		b.WriteString(pictureTail)
 		parts = append(parts, b.String())
 	}
 	return parts

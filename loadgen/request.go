@@ -2,7 +2,10 @@ package loadgen
 
 import (
 	"fmt"
+	"maps"
 	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/codec"
 )
 
 // Request is one request as it was measured. Times are on the monotonic clock and
@@ -43,6 +46,17 @@ type Request struct {
 	// Cached is the number of prompt tokens that came from the server's prefix cache,
 	// as far as the server reports it.
 	Cached int
+	// Reasoning is the part of OSL that were thoughts, as the server, a tokenizer, or the
+	// events tell. It is 0 if there were none.
+	Reasoning int
+	// FirstOutput is the arrival of the first content that is not reasoning. It is 0 if
+	// there is none, and if the answer was not streamed.
+	FirstOutput time.Duration
+	// Usage is what the server counted. Its counts are 0 if the server does not report
+	// them.
+	Usage codec.Usage
+	// Values are metrics of a codec's or a Prober's own, by tag. See MetricInfo.Register.
+	Values map[Tag]float64
 
 	// Dial is the time before Start that was spent on a connection of the
 	// request's own. It is never part of TTFT, and 0 on a pooled connection.
@@ -75,9 +89,36 @@ type Request struct {
 	guessed    struct{ isl, osl bool }
 	cacheKnown bool
 	finished   bool
+	// tokenless says that answers of the API have no tokens, so that OSL says nothing.
+	tokenless bool
 	// late and paused are as in record.
 	late   bool
 	paused time.Duration
+}
+
+// take takes over metrics of the codec's own.
+func (q *Request) take(values map[string]float64) {
+	if len(values) == 0 {
+		return
+	}
+	if q.Values == nil {
+		q.Values = map[Tag]float64{}
+	}
+	maps.Copy(q.Values, values)
+}
+
+// thoughts fills in Reasoning and FirstOutput. The best source of the first is the server,
+// then a tokenizer, which has been asked already, and then what was seen.
+func (q *Request) thoughts(use codec.Usage, seen content) {
+	switch {
+	case use.Reasoning > 0:
+		q.Reasoning = min(use.Reasoning, q.OSL)
+	case q.Reasoning == 0:
+		q.Reasoning = seen.thoughts(q.OSL)
+	}
+	if seen.spoken {
+		q.FirstOutput = seen.outputAt
+	}
 }
 
 // ID is the request's name, which was sent as X-Request-ID unless the target has a header
