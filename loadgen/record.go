@@ -92,6 +92,8 @@ func (r *record) parse(streaming bool) Request {
 		run:       r.ticket.work.runID(),
 		Endpoint:  r.to,
 		inputs:    inputs,
+		asked:     r.ticket.work.asksFor(outputs),
+		tokenless: !r.ticket.work.api().Spec().Tokens,
 		outputs:   outputs,
 		Scheduled: r.scheduled,
 		Start:     r.start,

@@ -91,6 +91,8 @@ type Request struct {
 	finished   bool
 	// tokenless says that answers of the API have no tokens, so that OSL says nothing.
 	tokenless bool
+	// asked is the number of tokens that the answer was to have, 0 if it is not known.
+	asked int
 	// late and paused are as in record.
 	late   bool
 	paused time.Duration
@@ -187,8 +189,9 @@ func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisec
 // fewer than two tokens no ITL, an answer that was not streamed neither TTFT nor
 // ITL, and no request has a value of a metric that is one number a run.
 //
-// The formulas are AIPerf's: ITL is (latency − TTFT) / (OSL − 1), and the throughput per
-// user is 1/ITL. In place of 1 stands FirstTokens, so that events of several tokens, and
+// The formulas are AIPerf's: ITL is (latency − TTFT) / (OSL − 1), the throughput per user is
+// 1/ITL, that of the prefill ISL/TTFT, that from end to end OSL/latency, and the mismatch
+// 100·(OSL − asked)/asked. In place of 1 stands FirstTokens, so that events of several tokens, and
 // events that came in one piece, do not make ITL shorter than it is.
 func (r *Request) Value(tag Tag) (v float64, ok bool) {
 	if tag == TagLag {
@@ -197,13 +200,43 @@ func (r *Request) Value(tag Tag) (v float64, ok bool) {
 	if r.Failure != nil {
 		return 0, false
 	}
+	took := (r.End - r.Start).Seconds()
+	counted := func(n int) (float64, bool) { return float64(n), n > 0 }
 	switch tag {
 	case TagLatency:
 		return millis(r.End - r.Start), true
 	case TagISL:
 		return float64(r.ISL), true
+	case TagUsagePrompt:
+		return counted(r.Usage.Prompt)
+	case TagUsageCompletion:
+		return counted(r.Usage.Completion)
+	case TagUsageTotal:
+		return counted(r.Usage.Total)
+	case TagUsageReasoning:
+		return counted(r.Usage.Reasoning)
+	case TagUsageCacheRead:
+		return float64(r.Usage.CacheRead), r.Usage.CacheKnown
+	case TagUsageCacheWrite:
+		return counted(r.Usage.CacheWrite)
+	}
+	if v, ok := r.Values[tag]; ok {
+		return v, true
+	}
+	if r.tokenless {
+		return 0, false
+	}
+	switch tag {
 	case TagOSL:
 		return float64(r.OSL), true
+	case TagReasoning:
+		return counted(r.Reasoning)
+	case TagOutput:
+		return counted(r.OSL - r.Reasoning)
+	case TagE2ERate:
+		return float64(r.OSL) / took, r.OSL > 0 && took > 0
+	case TagOSLDiff:
+		return 100 * float64(r.OSL-r.asked) / float64(r.asked), r.asked > 0 && !r.guessed.osl
 	}
 	if !r.Streamed || len(r.Chunks) == 0 {
 		return 0, false
@@ -212,6 +245,15 @@ func (r *Request) Value(tag Tag) (v float64, ok bool) {
 	switch tag {
 	case TagTTFT:
 		return millis(ttft), true
+	case TagTTFO:
+		if r.FirstOutput == 0 {
+			return millis(ttft), r.Reasoning == 0
+		}
+		return millis(r.FirstOutput - r.Start), true
+	case TagPrefill:
+		return float64(r.ISL) / ttft.Seconds(), r.ISL > 0 && ttft > 0
+	case TagDecode:
+		return millis(r.End - r.Start - ttft), true
 	case TagTTST:
 		if len(r.Chunks) < 2 || r.OneRead() {
 			return 0, false
@@ -232,6 +274,16 @@ func (r *Request) Value(tag Tag) (v float64, ok bool) {
 		return 1000 / itl, true
 	}
 	return 0, false
+}
+
+// mismatched reports whether the answer's length is not what was asked for, by AIPerf's rule:
+// by more than 5%, or by more than 50 tokens. known is false if there is nothing to compare.
+func (r *Request) mismatched() (off, known bool) {
+	if _, ok := r.Value(TagOSLDiff); !ok {
+		return false, false
+	}
+	diff := float64(max(r.OSL-r.asked, r.asked-r.OSL))
+	return diff > min(0.05*float64(r.asked), 50), true
 }
 
 // meets reports whether the request is within every limit of slo. A request without

@@ -25,7 +25,7 @@ func (r *record) count(q *Request, use codec.Usage, outputs int) {
 	if q.ISL == 0 {
 		q.ISL, q.guessed.isl = r.ticket.work.promptTokens(r.ticket.item), tokenizer == nil
 	}
-	if q.tokenless = !r.ticket.work.api().Spec().Tokens; q.tokenless {
+	if q.tokenless {
 		q.OSL = 0
 	} else if q.OSL == 0 {
 		exact := false

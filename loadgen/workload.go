@@ -77,9 +77,10 @@ type workload struct {
 	set    map[string]any
 	asks   []string
 	// limit is the name of the field that bounds an answer's length, empty if there is none,
-	// and osl its value in the load.
+	// and osl the load's length. sized says that answers are asked for with that length.
 	limit string
 	osl   int
+	sized bool
 	// mixed makes requests that differ in more than their text, nil if there are none.
 	mixed *mixed
 	// idle is how long a request may go without receiving anything.
@@ -113,13 +114,14 @@ func newWorkload(t Target, model string, l Load, cal calibration, f fields) (*wo
 	}
 	const hole = "\u0001prompt\u0001"
 	w.codec, w.model, w.stream, w.set = t.speaks(), model, !t.NoStream, t.Body
+	w.osl, w.sized = l.OSL, true
 	w.spells = w.codec != codec.Chat && w.codec != codec.Completions
 	body, err := w.codec.Body(codec.Request{Model: model, Text: hole, Outputs: l.OSL, Stream: w.stream})
 	if err != nil {
 		return nil, fmt.Errorf("make the body of a request (codec %s): %w", w.codec.Spec().Name, err)
 	}
 	if limits := w.codec.Spec().Limits; len(limits) > 0 {
-		w.limit, w.osl = limits[0], l.OSL
+		w.limit = limits[0]
 		if f.completion && len(limits) > 1 {
 			w.limit = limits[1]
 			body[w.limit] = body[limits[0]]
@@ -127,6 +129,7 @@ func newWorkload(t Target, model string, l Load, cal calibration, f fields) (*wo
 		}
 		for _, other := range limits {
 			if t.Body[other] != nil {
+				w.sized = false
 				delete(body, w.limit)
 			}
 		}
@@ -193,6 +196,15 @@ func asked(c codec.Codec, text string) (names []string, err error) {
 	}
 	slices.Sort(names)
 	return names, nil
+}
+
+// asksFor returns the length that is asked for of an answer that has so many tokens of its
+// own, 0 if that is not known.
+func (w *workload) asksFor(own int) int {
+	if w == nil || own == 0 && !w.sized {
+		return own
+	}
+	return cmp.Or(own, w.osl)
 }
 
 // api returns the codec of the workload, chat if it has none.

@@ -33,6 +33,14 @@ func (u *Usage) Merge(later Usage) {
 	}
 }
 
+// Add adds the counts of another answer.
+func (u *Usage) Add(other Usage) {
+	u.Prompt, u.Completion, u.Total = u.Prompt+other.Prompt, u.Completion+other.Completion, u.Total+other.Total
+	u.Reasoning += other.Reasoning
+	u.CacheRead, u.CacheKnown = u.CacheRead+other.CacheRead, u.CacheKnown || other.CacheKnown
+	u.CacheWrite += other.CacheWrite
+}
+
 // Input returns the tokens of the prompt, 0 if they are not known.
 func (u Usage) Input() int {
 	if u.Prompt == 0 && u.Total > u.Completion && u.Completion > 0 {
