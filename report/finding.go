@@ -40,6 +40,7 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 	v.failed(t)
 	v.best(t)
 	v.endpoints(t)
+	v.stages(t)
 	if v.Plan != nil {
 		v.derived(t)
 	}
@@ -303,6 +304,42 @@ func (v *view) endpoints(t *text) {
 		n := int(metrics[loadgen.TagCompleted].Stats["avg"])
 		line := fmt.Sprintf("endpoint %s: %s, %s failed", names[k], plural(n, "request"),
 			value(metrics[loadgen.TagErrorRate].Stats["avg"], "%"))
+		for _, tag := range []loadgen.Tag{loadgen.TagTTFT, loadgen.TagITL, loadgen.TagLatency} {
+			info, _ := loadgen.LookupMetric(tag)
+			if x, ok := metrics[tag].Stats["p95"]; ok {
+				line += fmt.Sprintf(", %s p95 %s", info.Short, value(x, info.Unit))
+			}
+		}
+		t.paragraph("%s", line)
+	}
+}
+
+// mostStages is the number of stages that a finding lists. The profile has all of them.
+const mostStages = 12
+
+// stages says how each stage of a schedule of rates went in the last trial of the shown
+// probe, a paragraph a stage:
+//
+//	stage 1, 5 to 20 requests/s over 2m0s: 12.5 requests/s offered, 12.4 served, 0% failed,
+//	    send lag p99 0.2ms, ttft p95 41ms, itl p95 5.2ms
+func (v *view) stages(t *text) {
+	p := v.shown()
+	if p == nil || len(p.Trials) == 0 {
+		return
+	}
+	m := p.Trials[len(p.Trials)-1]
+	rates := m.Load.Schedule()
+	for k, metrics := range m.Stages {
+		if k == mostStages {
+			t.paragraph("and %s more, in profile_export_aiperf.json", plural(len(m.Stages)-k, "stage"))
+			break
+		}
+		offered := metrics[loadgen.TagCompleted].Stats["avg"] / rates[k].Over.Seconds()
+		line := fmt.Sprintf("stage %d, %s: %s requests/s offered, %s served, %s failed", k+1, rates[k], digits(offered),
+			digits(metrics[loadgen.TagReqRate].Stats["avg"]), value(metrics[loadgen.TagErrorRate].Stats["avg"], "%"))
+		if x, ok := metrics[loadgen.TagLag].Stats["p99"]; ok {
+			line += ", send lag p99 " + value(x, "ms")
+		}
 		for _, tag := range []loadgen.Tag{loadgen.TagTTFT, loadgen.TagITL, loadgen.TagLatency} {
 			info, _ := loadgen.LookupMetric(tag)
 			if x, ok := metrics[tag].Stats["p95"]; ok {

@@ -19,7 +19,7 @@ const profileSchema = "1.4"
 //
 // Two keys are ours: ended, which is why the measurement stopped, and client_health. A third,
 // endpoints, is there if there are several: one object an endpoint, with its URL and the
-// same blocks.
+// same blocks. A fourth, stages, is there if the rate changed with time: one object a stage.
 func (v *view) profile(w io.Writer, i, trial int) error {
 	p := v.probes[i]
 	m := p.Trials[trial]
@@ -50,6 +50,9 @@ func (v *view) profile(w io.Writer, i, trial int) error {
 	if parts := v.byEndpoint(m); parts != nil {
 		doc["endpoints"] = parts
 	}
+	if parts := byStage(m); parts != nil {
+		doc["stages"] = parts
+	}
 	return writeJSON(w, doc)
 }
 
@@ -62,6 +65,22 @@ func (v *view) byEndpoint(m *loadgen.Measurement) (parts []map[string]any) {
 			break
 		}
 		part := map[string]any{"url": names[k]}
+		for tag, metric := range metrics {
+			part[tag] = block(metric)
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// byStage has one object for each stage of a schedule of rates, in order: its rates in
+// requests a second, its seconds, and the metrics of its requests; nil if there are none.
+// The rates are those that were sent: of a schedule that was scaled to another mean, in
+// proportion to its own.
+func byStage(m *loadgen.Measurement) (parts []map[string]any) {
+	rates := m.Load.Schedule()
+	for k, metrics := range m.Stages {
+		part := map[string]any{"from": rates[k].From, "to": rates[k].To, "seconds": rates[k].Over.Seconds()}
 		for tag, metric := range metrics {
 			part[tag] = block(metric)
 		}
