@@ -15,7 +15,7 @@ const profileSchema = "1.4"
 //
 //	"time_to_first_token": {"unit": "ms", "avg": 61.2, "p50": 60.8, "p95": 84.1, …},
 //	"run_info": {"benchmark_id": "…", "trial": 0, "variation_values": {…}, …},
-//	"error_summary": [{"code": 503, "type": "status", "message": "overloaded", "count": 3}]
+//	"error_summary": [{"error_details": {"code": 503, "type": "status", "message": "overloaded"}, "count": 3}]
 //
 // Two keys are ours: ended, which is why the measurement stopped, and client_health. A third,
 // endpoints, is there if there are several: one object an endpoint, with its URL and the
@@ -31,7 +31,7 @@ func (v *view) profile(w io.Writer, i, trial int) error {
 		"input_config":   v.inputConfig(i, trial),
 		"run_info": runInfo{
 			ID: v.benchmarkID(i, trial), Sweep: v.sweepID(), Seed: v.Spec.Workload.Seed, Trial: trial, Run: runLabel(trial),
-			Label: v.variationLabel(i), Index: i, Values: v.values(p), Command: v.aiperfCommand(m),
+			Label: v.variationLabel(i), Index: i, Values: v.values(p), Command: v.aiperfCommand(i, trial),
 		},
 		"was_cancelled": false,
 		"is_complete":   p.complete(),
@@ -114,11 +114,16 @@ type runInfo struct {
 
 // errorCount is one kind of failure with how often it came.
 type errorCount struct {
+	Details recordError `json:"error_details"`
+	Count   int         `json:"count"`
+}
+
+// recordError is what a request failed of.
+type recordError struct {
 	// Code is the HTTP status; null when there was no answer.
 	Code    *int   `json:"code"`
 	Type    string `json:"type"`
 	Message string `json:"message"`
-	Count   int    `json:"count"`
 }
 
 // block is a metric as AIPerf writes it: unit and statistics side by side, those that
@@ -157,9 +162,9 @@ func span(m *loadgen.Measurement) (first, last time.Time, ok bool) {
 func (v *view) errorSummary(m *loadgen.Measurement) []errorCount {
 	out := []errorCount{}
 	for _, f := range m.Failures {
-		e := errorCount{Type: string(f.Kind), Message: v.redact(f.Message), Count: f.Count}
+		e := errorCount{Details: recordError{Type: string(f.Kind), Message: v.redact(f.Message)}, Count: f.Count}
 		if f.Status != 0 {
-			e.Code = &f.Status
+			e.Details.Code = &f.Status
 		}
 		out = append(out, e)
 	}

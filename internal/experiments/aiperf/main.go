@@ -121,7 +121,7 @@ func runs(dir string) []run {
 		{"fixed-rate", recipes.FixedRate(60), recipes.Spec{}},
 		{"fixed-rate-gamma", recipes.FixedRate(60), recipes.Spec{Workload: loadgen.Load{Arrival: "gamma:2", MostInFlight: 50}}},
 		{"prefill-curve", named("prefill-ttft-curve"), recipes.Spec{Inputs: recipes.Inputs{
-			Steps: n(4), ISL: recipes.Bounds{Min: n(16), Max: n(512)}}}},
+			Steps: n(4), ISL: recipes.Bounds{Min: n(64), Max: n(2048)}}}},
 		{"decode-curve", named("decode-itl-curve"), recipes.Spec{Inputs: recipes.Inputs{
 			Steps: n(3), OSLSteps: n(2), Concurrency: few, OSL: recipes.Bounds{Min: n(4), Max: n(16)}}}},
 		{"ramp", named("concurrency-ramp"), recipes.Spec{Inputs: recipes.Inputs{Steps: n(3), Concurrency: few}}},
@@ -153,8 +153,14 @@ func runs(dir string) []run {
 		{"normal", recipes.Fixed(4), recipes.Spec{Workload: loadgen.Load{Workload: normal}}},
 		{"mixed", recipes.Fixed(4), recipes.Spec{Workload: loadgen.Load{Workload: mixed}}},
 		{"mixed-rate", recipes.FixedRate(60), recipes.Spec{Workload: loadgen.Load{Workload: mixed}}},
+		{"soak", named("soak"), recipes.Spec{Workload: loadgen.Load{Requests: -1, Workload: loadgen.Workload{Stages: workload.Stages{
+			{From: 20, To: 60, Over: 2 * time.Second}, {Over: time.Second}, {From: 20, Over: time.Second}}}}}},
+		{failing, recipes.Fixed(4), recipes.Spec{}},
 	}
 }
+
+// failing is the run against a server that fails now and then.
+const failing = "failing"
 
 // text returns a pointer to a text.
 func text(s string) *string { return &s }
@@ -177,10 +183,15 @@ func writeInputs(trace, prompts string) {
 }
 
 // write makes the run against a server of its own, and writes its files below dir. Beside
-// them, loads.json has the load that each probe sent, by the folder of its first trial, for
-// what was written about it to be compared with.
+// them, loads.json has the load of each trial of each probe, for what was written about it to
+// be compared with.
 func (r run) write(dir string) error {
-	srv := simserver.New(simserver.Model{Adapters: []string{"adapter"}, Step: 4 * time.Millisecond, PrefixCache: 1 << 16})
+	model := simserver.Model{Adapters: []string{"adapter"}, Step: 4 * time.Millisecond, PerPromptToken: 20 * time.Microsecond,
+		PrefixCache: 1 << 16}
+	if r.name == failing {
+		model.Faults = simserver.Faults{Status: map[int]float64{503: 0.1}, Cut: 0.1, ErrorEvent: 0.1}
+	}
+	srv := simserver.New(model)
 	defer srv.Close()
 	s := r.spec
 	s.Target.URL, s.Target.Model = srv.URL, "simulated"
@@ -204,11 +215,13 @@ func (r run) write(dir string) error {
 	if err := files.Update(out); err != nil {
 		return err
 	}
-	var loads []loadgen.Load
+	var loads [][]loadgen.Load
 	for _, p := range out.Probes {
+		var trials []loadgen.Load
 		for _, m := range p.Trials {
-			loads = append(loads, m.Load)
+			trials = append(trials, m.Load)
 		}
+		loads = append(loads, trials)
 	}
 	b, err := json.MarshalIndent(loads, "", "\t")
 	if err != nil {
