@@ -33,6 +33,8 @@ var arrows = map[string][]string{
 	"internal/experiments/scenes":     {"internal/scenes", "recipes", "loadgen"},
 	"internal/experiments/repeats":    {"internal/repeats", "recipes"},
 	"internal/experiments/rates":      {"internal/boundaries", "loadgen/simserver", "recipes"},
+	"internal/experiments/aiperf": {"report", "recipes", "recipes/sla", "recipes/plan", "loadgen", "loadgen/simserver",
+		"loadgen/workload"},
 
 	"recipes/plan":         {"recipes/plan/internal/..."},
 	"loadgen/internal/sse": {},

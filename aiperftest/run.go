@@ -80,7 +80,7 @@ func (c *config) check(t T, r *recipes.Recipe) (ok bool) {
 		leave(t, "no endpoint: set AIPERF_URL, or use aiperftest.Endpoint(…) or aiperftest.Simulated(…)")
 		return false
 	}
-	if n, skip := short(r, c.spec.Inputs); skip {
+	if n, skip := short(r, c.spec); skip {
 		leave(t, fmt.Sprintf("-short: recipe %s measures up to %d points; run it without -short", r.Name, n))
 		return false
 	}

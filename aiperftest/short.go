@@ -13,11 +13,11 @@ import (
 // Note: a smoke probe at the lowest concurrency was tried. It can assert nothing
 // (a few requests settle no limit), and the code behind Run would take its
 // concurrency for the answer.
-func short(r *recipes.Recipe, in recipes.Inputs) (points int, skip bool) {
+func short(r *recipes.Recipe, s recipes.Spec) (points int, skip bool) {
 	if !testing.Testing() || !testing.Short() {
 		return 0, false
 	}
-	p, err := r.Expand(in)
+	p, err := r.Expand(s.Given())
 	if err != nil || p == nil {
 		return 0, false // the run says what is wrong
 	}

@@ -233,8 +233,12 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 		b.stopDriver = nil
 	}
 	if p.pacer != nil {
-		if r := p.pacer.replay; r != nil {
-			r.begin(p.window.turnover, max(b.serial, b.items))
+		switch {
+		case p.pacer.replay != nil:
+			p.pacer.replay.begin(p.window.turnover, max(b.serial, b.items))
+			p.window.turnover = 0
+		case p.pacer.stages != nil:
+			p.pacer.stages.begin(p.pacer, p.window.turnover)
 			p.window.turnover = 0
 		}
 		ctx, cancel := context.WithCancel(b.ctx)
@@ -533,7 +537,7 @@ func (l *level) ticket(s *slot, now time.Duration, turn turn) ticket {
 	// over all slots.
 	was := p.window.phase
 	reached := (was == ramping || was == rephasing) && l.reached()
-	if turn.fixed { // a replay's window opens with a request of its own
+	if turn.timed { // the window of a schedule opens with a request of its own
 		reached = reached && turn.opens
 	}
 	tk.index = p.stage.start(now, tk.serial, reached)

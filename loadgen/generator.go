@@ -171,8 +171,8 @@ func (g *Generator) raise(ctx context.Context, p *probe) {
 	if p.pacer != nil {
 		// Twice what is in flight on average: arrivals come in bursts. Those that an earlier
 		// probe has left are used again.
-		g.drain(ctx, p.load, int(2*p.load.Rate*request.Seconds()))
-		ahead = max(min(int(2*p.load.Rate*request.Seconds()), 1000)-g.dialer.vacant(g.books.busy()), 0)
+		g.drain(ctx, p.load, int(2*p.pacer.first()*request.Seconds()))
+		ahead = max(min(int(2*p.pacer.highest()*request.Seconds()), 1000)-g.dialer.vacant(g.books.busy()), 0)
 	}
 	for _, e := range g.ends { // requests go to them in turn
 		e.dialer.ahead(ctx, (ahead+len(g.ends)-1)/len(g.ends))

@@ -40,6 +40,10 @@ type Measurement struct {
 	// shares, by endpoint, in the order of Target.URL and Target.Others. It is nil if
 	// there is only one.
 	Endpoints []map[Tag]Metric
+	// Stages holds the metrics of the requests that were due in each stage of the load's
+	// schedule of rates, in its order; the rates, and what was in flight, are those of its
+	// time. It is nil for other loads.
+	Stages []map[Tag]Metric
 	// Failures counts the failures of the cohort, the most frequent first.
 	Failures []FailureCount
 	// Health is how the client itself fared.
@@ -94,6 +98,9 @@ const (
 	// ErrUnstable reports an open loop that the server does not keep up with: requests pile
 	// up, and each takes longer than the one before it.
 	ErrUnstable Warning = "the server does not keep up"
+	// ErrBehind reports a stage of a schedule of rates in which requests piled up, as those
+	// of ErrUnstable do, and were served later.
+	ErrBehind Warning = "the server fell behind for a time"
 	// ErrRaised reports that Load.Requests was less than two turnovers of the slots
 	// and was raised to that.
 	ErrRaised Warning = "more requests were measured than asked for"
@@ -159,7 +166,9 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 	}
 	m.rates(open, slices.Concat(p.others, m.Requests, m.Cancelled), p.running)
 	m.Health.lag(m.Requests)
-	if l := m.Load; l.Rate > 0 && len(open) > 0 {
+	if p.pacer != nil && p.pacer.stages != nil {
+		m.staged(p)
+	} else if l := m.Load; l.Rate > 0 && len(open) > 0 {
 		served, behind := p.served, ended == EndedOverload
 		if !behind && l.MostInFlight > 0 && heldBack(l.Rate, p.stage.held, m.Window) {
 			served, behind = m.Metrics[TagReqRate].Stats["avg"], true
@@ -553,7 +562,8 @@ func (m *Measurement) warnAnswers(w *workload) {
 		warn(ErrBuffered, "%d of %d answers of several tokens came in one piece, so inter-token latency has no value and "+
 			"time to first token is their latency; look for a proxy that buffers between client and server", whole, several)
 	}
-	if first, second, ok := m.halves(); ok {
+	// A schedule of rates is to differ from one half to the other.
+	if first, second, ok := m.halves(); ok && len(m.Load.Workload.Stages) == 0 {
 		warn(ErrUnsteady, "%s was %.0f ms in its first half and %.0f ms in its second (medians), so its percentiles mix two states "+
 			"of the server", m.leading(), first, second)
 	}

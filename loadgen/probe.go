@@ -73,7 +73,7 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 		if pace, err = newPacer(l.Rate, l.Arrival, l.Seed+uint64(g.books.begun())); err != nil {
 			return nil, err
 		}
-		pace.replay = again
+		pace.replay, pace.stages = again, newStages(l)
 		pace.most = l.MostInFlight
 	}
 	t := g.target

@@ -62,7 +62,7 @@ func (r *replay) begin(lead int, used uint64) {
 func (r *replay) next() (due time.Duration, t turn) {
 	k := r.sent - r.lead
 	r.sent++
-	return r.at(k) - r.at(-r.lead), turn{item: r.base + uint64(int64(k)), fixed: true, opens: k >= 0}
+	return r.at(k) - r.at(-r.lead), turn{item: r.base + uint64(int64(k)), fixed: true, timed: true, opens: k >= 0}
 }
 
 // at returns when request k of the schedule is due, counted from request 0.

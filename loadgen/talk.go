@@ -335,7 +335,7 @@ func (l *level) turnover(p *probe, request time.Duration) int {
 		if !same {
 			took = length * (request + think).Seconds()
 		}
-		return max(1, int(math.Ceil(p.load.Rate*took)))
+		return max(1, int(math.Ceil(p.pacer.first()*took)))
 	}
 	turns := p.load.Concurrency
 	fresh := turns

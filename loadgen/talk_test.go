@@ -214,12 +214,14 @@ func TestTalkTruth(t *testing.T) {
 			metric simserver.Metric
 			stat   string
 			at     float64
-		}{{TagTTFT, simserver.TTFT, "p50", 50}, {TagTTFT, simserver.TTFT, "p95", 95}, {TagLatency, simserver.RequestLatency, "p95", 95}} {
+			within float64 // the median lies on one of the engine's steps or on the next
+		}{{TagTTFT, simserver.TTFT, "p50", 50, 0.06}, {TagTTFT, simserver.TTFT, "p95", 95, 0.03},
+			{TagLatency, simserver.RequestLatency, "p95", 95, 0.03}} {
 			v, ok := m.Stat(tt.tag, tt.stat)
 			require.True(t, ok)
 			truth := millis(simserver.Limit{Metric: tt.metric, Percentile: tt.at}.Quantile(traces, 0))
 			t.Logf("%s %s is %.2f ms, truly %.2f ms", tt.tag, tt.stat, v, truth)
-			assert.InEpsilon(t, truth, v, 0.03)
+			assert.InEpsilon(t, truth, v, tt.within)
 		}
 	})
 }

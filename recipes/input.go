@@ -51,6 +51,13 @@ const (
 	inputSetup           Input = "Setup"
 )
 
+// inputs lists all of them, whose names a recipe of one's own cannot take.
+var inputs = []Input{inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate, inputAttainment, inputSLA, inputSLO, inputTier,
+	inputAtLeast, inputStyle, inputConcurrency, inputRate, inputArrival, inputMostInFlight, inputSteps, inputOSLSteps,
+	inputConcurrencyList, inputPairs, inputISL, inputOSL, inputDegradation, inputMaxProbes, inputInitialPoints, inputReplicates,
+	inputSampler, inputStreaming, inputTokens, inputWorkload, inputRequests, inputProbeTime, inputPrompts, inputTrials,
+	inputConverge, inputEndpoint, inputSetup}
+
 // InputError reports an input that is missing, wrong or in conflict with another. It
 // is returned before anything is sent.
 //

@@ -67,8 +67,8 @@ type Spec struct {
 	// Precise continues a sequential search until half the boundary's 95% interval is
 	// at most this share of it. 0 means to end when the style does.
 	Precise float64
-	// paced says that a probe at a rate is as long as the rate asks for, since the user has
-	// not said how many requests it has.
+	// paced says that a probe at a rate is as long as the rate, or its schedule, asks for,
+	// since the user has not said how many requests it has.
 	paced bool
 	// Note is what every report must say about this run, for example that the server
 	// is simulated.
@@ -148,10 +148,12 @@ func (s *Spec) load(p *Plan, step plan.Step) loadgen.Load {
 	if l.Concurrency == 0 && l.Rate == 0 {
 		l.Concurrency = s.Workload.Concurrency
 	}
-	if s.paced {
+	if s.paced && len(l.Workload.Stages) > 0 {
+		l.Requests = l.Due()
+	} else if s.paced {
 		l.Requests = max(l.Requests, int(math.Ceil(l.Rate*leastPaced.Seconds())))
 	}
-	if step.Size > 0 {
+	if step.Size > 0 && len(l.Workload.Stages) == 0 { // a schedule is sent whole
 		l.Requests = int(math.Ceil(float64(l.Requests) * step.Size))
 		l.Window = time.Duration(float64(l.Window) * step.Size)
 	}

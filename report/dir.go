@@ -98,6 +98,9 @@ func (b *batch) probe(v *view, i int) {
 		} {
 			b.file(filepath.Join(dir, f.name), func(w io.Writer) error { return f.write(w, i, trial) })
 		}
+		if len(v.probes[i].Trials[trial].Load.Workload.Stages) > 0 {
+			b.file(filepath.Join(dir, rateSeriesName), func(w io.Writer) error { return v.rateSeriesFile(w, i, trial) })
+		}
 	}
 	if trials > 0 && !v.visitedBefore(i) {
 		dir := v.aggregateDir(i)

@@ -42,6 +42,7 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 	v.best(t)
 	v.endpoints(t)
 	v.users(t)
+	v.stages(t)
 	if v.Plan != nil {
 		v.derived(t)
 	}
@@ -361,6 +362,42 @@ func (v *view) users(t *text) {
 
 // mostTurns is how many turns of conversations have a paragraph of their own.
 const mostTurns = 6
+
+// mostStages is the number of stages that a finding lists. The profile has all of them.
+const mostStages = 12
+
+// stages says how each stage of a schedule of rates went in the last trial of the shown
+// probe, a paragraph a stage:
+//
+//	stage 1, 5 to 20 requests/s over 2m0s: 12.5 requests/s offered, 12.4 served, 0% failed,
+//	    send lag p99 0.2ms, ttft p95 41ms, itl p95 5.2ms
+func (v *view) stages(t *text) {
+	p := v.shown()
+	if p == nil || len(p.Trials) == 0 {
+		return
+	}
+	m := p.Trials[len(p.Trials)-1]
+	rates := m.Load.Schedule()
+	for k, metrics := range m.Stages {
+		if k == mostStages {
+			t.paragraph("and %s more, in profile_export_aiperf.json", plural(len(m.Stages)-k, "stage"))
+			break
+		}
+		offered := metrics[loadgen.TagCompleted].Stats["avg"] / rates[k].Over.Seconds()
+		line := fmt.Sprintf("stage %d, %s: %s requests/s offered, %s served, %s failed", k+1, rates[k], digits(offered),
+			digits(metrics[loadgen.TagReqRate].Stats["avg"]), value(metrics[loadgen.TagErrorRate].Stats["avg"], "%"))
+		if x, ok := metrics[loadgen.TagLag].Stats["p99"]; ok {
+			line += ", send lag p99 " + value(x, "ms")
+		}
+		for _, tag := range []loadgen.Tag{loadgen.TagTTFT, loadgen.TagITL, loadgen.TagLatency} {
+			info, _ := loadgen.LookupMetric(tag)
+			if x, ok := metrics[tag].Stats["p95"]; ok {
+				line += fmt.Sprintf(", %s p95 %s", info.Name(), value(x, info.Unit))
+			}
+		}
+		t.paragraph("%s", line)
+	}
+}
 
 // best says what the answer gives, and what stopped it from being more. It adds
 // nothing when there is no answer:

@@ -50,9 +50,22 @@ func ReadHistoryFile(path string) (*recipes.Outcome, error) {
 // planner saw it, and the boundary. Requests and results are not in the file. Errors
 // are *HistoryError.
 func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
-	var h history
-	if err := json.NewDecoder(r).Decode(&h); err != nil {
+	text, err := io.ReadAll(r)
+	if err != nil {
 		return nil, &HistoryError{Problem: err.Error()}
+	}
+	var h history
+	if err := json.Unmarshal(text, &h); err != nil {
+		return nil, &HistoryError{Problem: err.Error()}
+	}
+	if h.Schema == schemaBefore {
+		var before struct {
+			Config *asked `json:"config"`
+		}
+		if err := json.Unmarshal(text, &before); err != nil {
+			return nil, &HistoryError{Problem: err.Error()}
+		}
+		h.Schema, h.Asked = schema, before.Config
 	}
 	bad := func(format string, args ...any) (*recipes.Outcome, error) {
 		return nil, &HistoryError{Problem: fmt.Sprintf(format, args...)}
@@ -61,19 +74,22 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 		return bad("its schema is %q and this version reads %q; run the search again", h.Schema, schema)
 	}
 	o := &recipes.Outcome{Recipe: &recipes.Recipe{Name: h.Recipe}, Plan: &recipes.Plan{}}
-	c := h.Config
+	c, a := h.Config, h.Asked
+	if a == nil {
+		return bad("it does not have what was asked for; run the search again")
+	}
 	w := &o.Spec.Workload
-	w.ISL, w.OSL, w.Requests, w.Seed = c.Workload.ISL, c.Workload.OSL, c.Workload.Requests, c.Seed
-	w.Window = seconds(c.Workload.Window)
-	if says := c.Workload.Says; says != nil {
+	w.ISL, w.OSL, w.Requests, w.Seed = a.Workload.ISL, a.Workload.OSL, a.Workload.Requests, c.Seed
+	w.Window = seconds(a.Workload.Window)
+	if says := a.Workload.Says; says != nil {
 		if err := says.Validate(); err != nil {
 			return bad("its workload cannot be used: %v", err)
 		}
 		w.Workload = *says
 	}
-	w.Arrival = c.Workload.Arrival
-	o.Spec.Trials, o.Spec.Confidence = c.Trials, c.Confidence
-	o.Spec.AtLeast, o.Spec.LeastRate = int(math.Ceil(c.AtLeast)), c.AtLeast
+	w.Arrival = a.Workload.Arrival
+	o.Spec.Trials, o.Spec.Confidence = a.Trials, a.Confidence
+	o.Spec.AtLeast, o.Spec.LeastRate = int(math.Ceil(a.AtLeast)), a.AtLeast
 	o.Server.Model, o.Server.Version = h.Environment.Model, h.Environment.Server
 	o.Spec.Target.URL, o.Began = h.Environment.URL, h.Environment.Began
 	o.Wall = seconds(h.Environment.Wall)
@@ -83,7 +99,7 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	for _, f := range c.Filters {
 		o.Plan.Limits = append(o.Plan.Limits, f.limit())
 	}
-	o.Plan.SLO = c.SLO
+	o.Plan.SLO = a.SLO
 	// The axes of a grid are not in the file: a sweep is read to be compared with, and a
 	// search to be continued.
 	if c.Planner != "list" {
@@ -131,7 +147,8 @@ func (c historyConfig) search() *recipes.Search {
 			Reference: g.Threshold, Pooled: g.Pooled})
 	}
 	for _, d := range c.Space {
-		s.Space = append(s.Space, plan.Dim{Path: d.Path, Lo: float64(d.Lo), Hi: float64(d.Hi), Int: d.Kind == "int", Log: d.Log})
+		s.Space = append(s.Space, plan.Dim{Path: d.Path, Lo: float64(d.Lo), Hi: float64(d.Hi), Int: d.Kind == "int",
+			Log: d.Log || d.Prior == logUniform})
 	}
 	return s
 }

@@ -96,14 +96,6 @@ type recordValue struct {
 	Unit  string `json:"unit"`
 }
 
-// recordError is what a request failed of.
-type recordError struct {
-	// Code is the HTTP status; null when there was no answer.
-	Code    *int   `json:"code"`
-	Type    string `json:"type"`
-	Message string `json:"message"`
-}
-
 // record describes one request of a benchmark. Times are nanoseconds since 1970.
 func (v *view) record(m *loadgen.Measurement, benchmark string, q *loadgen.Request) record {
 	at := func(d time.Duration) int64 { return m.Epoch.Add(d).UnixNano() }

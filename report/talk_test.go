@@ -101,7 +101,8 @@ func TestTalkFiles(t *testing.T) {
 		}
 	}
 	assert.True(t, o.Spec.Workload.Workload.Same(inputs.Prompts.Workload))
-	assert.Contains(t, string(read(filepath.Join(probe, "run_config.json"))), "--isl 32 --isl-stddev 0 --osl 8 --osl-stddev 0 "+
-		"--conversation-turn-mean 2 --conversation-turn-stddev 1 --conversation-turn-delay-mean 5 --conversation-turn-delay-stddev 0 "+
+	command := string(read(filepath.Join(probe, "run_config.json")))
+	assert.Contains(t, command, "--isl 32 --osl 8 --conversation-turn-mean 2 --conversation-turn-stddev 1 "+
+		"--conversation-turn-delay-mean 5 --conversation-turn-delay-stddev 0 "+
 		"--request-cancellation-rate 10 --request-cancellation-delay 0.012")
 }

@@ -58,6 +58,11 @@ type Workload struct {
 	// named in a warning. If it is false, such a file is refused.
 	SkipUnread bool `json:"skip_unread,omitempty"`
 
+	// Stages are rates at which requests are sent one after the other: ramps and steps, in
+	// place of one rate. A load that has a rate has it as the mean of the schedule, whose
+	// rates are all multiplied by one factor; without one, they are as they stand.
+	Stages Stages `json:"stages,omitempty"`
+
 	// Mix has the kinds of requests if there are several, each with its Weight. What a kind
 	// does not say is as outside of it, and Body and Prefixes are put together.
 	Mix []Workload `json:"mix,omitempty"`
@@ -106,7 +111,7 @@ const (
 
 // IsZero reports whether w says nothing, so that requests are as the load says.
 func (w Workload) IsZero() bool {
-	return w.Plain() && w.File == "" && w.FileSum == "" && w.Order == "" && w.Replay == 0 && !w.SkipUnread
+	return w.Plain() && w.File == "" && w.FileSum == "" && w.Order == "" && w.Replay == 0 && !w.SkipUnread && len(w.Stages) == 0
 }
 
 // Plain reports whether w says nothing of single requests: only which file they come from,
@@ -124,6 +129,12 @@ func (w Workload) Validate() error {
 	}
 	if err := w.validateFile(); err != nil {
 		return err
+	}
+	switch err := w.Stages.Validate(); {
+	case err != nil:
+		return fmt.Errorf("Stages %w", err)
+	case len(w.Stages) > 0 && w.Replay != 0:
+		return invalid("Stages", "are rates, and Replay sends requests at the times of a file; leave out one of them")
 	}
 	return w.validate()
 }
@@ -221,6 +232,9 @@ func (w Workload) validate() error {
 	for i, kind := range w.Mix {
 		if err := kind.validate(); err != nil {
 			return fmt.Errorf("Mix[%d].%w", i, err)
+		}
+		if len(kind.Stages) > 0 {
+			return fmt.Errorf("Mix[%d].Stages cannot be; rates are those of all kinds together, outside of the Mix", i)
 		}
 		if kind.File != "" || kind.Order != "" || kind.Replay != 0 || kind.SkipUnread {
 			return fmt.Errorf("Mix[%d].File cannot be; a file stands outside of the Mix", i)
@@ -437,6 +451,9 @@ func (w Workload) Describe(isl, osl int) string {
 		add("replayed")
 	} else if w.Replay != 0 {
 		add("replayed %s times as fast", strconv.FormatFloat(w.Replay, 'g', 4, 64))
+	}
+	if len(w.Stages) > 0 {
+		add("%s", w.Stages)
 	}
 	switch in, out := !w.ISL.IsZero(), !w.OSL.IsZero(); {
 	case in && out:
