@@ -167,6 +167,8 @@ func (m *Measurement) set(tag Tag, v, se float64) {
 func (m *Measurement) perRequest(stream bool) {
 	var valid, failed, good int
 	var isl, osl, cached, thoughts, off int
+	// What the server counted is summed up apart from what was found out of it: ISL and OSL are
+	// of every answer, and usage is of those that came with one.
 	var use codec.Usage
 	told := false                    // the server tells how much of a prompt it had cached
 	compared, tokens := false, false // answers can be compared with what was asked for, and have tokens

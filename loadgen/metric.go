@@ -103,7 +103,8 @@ type MetricInfo struct {
 	Share bool
 	// Tokens says that only answers of tokens have a value, and no vectors or scores.
 	Tokens bool
-	// Count says that the metric counts requests, so that a limit of 0 makes sense.
+	// Count says that the metric counts requests, so that a limit of 0 makes sense: none of
+	// them may be like that.
 	Count bool
 }
 
@@ -209,13 +210,15 @@ var metrics = []MetricInfo{
 	{Tag: TagCacheReadShare, Unit: "%", FileUnit: "%", Title: "Overall Usage Prompt Cache Read %", Higher: true},
 }
 
-// own holds the metrics that were registered, in that order.
+// own holds the metrics that were registered, in that order. Registration is once and early,
+// in an init function or in TestMain: a limit is read with the table as it is then.
 var own struct {
 	sync.RWMutex
 	metrics []MetricInfo
 }
 
-// table returns all metrics. It is read only.
+// table returns all metrics, in the order in which errors list the names. The slice is the
+// caller's.
 func table() []MetricInfo {
 	own.RLock()
 	defer own.RUnlock()

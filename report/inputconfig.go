@@ -64,8 +64,8 @@ func (v *view) endpointConfig(l loadgen.Load) object {
 	}
 }
 
-// protocol is the endpoint's, chat unless the target names another.
-func (v *view) protocol() string { return v.Spec.Target.API() }
+// protocol is the endpoint's by AIPerf's name, chat unless the target names another.
+func (v *view) protocol() string { return cmp.Or(v.Spec.Target.Speaks().Alias, v.Spec.Target.API()) }
 
 // datasetConfig is where prompts come from: a file, or made up with fixed lengths.
 func (v *view) datasetConfig(m *loadgen.Measurement) object {
@@ -74,13 +74,17 @@ func (v *view) datasetConfig(m *loadgen.Measurement) object {
 			"sampling": sampling(m.Load.Workload.Order), "turn_delay_ratio": 1}
 	}
 	isl, osl := lengthConfigs(m.Load)
+	prompts := object{
+		"isl": isl, "osl": osl, "batch_size": 1,
+		// Unique opening words take the place of AIPerf's cache busting.
+		"cache_bust": object{"target": "none"}, "random_corpus_style": "words",
+	}
+	if v.tokenless() {
+		delete(prompts, "osl")
+	}
 	return object{
 		"name": "main", "type": "synthetic", "entries": m.Load.Requests, "sampling": "sequential", "turn_delay_ratio": 1,
-		"prompts": object{
-			"isl": isl, "osl": osl, "batch_size": 1,
-			// Unique opening words take the place of AIPerf's cache busting.
-			"cache_bust": object{"target": "none"}, "random_corpus_style": "words",
-		},
+		"prompts": prompts,
 	}
 }
 
@@ -191,7 +195,7 @@ func (v *view) aiperfCommand(m *loadgen.Measurement) string {
 		urls = append(urls, "--url "+shell(u))
 	}
 	args := []string{"aiperf profile", "--model " + shell(v.Server.Model), strings.Join(urls, " "),
-		"--endpoint-type " + shell(v.protocol()), lengthFlags(l) + fmt.Sprintf(" --request-count %d", l.Requests)}
+		"--endpoint-type " + shell(v.protocol()), v.lengthFlags(l) + fmt.Sprintf(" --request-count %d", l.Requests)}
 	if l.Workload.Replay != 0 {
 		args = append(args, "--fixed-schedule")
 	} else if l.Rate > 0 {
@@ -222,10 +226,16 @@ func (v *view) aiperfCommand(m *loadgen.Measurement) string {
 	return strings.Join(append(args, fmt.Sprintf("--random-seed %d", l.Seed)), " ")
 }
 
-// lengthFlags asks AIPerf for lengths like those of the load. AIPerf knows normal laws, one
+// lengthFlags asks AIPerf for lengths like those of the load. Answers without tokens have none:
+// AIPerf reports an error for --osl with such an endpoint.
+//
+// What is asked for is the nearest that there is. AIPerf knows normal laws, one
 // number of prefixes of one length, which all requests have one of, and a system prompt.
 // What else a workload says is left out.
-func lengthFlags(l loadgen.Load) string {
+func (v *view) lengthFlags(l loadgen.Load) string {
+	if l.Workload.IsZero() && v.tokenless() {
+		return fmt.Sprintf("--isl %d", l.ISL)
+	}
 	if l.Workload.IsZero() {
 		return fmt.Sprintf("--isl %d --osl %d", l.ISL, l.OSL)
 	}

@@ -122,7 +122,8 @@ func (a *answer) closing() (events []string) {
 	case apiResponses:
 		text := a.text()
 		events = []string{
-			named("response.output_text.done", fmt.Sprintf(`{"type":"response.output_text.done","output_index":0,"content_index":0,"text":%q}`, text)),
+			named("response.output_text.done",
+				fmt.Sprintf(`{"type":"response.output_text.done","output_index":0,"content_index":0,"text":%q}`, text)),
 		}
 		if !faults.NoDone {
 			events = append(events, named("response.incomplete", `{"type":"response.incomplete","response":`+
