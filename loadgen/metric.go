@@ -106,7 +106,14 @@ type MetricInfo struct {
 	// Count says that the metric counts requests, so that a limit of 0 makes sense: none of
 	// them may be like that.
 	Count bool
+
+	// registered says that the metric is one's own.
+	registered bool
 }
+
+// Clocked reports whether the metric is a time that the client's clock measures, so that a
+// late client makes it longer. A metric of one's own is measured elsewhere.
+func (m MetricInfo) Clocked() bool { return m.Unit == "ms" && !m.registered }
 
 // Name returns what people call the metric: its short name or, if it has none, its tag.
 func (m MetricInfo) Name() string { return cmp.Or(m.Short, m.Tag) }
@@ -244,7 +251,7 @@ func (m MetricInfo) Register() error {
 			return fmt.Errorf("register metric %q: the name %s is that of %s; choose another one", m.Tag, name, other.Tag)
 		}
 	}
-	m.FileUnit = cmp.Or(m.FileUnit, m.Unit)
+	m.FileUnit, m.registered = cmp.Or(m.FileUnit, m.Unit), true
 	own.Lock()
 	defer own.Unlock()
 	own.metrics = append(own.metrics, m)
