@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"internal/surfaces":   {"recipes", "recipes/sla", "recipes/plan", "loadgen", "report/bench"},
 	"internal/boundaries": {"recipes", "loadgen", "loadgen/simserver"},
 	"internal/scenes":     {"internal/surfaces", "loadgen"},
-	"internal/repeats":    {"internal/boundaries", "recipes", "loadgen", "loadgen/simserver"},
+	"internal/repeats":    {"internal/boundaries", "recipes", "loadgen", "loadgen/simserver", "loadgen/workload"},
 
 	"internal/experiments/accuracy":   {"internal/surfaces", "report/plot"},
 	"internal/experiments/boundaries": {"internal/boundaries"},

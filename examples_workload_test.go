@@ -90,3 +90,47 @@ func Example_replay() {
 	// met: 49 requests at a mean of 49.0 a second
 	// trace.jsonl:11: it is not JSON (invalid character '\n' in string literal)
 }
+
+// This measures users that have conversations. One in five has two to four turns, and thinks
+// before each. A prompt grows by all that was said before it, the model's own answers
+// included, which a server that keeps prefixes need not compute again.
+func Example_conversations() {
+	asTest(func(t aiperftest.T) {
+		w := loadgen.Workload{
+			ISL: workload.Constant(48), OSL: workload.Constant(16),
+			Turns: workload.Turns{Count: workload.Uniform(2, 4), Share: 0.2, Think: workload.LogNormal(30, 15)},
+		}
+		out := aiperftest.Run(t, recipes.Fixed(8), cached, aiperftest.Workload(w))
+		fmt.Println(out.Spec.Workload.Lengths())
+		m := out.Probes[0].Trials[0]
+		for turn, metrics := range m.Turns {
+			fmt.Printf("turn %d: prompts of %.0f tokens, %.0f%% of them cached\n", turn+1,
+				metrics[loadgen.TagISL].Stats["avg"], 100*metrics[loadgen.TagCached].Stats["avg"])
+		}
+		flying, _ := m.Stat(loadgen.TagInFlight, "avg")
+		fmt.Printf("fewer requests in flight than users: %v\n", flying < 8)
+	})
+	// Output:
+	// 48/16 tokens in/out, 20% of conversations of uniform 2 to 4 turns, think time log-normal 30±15 ms
+	// turn 1: prompts of 48 tokens, 0% of them cached
+	// turn 2: prompts of 112 tokens, 43% of them cached
+	// turn 3: prompts of 176 tokens, 64% of them cached
+	// turn 4: prompts of 240 tokens, 73% of them cached
+	// fewer requests in flight than users: true
+}
+
+// This gives one request in ten up, as users do that do not wait for the end of an answer.
+// They are counted apart: none of them is a failure, and none a fast answer.
+func Example_cancel() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.Run(t, recipes.Fixed(4), cached, aiperftest.Tokens(32, 16), aiperftest.Workload(loadgen.Workload{
+			Cancel: workload.Cancel{Share: 0.1, After: 10 * time.Millisecond},
+		}))
+		m := out.Probes[0].Trials[0]
+		failed, _ := m.Stat(loadgen.TagErrors, "avg")
+		valid, _ := m.Stat(loadgen.TagCount, "avg")
+		fmt.Printf("%s: %.0f failed, and about a tenth is given up: %v\n", out.Spec.Workload.Lengths(), failed, valid >= 85 && valid <= 95)
+	})
+	// Output:
+	// 32/16 tokens in/out, 10% cancelled after 10ms: 0 failed, and about a tenth is given up: true
+}

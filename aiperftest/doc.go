@@ -48,7 +48,7 @@
 //	          AtLeast          concurrency or requests/s that the answer must reach
 //	          Tier             a set of limits with an answer of its own
 //	workload  Tokens           prompt and answer lengths; default 550, 128
-//	          Workload         laws of lengths, shared prefixes, models, images
+//	          Workload         laws of lengths, prefixes, conversations, models, images
 //	          Prompts          a file of prompts, JSON, CSV or text
 //	          SamePrompts      prompts that a prefix cache may hold
 //	          Requests         requests a probe; default 300

@@ -105,7 +105,7 @@ func TestInputFiles(t *testing.T) {
 	for name, want := range map[string]string{
 		"mooncake.jsonl": "parts of the file of prompts are not used: 4 timestamps",
 		"prompts.csv":    "prompts.csv, 2 tokens out, 6 requests a probe",
-		"sharegpt.json":  "1 later turn of a conversation, 1 conversation without a question",
+		"sharegpt.json":  "not used: 1 conversation without a question",
 	} {
 		f := run(t, "TestX", func(ft aiperftest.T) {
 			aiperftest.Run(ft, recipes.Fixed(2), aiperftest.Endpoint((&rude{model: "m"}).serve(t).URL), aiperftest.Tokens(8, 2),

@@ -251,8 +251,9 @@ func Tokens(isl, osl int) Option {
 }
 
 // Workload says what requests are like where they are not all of one length: laws of the
-// lengths, a system prompt and prefixes that prompts share, models or LoRA adapters with
-// weights, body fields, images. Package loadgen/workload has the laws and describes the
+// lengths, a system prompt and prefixes that prompts share, conversations with turns and time
+// to think, requests that are given up, models or LoRA adapters with weights, body fields,
+// images. Package loadgen/workload has the laws and describes the
 // fields; what w does not say is as without it. A request depends on Seed and on its number
 // alone, so that two runs of one seed send the same lengths in the same order.
 //
@@ -263,7 +264,8 @@ func Tokens(isl, osl int) Option {
 //	})
 //
 // Of lengths in Tokens and in w, those that are given later win. AIPerf: --isl-stddev,
-// --osl-stddev, --seq-dist, --shared-system-prompt-length, --num-prefix-prompts.
+// --osl-stddev, --seq-dist, --shared-system-prompt-length, --num-prefix-prompts,
+// --conversation-turn-mean, --conversation-turn-delay-mean, --request-cancellation-rate.
 func Workload(w loadgen.Workload) Option {
 	return option(func(c *config) { c.spec.Workload.Workload = w })
 }
@@ -280,7 +282,9 @@ func Prompts(path string) Option { return option(func(c *config) { c.spec.Target
 // than half as many requests in flight measures two per slot.
 func Requests(n int) Option { return option(func(c *config) { c.spec.Workload.Requests = n }) }
 
-// ProbeTime bounds the measured window of a probe. Default: one minute.
+// ProbeTime bounds the measured window of a probe. Default: one minute. A search that
+// leaves it unset has probes of 20 seconds at most, and ends within some four minutes; with
+// ProbeTime it takes as long as it needs.
 func ProbeTime(d time.Duration) Option {
 	return option(func(c *config) { c.spec.Workload.Window = d })
 }

@@ -2,7 +2,6 @@ package loadgen
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -62,8 +61,12 @@ type level struct {
 	flying map[*slot]time.Duration
 	// serial counts the requests that were started.
 	serial uint64
-	// items is one more than the largest item of a replay that was started.
-	items uint64
+	// items is one more than the largest item of a replay that was started, and conversations
+	// counts those that were begun. waiting holds those of an open loop, by the time from
+	// which on their next turns may be sent.
+	items         uint64
+	conversations uint64
+	waiting       []*talk
 	// refused counts the dials that failed since the last one that did not.
 	refused int
 
@@ -145,9 +148,19 @@ type ticket struct {
 	index  int
 	serial uint64
 	// item is the number of the request's body in the workload. It is the serial, except in a
-	// replay.
+	// replay and in conversations.
 	item uint64
 	work *workload
+	// talk is the conversation, nil if the request stands alone. turn is the request's place
+	// in it, from 0, and said what is said by then, of which before bytes were said in earlier
+	// turns.
+	talk   *talk
+	turn   int
+	said   []byte
+	before int
+	// givenUp says that the request is cancelled so long after its sending.
+	givenUp bool
+	after   time.Duration
 }
 
 const (
@@ -196,23 +209,20 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 	if b.times.n > 0 {
 		b.last, b.lastSize = b.times, b.size
 	}
+	// A request takes longer under load than on the idle server, and at most in
+	// proportion to the load.
+	if took := b.last.mean(); took > 0 && b.lastSize > 0 {
+		request = max(request, time.Duration(float64(took)*max(1, float64(p.load.Concurrency)/float64(b.lastSize))))
+	}
+	p.window.turnover = b.turnover(p, request)
 	b.work, b.size, b.probe, b.times = p.work, p.load.Concurrency, p, tempo{}
 	b.sheds = false
 	b.probes++
 	b.refused = 0
 	b.rng = rand.New(rand.NewPCG(p.load.Seed, uint64(b.probes)))
-	// A request takes longer under load than on the idle server, and at most in
-	// proportion to the load.
-	if took := b.last.mean(); took > 0 && b.lastSize > 0 {
-		request = max(request, time.Duration(float64(took)*max(1, float64(b.size)/float64(b.lastSize))))
-	}
 	p.window.parts, p.window.size = 1, b.size
-	if b.size > 1 {
+	if b.size > 1 && !p.work.talks() { // the turns of a conversation differ, and so do their times
 		p.window.parts = max(1, min(patterns, p.window.requests/b.size))
-	}
-	p.window.turnover = b.size
-	if b.probes == 1 {
-		p.window.turnover = 2 * b.size // the first turnover warms the server up
 	}
 	p.window.inFlight = len(b.flying)
 	for _, s := range b.alive {
@@ -223,9 +233,6 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 		b.stopDriver = nil
 	}
 	if p.pacer != nil {
-		// An open loop has no slots that could turn over. Instead, the requests
-		// that arrive within one request's time are discarded.
-		p.window.turnover = max(1, int(math.Ceil(p.load.Rate*request.Seconds())))
 		if r := p.pacer.replay; r != nil {
 			r.begin(p.window.turnover, max(b.serial, b.items))
 			p.window.turnover = 0
@@ -235,19 +242,21 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 		b.running.Go(func() { b.drive(ctx, p.pacer) })
 		return
 	}
-	b.spread(request)
+	_, think := p.work.cycle()
+	b.spread(min(request+think, max(request, p.load.Window)))
 }
 
 // spread starts the missing slots, and lets every slot's first request at the new
-// level wait for a random part of one request's time.
+// level wait for a random part of the time that a user has for one request: until it is
+// answered and, in conversations, until the user has thought.
 //
 // Two other ways were tried. New slots that all start at once march in step for
 // the whole probe, a herd that no real server meets. Slots that go on as they were
 // keep the spacing of the last level, so that what is measured at a level depends
 // on the levels before it: with answers of equal length, the phases are frozen.
-func (b *books) spread(request time.Duration) {
+func (b *books) spread(cycle time.Duration) {
 	for id := range b.size {
-		delay := time.Duration(b.rng.Float64() * float64(request))
+		delay := time.Duration(b.rng.Float64() * float64(cycle))
 		if s := b.alive[id]; s != nil {
 			s.entry.delay = delay
 			continue
@@ -268,7 +277,7 @@ func (b *books) stop() {
 	}
 	b.stopLoad()
 	b.unhook()
-	b.stopLoad, b.stopDriver, b.size, b.idle, b.lent = nil, nil, 0, nil, 0
+	b.stopLoad, b.stopDriver, b.size, b.idle, b.lent, b.waiting = nil, nil, 0, nil, 0, nil
 	// The slots are about to end. The next load makes new ones, and must not find
 	// these in the books.
 	clear(b.alive)
@@ -500,6 +509,15 @@ func (l *level) ticket(s *slot, now time.Duration, turn turn) ticket {
 	if turn.fixed {
 		tk.item = turn.item
 		l.items = max(l.items, turn.item+1)
+	} else if l.work.talks() {
+		if s.id < 0 {
+			s.talk = l.next(now)
+		}
+		if s.talk == nil || s.talk.of != l.work.talking.key {
+			s.talk = &talk{number: l.conversations, of: l.work.talking.key}
+			l.conversations++
+		}
+		tk.talk = s.talk
 	}
 	l.serial++
 	l.flying[s] = now

@@ -105,11 +105,10 @@ func TestAPIs(t *testing.T) {
 // codecs say, for prompts of every kind.
 func TestSpelled(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "prompts.jsonl")
-	lines := `{"text":"say \"x\" <b>","max_tokens":3,"temperature":0.5}` + "\n" + `{"input_length":40,"hash_ids":[1]}` + "\n"
-	require.NoError(t, os.WriteFile(file, []byte(lines), 0o600))
-	mixed := Workload{
-		System: 20, Prefixes: []laws.Prefix{{Groups: 2, Tokens: 30, Share: 0.5}}, Model: "other", Body: map[string]any{"top_p": nil},
-	}
+	require.NoError(t, os.WriteFile(file, []byte(
+		`{"text":"say \"x\" <b>","max_tokens":3,"temperature":0.5}`+"\n"+`{"input_length":40,"hash_ids":[1]}`+"\n"), 0o600))
+	mixed := Workload{System: 20, Prefixes: []laws.Prefix{{Groups: 2, Tokens: 30, Share: 0.5}}, Model: "other",
+		Body: map[string]any{"top_p": nil}}
 	pictures := mixed
 	pictures.Images = laws.Images{Count: 2, Width: 8, Height: 8}
 	for _, tt := range []struct {
@@ -136,7 +135,7 @@ func TestSpelled(t *testing.T) {
 			w.send(prompts)
 			require.NoError(t, w.follow(tt.t, tt.l))
 			for i := range uint64(20) {
-				assert.JSONEq(t, string(w.spelled(i)), string(w.body(i)), tt.why)
+				assert.JSONEq(t, string(w.spelled(i, nil)), string(w.body(i)), tt.why)
 			}
 		}
 	}

@@ -15,9 +15,12 @@ import (
 // may be zero.
 type Load struct {
 	// Concurrency is the number of requests that are in flight at all times (a
-	// closed loop). If it is 0, the loop is open, at Rate.
+	// closed loop). With conversations it is the number of users, who have no request in
+	// flight while they think. If it is 0, the loop is open, at Rate.
 	Concurrency int
-	// Rate is the number of requests per second that an open loop starts.
+	// Rate is the number of requests per second that an open loop starts. With
+	// conversations, each is the next turn of the user who has waited longest for one, or
+	// the first of another conversation.
 	Rate float64
 	// Arrival is how the requests of an open loop arrive: constant (also if
 	// empty), poisson, gamma or gamma:SHAPE. SHAPE is positive and 0.5 by default;
@@ -164,9 +167,11 @@ func (l Load) means() (isl, osl float64) {
 func (l Load) Moments() (isl, osl [2]float64) {
 	source := l.Workload.Source(cmp.Or(l.ISL, DefaultISL), cmp.Or(l.OSL, DefaultOSL), l.Seed)
 	var in, out []float64
-	for i := range uint64(10_000) {
-		r := source.Request(i)
+	for r := range source.All() {
 		in, out = append(in, float64(r.Prompt())), append(out, float64(r.OSL))
+		if len(in) == 10_000 {
+			break
+		}
 	}
 	isl[0], isl[1] = stat.PopMeanStdDev(in, nil)
 	osl[0], osl[1] = stat.PopMeanStdDev(out, nil)

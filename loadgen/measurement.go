@@ -24,6 +24,14 @@ type Measurement struct {
 	// Requests is the cohort in the order of starts. It is nil in a measurement
 	// that was read from a file, and a search sets it to nil once it has read it.
 	Requests []Request
+	// Cancelled holds the requests of the window that the client gave up, as Workload.Cancel
+	// asks, in the order of starts. They are not among Requests, and their places in the
+	// window are left out there. It is nil where Requests is.
+	Cancelled []Request
+	// Turns holds the metrics by the turns of conversations, as Endpoints by endpoint: those
+	// of all first turns, of all second ones, and so on. It is nil if no request is a later
+	// turn.
+	Turns []map[Tag]Metric
 	// Body returns the JSON body that was sent for one of Requests. The body is
 	// made again, since prompts are a function of the seed and are not kept. Body
 	// is nil whenever Requests was never filled in.
@@ -48,6 +56,8 @@ type Measurement struct {
 
 	// pausing is the mean number of slots that paused because the server had refused them.
 	pausing float64
+	// thinking is the mean number of users that thought.
+	thinking float64
 }
 
 // FailureCount is how often requests failed in one way.
@@ -109,12 +119,23 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 		Load: p.load, Ended: ended, Metrics: map[Tag]Metric{}, Health: health, Wall: over - begun, Epoch: epoch,
 	}
 	if w := p.work; w != nil {
-		m.Body = func(q *Request) []byte { return w.body(q.item) }
+		m.Body = func(q *Request) []byte {
+			if q.said != nil {
+				return w.spoke(q.item, q.said)
+			}
+			return w.body(q.item)
+		}
 	}
 	for _, q := range p.cohort {
+		if q.Cancelled {
+			m.Cancelled = append(m.Cancelled, q)
+			continue
+		}
 		m.Requests = append(m.Requests, q)
 	}
-	slices.SortFunc(m.Requests, func(a, b Request) int { return a.Index - b.Index })
+	for _, list := range [][]Request{m.Requests, m.Cancelled} {
+		slices.SortFunc(list, func(a, b Request) int { return a.Index - b.Index })
+	}
 	open := spans(p.window.spans)
 	m.Window = open.length()
 	if len(open) > 0 {
@@ -126,17 +147,20 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 	}
 	m.Failures = countFailures(m.Requests)
 	m.perRequest(p.stream)
-	for k := 0; p.ends > 1 && k < p.ends; k++ {
-		part := &Measurement{Load: m.Load, Metrics: map[Tag]Metric{}}
-		for _, q := range m.Requests {
-			if q.Endpoint == k {
-				part.Requests = append(part.Requests, q)
-			}
-		}
-		part.perRequest(p.stream)
-		m.Endpoints = append(m.Endpoints, part.Metrics)
+	if len(m.Cancelled) > 0 {
+		m.set(TagCancelled, float64(len(m.Cancelled)), 0)
 	}
-	m.rates(open, append(p.others, m.Requests...), p.running)
+	if p.ends > 1 {
+		m.Endpoints = m.by(p.ends, p.stream, func(q *Request) int { return q.Endpoint })
+	}
+	turns := 0
+	for i := range m.Requests {
+		turns = max(turns, m.Requests[i].Turn+1)
+	}
+	if turns > 1 {
+		m.Turns = m.by(turns, p.stream, func(q *Request) int { return q.Turn })
+	}
+	m.rates(open, slices.Concat(p.others, m.Requests, m.Cancelled), p.running)
 	m.Health.lag(m.Requests)
 	if l := m.Load; l.Rate > 0 && len(open) > 0 {
 		served, behind := p.served, ended == EndedOverload
@@ -153,6 +177,22 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 	m.warn(p.raised)
 	m.warnAnswers(p.work)
 	return m
+}
+
+// by returns the metrics of which each request has a value, and the counts and shares, of n
+// parts of the cohort. part says which of them a request is in.
+func (m *Measurement) by(n int, stream bool, part func(*Request) int) (out []map[Tag]Metric) {
+	parts := make([]Measurement, n)
+	for i := range m.Requests {
+		p := &parts[part(&m.Requests[i])]
+		p.Requests = append(p.Requests, m.Requests[i])
+	}
+	for i := range parts {
+		parts[i].Load, parts[i].Metrics = m.Load, map[Tag]Metric{}
+		parts[i].perRequest(stream)
+		out = append(out, parts[i].Metrics)
+	}
+	return out
 }
 
 // set sets a metric that is one number a run, in the unit of the metrics' table. se
@@ -331,7 +371,7 @@ func (m *Measurement) rates(open spans, all []Request, running []time.Duration) 
 	if length <= 0 {
 		return
 	}
-	var done, good, in, out, busy, paused [rateBlocks]float64
+	var done, good, in, out, busy, paused, thought [rateBlocks]float64
 	block := func(at time.Duration) (int, bool) {
 		since, ok := open.at(at)
 		if !ok {
@@ -346,6 +386,7 @@ func (m *Measurement) rates(open spans, all []Request, running []time.Duration) 
 		q := &all[i]
 		busy[0] += open.overlap(q.Start, q.EOF).Seconds()
 		paused[0] += open.overlap(q.EOF, q.EOF+q.paused).Seconds()
+		thought[0] += open.overlap(q.EOF, q.EOF+q.thought).Seconds()
 		if q.Failure != nil {
 			continue
 		}
@@ -399,7 +440,7 @@ func (m *Measurement) rates(open spans, all []Request, running []time.Duration) 
 		rate(TagGoodput, good)
 	}
 	m.set(TagInFlight, busy[0]/length, 0)
-	m.pausing = paused[0] / length
+	m.pausing, m.thinking = paused[0]/length, thought[0]/length
 }
 
 // warn adds the warnings. raised is the number of requests that was asked for if it
@@ -411,8 +452,8 @@ func (m *Measurement) warn(raised int) {
 	if c := m.Load.Concurrency; c > 0 && m.Ended != EndedFailures {
 		mean, ok := m.Metrics[TagInFlight]
 		switch n := mean.Stats["avg"]; {
-		case !ok || n >= saturated*float64(c):
-		case n+m.pausing >= saturated*float64(c):
+		case !ok || n+m.thinking >= saturated*float64(c):
+		case n+m.thinking+m.pausing >= saturated*float64(c):
 			warn(ErrShed, "it kept %.1f requests in flight on average, not %d, and refused the others", n, c)
 		default:
 			warn(ErrUnsaturated, "%.1f requests were in flight on average, not %d", n, c)
@@ -422,7 +463,7 @@ func (m *Measurement) warn(raised int) {
 		warn(ErrRaised, "%d were asked for; two turnovers of %d slots need %d, and with fewer the opening burst would be measured",
 			raised, m.Load.Concurrency, m.Load.Requests)
 	}
-	if m.Ended == EndedTime && len(m.Requests) < 2*m.Load.Concurrency {
+	if m.Ended == EndedTime && len(m.Requests)+len(m.Cancelled) < 2*m.Load.Concurrency {
 		warn(ErrShort, "%d started within %v; two turnovers of %d slots need %d",
 			len(m.Requests), m.Load.Window, m.Load.Concurrency, 2*m.Load.Concurrency)
 	}
@@ -442,7 +483,7 @@ func (m *Measurement) warnAnswers(w *workload) {
 	warn := func(kind Warning, format string, args ...any) {
 		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %s", kind, fmt.Sprintf(format, args...)))
 	}
-	var valid, isl, osl, both, off, several, whole, late, open, tokens, wanted, counted, cached int
+	var valid, isl, osl, both, off, several, whole, late, open, tokens, first, wanted, counted, cached int
 	var tails []time.Duration
 	for i := range m.Requests {
 		q := &m.Requests[i]
@@ -462,8 +503,11 @@ func (m *Measurement) warnAnswers(w *workload) {
 			off++
 		}
 		if !q.guessed.isl {
-			tokens, counted, cached = tokens+q.ISL, counted+1, cached+q.Cached
-			wanted += cmp.Or(q.inputs, m.Load.ISL)
+			tokens, cached = tokens+q.ISL, cached+q.Cached
+			if q.Turn == 0 { // what is said later has the model's answers in it
+				first, counted = first+q.ISL, counted+1
+				wanted += cmp.Or(q.inputs, m.Load.ISL)
+			}
 		}
 		if q.Streamed && q.OSL > 1 {
 			several++
@@ -498,7 +542,7 @@ func (m *Measurement) warnAnswers(w *workload) {
 		warn(ErrLengths, "%d of %d answers do not have %d output tokens; %s", off, valid, m.Load.OSL, w.shortening())
 	}
 	if counted > 0 && w != nil && w.prompts == nil && !w.pictures() {
-		mean, want := float64(tokens)/float64(counted), float64(wanted)/float64(counted)
+		mean, want := float64(first)/float64(counted), float64(wanted)/float64(counted)
 		switch {
 		case math.Abs(mean-want) <= prompts*want:
 		case w.mixed != nil:
@@ -526,7 +570,7 @@ func (m *Measurement) warnAnswers(w *workload) {
 		warn(ErrLate, "%d of %d ended late, %v after their last content (median), and held their slots for that time, "+
 			"so throughput is less than latency allows", late, valid, tails[len(tails)/2].Round(time.Millisecond))
 	}
-	switch share, shared := float64(cached)/float64(max(tokens, 1)), w.expected(); {
+	switch share, shared := float64(cached)/float64(max(tokens, 1)), w.expected(m.Requests); {
 	case share <= shared+cacheable:
 	case shared > 0:
 		warn(ErrCached, "%.0f%% of the prompts' tokens were not computed, and %.0f%% are shared", 100*share, 100*shared)

@@ -52,6 +52,8 @@ const (
 	TagOSLDiff   Tag = "osl_mismatch_diff_pct"
 	TagOSLOff    Tag = "osl_mismatch_count"
 
+	TagCancelled Tag = "cancelled_request_count"
+
 	TagTotalOutput    Tag = "total_output_tokens"
 	TagTotalReasoning Tag = "total_reasoning_tokens"
 
@@ -201,6 +203,7 @@ var metrics = []MetricInfo{
 	{Tag: TagErrors, Unit: "requests", FileUnit: "requests", Count: true},
 	{Tag: TagCompleted, Unit: "requests", FileUnit: "requests", Title: "Completed Requests (Success + Error)", Count: true},
 	{Tag: TagGoodCount, Unit: "requests", FileUnit: "requests", Count: true},
+	{Tag: TagCancelled, Unit: "requests", FileUnit: "requests", Count: true},
 	{Tag: TagInFlight, Unit: "requests", FileUnit: "requests"},
 	{Tag: TagTotalISL, Unit: "tokens", FileUnit: "tokens", Title: "Total Input Sequence Length"},
 	{Tag: TagTotalOSL, Unit: "tokens", FileUnit: "tokens", Title: "Total Output Sequence Length", Tokens: true},

@@ -27,6 +27,8 @@ type mixed struct {
 	kinds  []mixedKind
 	osl    int     // the most output tokens of a request, but for one in a million
 	cached float64 // the share of prompts' tokens that a prefix cache is expected to have
+	// cancels says that requests are given up.
+	cancels bool
 }
 
 // mixedKind is what the requests of one kind have in common.
@@ -34,6 +36,7 @@ type mixedKind struct {
 	fields   []bodyField // in the order of their names
 	pictures []string    // the parts of a message with a picture each, as JSON
 	images   int         // the number of pictures of a request
+	scripted bool        // the history has recorded answers in place of the model's own
 }
 
 // madeRequest is a request with a made-up prompt, and the pictures in it.
@@ -50,12 +53,18 @@ const longestSlice = 1 << 16
 // nothing. Errors are *TargetError.
 func (w *workload) follow(t Target, l Load) error {
 	w.order = l.Workload.Order
-	if l.Workload.Plain() {
+	filed := l.Workload.Replay == 0 && slices.ContainsFunc(w.prompts, func(p prompt) bool { return p.later != nil })
+	if l.Workload.Plain() && !filed {
 		return nil
 	}
 	m := &mixed{source: l.Workload.Source(l.ISL, l.OSL, l.Seed), cached: l.Workload.Cached(l.ISL, l.OSL)}
+	if filed {
+		n := uint64(len(w.prompts))
+		m.source.Filed(func(k uint64) int { return 1 + len(w.prompts[w.order.At(w.seed, k, n)].later) })
+	}
 	for _, kind := range m.source.Kinds() {
-		k := mixedKind{images: kind.Images.Count}
+		k := mixedKind{images: kind.Images.Count, scripted: kind.Turns.Scripted}
+		m.cancels = m.cancels || kind.Cancel.Share > 0
 		fields := map[string]any{}
 		maps.Copy(fields, kind.Body)
 		if kind.Model != "" {
@@ -71,6 +80,8 @@ func (w *workload) follow(t Target, l Load) error {
 			}
 			k.fields = append(k.fields, newBodyField(name, value))
 		}
+		// Pictures are made once, and sent in turn. A server that caches what it has seen has
+		// as many to cache as the kind says.
 		if k.images > 0 {
 			if api := t.speaks().Spec(); !api.Images {
 				return &TargetError{Field: "Load.Workload",
@@ -84,7 +95,7 @@ func (w *workload) follow(t Target, l Load) error {
 	isl, m.osl = m.source.Most()
 	w.mixed = m
 	w.fill(max(min(w.cal.words(isl), longestSlice), w.longest))
-	return nil
+	return w.converse(l)
 }
 
 // prompt returns the i-th request.
@@ -104,6 +115,7 @@ func (m *mixed) extend(p prompt, i uint64) prompt {
 	if p.outputs == 0 {
 		p.outputs = r.OSL
 	}
+	// Both lists are in the order of their names, as the parts of a body are, and are merged.
 	own := p.fields
 	p.fields = nil
 	for _, f := range m.kinds[r.Kind].fields {
@@ -123,7 +135,9 @@ func (w *workload) roomOf(p prompt) int {
 	if p.made == nil {
 		return w.room + len(p.body)
 	}
-	words := w.sharedWords(p.made.System) + w.sharedWords(p.made.Shared) + w.cal.words(p.made.ISL)
+	words := w.sharedWords(p.made.System) + w.sharedWords(p.made.Shared) + w.ownWords(*p.made)
+	// A tenth is for words that are longer than the corpus's are on average, and half a
+	// kilobyte for fields, quotes and commas. Too little costs one more allocation.
 	n := 512 + len(w.head) + len(w.tail) + len(w.corpus)*words*11/10/(len(w.offsets)-1)
 	for _, url := range p.made.images {
 		n += len(url)
@@ -143,19 +157,29 @@ func (w *workload) sharedWords(tokens int) int {
 	return max(int(float64(tokens)/w.cal.slope+0.5), 1)
 }
 
+// ownWords returns the number of words of a prompt's own part. In the first turn of a
+// conversation, the part makes up for the tokens that the server adds to a prompt.
+func (w *workload) ownWords(r madeRequest) int {
+	if r.Turn > 0 {
+		return w.sharedWords(r.ISL)
+	}
+	return w.cal.words(r.ISL)
+}
+
 // madePrompt returns the i-th prompt as JSON: a list of messages if chat, and a string
-// otherwise. No word needs escaping.
+// otherwise. No word needs escaping. Of a later turn of a conversation, it is what the user
+// says then.
 func (w *workload) madePrompt(r madeRequest, i uint64, chat bool) []byte {
 	b := make([]byte, 0, w.roomOf(prompt{made: &r}))
 	if !chat {
 		b = append(b, '"')
-		if r.System > 0 {
+		if r.System > 0 && r.Turn == 0 {
 			b = append(w.system(b, r), ' ')
 		}
 		return append(w.user(b, r, i), '"')
 	}
 	b = append(b, '[')
-	if r.System > 0 {
+	if r.System > 0 && r.Turn == 0 {
 		b = append(b, `{"content":"`...)
 		b = append(w.system(b, r), `","role":"system"},`...)
 	}
@@ -173,10 +197,12 @@ func (w *workload) madePrompt(r madeRequest, i uint64, chat bool) []byte {
 	return append(b, `,"role":"user"}]`...)
 }
 
-// The streams of random numbers that the texts of system prompts and of groups come from.
+// The streams of random numbers that the texts of system prompts, of groups and of made-up
+// answers come from.
 const (
 	systemText = 0x73797374656d // "system"
 	groupText  = 0x67726f7570   // "group"
+	answerText = 0x616e73776572 // "answer"
 )
 
 // system appends the text of the system prompt.
@@ -187,10 +213,10 @@ func (w *workload) system(b []byte, r madeRequest) []byte {
 // user appends what the i-th request's user says: first what the group shares, and then
 // words of the request's own.
 func (w *workload) user(b []byte, r madeRequest, i uint64) []byte {
-	if r.Shared > 0 {
+	if r.Shared > 0 && r.Turn == 0 {
 		b = append(w.shared(b, groupText, uint64(r.Group), w.sharedWords(r.Shared)), ' ')
 	}
-	n := w.cal.words(r.ISL)
+	n := w.ownWords(r)
 	b = w.prompt(b, i, min(n, w.longest))
 	return w.more(b, n-w.longest)
 }
@@ -219,10 +245,14 @@ func (w *workload) more(b []byte, n int) []byte {
 	return b
 }
 
-// madeTokens counts the tokens of the i-th prompt, or its words if there is no tokenizer.
+// madeTokens counts the tokens of the i-th prompt, or its words if there is no tokenizer,
+// without what was said in earlier turns.
 func (w *workload) madeTokens(r madeRequest, i uint64) int {
+	if r.Turn > 0 {
+		r.System, r.Shared = 0, 0
+	}
 	if w.tokenizer == nil {
-		return w.sharedWords(r.System) + w.sharedWords(r.Shared) + w.cal.words(r.ISL)
+		return w.sharedWords(r.System) + w.sharedWords(r.Shared) + w.ownWords(r)
 	}
 	n := w.tokenizer.Count(string(w.user(nil, r, i)))
 	if r.System > 0 {
@@ -240,17 +270,36 @@ func (w *workload) mostOutputs(l Load) int {
 	}
 	for _, p := range w.prompts {
 		most = max(most, p.outputs)
+		for _, turn := range p.later {
+			most = max(most, turn.outputs)
+		}
 	}
 	return most
 }
 
 // expected returns the share of the prompts' tokens that a server's prefix cache is expected
-// to have; 0 if requests share nothing.
-func (w *workload) expected() float64 {
+// to have; 0 if requests share nothing. In conversations it is that of the given requests.
+func (w *workload) expected(requests []Request) float64 {
 	if w == nil || w.mixed == nil {
 		return 0
 	}
-	return w.mixed.cached
+	if !w.talks() {
+		return w.mixed.cached
+	}
+	prompt, known := 0, 0
+	for i := range requests {
+		q := &requests[i]
+		if q.Failure != nil || q.guessed.isl {
+			continue
+		}
+		prompt += q.ISL
+		if q.Turn > 0 { // all but what the user says last
+			known += max(q.ISL-w.promptTokens(q.item), 0)
+		} else if w.prompts == nil {
+			known += w.mixed.source.Request(q.item).Known()
+		}
+	}
+	return float64(known) / float64(max(prompt, 1))
 }
 
 // pictures reports whether requests have pictures, whose tokens only the server knows.

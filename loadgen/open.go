@@ -51,9 +51,15 @@ func (s *slot) once(due time.Duration, turn turn) {
 		return
 	}
 	rec := g.records.Get().(*record)
+	body := tk.body()
 	rec.ticket, rec.scheduled = tk, due
-	s.perform(rec, tk.work.body(tk.item))
+	s.perform(rec, body)
+	s.heard(rec)
 	s.finish(rec)
+	if s.talk != nil {
+		g.books.wait(s.talk)
+		s.talk = nil
+	}
 	g.books.vacate(s)
 }
 

@@ -28,6 +28,7 @@ type probe struct {
 	// What the collector owns. others are the requests outside of the cohort, which
 	// rates need; fed is how many of the cohort the decider has seen, stopped whether
 	// the probe has been told to stop, and failures how many failed in a row.
+	// They include the requests that were given up.
 	cohort   map[int]Request
 	others   []Request
 	fed      int
@@ -181,9 +182,11 @@ func (g *Generator) collect(p *probe) {
 // not for an earlier one.
 func (p *probe) keep(q Request, own bool) {
 	q.Good = len(p.load.SLO) > 0 && q.meets(p.load.SLO)
-	if q.Failure != nil {
+	switch {
+	case q.Cancelled:
+	case q.Failure != nil:
 		p.failures++
-	} else {
+	default:
 		p.failures = 0
 		p.valid++
 	}
@@ -212,7 +215,7 @@ func (p *probe) enough() (why Ended) {
 			break
 		}
 		p.fed++
-		if p.decider.Seen(q) {
+		if !q.Cancelled && p.decider.Seen(q) {
 			p.stopped = true
 			return EndedDecided
 		}

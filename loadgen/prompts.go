@@ -40,6 +40,11 @@ type prompt struct {
 	fields []bodyField
 	// made says how a prompt is made up that shares parts with others, nil for any other.
 	made *madeRequest
+	// later holds the turns of the conversation that follow. reply is the recorded answer, and
+	// delay the time from the answer before it to the turn; both may be zero.
+	later []prompt
+	reply string
+	delay time.Duration
 }
 
 // bodyField is one field of a request's body, with its name and its value as JSON.
@@ -57,7 +62,7 @@ func newBodyField(name string, value []byte) bodyField {
 // promptOf makes a prompt of an entry of a file. The recorded answer's length is counted by
 // the tokenizer; without one, it is not known.
 func promptOf(e dataset.Entry, t *bpe.Tokenizer) (p prompt, err error) {
-	p = prompt{length: e.Length, blocks: e.Blocks, outputs: e.Outputs, at: e.At, timed: e.Timed}
+	p = prompt{length: e.Length, blocks: e.Blocks, outputs: e.Outputs, at: e.At, timed: e.Timed, reply: e.Reply, delay: e.Delay}
 	switch {
 	case e.Raw:
 		p.raw, p.said = true, e.Said
@@ -74,6 +79,13 @@ func promptOf(e dataset.Entry, t *bpe.Tokenizer) (p prompt, err error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Fields)) {
 		p.fields = append(p.fields, newBodyField(name, e.Fields[name]))
+	}
+	for _, turn := range e.Later {
+		later, err := promptOf(turn, t)
+		if err != nil {
+			return p, err
+		}
+		p.later = append(p.later, later)
 	}
 	return p, nil
 }
@@ -113,8 +125,10 @@ func (t Target) prompts(tokenizer *bpe.Tokenizer) (prompts []prompt, note error,
 		if err != nil {
 			return nil, nil, &TargetError{Field: "Prompts", Problem: fmt.Sprintf("of %s cannot be used: prompt %d: %v", t.Prompts, i+1, err)}
 		}
-		if err := t.accepts(e, p, i+1); err != nil {
-			return nil, nil, err
+		for _, turn := range append([]prompt{p}, p.later...) {
+			if err := t.accepts(e, turn, i+1); err != nil {
+				return nil, nil, err
+			}
 		}
 		prompts = append(prompts, p)
 	}
@@ -223,16 +237,19 @@ func unreadInput(path string, f *dataset.File) error {
 }
 
 // unusedInput says what of a file the load does not use, and returns nil if there is
-// nothing. A replay uses the timestamps of first turns.
+// nothing. A replay uses the timestamps of first turns, and other loads the later turns and
+// their delays.
 func unusedInput(f *dataset.File, replay bool) error {
 	var later, timed, delayed int
 	for _, e := range f.Entries {
-		later += len(e.Later)
+		if replay {
+			later += len(e.Later)
+		}
 		for i, turn := range append([]dataset.Entry{e}, e.Later...) {
 			if turn.Timed && !(replay && i == 0) {
 				timed++
 			}
-			if turn.Delay != 0 {
+			if turn.Delay != 0 && (replay || i == 0) {
 				delayed++
 			}
 		}
@@ -255,10 +272,9 @@ func unusedInput(f *dataset.File, replay bool) error {
 	if parts == nil {
 		return nil
 	}
-	when := "as soon as the load has room for it"
+	sent := "each request is sent as soon as the load has room for it"
 	if replay {
-		when = "at its time"
+		sent = "each conversation's first turn is sent, at its time"
 	}
-	return fmt.Errorf("parts of the file of prompts are not used: %s; each conversation's first turn is sent, "+
-		"%s", strings.Join(parts, ", "), when)
+	return fmt.Errorf("parts of the file of prompts are not used: %s; %s", strings.Join(parts, ", "), sent)
 }

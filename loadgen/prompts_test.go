@@ -161,8 +161,14 @@ func TestUnusedInput(t *testing.T) {
 	require.NoError(t, err)
 	defer g.Close()
 	require.Len(t, g.Server().Notes, 1)
-	assert.EqualError(t, g.Server().Notes[0], "parts of the file of prompts are not used: 1 later turn of a conversation, "+
-		"1 timestamp, 1 delay, 1 conversation without a question; each conversation's first turn is sent, as soon as the load has room for it")
+	assert.EqualError(t, g.Server().Notes[0], "parts of the file of prompts are not used: 1 timestamp, 1 conversation without a question; "+
+		"each request is sent as soon as the load has room for it")
+	g, err = New(Target{URL: "http://h"}.For(Workload{File: file, Replay: 1}))
+	require.NoError(t, err)
+	defer g.Close()
+	require.Len(t, g.Server().Notes, 1)
+	assert.EqualError(t, g.Server().Notes[0], "parts of the file of prompts are not used: 1 later turn of a conversation, 1 delay, "+
+		"1 conversation without a question; each conversation's first turn is sent, at its time")
 }
 
 // TestReplyLengths checks that a recorded answer's tokens are the length of the answer,

@@ -48,6 +48,8 @@ type record struct {
 	// paused how long the slot then waits because of a failure.
 	late   bool
 	paused time.Duration
+	// thought is how long the user thinks before the next turn of the conversation.
+	thought time.Duration
 	// charged is what the record has of the generator's budget, in bytes.
 	charged int64
 }
@@ -104,6 +106,12 @@ func (r *record) parse(streaming bool) Request {
 		Streamed:  streaming,
 		late:      r.late,
 		paused:    r.paused,
+		thought:   r.thought,
+		said:      r.ticket.said,
+		Turn:      r.ticket.turn,
+	}
+	if r.ticket.talk != nil {
+		q.Conversation = r.ticket.talk.number
 	}
 	var undecoded error
 	large := errors.Is(r.err, errLarge) || errors.Is(r.err, errBudget)
@@ -135,6 +143,9 @@ func (r *record) parse(streaming bool) Request {
 		r.parseWhole(&q)
 	default:
 		r.parseStream(&q)
+	}
+	if q.Failure != nil && errors.Is(r.err, errGivenUp) {
+		q.Cancelled, q.Failure = true, &Failure{Kind: FailedCancelled, Message: errGivenUp.Error()}
 	}
 	return q
 }
@@ -200,6 +211,8 @@ func (r *record) parseStream(q *Request) {
 			fail(FailedError, errorText(ev.Data))
 			break
 		}
+		// Most events differ from the one before them in their text alone. Those are not
+		// decoded: the size of their text is all that is wanted.
 		if size := like.fits(ev.Data); size > 0 {
 			at := r.timeOf(ev.End)
 			q.Chunks = append(q.Chunks, at)
@@ -234,11 +247,14 @@ func (r *record) parseStream(q *Request) {
 			seen.add(at, size, p.Usage.Completion)
 			seen.split(at, p.Output(), p.Reasoning())
 		}
+		// A stream that is cut off behind its finish reason has said all that it had to say.
 		q.finished = q.finished || p.Finish != ""
 		if p.Aborted {
 			end = p.Finish
 		}
 		done = p.Done
+		// An event with counts or an end is no pattern for others: what it says would be
+		// missed in those that follow.
 		if alike && size > 0 && p.Usage == (codec.Usage{}) && p.Finish == "" && len(p.Content) == 1 {
 			like, _ = likenessOf(ev.Data)
 			spoken = p.Output()
@@ -353,7 +369,7 @@ func failureOf(err error, other FailureKind) FailureKind {
 		return FailedIdle
 	case errors.Is(err, errTimeout):
 		return FailedTimeout
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, errGivenUp), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return FailedCancelled
 	}
 	return other

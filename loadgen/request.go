@@ -69,6 +69,15 @@ type Request struct {
 	// Bytes is the size of the answer's body.
 	Bytes int
 
+	// Conversation is the number of the conversation that the request is a turn of, and Turn
+	// its place in it, from 0. Both are 0 unless there are conversations of several turns.
+	Conversation uint64
+	Turn         int
+	// Cancelled says that the client gave the request up, as Workload.Cancel asks. Its Failure
+	// then says so, and it is neither valid nor failed: it is in Measurement.Cancelled and
+	// not among the Requests.
+	Cancelled bool
+
 	// Failure says why the request failed. It is nil for a valid request.
 	Failure *Failure
 	// Good says that the request is valid and within every limit of Load.SLO. It
@@ -93,9 +102,11 @@ type Request struct {
 	tokenless bool
 	// asked is the number of tokens that the answer was to have, 0 if it is not known.
 	asked int
-	// late and paused are as in record.
-	late   bool
-	paused time.Duration
+	// late, paused and thought are as in record.
+	late            bool
+	paused, thought time.Duration
+	// said is what was said in the conversation by then, nil if the request stands alone.
+	said []byte
 }
 
 // take takes over metrics of the codec's own.
@@ -178,7 +189,7 @@ const (
 	FailedIdle      FailureKind = "idle"      // nothing was received for Target.IdleTimeout
 	FailedLarge     FailureKind = "large"     // the answer is larger than the client keeps, alone or with the others in flight
 	FailedTimeout   FailureKind = "timeout"   // the answer was not complete within Target.Timeout
-	FailedCancelled FailureKind = "cancelled" // the caller ended the request; such a request is never counted
+	FailedCancelled FailureKind = "cancelled" // the client ended the request; such a request is never counted as failed
 )
 
 // millis returns d in milliseconds, the display unit of latencies.

@@ -25,6 +25,9 @@ type slot struct {
 	guard guard
 	trace trace
 	entry entry
+	// talk is the conversation that goes on with the slot's next request, nil if another
+	// begins.
+	talk *talk
 	// lingers says that the last answer's body had not ended in time behind [DONE].
 	lingers bool
 }
@@ -91,9 +94,12 @@ func (s *slot) run() {
 			return
 		}
 		rec := s.g.records.Get().(*record)
+		body := tk.body()
 		rec.ticket, rec.scheduled = tk, scheduled
-		s.perform(rec, tk.work.body(tk.item))
+		s.perform(rec, body)
+		s.heard(rec)
 		scheduled = rec.eof
+		next := rec.eof + rec.thought
 		pause := s.finish(rec)
 		if gate := s.g.books.gateOf(s); gate != nil {
 			select {
@@ -103,7 +109,15 @@ func (s *slot) run() {
 			}
 			pause = max(pause, s.g.books.hold(s))
 		}
-		if pause > 0 {
+		if think := next - s.g.now(); next > scheduled && think >= pause {
+			began := s.g.books.begun()
+			if !s.pause(think) {
+				return
+			}
+			if scheduled = next; s.g.books.begun() != began {
+				scheduled = s.g.now() // at another level the user has not thought to the end
+			}
+		} else if pause > 0 {
 			if !s.pause(pause) {
 				return
 			}
@@ -147,6 +161,10 @@ func (s *slot) perform(rec *record, body []byte) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	s.trace = trace{start: g.now()} // remains if no connection is had
 	s.guard.begin(g, cancel, rec.ticket.work.idle)
+	if rec.ticket.givenUp {
+		up := time.AfterFunc(rec.ticket.after, func() { cancel(errGivenUp) })
+		defer up.Stop()
+	}
 
 	rec.to = int(rec.ticket.serial % uint64(len(g.ends)))
 	e := g.ends[rec.to]
@@ -167,7 +185,7 @@ func (s *slot) perform(rec *record, body []byte) {
 		defer cancel(nil)
 		defer s.guard.end()
 		rec.eof, rec.err = g.now(), cause(ctx, err)
-		if !s.trace.connected && s.ctx.Err() == nil {
+		if !s.trace.connected && s.ctx.Err() == nil && !errors.Is(rec.err, errGivenUp) {
 			// Whatever the error says: a dial that gets no answer is ended by the
 			// guard, which knows nothing of dials.
 			rec.err = &dialError{rec.err}

@@ -24,6 +24,9 @@ func (r *record) count(q *Request, use codec.Usage, outputs int) {
 	tokenizer := r.ticket.work.tokenizer
 	if q.ISL == 0 {
 		q.ISL, q.guessed.isl = r.ticket.work.promptTokens(r.ticket.item), tokenizer == nil
+		if n := r.ticket.before; n > 0 {
+			q.ISL += r.ticket.work.spoken(r.ticket.said[:n])
+		}
 	}
 	if q.tokenless {
 		q.OSL = 0

@@ -81,8 +81,10 @@ type workload struct {
 	limit string
 	osl   int
 	sized bool
-	// mixed makes requests that differ in more than their text, nil if there are none.
-	mixed *mixed
+	// mixed makes requests that differ in more than their text, nil if there are none, and
+	// talking is what is known of their conversations, nil if there are none.
+	mixed   *mixed
+	talking *talking
 	// idle is how long a request may go without receiving anything.
 	idle time.Duration
 	// censor stars the secrets of the target in what a server says.
@@ -239,6 +241,9 @@ func (w *workload) send(prompts []prompt) {
 	most := w.words
 	for _, p := range prompts {
 		most = max(most, w.wordsOf(p))
+		for _, turn := range p.later {
+			most = max(most, w.wordsOf(turn))
+		}
 	}
 	if most > w.words {
 		w.fill(most)
@@ -258,16 +263,22 @@ func (w *workload) shortening() string {
 
 // body returns the i-th request body. It is called on the hot path.
 func (w *workload) body(i uint64) []byte {
-	if w.spells {
-		return w.spelled(i)
-	}
-	if w.varied() {
-		return w.assembled(i)
+	if w.spells || w.varied() {
+		return w.spoke(i, nil)
 	}
 	b := make([]byte, 0, w.room)
 	b = append(b, w.head...)
 	b = w.prompt(b, i, w.words)
 	return append(b, w.tail...)
+}
+
+// spoke returns the i-th request body with what was said in its conversation so far, itself
+// included. said is nil if the request stands alone.
+func (w *workload) spoke(i uint64, said []byte) []byte {
+	if w.spells {
+		return w.spelled(i, said)
+	}
+	return w.assembled(i, said)
 }
 
 // varied reports whether requests differ in more than their text.
@@ -278,7 +289,11 @@ func (w *workload) at(i uint64) prompt {
 	if w.prompts == nil {
 		return w.mixed.prompt(i)
 	}
-	p := w.prompts[w.order.At(w.seed, i, uint64(len(w.prompts)))]
+	conversation, turn := w.place(i)
+	p := w.prompts[w.order.At(w.seed, conversation, uint64(len(w.prompts)))]
+	if turn > 0 {
+		p = p.later[turn-1]
+	}
 	if w.mixed != nil {
 		p = w.mixed.extend(p, i)
 	}
@@ -287,14 +302,15 @@ func (w *workload) at(i uint64) prompt {
 
 // assembled returns the i-th request body with the prompt and the fields that it has of its
 // own. What a file or a workload says of a field replaces what the load and the target say
-// of it.
+// of it. said is what is said in a conversation by then; it is nil if the request stands
+// alone.
 //
 // Note: bodies that are made before the probe were tried. A file of 100,000 conversations
 // would then be in memory once a probe, and putting ten fields together takes a
 // microsecond.
-func (w *workload) assembled(i uint64) []byte {
+func (w *workload) assembled(i uint64, said []byte) []byte {
 	p := w.at(i)
-	b := make([]byte, 0, w.roomOf(p))
+	b := make([]byte, 0, w.roomOf(p)+len(said))
 	b = append(b, '{')
 	add := func(f bodyField, value []byte) {
 		if value == nil { // a workload leaves the field out
@@ -318,6 +334,10 @@ func (w *workload) assembled(i uint64) []byte {
 		case len(own) > 0 && own[0].name == f.name:
 			add(own[0], own[0].value)
 			own = own[1:]
+		case f.name == w.promptField && said != nil && f.name == "messages":
+			add(f, slices.Concat([]byte{'['}, said, []byte{']'}))
+		case f.name == w.promptField && said != nil:
+			add(f, slices.Concat([]byte{'"'}, said, []byte{'"'}))
 		case f.name == w.promptField && p.made != nil:
 			add(f, w.madePrompt(*p.made, i, f.name == "messages"))
 		case f.name == w.promptField:
@@ -344,13 +364,15 @@ func (w *workload) assembled(i uint64) []byte {
 //
 // A codec that does not like a prompt has said so before anything was sent, see
 // Target.prompts.
-func (w *workload) spelled(i uint64) []byte {
+func (w *workload) spelled(i uint64, said []byte) []byte {
 	var p prompt
 	if w.varied() {
 		p = w.at(i)
 	}
 	r := codec.Request{Model: w.model, Stream: w.stream, Outputs: cmp.Or(p.outputs, w.osl)}
 	switch {
+	case said != nil:
+		r.Messages = slices.Concat([]byte("["), said, []byte("]"))
 	case p.made != nil:
 		if p.made.System > 0 {
 			r.System = string(w.system(nil, *p.made))
@@ -461,7 +483,7 @@ func (w *workload) madeUp(b []byte, p prompt, i uint64) []byte {
 const blockTokens = 512
 
 // promptTokens counts the tokens of the i-th prompt, or its words if there is no
-// tokenizer.
+// tokenizer, without what was said in earlier turns.
 func (w *workload) promptTokens(i uint64) int {
 	p := prompt{}
 	if w.varied() {

@@ -175,6 +175,8 @@ func (r *run) cut() string {
 		return "its cancellation"
 	case ReasonAborted:
 		return "the loss of the endpoint"
+	case plan.ReasonOutOfTime:
+		return "the end of its time"
 	case "untrusted":
 		return "probes that cannot be trusted"
 	case "unmeasured":
@@ -182,6 +184,9 @@ func (r *run) cut() string {
 	}
 	return ""
 }
+
+// A limit without a value is not one that is missed. TTFT, for example, has none where the
+// server does not stream, and ITL none where answers have one token or come in one read.
 
 // lacking names the first limit that has no value at a probe although requests succeeded,
 // with the reason; empty when every limit has one. Such a limit is neither met nor missed,

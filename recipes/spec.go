@@ -111,6 +111,15 @@ func (s *Spec) complete(p *Plan) {
 		w.OSL = 1 // one result; there is no other length
 	}
 	w.Requests = cmp.Or(w.Requests, loadgen.DefaultRequests)
+	if p.Search != nil && p.Search.Time > 0 {
+		// Who says how long a probe may take has the time for it. So have a gate and its
+		// baseline, whose false alarms rest on the length of their visits.
+		if w.Window > 0 || s.Gate != nil || s.Precise > 0 {
+			p.Search.Time = 0
+		} else {
+			w.Window = searchWindow
+		}
+	}
 	w.Window = cmp.Or(w.Window, loadgen.DefaultWindow)
 	w.SLO = p.SLO
 }

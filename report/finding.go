@@ -10,6 +10,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
 // Finding writes the answer for people. Its first line is complete alone, since
@@ -40,6 +41,7 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 	v.failed(t)
 	v.best(t)
 	v.endpoints(t)
+	v.users(t)
 	if v.Plan != nil {
 		v.derived(t)
 	}
@@ -187,7 +189,8 @@ func (v *view) distrusted() (names []string) {
 }
 
 // cutShort says what ended the run before its planner did; empty when nothing did. Only a
-// planner that saw nothing else gives untrusted and unmeasured as its reason.
+// planner that saw nothing else gives untrusted and unmeasured as its reason. A search
+// whose time was over once its answer lay between a pass and a failure was not cut short.
 func (v *view) cutShort() string {
 	last := v.probes[len(v.probes)-1]
 	switch v.Reason {
@@ -197,6 +200,8 @@ func (v *view) cutShort() string {
 		return "its cancellation"
 	case recipes.ReasonAborted:
 		return "the loss of the endpoint"
+	case plan.ReasonOutOfTime:
+		return "the end of its time"
 	case "untrusted":
 		return fmt.Sprintf("probes at %v that cannot be trusted", last.Load)
 	case "unmeasured":
@@ -300,18 +305,62 @@ func (v *view) endpoints(t *text) {
 		if k >= len(names) {
 			break
 		}
-		n := int(metrics[loadgen.TagCompleted].Stats["avg"])
-		line := fmt.Sprintf("endpoint %s: %s, %s failed", names[k], plural(n, "request"),
-			value(metrics[loadgen.TagErrorRate].Stats["avg"], "%"))
-		for _, tag := range []loadgen.Tag{loadgen.TagTTFT, loadgen.TagITL, loadgen.TagLatency} {
-			info, _ := loadgen.LookupMetric(tag)
-			if x, ok := metrics[tag].Stats["p95"]; ok {
-				line += fmt.Sprintf(", %s p95 %s", info.Name(), value(x, info.Unit))
+		t.paragraph("endpoint %s: %s", names[k], ofPart(metrics))
+	}
+}
+
+// ofPart says what a part of a probe's requests was like, for example those of an endpoint:
+//
+//	150 requests, 0% failed, ttft p95 41ms, itl p95 5.2ms, e2e p95 720ms
+func ofPart(metrics map[loadgen.Tag]loadgen.Metric) string {
+	line := fmt.Sprintf("%s, %s failed", plural(int(metrics[loadgen.TagCompleted].Stats["avg"]), "request"),
+		value(metrics[loadgen.TagErrorRate].Stats["avg"], "%"))
+	for _, tag := range []loadgen.Tag{loadgen.TagTTFT, loadgen.TagITL, loadgen.TagLatency} {
+		info, _ := loadgen.LookupMetric(tag)
+		if x, ok := metrics[tag].Stats["p95"]; ok {
+			line += fmt.Sprintf(", %s p95 %s", info.Name(), value(x, info.Unit))
+		}
+	}
+	return line
+}
+
+// users says, of a load of conversations, how many requests its users had in flight in the
+// last trial of the shown probe, and what each turn was like, a paragraph a turn. Turns count
+// from 1 there, and from 0 in files, as AIPerf's do:
+//
+//	64 users had 23.1 requests in flight on average, and thought for the rest of the time
+//	turn 2: 55 requests, 0% failed, ttft p95 31ms, itl p95 5.2ms, e2e p95 700ms; isl 512, of which 88% cached
+func (v *view) users(t *text) {
+	p := v.shown()
+	if p == nil || len(p.Trials) == 0 {
+		return
+	}
+	m := p.Trials[len(p.Trials)-1]
+	if len(m.Turns) == 0 {
+		return
+	}
+	if flying, ok := m.Stat(loadgen.TagInFlight, "avg"); ok && m.Load.Concurrency > 0 {
+		t.paragraph("%s had %s requests in flight on average, and thought for the rest of the time",
+			plural(m.Load.Concurrency, "user"), digits(flying))
+	}
+	for k, metrics := range m.Turns {
+		if k == mostTurns {
+			t.paragraph("turns %d to %d are in profile_export_aiperf.json", k+1, len(m.Turns))
+			break
+		}
+		line := fmt.Sprintf("turn %d: %s", k+1, ofPart(metrics))
+		if isl, ok := metrics[loadgen.TagISL].Stats["avg"]; ok {
+			line += "; isl " + digits(isl)
+			if cached, ok := metrics[loadgen.TagCached].Stats["avg"]; ok {
+				line += fmt.Sprintf(", of which %.0f%% cached", 100*cached)
 			}
 		}
 		t.paragraph("%s", line)
 	}
 }
+
+// mostTurns is how many turns of conversations have a paragraph of their own.
+const mostTurns = 6
 
 // best says what the answer gives, and what stopped it from being more. It adds
 // nothing when there is no answer:

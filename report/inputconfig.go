@@ -70,7 +70,11 @@ func (v *view) protocol() string { return cmp.Or(v.Spec.Target.Speaks().Alias, v
 // datasetConfig is where prompts come from: a file, or made up with fixed lengths.
 func (v *view) datasetConfig(m *loadgen.Measurement) object {
 	if path := v.Spec.Target.Prompts; path != "" {
-		return object{"name": "main", "type": "file", "path": path, "format": "single_turn", "entries": m.Load.Requests,
+		format := "single_turn"
+		if talks(m) {
+			format = "multi_turn"
+		}
+		return object{"name": "main", "type": "file", "path": path, "format": format, "entries": m.Load.Requests,
 			"sampling": sampling(m.Load.Workload.Order), "turn_delay_ratio": 1}
 	}
 	isl, osl := lengthConfigs(m.Load)
@@ -229,9 +233,9 @@ func (v *view) aiperfCommand(m *loadgen.Measurement) string {
 // lengthFlags asks AIPerf for lengths like those of the load. Answers without tokens have none:
 // AIPerf reports an error for --osl with such an endpoint.
 //
-// What is asked for is the nearest that there is. AIPerf knows normal laws, one
-// number of prefixes of one length, which all requests have one of, and a system prompt.
-// What else a workload says is left out.
+// What is asked for is the nearest that there is. AIPerf knows normal laws, one number of
+// prefixes of one length, which all requests have one of, a system prompt, and
+// conversations. What else a workload says is left out.
 func (v *view) lengthFlags(l loadgen.Load) string {
 	if l.Workload.IsZero() && v.tokenless() {
 		return fmt.Sprintf("--isl %d", l.ISL)
@@ -249,6 +253,7 @@ func (v *view) lengthFlags(l loadgen.Load) string {
 	}
 	own := l
 	own.Workload = w.Alone()
+	talk := turnFlags(w)
 	in, out := own.Moments()
 	text := fmt.Sprintf("--isl %.0f --isl-stddev %.0f --osl %.0f --osl-stddev %.0f", in[0], in[1], out[0], out[1])
 	if w.System > 0 {
@@ -256,6 +261,26 @@ func (v *view) lengthFlags(l loadgen.Load) string {
 	}
 	if p := w.Prefixes; len(p) == 1 && p[0].Share == 1 {
 		text += fmt.Sprintf(" --num-prefix-prompts %d --prefix-prompt-length %d", max(p[0].Groups, 1), p[0].Tokens)
+	}
+	return text + talk
+}
+
+// turnFlags asks AIPerf for conversations like those of the load, and for requests that are
+// given up. AIPerf knows normal laws of the turns and of the time between them, in
+// milliseconds, so that of any law of ours it gets the mean and the standard deviation. Its
+// cancellation rate is in percent, and its delay in seconds. It is empty for requests that
+// stand alone and are all followed to their end.
+func turnFlags(w laws.Workload) (text string) {
+	if t := w.Turns; !t.Count.IsZero() {
+		mean, square := t.Moments()
+		text = fmt.Sprintf(" --conversation-turn-mean %.3g --conversation-turn-stddev %.3g", mean, math.Sqrt(max(square-mean*mean, 0)))
+		if !t.Think.IsZero() {
+			mean, stddev := t.Think.Moments()
+			text += fmt.Sprintf(" --conversation-turn-delay-mean %.0f --conversation-turn-delay-stddev %.0f", mean, stddev)
+		}
+	}
+	if c := w.Cancel; c.Share > 0 {
+		text += fmt.Sprintf(" --request-cancellation-rate %s --request-cancellation-delay %s", exact(100*c.Share), exact(c.After.Seconds()))
 	}
 	return text
 }

@@ -17,7 +17,7 @@ const largestInputs = 32 << 20
 
 // inputsFile writes inputs.json of one trial (from 0) of the i-th probe: a
 // session for each request of the cohort, in order of start, with the payload
-// that was sent. AIPerf replays such a file as it is (dataset type inputs_json).
+// that was sent, or for each conversation with those of its turns. AIPerf replays such a file as it is (dataset type inputs_json).
 // Bodies are made one at a time, from the seed, and are not kept.
 //
 // Sessions beyond 32 MiB are left out, and counted in prompts.omitted: a sweep
@@ -34,22 +34,25 @@ func (v *view) inputsUpTo(w io.Writer, i, trial, most int) error {
 	b := bufio.NewWriter(w)
 	// Written by hand: encoding/json would want all payloads in memory.
 	b.WriteString(`{"data":[`) // a bufio.Writer keeps its first error for Flush
-	size, omitted := 0, 0
-	for k := range m.Requests {
-		q := &m.Requests[k]
+	size, omitted, sessions := 0, 0, 0
+	for _, turns := range bySession(m) {
 		if m.Body == nil || size > most {
-			omitted++
+			omitted += len(turns)
 			continue
 		}
-		payload, err := v.starPayload(m.Body(q))
-		if err != nil {
-			return err
+		var payloads [][]byte
+		for _, q := range turns {
+			payload, err := v.starPayload(m.Body(q))
+			if err != nil {
+				return err
+			}
+			payloads = append(payloads, payload)
+			size += len(payload)
 		}
-		if k > 0 {
+		if sessions++; sessions > 1 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(b, "\n{\"session_id\":%q,\"payloads\":[%s]}", conversation(q.Index), payload)
-		size += len(payload)
+		fmt.Fprintf(b, "\n{\"session_id\":%q,\"payloads\":[%s]}", session(m, turns[0]), bytes.Join(payloads, []byte(",")))
 	}
 	prompts, err := json.Marshal(struct {
 		Library  string            `json:"library"`
@@ -64,6 +67,25 @@ func (v *view) inputsUpTo(w io.Writer, i, trial, most int) error {
 	}
 	fmt.Fprintf(b, "],\n\"prompts\":%s}\n", prompts)
 	return b.Flush()
+}
+
+// bySession returns the requests of a measurement by their sessions, both in order of start.
+// A session is one request or, in conversations, the turns of one that are measured. A
+// conversation that was under way when the window opened, or when it closed, has the others
+// outside of it; the payloads of its turns have all that was said before them, so that AIPerf
+// replays each of them as it was.
+func bySession(m *loadgen.Measurement) (sessions [][]*loadgen.Request) {
+	place := map[uint64]int{} // of a conversation
+	for _, q := range sent(m) {
+		k, begun := place[q.Conversation]
+		if !begun || !talks(m) {
+			k = len(sessions)
+			sessions = append(sessions, nil)
+			place[q.Conversation] = k
+		}
+		sessions[k] = append(sessions[k], q)
+	}
+	return sessions
 }
 
 // said returns the workload for a file, nil if it says nothing beyond the lengths of the

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
 
@@ -107,5 +108,17 @@ func (v *view) benchmarkID(i, trial int) string {
 	return fmt.Sprintf("%s-%04d-%04d", v.sweepID(), i, trial+1)
 }
 
-// conversation names a request's session.
+// talks reports whether the requests of a measurement are turns of conversations, of which
+// at least one went beyond its first. The sessions of AIPerf's files are then conversations.
+func talks(m *loadgen.Measurement) bool { return len(m.Turns) > 0 }
+
+// session names the session of a request: its conversation, or one of its own.
+func session(m *loadgen.Measurement, q *loadgen.Request) string {
+	if talks(m) {
+		return conversation(int(q.Conversation))
+	}
+	return conversation(q.Index)
+}
+
+// conversation names a session.
 func conversation(index int) string { return fmt.Sprintf("session_%06d", index) }

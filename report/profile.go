@@ -19,7 +19,8 @@ const profileSchema = "1.4"
 //
 // Two keys are ours: ended, which is why the measurement stopped, and client_health. A third,
 // endpoints, is there if there are several: one object an endpoint, with its URL and the
-// same blocks.
+// same blocks. A fourth, turns, is there if requests are turns of conversations: one object
+// a turn, with its turn_index and the same blocks.
 func (v *view) profile(w io.Writer, i, trial int) error {
 	p := v.probes[i]
 	m := p.Trials[trial]
@@ -50,6 +51,9 @@ func (v *view) profile(w io.Writer, i, trial int) error {
 	if parts := v.byEndpoint(m); parts != nil {
 		doc["endpoints"] = parts
 	}
+	if parts := byTurn(m); parts != nil {
+		doc["turns"] = parts
+	}
 	return writeJSON(w, doc)
 }
 
@@ -62,6 +66,18 @@ func (v *view) byEndpoint(m *loadgen.Measurement) (parts []map[string]any) {
 			break
 		}
 		part := map[string]any{"url": names[k]}
+		for tag, metric := range metrics {
+			part[tag] = block(metric)
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// byTurn has one object for each turn of conversations, in their order; nil if there are none.
+func byTurn(m *loadgen.Measurement) (parts []map[string]any) {
+	for k, metrics := range m.Turns {
+		part := map[string]any{"turn_index": k}
 		for tag, metric := range metrics {
 			part[tag] = block(metric)
 		}

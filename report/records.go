@@ -2,29 +2,44 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
 // records writes profile_export.jsonl of one trial of the i-th probe: a line a
-// request, in order of start. It writes nothing once the requests have been
-// released.
+// request, in order of start, those that were given up among them. It writes nothing once the
+// requests have been released.
 func (v *view) records(w io.Writer, i, trial int) error {
 	m := v.probes[i].Trials[trial]
 	b := bufio.NewWriter(w)
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	id := v.benchmarkID(i, trial)
-	for k := range m.Requests {
-		if err := e.Encode(v.record(m, id, &m.Requests[k])); err != nil {
+	for _, q := range sent(m) {
+		if err := e.Encode(v.record(m, id, q)); err != nil {
 			return err
 		}
 	}
 	return b.Flush()
+}
+
+// sent returns all requests of a measurement in order of start, those that were given up
+// among them. AIPerf has both in one file, and numbers them together, so that the records of
+// both tools are read alike. It is empty once the requests have been released.
+func sent(m *loadgen.Measurement) (all []*loadgen.Request) {
+	for _, list := range [][]loadgen.Request{m.Requests, m.Cancelled} {
+		for k := range list {
+			all = append(all, &list[k])
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *loadgen.Request) int { return cmp.Compare(a.Index, b.Index) })
+	return all
 }
 
 // record is a line: what was when, what was measured, and what went wrong. Metrics
@@ -36,11 +51,12 @@ type record struct {
 }
 
 // recordMetadata is AIPerf's block, with replays and dial_ns as additions of ours.
-// What this library does not have is zero: requests are single turns of one phase.
+// What this library does not have is zero: requests are of one phase.
 type recordMetadata struct {
 	// Session is the request's index in its measurement, and Conversation its name in
-	// inputs.json. Request is what was sent as X-Request-ID. Correlation is the same: one
-	// session, one request.
+	// inputs.json. Request is what was sent as X-Request-ID. Correlation and Root are the
+	// conversation's if there are several turns, and otherwise the request's. Turn is the
+	// request's place in its conversation, from 0.
 	Session      int    `json:"session_num"`
 	Request      string `json:"x_request_id"`
 	Correlation  string `json:"x_correlation_id"`
@@ -101,12 +117,16 @@ func (v *view) record(m *loadgen.Measurement, benchmark string, q *loadgen.Reque
 	}
 	r := record{
 		Metadata: recordMetadata{
-			Session: q.Index, Request: id, Correlation: id, Conversation: conversation(q.Index),
+			Session: q.Index, Request: id, Correlation: id, Conversation: session(m, q), Turn: q.Turn, Cancelled: q.Cancelled,
 			Issued: at(q.Scheduled), Start: at(q.Start), Ack: at(q.EOF), End: at(q.EOF), Root: id,
 			Worker: "generator", Processor: "generator", Phase: "profiling", PhaseName: "profiling", PhaseKind: "profiling",
 			Replays: q.Replays, DialNS: int64(q.Dial), Endpoint: endpoint,
 		},
 		Metrics: map[string]recordValue{},
+	}
+	if talks(m) {
+		r.Metadata.Correlation = benchmark + "-" + session(m, q)
+		r.Metadata.Root = r.Metadata.Correlation
 	}
 	if len(q.Chunks) > 0 {
 		r.Metadata.Ack = at(q.Chunks[0])

@@ -17,6 +17,8 @@ var (
 	runs    = flag.Int("runs", 6, "searches of an engine in a style")
 	styles  = flag.String("styles", "sequential", "styles, joined by commas")
 	engines = flag.String("engines", "batch", "names of engines, joined by commas")
+	mixed   = flag.Int("mixed", 2, "searches under a mixed workload")
+	compute = flag.Bool("truth", false, "compute the truth of the mixed workload")
 )
 
 // TestRepeats searches one server several times, each with another seed, in virtual
@@ -61,5 +63,39 @@ func TestRepeats(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestMixed searches an engine under the load that people have: lengths that are log-normal,
+// three shared prefixes, and conversations with several turns for one in five. The answers must
+// lie within 5% of the truth on average, and near each other. Ten searches take some two
+// minutes, and with -truth the truth is computed and not only looked up, which takes another
+// half:
+//
+//	go test ./internal/repeats -run TestMixed -v -args -mixed 10 -truth
+func TestMixed(t *testing.T) {
+	e, truth := Mixed()
+	if *compute {
+		require.Equal(t, e.Truth(), truth)
+	}
+	var answers []Answer
+	for seed := range uint64(*mixed) {
+		synctest.Test(t, func(t *testing.T) {
+			a, err := e.SearchInMemory(t.Context(), "", seed+1)
+			require.NoError(t, err)
+			t.Logf("%.0f in [%.1f, %.1f], %v, %s, %d requests, %.0f s", a.Safe, a.Lo, a.Hi, a.Verdict, a.Reason, a.Requests, a.Took.Seconds())
+			answers = append(answers, a)
+		})
+	}
+	s := Summarize(answers, truth)
+	t.Logf("truth %d, mean %.1f, CV %.1f%%, %d of %d intervals hold the truth; %.0f s a search",
+		truth, s.Mean, 100*s.CV, s.Holds, s.N-s.Without, s.Seconds)
+	assert.Zero(t, s.None)
+	assert.InEpsilon(t, float64(truth), s.Mean, 0.05)
+	for _, a := range answers {
+		assert.InEpsilon(t, float64(truth), a.Safe, 0.08)
+	}
+	if len(answers) >= 10 {
+		assert.LessOrEqual(t, s.CV, 0.03)
 	}
 }

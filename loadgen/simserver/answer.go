@@ -63,7 +63,10 @@ func (a *answer) stream() {
 
 	// Real servers send the headers and the role when they take up a request, long
 	// before its first token. A client that takes either for the first token is wrong.
-	if flush() != nil || !all(a.opening()) {
+	// The first event of the messages API counts the prompt, and what of it was in the cache:
+	// it comes once the prompt was prefilled.
+	late := a.request.api == apiMessages
+	if flush() != nil || !late && !all(a.opening()) {
 		return
 	}
 	const mark = "\x00"
@@ -90,7 +93,7 @@ func (a *answer) stream() {
 		if i == a.seq.osl {
 			break
 		}
-		if !a.wait(a.seq.tokens) {
+		if !a.wait(a.seq.tokens) || late && i == 0 && !all(a.opening()) {
 			return
 		}
 		k := 0

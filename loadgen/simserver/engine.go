@@ -44,10 +44,13 @@ type sequence struct {
 	isl, osl int
 	// prefilled and emitted count the prompt tokens prefilled and the tokens decoded.
 	prefilled, emitted int
-	// blocks are those of the prompt that a prefix cache can hold, and cached is the number
-	// of prompt tokens that it held.
-	blocks []uint64
-	cached int
+	// blocks are those of the prompt, and of the answer behind it, that a prefix cache can
+	// hold. cached is the number of prompt tokens that it held, and kept the number of blocks
+	// that it was given.
+	blocks       []uint64
+	cached, kept int
+	// item is what the client sends, −1 for the first turn of another conversation.
+	item int64
 	// share is the number of prompt tokens in the step under way, and decodes says
 	// that the step decodes a token.
 	share   int
@@ -125,7 +128,7 @@ func (e *engine) begin(at time.Duration) {
 	admit := min(len(e.waiting), e.model.MaxBatch-len(e.running))
 	for _, s := range e.waiting[:admit] {
 		// The last token is computed in any case, since the first of the answer comes from it.
-		s.cached = min(e.prefixes.held(s.blocks)*prefixBlock, s.isl-1)
+		s.cached = min(e.prefixes.held(s.blocks[:min(len(s.blocks), s.isl/prefixBlock)])*prefixBlock, s.isl-1)
 		s.prefilled = s.cached
 	}
 	e.running = append(e.running, e.waiting[:admit]...)
@@ -155,12 +158,14 @@ func (e *engine) finish() {
 	left := e.running[:0]
 	for _, s := range e.running {
 		s.prefilled += s.share
-		if s.share > 0 {
-			e.prefixes.add(s.blocks[:min(s.prefilled/prefixBlock, len(s.blocks))])
-		}
 		if s.decodes || (s.share > 0 && s.prefilled == s.isl) {
 			s.emitted++
 			e.token(s, e.end)
+		}
+		// The last token of an answer is computed with the next one only.
+		if n := min((s.prefilled+max(s.emitted-1, 0))/prefixBlock, len(s.blocks)); s.share > 0 || n > s.kept {
+			e.prefixes.add(s.blocks[:n])
+			s.kept = n
 		}
 		if s.emitted < s.osl {
 			left = append(left, s)

@@ -42,9 +42,10 @@ type Model struct {
 	// that does not fit beside the others is refused with 503.
 	KVTokens int
 
-	// PrefixCache is the number of prompt tokens that are kept for prompts that begin alike,
-	// in blocks of 16 tokens, the least recently used of which are given up first. What a
-	// prompt has in the cache needs no prefill, except for its last token. 0 means none.
+	// PrefixCache is the number of tokens of prompts and answers that are kept for prompts
+	// that begin alike, in blocks of 16 tokens, the least recently used of which are given up
+	// first. What a prompt has in the cache needs no prefill, except for its last token. The
+	// next turn of a conversation has all that was said before there. 0 means none.
 	PrefixCache int
 
 	// MaxQueue is the largest number of requests that wait for a step to take them up.

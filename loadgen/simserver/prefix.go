@@ -13,8 +13,8 @@ import (
 // prompt shares whole blocks with those before it.
 const prefixBlock = 16
 
-// prefixCache holds the blocks of prompts that were prefilled, the least recently used of
-// which make room for others. A nil cache holds nothing.
+// prefixCache holds the blocks of prompts that were prefilled and of answers that were
+// decoded, the least recently used of which make room for others. A nil cache holds nothing.
 type prefixCache struct {
 	room   int // in blocks
 	blocks map[uint64]*list.Element
@@ -44,7 +44,7 @@ func (c *prefixCache) held(blocks []uint64) (n int) {
 	return n
 }
 
-// add takes up the blocks of a prompt.
+// add takes up the blocks of a prompt and of what is there of its answer.
 func (c *prefixCache) add(blocks []uint64) {
 	if c == nil {
 		return
@@ -75,19 +75,23 @@ func blocksOf(tokens []string) (blocks []uint64) {
 	return blocks
 }
 
-// blocksFor returns the blocks of the i-th request of a workload as blocksOf does of its
-// text: the same ones as far as its prompt is that of others, and ones of its own behind.
-func blocksFor(r workload.Request, template int, i uint64) (blocks []uint64) {
-	system := template + r.System
-	for end := prefixBlock; end <= template+r.Prompt(); end += prefixBlock {
+// blocksFor returns the blocks of a request of a workload and of its answer as blocksOf does
+// of their text: the same ones as far as its prompt is that of others, and ones of its
+// conversation's own behind. With scripted answers, the conversation goes on with another
+// answer than the server's.
+func blocksFor(r workload.Request, template int, scripted bool) (blocks []uint64) {
+	system, prompt := template+r.System, template+r.Prompt()
+	for end := prefixBlock; end <= prompt+r.OSL; end += prefixBlock {
 		h := fnv.New64a()
 		switch {
 		case end <= system:
 			fmt.Fprint(h, "system ", r.Text, end)
 		case end <= system+r.Shared:
 			fmt.Fprint(h, "group ", r.Text, r.Group, end)
+		case end > prompt && scripted:
+			fmt.Fprint(h, "answer ", r.Conversation, " ", r.Turn, " ", end)
 		default:
-			fmt.Fprint(h, "own ", i, end)
+			fmt.Fprint(h, "own ", r.Conversation, " ", end)
 		}
 		blocks = append(blocks, h.Sum64())
 	}

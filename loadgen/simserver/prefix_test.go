@@ -92,7 +92,7 @@ func TestPrefixHit(t *testing.T) {
 // TestSimulateWorkload checks that the truth of a workload is the server's: over HTTP, one
 // client sees what Simulate computes of the same requests.
 func TestSimulateWorkload(t *testing.T) {
-	m := Model{Step: 4 * ms, PerPromptToken: 10 * time.Microsecond, Chunk: 64, Template: 7, PrefixCache: 300}
+	m := Model{Step: 4 * ms, PerPromptToken: 10 * time.Microsecond, Chunk: 64, Template: 7, PrefixCache: 320}
 	w := workload.Workload{ISL: workload.Uniform(5, 90), OSL: workload.Uniform(1, 6), System: 30,
 		Prefixes: []workload.Prefix{{Groups: 3, Tokens: 40, Share: 0.7}}}
 	c := Clients{Concurrency: 1, Workload: w, Requests: 200, Turnaround: ms, Seed: 4}
@@ -114,7 +114,7 @@ func TestSimulateWorkload(t *testing.T) {
 		}
 	})
 	assert.Equal(t, m.simulate(c, 0), got)
-	// A cache of 300 tokens holds the system prompt and the groups in part.
+	// A cache of 320 tokens holds the system prompt and the groups in part.
 	m.PrefixCache = 0
 	assert.Greater(t, total(m.simulate(c, 0)), total(got)*6/5)
 	assert.Equal(t, float64(2), ITL.value(Trace{First: 1, Last: 5, OSL: 3}, 100), "a request's own length")

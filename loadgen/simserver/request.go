@@ -41,7 +41,7 @@ type request struct {
 	chat     bool // there is a chat template
 	isl, osl int
 	items    int      // the number of vectors or scores
-	blocks   []uint64 // those of the prompt, if there is a prefix cache
+	blocks   []uint64 // those of the prompt and of its answer, if there is a prefix cache
 }
 
 // A message is one of a chat.
@@ -99,7 +99,13 @@ func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, api string)
 	err := q.count(s.model.Template)
 	q.isl = max(q.isl, 1)
 	if s.model.PrefixCache > 0 {
-		q.blocks = blocksOf(q.tokens(s.model.Template))
+		tokens := q.tokens(s.model.Template)
+		if len(tokens) == q.isl { // token ids have no texts, and share nothing
+			for i := range q.osl {
+				tokens = append(tokens, vocabulary[i%len(vocabulary)])
+			}
+		}
+		q.blocks = blocksOf(tokens)
 	}
 	return q, err
 }

@@ -16,7 +16,8 @@ type Clients struct {
 	// ISL and OSL are the prompt and output tokens of each request, at least 1.
 	ISL, OSL int
 	// Workload says more of the requests, which are then those of its Source with Seed. The
-	// ITL of a request is that of its own length; see Trace.OSL.
+	// ITL of a request is that of its own length; see Trace.OSL. A client is the user of one
+	// conversation after the other, and thinks between their turns.
 	Workload workload.Workload
 	// Requests is the number of requests that are measured, 6,000 if 0: that is 20
 	// probes of 300.
@@ -65,8 +66,9 @@ func (c Clients) withDefaults() Clients {
 // Simulate runs the model's engine under a closed loop in virtual time. The result is the
 // truth that a measurement over HTTP is held against. The clients start spread over one
 // unloaded request's time. The first two requests of each client, on average, are
-// discarded. Then c.Requests requests in the order of starts are followed to their end,
-// under full load, and returned. The server is warm and shows no faults.
+// discarded, and as many times more as its conversations have turns. Then c.Requests
+// requests in the order of starts are followed to their end, under full load, and returned.
+// The server is warm and shows no faults.
 //
 // Note: the length of the turnaround matters little, because a request that arrives as a
 // step starts is not in that step. An engine that lets it in was tried: clients without a
@@ -75,7 +77,7 @@ func (c Clients) withDefaults() Clients {
 func (m Model) Simulate(c Clients) []Trace {
 	c = c.withDefaults()
 	m.ColdStart = 0
-	return m.simulate(c, 2*c.Concurrency)
+	return m.simulate(c, int(2*c.Workload.Length()*float64(c.Concurrency)))
 }
 
 // Pooled simulates so many restarts and returns the requests of all of them: what
@@ -105,6 +107,7 @@ func (m Model) simulate(c Clients, discard int) []Trace {
 	var due arrivals
 	var measured []*sequence
 	open := c.Requests
+	next, following := c.requests(m)
 	e := newEngine(m, func(s *sequence, at time.Duration) {
 		if s.emitted == 1 {
 			s.trace.First = at
@@ -114,20 +117,21 @@ func (m Model) simulate(c Clients, discard int) []Trace {
 			if s.measured {
 				open--
 			}
-			due.add(at + c.Turnaround)
+			item, think := following(s)
+			due.add(visit{at + c.Turnaround + think, item})
 		}
 	})
-	next := c.requests(m)
 	for _, at := range c.starts(m) {
-		due.add(at)
+		due.add(visit{at, another})
 	}
 	for open > 0 {
-		if e.stepping && (len(due.at) == 0 || e.end <= due.at[0]) {
+		if e.stepping && (len(due.at) == 0 || e.end <= due.at[0].at) {
 			e.advance(e.end)
 			continue
 		}
-		now := due.pop()
-		s := next()
+		arrived := due.pop()
+		now := arrived.at
+		s := next(arrived.item)
 		s.trace.Arrived = now
 		if discard > 0 {
 			discard--
@@ -140,7 +144,7 @@ func (m Model) simulate(c Clients, discard int) []Trace {
 			if s.measured {
 				open--
 			}
-			due.add(now + c.Turnaround)
+			due.add(visit{now + c.Turnaround, another})
 		}
 	}
 	traces := make([]Trace, len(measured))
@@ -150,22 +154,40 @@ func (m Model) simulate(c Clients, discard int) []Trace {
 	return traces
 }
 
-// requests returns what makes one request after the other.
-func (c Clients) requests(m Model) func() *sequence {
+// another stands for the first turn of a conversation that has not begun.
+const another = -1
+
+// requests returns what makes the request that a client sends, and what says which request
+// it sends when that one is answered, and how long it thinks before.
+func (c Clients) requests(m Model) (next func(item int64) *sequence, following func(*sequence) (item int64, think time.Duration)) {
 	if c.Workload.IsZero() {
-		return func() *sequence { return newSequence(c.ISL, c.OSL) }
+		return func(int64) *sequence { return newSequence(c.ISL, c.OSL) }, func(*sequence) (int64, time.Duration) { return another, 0 }
 	}
-	source, i := c.Workload.Source(c.ISL, c.OSL, c.Seed), uint64(0)
-	return func() *sequence {
-		r := source.Request(i)
-		i++
+	source, begun := c.Workload.Source(c.ISL, c.OSL, c.Seed), uint64(0)
+	kinds := source.Kinds()
+	next = func(item int64) *sequence {
+		if item == another {
+			item = int64(source.Number(begun, 0))
+			begun++
+		}
+		r := source.Request(uint64(item))
 		s := newSequence(m.Template+r.Prompt(), r.OSL)
+		s.item = item
 		s.trace.OSL = s.osl
 		if m.PrefixCache > 0 {
-			s.blocks = blocksFor(r, m.Template, i)
+			s.blocks = blocksFor(r, m.Template, kinds[r.Kind].Turns.Scripted)
 		}
 		return s
 	}
+	following = func(s *sequence) (int64, time.Duration) {
+		conversation, turn := source.Place(uint64(s.item))
+		if turn+1 >= source.Turns(conversation) {
+			return another, 0
+		}
+		item := source.Number(conversation, turn+1)
+		return int64(item), source.Request(item).Think
+	}
+	return next, following
 }
 
 // starts reports when each client sends its first request. The starts are spread at
@@ -195,21 +217,27 @@ func (m Model) alone(isl, osl int) (last time.Duration) {
 	return last
 }
 
-// arrivals are the times at which clients will send, in order. Nearly every one is added
-// at the end, so that a sorted list is faster than a heap.
-type arrivals struct{ at []time.Duration }
+// visit is when a client will send, and what.
+type visit struct {
+	at   time.Duration
+	item int64
+}
 
-// add inserts a time behind those that are equal.
-func (a *arrivals) add(t time.Duration) {
+// arrivals are those of all clients, in order. Nearly every one is added at the end, so that
+// a sorted list is faster than a heap.
+type arrivals struct{ at []visit }
+
+// add inserts a visit behind those at the same time.
+func (a *arrivals) add(t visit) {
 	i := len(a.at)
-	for i > 0 && a.at[i-1] > t {
+	for i > 0 && a.at[i-1].at > t.at {
 		i--
 	}
 	a.at = slices.Insert(a.at, i, t)
 }
 
-// pop removes the earliest time and returns it.
-func (a *arrivals) pop() time.Duration {
+// pop removes the earliest visit and returns it.
+func (a *arrivals) pop() visit {
 	t := a.at[0]
 	a.at = append(a.at[:0], a.at[1:]...)
 	return t

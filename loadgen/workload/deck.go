@@ -15,6 +15,9 @@ const (
 	deckPrefix
 	deckPicture
 	deckOrder
+	deckTurns
+	deckThink
+	deckCancel
 )
 
 // draw returns the number in [0, 1) that request i draws from a deck. Requests 100·k to

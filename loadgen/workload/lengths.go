@@ -27,7 +27,8 @@ const (
 // MostTokens is the largest length of a prompt or an answer.
 const MostTokens = 1 << 22
 
-// Lengths is a distribution of lengths in tokens. The zero Lengths says nothing: the
+// Lengths is a distribution of lengths in tokens. Those of [Turns] count turns and
+// milliseconds in their place. The zero Lengths says nothing: the
 // lengths are then those of the load.
 type Lengths struct {
 	// Law names the distribution.
@@ -94,13 +95,19 @@ func (l Lengths) IsZero() bool { return l.Law == "" }
 
 // Validate reports what is wrong with the law, as a sentence that continues one about a
 // length. It returns nil for the zero Lengths.
-func (l Lengths) Validate() error {
+func (l Lengths) Validate() error { return l.validate("tokens", MostTokens) }
+
+// validate is Validate of lengths in another unit, of which the largest is given.
+func (l Lengths) validate(unit string, largest int) error {
 	least, most := l.bounds()
+	if l.Max == 0 {
+		most = largest
+	}
 	switch {
 	case l.Min < 0 || l.Max < 0 || least > most:
-		return fmt.Errorf("has bounds from %d to %d tokens; give bounds from 1 on, the smaller first", l.Min, l.Max)
-	case most > MostTokens:
-		return fmt.Errorf("reaches to %d tokens; the largest length is %d", most, MostTokens)
+		return fmt.Errorf("has bounds from %d to %d %s; give bounds from 1 on, the smaller first", l.Min, l.Max, unit)
+	case most > largest:
+		return fmt.Errorf("reaches to %d %s; the largest length is %d", most, unit, largest)
 	case l.Weight != 0 && !weighs(l.Weight):
 		return fmt.Errorf("has a weight of %v; give a positive number", l.Weight)
 	}
@@ -110,18 +117,18 @@ func (l Lengths) Validate() error {
 			return fmt.Errorf("has figures and no law; name one, for example %q", LawNormal)
 		}
 	case LawConstant:
-		if n := l.Mean; !(n >= 1 && n <= MostTokens) || n != math.Trunc(n) {
-			return fmt.Errorf("is %v tokens; give a positive integer up to %d", n, MostTokens)
+		if n := l.Mean; !(n >= 1 && n <= float64(largest)) || n != math.Trunc(n) {
+			return fmt.Errorf("is %v %s; give a positive integer up to %d", n, unit, largest)
 		}
 	case LawNormal, LawLogNormal:
 		switch {
-		case !(l.Mean >= 1 && l.Mean <= MostTokens):
-			return fmt.Errorf("has a mean of %v tokens; give a number from 1 to %d", l.Mean, MostTokens)
+		case !(l.Mean >= 1 && l.Mean <= float64(largest)):
+			return fmt.Errorf("has a mean of %v %s; give a number from 1 to %d", l.Mean, unit, largest)
 		case !(l.Stddev > 0) || math.IsInf(l.Stddev, 0):
-			return fmt.Errorf("has a standard deviation of %v tokens; give a positive number, or use a constant length", l.Stddev)
+			return fmt.Errorf("has a standard deviation of %v %s; give a positive number, or use a constant length", l.Stddev, unit)
 		case l.inside() < leastInside:
-			return fmt.Errorf("has bounds from %d to %d tokens, which hold next to nothing of %s; move the bounds or the mean",
-				least, most, l.form())
+			return fmt.Errorf("has bounds from %d to %d %s, which hold next to nothing of %s; move the bounds or the mean",
+				least, most, unit, l.form())
 		}
 	case LawUniform:
 		if l.Max == 0 {
@@ -135,12 +142,12 @@ func (l Lengths) Validate() error {
 			if p.IsZero() {
 				return fmt.Errorf("has a part %d without a law", i+1)
 			}
-			if err := p.Validate(); err != nil {
+			if err := p.validate(unit, largest); err != nil {
 				return fmt.Errorf("has a part %d that %w", i+1, err)
 			}
 		}
 	case LawTable:
-		return l.validateTable()
+		return l.validateTable(unit)
 	default:
 		return fmt.Errorf("has the unknown law %q; use %s", l.Law, strings.Join([]string{string(LawConstant), string(LawNormal),
 			string(LawLogNormal), string(LawUniform), string(LawMixture), string(LawTable)}, ", "))
@@ -149,14 +156,14 @@ func (l Lengths) Validate() error {
 }
 
 // validateTable checks the values and the weights of a table.
-func (l Lengths) validateTable() error {
+func (l Lengths) validateTable(unit string) error {
 	if len(l.Values) == 0 || l.Weights != nil && len(l.Weights) != len(l.Values) {
 		return fmt.Errorf("is a table of %d lengths with %d weights; give a weight for each length, or none", len(l.Values), len(l.Weights))
 	}
 	sum := 0.0
 	for i, n := range l.Values {
 		if least, most := l.bounds(); n < least || n > most {
-			return fmt.Errorf("is a table with a length of %d tokens; give lengths from %d to %d", n, least, most)
+			return fmt.Errorf("is a table with a length of %d %s; give lengths from %d to %d", n, unit, least, most)
 		}
 		if l.Weights != nil {
 			if w := l.Weights[i]; w != 0 && !weighs(w) {

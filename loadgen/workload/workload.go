@@ -36,6 +36,10 @@ type Workload struct {
 	// Images are pictures inside the message of the user. They need the chat protocol.
 	Images Images `json:"images,omitzero"`
 
+	// Turns makes conversations of the requests, and Cancel gives up a share of them.
+	Turns  Turns  `json:"turns,omitzero"`
+	Cancel Cancel `json:"cancel,omitzero"`
+
 	// File is the path of a file of requests, which are sent in place of made-up ones. Then
 	// ISL, System, Prefixes and Images must be zero; OSL is for requests whose answers the
 	// file says no length of.
@@ -47,7 +51,8 @@ type Workload struct {
 	Order Order `json:"order,omitempty"`
 	// Replay, if not 0, sends the requests at the times that the file has for them, so many
 	// times as fast: 1 is as recorded, and 2 in half the time. A load that has a rate is
-	// replayed at that mean rate. Behind the end of the file, it begins anew.
+	// replayed at that mean rate. Behind the end of the file, it begins anew. Of conversations,
+	// it sends the first turns.
 	Replay float64 `json:"replay,omitempty"`
 	// SkipUnread sends the rest of a file of which lines cannot be read. Each of them is
 	// named in a warning. If it is false, such a file is refused.
@@ -108,7 +113,7 @@ func (w Workload) IsZero() bool {
 // and in which order.
 func (w Workload) Plain() bool {
 	return w.ISL.IsZero() && w.OSL.IsZero() && w.System == 0 && len(w.Prefixes) == 0 && w.Model == "" && len(w.Body) == 0 &&
-		w.Images == (Images{}) && len(w.Mix) == 0 && w.Weight == 0
+		w.Images == (Images{}) && w.Turns.IsZero() && w.Cancel == (Cancel{}) && len(w.Mix) == 0 && w.Weight == 0
 }
 
 // Validate reports the first thing that is wrong with w: the name of the field, what it
@@ -139,6 +144,8 @@ func (w Workload) validateFile() error {
 		return fmt.Errorf("Order, Replay and SkipUnread are about the requests of a file, and File is empty")
 	case w.Replay != 0 && w.Order != "":
 		return invalid("Replay", "has an order of its own, that of the times in the file; leave out Order")
+	case w.Replay != 0 && !w.Turns.IsZero():
+		return invalid("Replay", "sends first turns at the times of the file; leave out Turns, or send the file at a rate")
 	}
 	if w.File == "" {
 		return nil
@@ -146,6 +153,9 @@ func (w Workload) validateFile() error {
 	for _, k := range w.Kinds() {
 		if !k.ISL.IsZero() || k.System != 0 || len(k.Prefixes) > 0 || k.Images.Count > 0 {
 			return invalid("File", "has prompts of its own; leave out ISL, System, Prefixes and Images, or the file")
+		}
+		if k.Turns.Share != 0 {
+			return invalid("Turns.Share", "is %v, and the turns are those of File; leave it out", k.Turns.Share)
 		}
 	}
 	return nil
@@ -163,6 +173,9 @@ func (w Workload) validate() error {
 		if l.law.Weight != 0 {
 			return fmt.Errorf("%s has a weight of %v, which only the parts of a mixture have", l.name, l.law.Weight)
 		}
+	}
+	if err := cmp.Or(w.Turns.validate(), w.Cancel.validate()); err != nil {
+		return err
 	}
 	share := 0.0
 	for i, p := range w.Prefixes {
@@ -247,6 +260,12 @@ func (w Workload) with(kind Workload) Workload {
 	if out.Images == (Images{}) {
 		out.Images = w.Images
 	}
+	if out.Turns.IsZero() {
+		out.Turns = w.Turns
+	}
+	if out.Cancel == (Cancel{}) {
+		out.Cancel = w.Cancel
+	}
 	out.Prefixes = slices.Concat(w.Prefixes, kind.Prefixes)
 	if len(w.Body) > 0 {
 		out.Body = map[string]any{}
@@ -329,9 +348,9 @@ func (w Workload) Fixed(isl, osl int) Workload {
 	return w
 }
 
-// Alone returns w without what prompts share, in all of its kinds.
+// Alone returns w without what prompts share, also with earlier turns, in all of its kinds.
 func (w Workload) Alone() Workload {
-	w.System, w.Prefixes = 0, nil
+	w.System, w.Prefixes, w.Turns = 0, nil, Turns{}
 	mix := w.Mix
 	w.Mix = nil
 	for _, kind := range mix {
@@ -342,8 +361,10 @@ func (w Workload) Alone() Workload {
 
 // Means returns the mean tokens of a prompt, with all that it shares with others, of an
 // answer, and of the part of a prompt that a server finds in its cache if it keeps all that
-// is shared. Lengths that w does not have are those given.
+// is shared, and all that was said before in a conversation. Lengths that w does not have are
+// those given.
 func (w Workload) Means(isl, osl int) (prompt, answer, cached float64) {
+	var requests float64
 	for _, k := range w.Lengths(isl, osl).Kinds() {
 		in, _ := k.ISL.Moments()
 		out, _ := k.OSL.Moments()
@@ -351,9 +372,15 @@ func (w Workload) Means(isl, osl int) (prompt, answer, cached float64) {
 		for _, p := range k.Prefixes {
 			shared += p.Share * float64(p.Tokens)
 		}
-		prompt, answer, cached = prompt+k.Weight*(in+shared), answer+k.Weight*out, cached+k.Weight*shared
+		// Turn j of n, from 0, has j turns before it, which are (n² − n)/2 in all of them.
+		turns, squares := k.Turns.Moments()
+		said := (squares - turns) / 2 * (in + out)
+		requests += k.Weight * turns
+		prompt += k.Weight * (turns*(in+shared) + said)
+		answer += k.Weight * turns * out
+		cached += k.Weight * (turns*shared + said)
 	}
-	return prompt, answer, cached
+	return prompt / requests, answer / requests, cached / requests
 }
 
 // Cached returns the share of the prompts' tokens that a server finds in its cache if it
@@ -428,6 +455,22 @@ func (w Workload) Describe(isl, osl int) string {
 		} else {
 			add("a prefix of %d tokens for %s", p.Tokens, percent(p.Share))
 		}
+	}
+	if t := w.Turns; !t.Count.IsZero() {
+		text := "conversations of " + t.Count.String() + " turns"
+		if t.Share != 0 && t.Share != 1 {
+			text = fmt.Sprintf("%s of %s", percent(t.Share), text)
+		}
+		add("%s", text)
+	}
+	if !w.Turns.Think.IsZero() {
+		add("think time %s ms", w.Turns.Think)
+	}
+	if w.Turns.Scripted {
+		add("scripted answers")
+	}
+	if c := w.Cancel; c.Share > 0 {
+		add("%s cancelled after %v", percent(c.Share), c.After)
 	}
 	if w.Model != "" {
 		add("model %s", w.Model)

@@ -248,6 +248,8 @@ func FuzzSource(f *testing.F) {
 	f.Add([]byte(`{"isl":{"law":"log-normal","mean":50,"stddev":500},"prefixes":[{"tokens":5,"share":0.3,"groups":7}]}`), uint64(1))
 	f.Add([]byte(`{"osl":{"law":"mixture","parts":[{"law":"uniform","max":9},{"law":"table","values":[1],"weights":[1]}]}}`), uint64(2))
 	f.Add([]byte(`{"mix":[{"weight":0.1},{"weight":1e300,"isl":{"law":"normal","mean":1,"stddev":1e-300}}]}`), uint64(3))
+	f.Add([]byte(`{"turns":{"count":{"law":"uniform","max":9},"share":0.2,"think_ms":{"law":"constant","mean":5}},`+
+		`"cancel":{"share":0.1}}`), uint64(4))
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
 		var w Workload
 		if json.Unmarshal(data, &w) != nil || w.Validate() != nil {

@@ -4,8 +4,10 @@
 //	go run ./internal/experiments/repeats -runs 10
 //
 // Searches mostly wait, so that some run at once (-parallel); each has a server of its own.
-// With the defaults the command takes about a quarter of an hour on two cores. It also
-// searches an engine that is described by flags:
+// With the defaults the command takes about a quarter of an hour on two cores. With -engine
+// mixed it searches an engine under requests of many lengths with shared prefixes and
+// conversations instead, whose truth takes it half a minute. It also searches an engine that
+// is described by flags:
 //
 //	go run ./internal/experiments/repeats -step 6ms -perseq 120us -perprompt 8us -chunk 512 -isl 80 -osl 12 -limit 40ms
 package main
@@ -43,6 +45,9 @@ func main() {
 	flag.DurationVar(&own.Limit, "limit", 30*time.Millisecond, "of TTFT p95")
 	flag.Parse()
 	engines := repeats.Engines()
+	if mixed, _ := repeats.Mixed(); *only == mixed.Name {
+		engines = []repeats.Engine{mixed}
+	}
 	if own.Model.Step > 0 {
 		own.Name = "own"
 		engines = []repeats.Engine{own}
