@@ -80,7 +80,8 @@ func Example_rerank() {
 		return
 	}
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.Run(t, recipes.Fixed(2), thinking, aiperftest.EndpointType("rerank"), aiperftest.Prompts(file))
+		out := aiperftest.Run(t, recipes.Fixed(2), thinking, aiperftest.EndpointType("rerank"), aiperftest.Prompts(file),
+			aiperftest.SLA("e2e p95 < 5s"))
 		isl, _ := out.Probes[0].Stat(loadgen.TagISL, "avg")
 		fmt.Printf("%v; %.0f tokens a request\n", out.Verdict, isl)
 	})
