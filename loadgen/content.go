@@ -60,6 +60,9 @@ func (c *content) add(at time.Duration, size, usage int) {
 	}
 }
 
+// What is thought and what is said is told apart by the codec. An API that has both in one text,
+// with tags around the thoughts, has output alone, as in AIPerf.
+
 // split notes whether the event that was added last is output or thoughts, of which it has
 // so many bytes. One that has both counts as output.
 func (c *content) split(at time.Duration, output bool, thoughts int) {

@@ -154,6 +154,9 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 	}
 	m.Failures = countFailures(m.Requests)
 	m.perRequest(p.stream)
+	if len(m.Cancelled) > 0 {
+		m.set(TagCancelled, float64(len(m.Cancelled)), 0)
+	}
 	if p.ends > 1 {
 		m.Endpoints = m.by(p.ends, p.stream, func(q *Request) int { return q.Endpoint })
 	}
@@ -213,6 +216,8 @@ func (m *Measurement) set(tag Tag, v, se float64) {
 func (m *Measurement) perRequest(stream bool) {
 	var valid, failed, good int
 	var isl, osl, cached, thoughts, off int
+	// What the server counted is summed up apart from what was found out of it: ISL and OSL are
+	// of every answer, and usage is of those that came with one.
 	var use codec.Usage
 	told := false                    // the server tells how much of a prompt it had cached
 	compared, tokens := false, false // answers can be compared with what was asked for, and have tokens

@@ -52,6 +52,8 @@ const (
 	TagOSLDiff   Tag = "osl_mismatch_diff_pct"
 	TagOSLOff    Tag = "osl_mismatch_count"
 
+	TagCancelled Tag = "cancelled_request_count"
+
 	TagTotalOutput    Tag = "total_output_tokens"
 	TagTotalReasoning Tag = "total_reasoning_tokens"
 
@@ -103,9 +105,17 @@ type MetricInfo struct {
 	Share bool
 	// Tokens says that only answers of tokens have a value, and no vectors or scores.
 	Tokens bool
-	// Count says that the metric counts requests, so that a limit of 0 makes sense.
+	// Count says that the metric counts requests, so that a limit of 0 makes sense: none of
+	// them may be like that.
 	Count bool
+
+	// registered says that the metric is one's own.
+	registered bool
 }
+
+// Clocked reports whether the metric is a time that the client's clock measures, so that a
+// late client makes it longer. A metric of one's own is measured elsewhere.
+func (m MetricInfo) Clocked() bool { return m.Unit == "ms" && !m.registered }
 
 // Name returns what people call the metric: its short name or, if it has none, its tag.
 func (m MetricInfo) Name() string { return cmp.Or(m.Short, m.Tag) }
@@ -193,6 +203,7 @@ var metrics = []MetricInfo{
 	{Tag: TagErrors, Unit: "requests", FileUnit: "requests", Count: true},
 	{Tag: TagCompleted, Unit: "requests", FileUnit: "requests", Title: "Completed Requests (Success + Error)", Count: true},
 	{Tag: TagGoodCount, Unit: "requests", FileUnit: "requests", Count: true},
+	{Tag: TagCancelled, Unit: "requests", FileUnit: "requests", Count: true},
 	{Tag: TagInFlight, Unit: "requests", FileUnit: "requests"},
 	{Tag: TagTotalISL, Unit: "tokens", FileUnit: "tokens", Title: "Total Input Sequence Length"},
 	{Tag: TagTotalOSL, Unit: "tokens", FileUnit: "tokens", Title: "Total Output Sequence Length", Tokens: true},
@@ -209,13 +220,15 @@ var metrics = []MetricInfo{
 	{Tag: TagCacheReadShare, Unit: "%", FileUnit: "%", Title: "Overall Usage Prompt Cache Read %", Higher: true},
 }
 
-// own holds the metrics that were registered, in that order.
+// own holds the metrics that were registered, in that order. Registration is once and early,
+// in an init function or in TestMain: a limit is read with the table as it is then.
 var own struct {
 	sync.RWMutex
 	metrics []MetricInfo
 }
 
-// table returns all metrics. It is read only.
+// table returns all metrics, in the order in which errors list the names. The slice is the
+// caller's.
 func table() []MetricInfo {
 	own.RLock()
 	defer own.RUnlock()
@@ -241,7 +254,7 @@ func (m MetricInfo) Register() error {
 			return fmt.Errorf("register metric %q: the name %s is that of %s; choose another one", m.Tag, name, other.Tag)
 		}
 	}
-	m.FileUnit = cmp.Or(m.FileUnit, m.Unit)
+	m.FileUnit, m.registered = cmp.Or(m.FileUnit, m.Unit), true
 	own.Lock()
 	defer own.Unlock()
 	own.metrics = append(own.metrics, m)

@@ -137,6 +137,9 @@ func TestRegisterMetric(t *testing.T) {
 	require.True(t, ok)
 	assert.Equal(t, "ms", info.FileUnit)
 	assert.Equal(t, "queue_wait", info.Name())
+	assert.False(t, info.Clocked(), "a late client does not make it longer")
+	ttft, _ := LookupMetric("ttft")
+	assert.True(t, ttft.Clocked())
 	all := Metrics()
 	assert.Equal(t, "queue_wait", all[len(all)-1].Tag)
 

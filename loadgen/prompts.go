@@ -140,6 +140,9 @@ func (t Target) prompts(tokenizer *bpe.Tokenizer) (prompts []prompt, note error,
 	return prompts, errors.Join(unreadInput(t.Prompts, f), unusedInput(f, t.workload.Replay != 0)), nil
 }
 
+// A file that was written for another API is refused and not turned into one for this: what is
+// lost on the way would be told nowhere.
+
 // accepts reports that the target's API does not take the n-th prompt of its file, as a
 // *TargetError.
 func (t Target) accepts(e dataset.Entry, p prompt, n int) error {

@@ -496,6 +496,7 @@ func (g *Generator) otherAnswers(ctx context.Context, e *ProtocolError) bool {
 			return true
 		}
 	}
+	// A server that has no route at all is one that starts: it is asked for the others no more.
 	g.asked = true
 	return false
 }

@@ -185,6 +185,9 @@ func (r *record) parseStream(q *Request) {
 			q.Failure = &Failure{Kind: kind, Message: r.said(text)}
 		}
 	}
+	// Three things decide what an event is, in this order: its name, for what every API
+	// has; its likeness to one that was read, for nearly all events of a long answer; and the
+	// codec, for all others.
 	api := r.ticket.work.api()
 	alike := api.Spec().Alike()
 	pos := 0 // behind the last event

@@ -51,3 +51,18 @@ func BenchmarkReply(b *testing.B) {
 		r.reply()
 	}
 }
+
+// TestReplyBehindThoughts checks that the answer of an API that counts thoughts as an output
+// of their own is the text behind them.
+func TestReplyBehindThoughts(t *testing.T) {
+	body := `{"object":"response","status":"completed","output":[{"type":"reasoning","summary":[{"text":"r"}]},` +
+		`{"type":"message","content":[{"type":"output_text","text":"a"}]}]}`
+	stream := `data: {"type":"response.reasoning_text.delta","output_index":0,"delta":"r"}` + "\n\n" +
+		`data: {"type":"response.output_text.delta","output_index":1,"delta":"a"}` + "\n\n"
+	for _, b := range []string{body, stream} {
+		r := &record{body: []byte(b), status: 200, ticket: ticket{work: &workload{codec: codec.Responses}}}
+		got, ok := r.reply()
+		assert.True(t, ok)
+		assert.Equal(t, "a", got)
+	}
+}

@@ -247,10 +247,14 @@ func (r *record) reply() (said string, ok bool) {
 	}
 	var b strings.Builder
 	api := r.ticket.work.codec
+	choice := -1 // the one that said something first; those before it may be thoughts
 	read := func(data []byte, whole bool) {
 		part, _ := api.Read(data, whole) // what cannot be read has failed already
 		for _, c := range part.Content {
-			if c.Choice == 0 {
+			if choice < 0 && c.Text != "" {
+				choice = c.Choice
+			}
+			if c.Choice == choice {
 				b.WriteString(c.Text)
 			}
 		}

@@ -239,6 +239,8 @@ func TestCancelled(t *testing.T) {
 			assert.Empty(t, m.Failures)
 			assert.Empty(t, m.Warnings)
 			given = len(m.Cancelled)
+			count, _ := m.Stat(TagCancelled, "avg")
+			assert.Equal(t, float64(given), count)
 			for _, q := range m.Requests {
 				assert.Nil(t, q.Failure)
 				r := source.Request(q.item)

@@ -168,7 +168,8 @@ func (t Target) API() Protocol {
 	return cmp.Or(t.Protocol, Chat)
 }
 
-// speaks returns the codec of API, that of chat for one that is unknown.
+// speaks returns the codec of API, that of chat for one that is unknown. Nothing is sent by a
+// codec that is unknown: New refuses such a target, and until then any codec will do.
 func (t Target) speaks() codec.Codec {
 	if c, ok := codec.Lookup(t.API()); ok {
 		return c

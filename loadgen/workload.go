@@ -200,6 +200,8 @@ func asked(c codec.Codec, text string) (names []string, err error) {
 	return names, nil
 }
 
+// A length that the target's own Body sets is not known here: what is in it may be anything.
+
 // asksFor returns the length that is asked for of an answer that has so many tokens of its
 // own, 0 if that is not known.
 func (w *workload) asksFor(own int) int {
@@ -351,6 +353,11 @@ func (w *workload) assembled(i uint64, said []byte) []byte {
 	}
 	return append(b, '}')
 }
+
+// Note: one way for all APIs was tried. Making a body of 550 tokens by a codec and
+// encoding/json takes 20 µs, where putting together what was encoded before takes 2; at a
+// thousand requests a second that is a fiftieth of a core. Chat and completions, which nearly
+// all loads are sent by, keep the fast way, and a test holds both ways together.
 
 // spelled returns the i-th request body as the codec makes it, with the fields that the
 // target, the load and the request have of their own.

@@ -13,6 +13,10 @@ import (
 // came and how many came a second, so that it is searched by rate, by concurrency and by
 // request latency, and recipes that count tokens are refused by name.
 
+// Note: such an API could have been given tokens by counting each vector as one. A limit on
+// TTFT would then hold or break for the latency of a request, under a name that everybody
+// takes for something else.
+
 // tokenless reports whether the answers of the target's API have no tokens. A prober of the
 // user's own is not asked.
 func (s *Spec) tokenless() bool {
@@ -26,6 +30,8 @@ func (s *Spec) tokens(p *Plan) error {
 	if !s.tokenless() {
 		return nil
 	}
+	// A boundary is where the limits end, whatever the points are ranked by. Where the
+	// objective is the question itself, another one would be another question.
 	if p.Search != nil && p.Search.Boundary {
 		for i, g := range p.Search.Objectives {
 			if g.Metric == loadgen.TagTokenRate {
@@ -59,6 +65,9 @@ func article(m loadgen.MetricInfo) string {
 	}
 	return "a " + name
 }
+
+// A recipe of one's own that derives something by code of its own is not looked into: what it
+// needs is known when it has been measured, and then it says so itself.
 
 // metrics lists the tags of the metrics that a plan needs, in the order in which people name
 // them: limits, limits on single requests, objectives, and what is derived.

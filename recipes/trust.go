@@ -47,7 +47,7 @@ func (p *Probe) blurred(m *loadgen.Measurement, lag time.Duration) (allowed time
 	const ms = float64(time.Millisecond)
 	latencies := false
 	for _, r := range p.Readings {
-		if r.Limit.Unit() != "ms" {
+		if !clocked(r.Limit) {
 			continue
 		}
 		latencies = true
@@ -162,12 +162,18 @@ func (e *ClientBoundError) Error() string {
 		e.Allowed.String() + ")" + than + fmt.Sprintf(why, strconv.Itoa(int(100*e.CPU+0.5)))
 }
 
+// clocked reports whether a limit is on a time that the client measures.
+func clocked(l sla.Limit) bool {
+	m, _ := loadgen.LookupMetric(l.Metric)
+	return m.Clocked()
+}
+
 // lagAllowed returns how late a client may be: 5% of the tightest latency threshold,
 // and at least 5 ms.
 func lagAllowed(limits []sla.Limit) time.Duration {
 	tightest := math.Inf(1)
 	for _, l := range limits {
-		if l.Unit() == "ms" && l.Op.Upper() {
+		if clocked(l) && l.Op.Upper() {
 			tightest = min(tightest, l.Threshold)
 		}
 	}

@@ -68,7 +68,7 @@ func (v *view) aiperfLoad(m *loadgen.Measurement, dir string) aiperfLoad {
 	if m.Load.Workload.File != "" || v.Spec.Target.Prompts != "" {
 		a.file(cmp.Or(m.Load.Workload.File, v.Spec.Target.Prompts), m.Load)
 	} else {
-		a.synthetic(m.Load, kinds)
+		a.synthetic(m.Load, kinds, !v.tokenless())
 	}
 	a.dataset["random_seed"] = m.Load.Seed
 	a.phased(m.Load, filepath.Join(dir, rateSeriesName))
@@ -181,7 +181,10 @@ func sentFields(m *loadgen.Measurement) (fields map[string]json.RawMessage) {
 // AIPerf knows normal laws, several pairs of them with weights, and either one system prompt
 // or prefixes of one length, which all requests have one of. Another law is given as the
 // normal one of its mean and its deviation, in whole tokens, as 10,000 requests have them.
-func (a *aiperfLoad) synthetic(l loadgen.Load, kinds []loadgen.Workload) {
+//
+// Without tokens answers have no lengths: AIPerf reports an error for --osl with such an
+// endpoint.
+func (a *aiperfLoad) synthetic(l loadgen.Load, kinds []loadgen.Workload, tokens bool) {
 	// Unique opening words take the place of AIPerf's cache busting.
 	prompts := object{"batch_size": 1, "cache_bust": object{"target": "none"}, "random_corpus_style": "vllm"}
 	a.dataset = object{"name": "main", "type": "synthetic", "entries": l.Requests, "sampling": "sequential", "turn_delay_ratio": 1,
@@ -198,10 +201,13 @@ func (a *aiperfLoad) synthetic(l loadgen.Load, kinds []loadgen.Workload) {
 		}
 	}
 	in, out := moments(own)
-	prompts["isl"], prompts["osl"] = length(in), length(out)
+	prompts["isl"] = length(in)
 	a.lengths("isl", in)
-	a.lengths("osl", out)
-	if len(kinds) > 1 {
+	if tokens {
+		prompts["osl"] = length(out)
+		a.lengths("osl", out)
+	}
+	if len(kinds) > 1 && tokens {
 		var parts []object
 		var text []string
 		for _, k := range own.Workload.Kinds() {
@@ -460,8 +466,8 @@ func (a *aiperfLoad) phased(l loadgen.Load, series string) {
 	}
 }
 
-// protocol is the endpoint's, chat unless the target names another.
-func (v *view) protocol() string { return v.Spec.Target.API() }
+// protocol is the endpoint's by AIPerf's name, chat unless the target names another.
+func (v *view) protocol() string { return cmp.Or(v.Spec.Target.Speaks().Alias, v.Spec.Target.API()) }
 
 // arrival returns how the requests of an open loop arrive, by AIPerf's name, and the shape
 // of gamma arrivals, which is 0.5 unless the load says another, and means nothing of other

@@ -70,9 +70,22 @@ func (v *view) points(t *text) {
 }
 
 // lengths describes the requests: the lengths of prompts and answers with whatever else the
-// workload says, or the file that they come from.
+// workload says, or the file that they come from. Answers of an API without tokens have no
+// length.
 func (v *view) lengths() string {
-	return v.Spec.Workload.Lengths()
+	w := v.Spec.Workload
+	if v.tokenless() {
+		return w.Workload.Describe(w.ISL, 0)
+	}
+	return w.Lengths()
+}
+
+// tokenless reports whether the API that was measured has no tokens, as that of embeddings.
+// Texts then leave out output tokens, TTFT and ITL, whose columns would be empty. A prober of
+// one's own is not asked for its API, since the target says nothing of it.
+func (v *view) tokenless() bool {
+	api := v.Spec.Target.Speaks()
+	return v.Spec.Prober == nil && api.Name != "" && !api.Tokens
 }
 
 // shape says what a probe sends, for a reader to check against the question: the requests,

@@ -23,7 +23,7 @@ var order = strings.Fields(`
 	metric.go reading.go standing.go probe.go view.go layout.go
 	line.go probes.go expansion.go compared.go front.go derived.go finding.go
 	chart.go charts_curve.go charts_distribution.go charts_search.go charts_trade.go charts.go
-	aiperfload.go inputconfig.go records.go inputs.go profile.go profilecsv.go aggregate.go sweep.go
+	aiperfload.go inputconfig.go profile.go records.go inputs.go profilecsv.go aggregate.go sweep.go
 	history_file.go history.go read.go
 	summary.go html_page.go html.go
 	file.go dir.go`)

@@ -18,7 +18,8 @@ import (
 //	  62      43        5502      203ms      10ms       0%   open (likely missed: ttft p95)
 //	  62    43.1        5521      198ms      10ms       0%   met
 //
-// The messages, the summary and the page print the same cells.
+// An API without tokens has no column for them. The messages, the summary and the page print
+// the same cells.
 
 // Probes writes the table of all probes, for a fixed font, a line a probe in the order
 // in which they were made. It writes nothing when there was none. The error is the
@@ -57,7 +58,11 @@ func (v *view) probeHead() []string {
 			head = append(head, sweep.Leaf(path))
 		}
 	}
-	head = append(head, "req/s", "out-tok/s", "ttft p95", "itl p95", "errors")
+	head = append(head, "req/s")
+	if !v.tokenless() {
+		head = append(head, "out-tok/s", "ttft p95", "itl p95")
+	}
+	head = append(head, "errors")
 	for _, l := range v.extraLimits() {
 		head = append(head, l.Name())
 	}
@@ -75,9 +80,11 @@ func (v *view) probeCells(p probe) []string {
 		cells = append(cells, strings.TrimSuffix(value(p.stat(metric, stat), unit), " "+unit))
 	}
 	stat("req-rate", "avg", "req/s")
-	stat("throughput", "avg", "tok/s")
-	stat("ttft", "p95", "ms")
-	stat("itl", "p95", "ms")
+	if !v.tokenless() {
+		stat("throughput", "avg", "tok/s")
+		stat("ttft", "p95", "ms")
+		stat("itl", "p95", "ms")
+	}
 	stat("errors", "avg", "%")
 	for _, l := range v.extraLimits() {
 		stat(l.Metric, l.Stat, l.Unit())
