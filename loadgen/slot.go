@@ -166,15 +166,19 @@ func (s *slot) perform(rec *record, body []byte) {
 		defer up.Stop()
 	}
 
-	rec.to = int(rec.ticket.serial % uint64(len(g.ends)))
+	order := rec.ticket.serial
+	if k := rec.ticket.talk; k != nil { // all turns go to the server that has the history
+		order = k.number
+	}
+	rec.to = int(order % uint64(len(g.ends)))
 	e := g.ends[rec.to]
 	if s.to != nil {
 		e = s.to
 	}
-	req := g.request(ctx, e, rec.ticket.serial, body)
+	req := g.request(ctx, e, &rec.ticket, body)
 	resp, err := e.transport.RoundTrip(req)
 	for (s.trace.reused || req.Close) && s.trace.conns <= replaysMost && isClosed(err) && ctx.Err() == nil {
-		req = g.request(ctx, e, rec.ticket.serial, body)
+		req = g.request(ctx, e, &rec.ticket, body)
 		resp, err = e.transport.RoundTrip(req)
 	}
 	if s.trace.kept {
@@ -289,12 +293,16 @@ func (s *slot) leave(rec *record, body io.ReadCloser, cancel context.CancelCause
 
 // request makes the HTTP request for a body. http.NewRequest would parse the URL again
 // for every request. GetBody lets net/http replay the request, see Target.headers.
-func (g *Generator) request(ctx context.Context, e *endpoint, serial uint64, body []byte) *http.Request {
+func (g *Generator) request(ctx context.Context, e *endpoint, tk *ticket, body []byte) *http.Request {
+	session := ""
+	if tk.talk != nil {
+		session = sessionID(g.run, tk.talk.number)
+	}
 	req := &http.Request{
 		Method:        http.MethodPost,
 		URL:           e.route(g.target.path()),
 		Host:          e.host,
-		Header:        e.requestHeader(requestID(g.run, serial)),
+		Header:        e.requestHeader(requestID(g.run, tk.serial), session),
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,

@@ -300,16 +300,18 @@ func (b *books) wait(k *talk) {
 // turnover returns how many requests must end at the level of p before its window opens,
 // where so many slots of it are new, or its requests are others. Users that have just begun
 // are all at the beginning of a conversation. By the time that each of them has sent as many
-// requests as its conversation has turns, they are anywhere in one.
+// requests as its conversation has turns, they are anywhere in one. That takes at most the
+// length of a window.
 func (l *level) turnover(p *probe, request time.Duration) int {
 	length, think := p.work.cycle()
+	cycle, window := (request + think).Seconds(), p.load.Window.Seconds()
 	same := l.work == nil && !p.work.talks() || l.work != nil && l.work.sameTalk(p.work)
 	if p.pacer != nil {
 		// An open loop has no slots that could turn over. Instead, the requests that arrive
 		// within one request's time are discarded or, if users begin, within a conversation.
 		took := request.Seconds()
 		if !same {
-			took = length * (request + think).Seconds()
+			took = max(took, min(length*cycle, window))
 		}
 		return max(1, int(math.Ceil(p.load.Rate*took)))
 	}
@@ -323,7 +325,11 @@ func (l *level) turnover(p *probe, request time.Duration) int {
 	if l.probes == 0 {
 		turns *= 2 // the first turnover warms the server up
 	}
-	return turns + int(math.Ceil((length-1)*float64(fresh)))
+	more := (length - 1) * float64(fresh)
+	if cycle > 0 { // users who think long would otherwise hold the probe up
+		more = min(more, float64(p.load.Concurrency)/cycle*window)
+	}
+	return turns + int(math.Ceil(more))
 }
 
 // sameTalk reports whether conversations go on from one workload to another.
