@@ -103,6 +103,7 @@ type curve struct {
 	lag    time.Duration
 	err    func(c int) error
 	closed bool
+	timed  bool // a probe ends with its window, at a concurrency
 }
 
 func (p *curve) Close() error { p.closed = true; return nil }
@@ -114,12 +115,16 @@ func (p *curve) Probe(ctx context.Context, l loadgen.Load, _ loadgen.Decider) (*
 		}
 	}
 	const itl = 10.0
-	n := max(l.Requests, 2*l.Concurrency)
+	n, ended := max(l.Requests, 2*l.Concurrency), loadgen.EndedRequests
+	e2e := (p.ttft(int(l.Level())) + itl*float64(l.OSL-1)) / 1000
+	if most := int(float64(l.Concurrency) * l.Window.Seconds() / e2e); p.timed && most < n {
+		n, ended = max(most, 1), loadgen.EndedTime
+	}
 	bad := 0
 	if p.fail != nil {
 		bad = int(p.fail(l.Concurrency) * float64(n))
 	}
-	m := &loadgen.Measurement{Load: l, Ended: loadgen.EndedRequests, Metrics: map[string]loadgen.Metric{},
+	m := &loadgen.Measurement{Load: l, Ended: ended, Metrics: map[string]loadgen.Metric{},
 		Health: loadgen.Health{SendLagP99: p.lag, CPU: 0.11}, Epoch: time.Now()}
 	level := int(l.Level())
 	mid, good := p.ttft(level), 0
@@ -149,7 +154,6 @@ func (p *curve) Probe(ctx context.Context, l loadgen.Load, _ loadgen.Decider) (*
 	m.Metrics[loadgen.TagTTFT] = loadgen.Metric{Unit: "ms", Stats: stats, SE: map[string]float64{"p95": 0.02 * p95}}
 	m.Metrics[loadgen.TagITL] = loadgen.Metric{Unit: "ms", Stats: map[string]float64{"p95": itl}}
 	m.Metrics[loadgen.TagLatency] = loadgen.Metric{Unit: "ms", Stats: map[string]float64{"p99": mid*(0.8+0.4*0.99) + itl*float64(l.OSL-1)}}
-	e2e := (mid + itl*float64(l.OSL-1)) / 1000
 	set := func(tag, unit string, v float64) {
 		m.Metrics[tag] = loadgen.Metric{Unit: unit, Stats: map[string]float64{"avg": v}}
 	}

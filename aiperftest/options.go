@@ -279,7 +279,9 @@ func Prompts(path string) Option { return option(func(c *config) { c.spec.Target
 // than half as many requests in flight measures two per slot.
 func Requests(n int) Option { return option(func(c *config) { c.spec.Workload.Requests = n }) }
 
-// ProbeTime bounds the measured window of a probe. Default: one minute.
+// ProbeTime bounds the measured window of a probe. Default: one minute. A search that
+// leaves it unset has probes of 20 seconds at most, and ends within some four minutes; with
+// ProbeTime it takes as long as it needs.
 func ProbeTime(d time.Duration) Option {
 	return option(func(c *config) { c.spec.Workload.Window = d })
 }

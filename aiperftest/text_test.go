@@ -33,6 +33,7 @@ func TestText(t *testing.T) {
 	common := aiperftest.Options{
 		aiperftest.Charts(false),
 		aiperftest.Tokens(550, 128), aiperftest.Seed(7), aiperftest.TTFT(200 * time.Millisecond), aiperftest.Concurrency(1, 200),
+		aiperftest.ProbeTime(time.Minute),
 	}
 	const maxThroughput, maxConcurrency = "max-throughput-ttft-sla", "max-concurrency-under-sla"
 	named := func(name string, opts ...aiperftest.Option) func(aiperftest.T) {
@@ -46,6 +47,10 @@ func TestText(t *testing.T) {
 		body func(aiperftest.T)
 	}{
 		{"met", "a boundary inside the range", named(maxThroughput, aiperftest.Prober(&curve{ttft: linear(2)}))},
+		{"met_in_time", "the time of a search is over before its style has come to an end", named(maxConcurrency, aiperftest.ProbeTime(0),
+			aiperftest.Prober(&curve{ttft: linear(2), timed: true}))},
+		{"out_of_time", "nothing has failed when the time of a search is over, twice", named(maxConcurrency, aiperftest.ProbeTime(0),
+			aiperftest.Prober(&curve{ttft: linear(0.1)}))},
 		{"met_all", "nothing in the range fails", named(maxConcurrency, aiperftest.Prober(&curve{ttft: linear(0.1)}))},
 		{"met_at_least", "the floor is reached", named(maxConcurrency, aiperftest.AtLeast(32), aiperftest.Prober(&curve{ttft: linear(2)}))},
 		{"met_several", "several limits, one of them on errors",

@@ -175,6 +175,8 @@ func (r *run) cut() string {
 		return "its cancellation"
 	case ReasonAborted:
 		return "the loss of the endpoint"
+	case plan.ReasonOutOfTime:
+		return "the end of its time"
 	case "untrusted":
 		return "probes that cannot be trusted"
 	case "unmeasured":

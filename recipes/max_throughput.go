@@ -1,6 +1,8 @@
 package recipes
 
 import (
+	"time"
+
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes/plan"
 	"github.com/aiperf-go/aiperf/recipes/sla"
@@ -59,6 +61,16 @@ func searchInputs(own ...Input) []Input {
 		inputMaxProbes, inputInitialPoints, inputReplicates, inputSampler)
 }
 
+const (
+	// searchTime is how long a search plans to take by default. Two then fit into the ten
+	// minutes that go test gives a package.
+	searchTime = 222 * time.Second
+	// searchWindow is the greatest length of the window of its probes. A minute was tried:
+	// a small server, of three requests in flight, then took six to fourteen minutes to come
+	// to the same answers.
+	searchWindow = 18 * time.Second
+)
+
 // concurrencySearch returns the adaptive plan over concurrency that the four search
 // recipes share; style is the recipe's default. The numbers are AIPerf's: the range of
 // 1 to 1,000, the budgets of 30 probes and 20 for style monotonic, the 5 initial points
@@ -68,7 +80,11 @@ func concurrencySearch(in Inputs, style Style, goal Objective) (*Search, error) 
 	if err != nil {
 		return nil, err
 	}
-	return loadSearch(in, style, plan.Dim{Path: PathConcurrency, Lo: float64(lo), Hi: float64(hi), Int: true}, goal)
+	s, err := loadSearch(in, style, plan.Dim{Path: PathConcurrency, Lo: float64(lo), Hi: float64(hi), Int: true}, goal)
+	if err == nil {
+		s.Time = searchTime
+	}
+	return s, err
 }
 
 // loadSearch is concurrencySearch over any measure of load.

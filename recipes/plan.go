@@ -1,6 +1,8 @@
 package recipes
 
 import (
+	"time"
+
 	"slices"
 
 	"github.com/aiperf-go/aiperf/loadgen"
@@ -46,6 +48,9 @@ type Search struct {
 	Boundary bool
 	// MaxProbes limits the number of distinct points, 2 to 200.
 	MaxProbes int
+	// Time is how long the search plans to take while the length of its probes is left to
+	// it, too; 0 means as long as its style does.
+	Time time.Duration
 	// InitialPoints is the number of points that BO and Optuna spread over the space
 	// before they fit a model.
 	InitialPoints int

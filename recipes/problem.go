@@ -16,7 +16,7 @@ func problemOf(pl *Plan, spec *Spec) plan.Problem {
 		Floor:      math.NaN(),
 	}
 	if s := pl.Search; s != nil {
-		p.Dims, p.Budget = s.Space, s.MaxProbes
+		p.Dims, p.Budget, p.Time = s.Space, s.MaxProbes, s.Time
 		for _, g := range s.Objectives {
 			p.Goals = append(p.Goals, plan.Goal{Maximize: g.Maximize, Reference: valueOr(g.Reference, math.NaN())})
 		}

@@ -105,6 +105,13 @@ func (s *Spec) complete(p *Plan) {
 	w.ISL = cmp.Or(w.ISL, loadgen.DefaultISL)
 	w.OSL = cmp.Or(w.OSL, loadgen.DefaultOSL)
 	w.Requests = cmp.Or(w.Requests, loadgen.DefaultRequests)
+	if p.Search != nil && p.Search.Time > 0 {
+		if w.Window > 0 || s.Gate != nil || s.Precise > 0 { // who says how long a probe may take has the time, and so has a gate
+			p.Search.Time = 0
+		} else {
+			w.Window = searchWindow
+		}
+	}
 	w.Window = cmp.Or(w.Window, loadgen.DefaultWindow)
 	w.SLO = p.SLO
 }

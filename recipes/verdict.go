@@ -3,6 +3,8 @@ package recipes
 import (
 	"fmt"
 	"math"
+
+	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
 // conclude ends the run with a reason and a verdict, and derives the result of the
@@ -28,6 +30,10 @@ func (r *run) conclude(reason Reason) error {
 		o.Reason = reasonNothing
 	case reason == ReasonDeadline:
 		o.Warnings = append(o.Warnings, &DeadlineError{Probes: len(o.Probes)})
+	case reason == plan.ReasonMaxTime, reason == plan.ReasonOutOfTime:
+		o.Warnings = append(o.Warnings, inputError([]Input{inputProbeTime},
+			"the time of a search, %v, was spent before its style had come to an end: with %s it takes as long as it needs",
+			searchTime, inputProbeTime))
 	}
 	return ruled.err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
 // Finding writes the answer for people. Its first line is complete alone, since
@@ -188,7 +189,8 @@ func (v *view) distrusted() (names []string) {
 }
 
 // cutShort says what ended the run before its planner did; empty when nothing did. Only a
-// planner that saw nothing else gives untrusted and unmeasured as its reason.
+// planner that saw nothing else gives untrusted and unmeasured as its reason. A search
+// whose time was over once its answer lay between a pass and a failure was not cut short.
 func (v *view) cutShort() string {
 	last := v.probes[len(v.probes)-1]
 	switch v.Reason {
@@ -198,6 +200,8 @@ func (v *view) cutShort() string {
 		return "its cancellation"
 	case recipes.ReasonAborted:
 		return "the loss of the endpoint"
+	case plan.ReasonOutOfTime:
+		return "the end of its time"
 	case "untrusted":
 		return fmt.Sprintf("probes at %v that cannot be trusted", last.Load)
 	case "unmeasured":

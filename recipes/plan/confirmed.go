@@ -63,13 +63,21 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	tempered, scatter, inflation := temper(p, h)
 	step := c.Planner.Next(p, tempered)
 	v := viewsOf(p, h)[0]
+	if reason, over := v.overdue(tempered); over && !step.Done {
+		step = done(reason)
+	}
 	if !step.Done || len(p.Tiers) > 1 || !v.single() || !v.certain() {
 		return step
 	}
 	if s, ok := v.silence(); ok {
 		return s
 	}
-	_, at := v.confirmed(c.Planner.Answers(p, tempered)[0], inflation, tempered)
+	answer, at := v.confirmed(c.Planner.Answers(p, tempered)[0], inflation, tempered)
+	if math.IsNaN(at) && v.Time > 0 {
+		if longer, ok := v.longer(tempered); ok {
+			return longer
+		}
+	}
 	if math.IsNaN(at) || v.remote(at) {
 		return step
 	}
@@ -90,6 +98,9 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 		if v.threatened(at, scatter) {
 			pause = min(pause*time.Duration(min(1<<max(all, 1), 2*stretch)), 2*longestPause)
 		}
+	}
+	if v.late(pause) && (near > 0 || !v.late(-v.Time/2) || !(answer.Safe < at*math.Exp(-2*nearAnswer))) {
+		return step
 	}
 	if _, seen := v.distinct([]float64{at}); seen && near >= need || all >= min(mostConfirming, max(moreVisits, visits)) {
 		return step

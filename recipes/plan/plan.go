@@ -70,6 +70,10 @@ type Problem struct {
 	// Budget is the number of distinct points that may be probed. Zero leaves it to the
 	// style: some have a default, others no limit.
 	Budget int
+	// Time is how long the search of one boundary is to take with the visits that confirm
+	// its answer, by [Observation].Lasted and [Step].Apart. Zero means as long as its style
+	// does. Only [Confirmed] reads it.
+	Time time.Duration
 	// Seed is where all randomness comes from.
 	Seed uint64
 	// Confidence is how sure a verdict must be to count as certain: P(limit holds) is at
@@ -217,6 +221,9 @@ type Planner interface {
 const (
 	// ReasonMaxIterations ends a search whose budget of distinct points is spent.
 	ReasonMaxIterations = "max_iterations"
+	// ReasonMaxTime ends a search whose time is spent. ReasonOutOfTime ends one that has no
+	// answer yet, since nothing failed or nothing passed, after twice its time.
+	ReasonMaxTime, ReasonOutOfTime = "max_time", "out_of_time"
 	// ReasonPatience ends a model-based search that went too long without a feasible
 	// improvement.
 	ReasonPatience = "improvement_patience"
