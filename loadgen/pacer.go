@@ -75,7 +75,8 @@ func (p *pacer) next() (due time.Duration, turn turn) {
 type turn struct {
 	item  uint64
 	fixed bool
-	opens bool // the window opens with it, or has opened before it
+	opens bool  // the window opens with it, or has opened before it
+	talk  *talk // the conversation of a replay that goes on, nil if another begins
 }
 
 // gap returns when the next request of an arrival process is due.

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -35,8 +36,8 @@ type talk struct {
 	// turn is the next one, from 0, and said what was said before it; see workload.say.
 	turn int
 	said []byte
-	// ready is when the next turn may be sent.
-	ready time.Duration
+	// begun is when the first turn was due, and ready when the next one may be sent.
+	begun, ready time.Duration
 }
 
 // talking is what a workload knows of its conversations.
@@ -46,6 +47,9 @@ type talking struct {
 	// think the mean time between an answer and the user's next request.
 	length float64
 	think  time.Duration
+	// replay is how many seconds a recorded second takes, 0 if the times of a file are not
+	// kept.
+	replay float64
 }
 
 // errGivenUp is the cause with which a slot cancels a request as Workload.Cancel asks.
@@ -100,11 +104,25 @@ func (w *workload) place(i uint64) (conversation uint64, turn int) {
 // thinks returns how long the user thinks before request i.
 func (w *workload) thinks(i uint64) time.Duration {
 	if w.prompts != nil {
-		if d := w.at(i).delay; d > 0 {
+		if d := w.at(i).delay; d > 0 && w.talking.replay > 0 {
+			return time.Duration(float64(d) * w.talking.replay)
+		} else if d > 0 {
 			return d
 		}
 	}
 	return w.mixed.source.Request(i).Think
+}
+
+// follows returns when request i may be sent, a turn of a conversation whose last answer ended
+// at eof: when its user has thought or, in a replay, at its own time, but not before.
+func (w *workload) follows(i uint64, k *talk, eof time.Duration) time.Duration {
+	if w.talking.replay > 0 {
+		first, turn := w.at(w.mixed.source.Number(k.number, 0)), w.at(i)
+		if turn.timed && turn.delay == 0 {
+			return max(eof, k.begun+time.Duration(float64(turn.at-first.at)*w.talking.replay))
+		}
+	}
+	return eof + w.thinks(i)
 }
 
 // gives reports whether request i is given up, and how long after its sending.
@@ -213,6 +231,9 @@ func (s *slot) heard(rec *record) {
 		return
 	}
 	s.talk = nil
+	if k.turn == 0 {
+		k.begun = rec.scheduled
+	}
 	k.turn++
 	if k.turn >= tk.work.mixed.source.Turns(k.number) {
 		return
@@ -225,8 +246,8 @@ func (s *slot) heard(rec *record) {
 		return
 	}
 	k.said = tk.work.answered(tk.said, answer)
-	rec.thought = tk.work.thinks(tk.work.mixed.source.Number(k.number, k.turn))
-	k.ready = rec.eof + rec.thought
+	k.ready = tk.work.follows(tk.work.mixed.source.Number(k.number, k.turn), k, rec.eof)
+	rec.thought = k.ready - rec.eof
 	s.talk = k
 }
 
@@ -266,6 +287,28 @@ func (r *record) reply() (said string, ok bool) {
 		}
 	}
 	return b.String(), strings.TrimSpace(b.String()) != ""
+}
+
+// follow lets a conversation of a replay go on when its next turn may be sent. Until then it
+// has no slot, so that a limit on what is in flight is not about users that think.
+func (g *Generator) follow(ctx context.Context, k *talk, turn turn) {
+	turn.talk, turn.opens = k, false // at another level it does not open the window
+	g.books.running.Go(func() {
+		if !sleep(ctx, k.ready-g.now()) {
+			return
+		}
+		if s := g.books.vacant(mostInFlight); s != nil {
+			s.once(k.ready, turn)
+		}
+	})
+}
+
+// replayed returns the conversation of an item of a replay, which goes on if it has begun.
+func (l *level) replayed(turn turn) *talk {
+	if turn.talk != nil {
+		return turn.talk
+	}
+	return &talk{number: turn.item, of: l.work.talking.key}
 }
 
 // next takes the conversation whose user has waited longest for a next turn, of the requests

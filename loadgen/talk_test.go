@@ -4,10 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -417,17 +416,17 @@ func TestSession(t *testing.T) {
 	for _, turns := range []int{1, 3} {
 		var mu sync.Mutex
 		sent := map[string]string{} // by request
-		h := simserver.New(simserver.Model{Step: time.Millisecond})
-		defer h.Close()
-		u, err := url.Parse(h.URL)
-		require.NoError(t, err)
-		proxy := httputil.NewSingleHostReverseProxy(u)
-		proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) {} // of a client that has left
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				fmt.Fprint(w, `{"data":[{"id":"m"}]}`)
+				return
+			}
 			mu.Lock()
 			sent[r.Header.Get("X-Request-ID")] = r.Header.Get("X-Correlation-ID")
 			mu.Unlock()
-			proxy.ServeHTTP(w, r)
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"content\":\"a b\"},\"finish_reason\":\"length\"}]}\n\ndata: [DONE]\n\n")
 		}))
 		defer srv.Close()
 		g, err := New(Target{URL: srv.URL, Others: []string{srv.URL}})
@@ -450,5 +449,49 @@ func TestSession(t *testing.T) {
 		if turns > 1 {
 			assert.Len(t, ends, len(names), "all turns go to one endpoint")
 		}
+	}
+}
+
+// TestReplayTalk checks that the conversations of a trace begin at their times, and that their
+// turns follow after their delays, or at their own times, as many times as fast.
+func TestReplayTalk(t *testing.T) {
+	file := promptFile(t, "x.jsonl", `{"turns":[{"text":"a","timestamp":5000},{"text":"b","delay":300},{"text":"c","timestamp":6000}]}
+{"turns":[{"text":"d","timestamp":5100},{"text":"e"}]}
+{"text":"f","timestamp":5400}
+`)
+	for _, speed := range []float64{1, 2} {
+		load := Load{Requests: 60, Window: time.Hour, OSL: 3, Workload: Workload{File: file, Replay: speed}}
+		n, took, err := Target{}.For(load.Workload).Recorded()
+		require.NoError(t, err)
+		assert.Equal(t, 6, n)
+		assert.Equal(t, time.Duration(float64(600*time.Millisecond)/speed), took, "400 ms, and the mean gap of three conversations")
+		talkTo(t, simserver.Model{}, Target{}, []Load{load, load}, func(_ int, g *Generator, m *Measurement) {
+			assert.Empty(t, g.Server().Notes)
+			assert.InDelta(t, 10*speed, m.Load.Rate, 1e-9)
+			ms := func(n float64) time.Duration { return time.Duration(n / speed * float64(time.Millisecond)) }
+			counts, first := map[int]int{}, m.Requests[0].Start
+			for _, turns := range turnsOf(m) {
+				for k, q := range turns {
+					require.Nil(t, q.Failure)
+					assert.Equal(t, q.Scheduled, q.Start)
+					counts[q.Turn]++
+					text := string(messagesOf(t, m, &q)[2*q.Turn].Content)
+					switch at := (q.Start - first) % ms(600); {
+					case q.Turn == 0:
+						assert.Contains(t, []time.Duration{0, ms(100), ms(400)}, at, text)
+					case k == 0: // the window opened behind its first turn
+					case text == "b":
+						assert.Equal(t, turns[k-1].EOF+ms(300), q.Start)
+					case text == "c" && k == 2:
+						assert.Equal(t, turns[0].Start+ms(1000), q.Start)
+					case text == "e":
+						assert.Equal(t, turns[k-1].EOF, q.Start)
+					}
+				}
+			}
+			assert.InDelta(t, 30, counts[0], 3)
+			assert.InDelta(t, 20, counts[1], 3)
+			assert.InDelta(t, 10, counts[2], 3)
+		})
 	}
 }
