@@ -39,9 +39,11 @@ var arrows = map[string][]string{
 	"loadgen/internal/bpe": {},
 
 	"loadgen/internal/dataset": {},
+	"loadgen/internal/lenient": {},
+	"loadgen/codec":            {"loadgen/internal/lenient"},
 	"loadgen/workload":         {},
 
-	"loadgen":           {"loadgen/internal/...", "loadgen/workload"},
+	"loadgen":           {"loadgen/internal/...", "loadgen/codec", "loadgen/workload"},
 	"loadgen/simserver": {"loadgen/workload"},
 	"recipes/sla":       {"loadgen"},
 	"recipes/sweep":     {"recipes/sla", "loadgen"},

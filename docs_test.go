@@ -53,7 +53,7 @@ func TestFromAIPerf(t *testing.T) {
 		assert.Regexp(t, "(?m)^\\|[^|]*"+regexp.QuoteMeta(flag)+"[`\\s,\\\\]", text, "no row has %s", flag)
 	}
 	exported := map[string]bool{}
-	for _, dir := range []string{"aiperftest", "recipes"} {
+	for _, dir := range []string{"aiperftest", "recipes", "loadgen", "loadgen/workload"} {
 		for _, f := range sources(t, dir) {
 			for name := range f.Scope.Objects { //nolint:staticcheck // names alone are wanted
 				exported[name] = true

@@ -36,7 +36,7 @@
 //	          ClientCert       the client's own certificate
 //	          Timeout          longest request; default 6h
 //	          IdleTimeout      longest silence of a request; default 5m
-//	          EndpointType     protocol, chat (default) or completions
+//	          EndpointType     API: chat (default), completions, messages, embeddings …
 //	          Streaming        event streams (default) or whole answers
 //	          Tokenizer        tokenizer.json, if the server reports no usage
 //	          Ready            how long to wait for the server; default 2m

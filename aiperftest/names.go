@@ -3,6 +3,7 @@ package aiperftest
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/aiperf-go/aiperf/recipes"
@@ -44,6 +45,7 @@ var flags = map[recipes.Input]string{
 	"Trials":          "--num-profile-runs",
 	"Converge":        "--convergence-metric",
 	"Endpoint":        "--url",
+	"EndpointType":    "--endpoint-type",
 }
 
 // optionOf writes an input as the option that sets it, with AIPerf's flag in
@@ -67,9 +69,10 @@ var targets = strings.NewReplacer(
 	"give one in Target.CertFile", "give one with aiperftest.ClientCert",
 	"set Target.NoStream", "use aiperftest.Streaming(false)",
 	"set Target.SamePrompts", "use aiperftest.SamePrompts",
-	`set Target.Protocol to "completions"`, `use aiperftest.EndpointType("completions")`,
-	`set Target.Protocol to "chat"`, `use aiperftest.EndpointType("chat")`,
 )
+
+// protocol is the way out of a server that has another API.
+var protocol = regexp.MustCompile(`set Target\.Protocol to ("[a-z0-9_-]+")`)
 
 // spokenError is an error of the engine in the words of a test's author.
 type spokenError struct {
@@ -95,6 +98,8 @@ func spoken(err error) error {
 		text = strings.Replace(text, in.Error(), in.Text(optionOf), 1)
 	}
 	text = targets.Replace(text)
+	text = protocol.ReplaceAllString(text, "use aiperftest.EndpointType($1)")
+	text = strings.ReplaceAll(text, "set Target.Protocol to the API", "use aiperftest.EndpointType with the API")
 	if late := (*recipes.DeadlineError)(nil); errors.As(err, &late) {
 		text = strings.Replace(text, late.Error(), late.Text("the test more time (go test -timeout)"), 1)
 	}

@@ -105,7 +105,10 @@ func IdleTimeout(d time.Duration) Option {
 	return option(func(c *config) { c.spec.Target.IdleTimeout = d })
 }
 
-// EndpointType chooses the protocol: "chat" (the default) or "completions".
+// EndpointType chooses the API: "chat" (the default), "completions", "responses",
+// "messages" (Anthropic's), "embeddings", "rerank", or that of a codec of one's own, see
+// package loadgen/codec. A URL that names a whole route chooses it by itself. AIPerf:
+// --endpoint-type.
 func EndpointType(protocol string) Option {
 	return option(func(c *config) { c.spec.Target.Protocol = protocol })
 }

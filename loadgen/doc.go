@@ -1,4 +1,4 @@
-// Package loadgen puts load on an OpenAI-compatible endpoint and measures what
+// Package loadgen puts load on the endpoint of an inference server and measures what
 // comes back. It knows HTTP and clocks, and nothing of SLAs or of testing.
 //
 // The smallest use measures one level:
@@ -34,9 +34,10 @@
 //     reading, a copy. budget.go bounds what the answers of all slots hold.
 //  6. Record (record.go). What a slot keeps is the bytes of an answer and the times
 //     at which they came. A queue hands it to the probe's collector.
-//  7. Parse (record.go, decode.go, chunk.go, tokens.go, likeness.go). The collector,
+//  7. Parse (record.go, decode.go, content.go, tokens.go, likeness.go). The collector,
 //     on a goroutine of its own, makes a [Request] of each record, and shows it to the
-//     [Decider], which may end the probe early.
+//     [Decider], which may end the probe early. What an answer says is read by the codec
+//     of the target's API, package codec.
 //  8. Window (window.go, stage.go). When the level has settled, the window opens.
 //     The requests that start in it are the cohort, and each of them is followed to
 //     its end under the same load.

@@ -7,11 +7,14 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 
 	"golang.org/x/net/http/httpproxy"
+
+	"github.com/aiperf-go/aiperf/loadgen/codec"
 )
 
 // endpoint is one server of the target: where its requests go, and the connections there.
@@ -55,7 +58,7 @@ func newEndpoint(t Target, raw string) (e *endpoint, notes []error, err error) {
 		return nil, nil, err
 	}
 	e.base = u
-	e.protocol, e.versioned = strip(u)
+	e.protocol, e.versioned = strip(u, t.Protocol)
 	if e.protocol != "" && t.Protocol != "" && e.protocol != t.Protocol {
 		return nil, nil, &TargetError{Field: "URL",
 			Problem: fmt.Sprintf("%s is that of the %s API, and Protocol is %q; leave one of them out", e.name, e.protocol, t.Protocol)}
@@ -137,16 +140,23 @@ func (e *endpoint) parse(raw string) (*url.URL, error) {
 var version = regexp.MustCompile(`^v\d+([a-z]+\d*)?$`)
 
 // strip leaves the base of a URL, below which are the routes, and returns the protocol of
-// the route that it took away. /v1 is added, and added true, unless the URL has a version of
-// its own (/api/v3, /v1beta/openai, /v1/account/gateway/openai) or names a deployment of Azure's.
-func strip(u *url.URL) (p Protocol, added bool) {
+// the route that it took away. Of several that have the route it is the one that is given.
+// /v1 is added, and added true, unless the URL has a version of its own (/api/v3,
+// /v1beta/openai, /v1/account/gateway/openai) or names a deployment of Azure's.
+func strip(u *url.URL, given Protocol) (p Protocol, added bool) {
 	path := strings.TrimRight(u.Path, "/")
 	full := true
+	own, _ := codec.Lookup(given)
+	route := "/"
+	if own != nil {
+		route += strings.Trim(own.Spec().Path, "/")
+	}
+	c, base, known := codec.ByPath(path)
 	switch {
-	case strings.HasSuffix(path, "/chat/completions"):
-		path, p = strings.TrimSuffix(path, "/chat/completions"), Chat
-	case strings.HasSuffix(path, "/completions"):
-		path, p = strings.TrimSuffix(path, "/completions"), Completions
+	case own != nil && strings.HasSuffix(path, route) && !(known && len(c.Spec().Path) > len(own.Spec().Path)):
+		path, p = strings.TrimSuffix(path, route), given
+	case known:
+		path, p = base, c.Spec().Name
 	case strings.HasSuffix(path, "/models"):
 		path = strings.TrimSuffix(path, "/models")
 	default:
@@ -177,13 +187,20 @@ func (t Target) Route(name string) string {
 	if err != nil {
 		return t.Redacted()
 	}
-	strip(u)
+	strip(u, t.Protocol)
 	return redactURL((&endpoint{base: u}).route(name).String())
 }
 
 // route is the URL of a route below the base, for example models. Its query is the base's.
+// One that begins with a slash is below what is before the version.
 func (e *endpoint) route(name string) *url.URL {
 	u := *e.base
+	if rooted, ok := strings.CutPrefix(name, "/"); ok {
+		if up, last := path.Split(u.Path); version.MatchString(last) {
+			u.Path = strings.TrimSuffix(up, "/")
+		}
+		name = rooted
+	}
 	u.Path += "/" + name
 	if e.slash {
 		u.Path += "/"

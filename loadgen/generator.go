@@ -1,7 +1,6 @@
 package loadgen
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -36,7 +35,10 @@ type Generator struct {
 	server     Server
 	identified bool
 	// hides says that a whole answer had no text: its tokens are not shown.
-	hides  bool
+	hides bool
+	// asked says that a server which does not have the target's route was asked for all
+	// others.
+	asked  bool
 	fields fields
 	cal    calibration
 	pace   pace
@@ -64,16 +66,22 @@ func New(t Target) (*Generator, error) {
 		return nil, err
 	}
 	notes := []error{trimmed}
+	api := t.API()
 	var ends []*endpoint
 	for _, raw := range append([]string{t.URL}, t.Others...) {
 		e, said, err := newEndpoint(t, raw)
 		if err != nil {
 			return nil, err
 		}
-		t.Protocol = cmp.Or(t.Protocol, e.protocol)
 		ends, notes = append(ends, e), append(notes, said...)
 	}
-	t.Protocol = cmp.Or(t.Protocol, Chat)
+	for _, e := range ends {
+		if e.protocol != "" && e.protocol != api {
+			return nil, &TargetError{Field: "URL",
+				Problem: fmt.Sprintf("%s is that of the %s API, and Protocol is %q; leave one of them out", e.name, e.protocol, api)}
+		}
+	}
+	t.Protocol = api
 	var tokenizer *bpe.Tokenizer
 	if t.Tokenizer != "" {
 		if tokenizer, err = bpe.ReadFile(t.Tokenizer); err != nil {
@@ -95,6 +103,7 @@ func New(t Target) (*Generator, error) {
 		prompts:   prompts,
 		server:    Server{Model: t.Model},
 		cal:       calibration{slope: 1},
+		fields:    fields{fixed: len(t.speaks().Spec().Limits) < 2},
 		records:   sync.Pool{New: func() any { return new(record) }},
 	}
 	if !t.SamePrompts {

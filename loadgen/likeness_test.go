@@ -1,10 +1,11 @@
 package loadgen
 
 import (
-	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/aiperf-go/aiperf/loadgen/codec"
 )
 
 // FuzzLikeness checks that an event that fits the likeness of another decodes to a
@@ -15,17 +16,17 @@ func FuzzLikeness(f *testing.F) {
 	f.Add(`{"choices":[{"delta":{"content":"x"}}],"k":"a"}`, `{"choices":[{"delta":{"content":""}}],"k":"a"}`)
 	f.Add(`{"content":"","choices":[{"delta":{"content":"x"}}]}`, `{"content":"","choices":[{"delta":{"content":"y"}}]}`)
 	f.Fuzz(func(t *testing.T, first, second string) {
-		var c chunk
-		if json.Unmarshal([]byte(first), &c) != nil || c.size() == 0 || c.failed() || c.used() != (usage{}) || c.finish() != "" {
+		c, err := codec.Chat.Read([]byte(first), false)
+		if err != nil || c.Size() == 0 || c.Error || c.Usage != (codec.Usage{}) || c.Finish != "" {
 			return
 		}
 		like, ok := likenessOf([]byte(first))
 		if !ok || like.fits([]byte(second)) == 0 {
 			return
 		}
-		var d chunk
-		assert.NoError(t, json.Unmarshal([]byte(second), &d))
-		assert.True(t, d.size() > 0 && !d.failed() && d.used() == (usage{}) && d.finish() == "")
+		d, err := codec.Chat.Read([]byte(second), false)
+		assert.NoError(t, err)
+		assert.True(t, d.Size() > 0 && !d.Error && d.Usage == (codec.Usage{}) && d.Finish == "")
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/codec"
 )
 
 // Measurement is the result of one probe. Percentiles and shares are over the
@@ -119,7 +121,7 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 	if w := p.work; w != nil {
 		m.Body = func(q *Request) []byte {
 			if q.said != nil {
-				return w.assembled(q.item, q.said)
+				return w.spoke(q.item, q.said)
 			}
 			return w.body(q.item)
 		}
@@ -201,19 +203,28 @@ func (m *Measurement) set(tag Tag, v, se float64) {
 // shares of the cohort.
 func (m *Measurement) perRequest(stream bool) {
 	var valid, failed, good int
-	var isl, osl, cached int
-	told := false // the server tells how much of a prompt it had cached
+	var isl, osl, cached, thoughts, off int
+	var use codec.Usage
+	told := false                    // the server tells how much of a prompt it had cached
+	compared, tokens := false, false // answers can be compared with what was asked for, and have tokens
 	values := map[Tag][]float64{}
+	all := table()
 	first, last := time.Duration(math.MaxInt64), time.Duration(0)
 	for i := range m.Requests {
 		q := &m.Requests[i]
 		first, last = min(first, q.Start), max(last, q.EOF)
-		for _, d := range metrics {
+		tokens = tokens || !q.tokenless
+		for _, d := range all {
 			if !d.PerRequest {
 				continue
 			}
 			if v, ok := q.Value(d.Tag); ok {
 				values[d.Tag] = append(values[d.Tag], v)
+			}
+		}
+		for tag, v := range q.Values {
+			if _, known := LookupMetric(tag); !known && q.Failure == nil {
+				values[tag] = append(values[tag], v)
 			}
 		}
 		if q.Failure != nil {
@@ -223,6 +234,12 @@ func (m *Measurement) perRequest(stream bool) {
 		valid++
 		isl, osl, cached = isl+q.ISL, osl+q.OSL, cached+q.Cached
 		told = told || q.cacheKnown
+		thoughts += q.Reasoning
+		use.Add(q.Usage)
+		wrong, known := q.mismatched()
+		if compared = compared || known; wrong {
+			off++
+		}
 		if q.Good {
 			good++
 		}
@@ -231,8 +248,8 @@ func (m *Measurement) perRequest(stream bool) {
 			values[TagICL] = append(values[TagICL], millis(q.Chunks[k]-q.Chunks[k-1]))
 		}
 	}
-	for _, d := range metrics {
-		if !d.PerRequest || d.Streamed && !stream {
+	for _, d := range all {
+		if !d.PerRequest || d.Streamed && !stream || d.Tokens && !tokens && len(m.Requests) > 0 {
 			continue
 		}
 		adj := -1
@@ -242,13 +259,38 @@ func (m *Measurement) perRequest(stream bool) {
 		if len(values[d.Tag]) > 0 || adj > 0 {
 			m.Metrics[d.Tag] = describe(d.FileUnit, values[d.Tag], adj)
 		}
+		delete(values, d.Tag)
+	}
+	for tag, v := range values { // of a codec's own, which nobody has registered
+		if _, known := LookupMetric(tag); !known {
+			m.Metrics[tag] = describe("", v, -1)
+		}
 	}
 	n := float64(valid + failed)
 	m.set(TagCount, float64(valid), 0)
 	m.set(TagErrors, float64(failed), 0)
 	m.set(TagCompleted, n, 0)
 	m.set(TagTotalISL, float64(isl), 0)
-	m.set(TagTotalOSL, float64(osl), 0)
+	if tokens || len(m.Requests) == 0 {
+		m.set(TagTotalOSL, float64(osl), 0)
+	}
+	for _, sum := range []struct {
+		tag   Tag
+		n     int
+		known bool
+	}{
+		{TagTotalOutput, osl - thoughts, osl > thoughts && tokens}, {TagTotalReasoning, thoughts, thoughts > 0}, {TagOSLOff, off, compared},
+		{TagTotalUsagePrompt, use.Prompt, use.Prompt > 0}, {TagTotalUsageCompletion, use.Completion, use.Completion > 0},
+		{TagTotalUsageTotal, use.Total, use.Total > 0}, {TagTotalUsageReasoning, use.Reasoning, use.Reasoning > 0},
+		{TagTotalUsageCacheRead, use.CacheRead, use.CacheKnown}, {TagTotalUsageCacheWrite, use.CacheWrite, use.CacheWrite > 0},
+	} {
+		if sum.known {
+			m.set(sum.tag, float64(sum.n), 0)
+		}
+	}
+	if use.CacheKnown && use.Prompt > 0 {
+		m.set(TagCacheReadShare, 100*float64(use.CacheRead)/float64(use.Prompt), 0)
+	}
 	if told && isl > 0 {
 		m.set(TagCached, float64(cached)/float64(isl), 0)
 	}
@@ -384,9 +426,11 @@ func (m *Measurement) rates(open spans, all []Request, running []time.Duration) 
 		m.set(tag, sum/length, se)
 	}
 	rate(TagReqRate, done)
-	rate(TagTokenRate, out)
 	rate(TagInputRate, in)
-	rate(TagTotalRate, in, out)
+	if !slices.ContainsFunc(all, func(q Request) bool { return q.tokenless }) {
+		rate(TagTokenRate, out)
+		rate(TagTotalRate, in, out)
+	}
 	if len(m.Load.SLO) > 0 {
 		rate(TagGoodput, good)
 	}
@@ -450,7 +494,7 @@ func (m *Measurement) warnAnswers(w *workload) {
 		case g.osl:
 			osl++
 		}
-		if !q.guessed.osl && q.OSL != cmp.Or(q.outputs, m.Load.OSL) {
+		if !q.guessed.osl && !q.tokenless && q.OSL != cmp.Or(q.outputs, m.Load.OSL) {
 			off++
 		}
 		if !q.guessed.isl {

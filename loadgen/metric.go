@@ -1,8 +1,12 @@
 package loadgen
 
 import (
+	"cmp"
+	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 // Tag is the name that AIPerf's files and flags give a metric, for example
@@ -37,6 +41,35 @@ const (
 	TagTotalISL  Tag = "total_isl"
 	TagTotalOSL  Tag = "total_osl"
 	TagCached    Tag = "prompt_cached_fraction"
+
+	// Thoughts, and rates and times that follow from those above.
+	TagReasoning Tag = "reasoning_token_count"
+	TagOutput    Tag = "output_token_count"
+	TagTTFO      Tag = "time_to_first_output_token"
+	TagPrefill   Tag = "prefill_throughput_per_user"
+	TagE2ERate   Tag = "e2e_output_token_throughput"
+	TagDecode    Tag = "decode_duration"
+	TagOSLDiff   Tag = "osl_mismatch_diff_pct"
+	TagOSLOff    Tag = "osl_mismatch_count"
+
+	TagTotalOutput    Tag = "total_output_tokens"
+	TagTotalReasoning Tag = "total_reasoning_tokens"
+
+	// What the server says that it counted.
+	TagUsagePrompt     Tag = "usage_prompt_tokens"
+	TagUsageCompletion Tag = "usage_completion_tokens"
+	TagUsageTotal      Tag = "usage_total_tokens"
+	TagUsageReasoning  Tag = "usage_reasoning_tokens"
+	TagUsageCacheRead  Tag = "usage_prompt_cache_read_tokens"
+	TagUsageCacheWrite Tag = "usage_prompt_cache_write_tokens"
+
+	TagTotalUsagePrompt     Tag = "total_usage_prompt_tokens"
+	TagTotalUsageCompletion Tag = "total_usage_completion_tokens"
+	TagTotalUsageTotal      Tag = "total_usage_total_tokens"
+	TagTotalUsageReasoning  Tag = "total_usage_reasoning_tokens"
+	TagTotalUsageCacheRead  Tag = "total_usage_prompt_cache_read_tokens"
+	TagTotalUsageCacheWrite Tag = "total_usage_prompt_cache_write_tokens"
+	TagCacheReadShare       Tag = "overall_usage_prompt_cache_read_pct"
 )
 
 // MetricInfo is what is known of a metric before anything is measured.
@@ -44,10 +77,10 @@ type MetricInfo struct {
 	// Tag is AIPerf's name.
 	Tag Tag
 	// Short is what people write in a limit, for example ttft, and Alias a second
-	// short name. Short is empty for a metric that cannot be limited.
+	// short name. A metric without a short name goes by its tag.
 	Short, Alias string
-	// Unit is the display unit of limits and texts: ms, tok/s, req/s, %, ratio or
-	// tokens. FileUnit is the same unit as AIPerf's files spell it.
+	// Unit is the display unit of limits and texts: ms, s, tok/s, req/s, %, ratio,
+	// tokens or requests. FileUnit is the same unit as AIPerf's files spell it.
 	Unit, FileUnit string
 	// Label is what charts call the metric; empty for its short name.
 	Label string
@@ -68,25 +101,32 @@ type MetricInfo struct {
 	Higher bool
 	// Share says that the metric is itself a share of all requests.
 	Share bool
+	// Tokens says that only answers of tokens have a value, and no vectors or scores.
+	Tokens bool
+	// Count says that the metric counts requests, so that a limit of 0 makes sense.
+	Count bool
 }
+
+// Name returns what people call the metric: its short name or, if it has none, its tag.
+func (m MetricInfo) Name() string { return cmp.Or(m.Short, m.Tag) }
 
 // metrics is the table, in the order in which errors list the names.
 var metrics = []MetricInfo{
 	{
 		Tag: TagTTFT, Short: "ttft", Label: "TTFT", Unit: "ms", FileUnit: "ms", Title: "Time to First Token",
-		PerRequest: true, Streamed: true, Adjusted: true,
+		Tokens: true, PerRequest: true, Streamed: true, Adjusted: true,
 	},
 	{
 		Tag: TagTTST, Short: "ttst", Label: "TTST", Unit: "ms", FileUnit: "ms", Title: "Time to Second Token",
-		PerRequest: true, Streamed: true,
+		Tokens: true, PerRequest: true, Streamed: true,
 	},
 	{
 		Tag: TagITL, Short: "itl", Label: "ITL", Alias: "tpot", Unit: "ms", FileUnit: "ms",
-		PerRequest: true, Streamed: true, Adjusted: true,
+		Tokens: true, PerRequest: true, Streamed: true, Adjusted: true,
 	},
 	{
 		Tag: TagICL, Short: "icl", Label: "inter-chunk latency", Unit: "ms", FileUnit: "ms",
-		PerRequest: true, Streamed: true,
+		Tokens: true, PerRequest: true, Streamed: true,
 	},
 	{
 		Tag: TagLatency, Short: "e2e", Label: "request latency", Unit: "ms", FileUnit: "ms",
@@ -94,7 +134,7 @@ var metrics = []MetricInfo{
 	},
 	{
 		Tag: TagPerUser, Short: "per-user", Unit: "tok/s", FileUnit: "tokens/sec/user",
-		PerRequest: true, Streamed: true, Higher: true,
+		Tokens: true, PerRequest: true, Streamed: true, Higher: true,
 	},
 	{Tag: TagErrorRate, Short: "errors", Label: "failed requests", Unit: "%", FileUnit: "%", Share: true},
 	{Tag: TagGoodput, Short: "goodput", Label: "goodput", Unit: "req/s", FileUnit: "requests/sec", Higher: true},
@@ -104,46 +144,127 @@ var metrics = []MetricInfo{
 	},
 	{
 		Tag: TagTokenRate, Short: "throughput", Label: "output throughput", Unit: "tok/s", FileUnit: "tokens/sec",
-		Higher: true,
+		Tokens: true, Higher: true,
 	},
 	{
 		Tag: TagTotalRate, Short: "total-throughput", Label: "total throughput", Unit: "tok/s", FileUnit: "tokens/sec",
-		Higher: true,
+		Tokens: true, Higher: true,
 	},
 	{
 		Tag: TagReqRate, Short: "req-rate", Label: "request rate", Unit: "req/s", FileUnit: "requests/sec",
 		Higher: true,
 	},
-	{Tag: TagOSL, Short: "osl", Unit: "tokens", FileUnit: "tokens", PerRequest: true},
+	{Tag: TagOSL, Short: "osl", Unit: "tokens", FileUnit: "tokens", PerRequest: true, Tokens: true},
 	{Tag: TagISL, Short: "isl", Unit: "tokens", FileUnit: "tokens", PerRequest: true},
 
-	{Tag: TagLag, FileUnit: "ms", PerRequest: true},
-	{Tag: TagInputRate, FileUnit: "tokens/sec", Higher: true},
-	{Tag: TagDuration, FileUnit: "sec"},
-	{Tag: TagCount, FileUnit: "requests"},
-	{Tag: TagErrors, FileUnit: "requests"},
-	{Tag: TagCompleted, FileUnit: "requests", Title: "Completed Requests (Success + Error)"},
-	{Tag: TagGoodCount, FileUnit: "requests"},
-	{Tag: TagInFlight, FileUnit: "requests"},
-	{Tag: TagTotalISL, FileUnit: "tokens", Title: "Total Input Sequence Length"},
-	{Tag: TagTotalOSL, FileUnit: "tokens", Title: "Total Output Sequence Length"},
-	{Tag: TagCached, FileUnit: "ratio"},
+	{
+		Tag: TagTTFO, Short: "ttfo", Label: "TTFO", Unit: "ms", FileUnit: "ms", Title: "Time to First Output Token",
+		PerRequest: true, Streamed: true, Adjusted: true, Tokens: true,
+	},
+	{
+		Tag: TagDecode, Short: "decode", Label: "decode duration", Unit: "ms", FileUnit: "ms",
+		PerRequest: true, Streamed: true, Tokens: true,
+	},
+	{
+		Tag: TagPrefill, Short: "prefill", Label: "prefill throughput", Unit: "tok/s", FileUnit: "tokens/sec/user",
+		PerRequest: true, Streamed: true, Higher: true, Tokens: true,
+	},
+	{
+		Tag: TagE2ERate, Short: "e2e-per-user", Label: "end-to-end throughput", Unit: "tok/s", FileUnit: "tokens/sec/user",
+		Title: "E2E Output Token Throughput", PerRequest: true, Higher: true, Tokens: true,
+	},
+	{Tag: TagReasoning, Short: "reasoning", Label: "reasoning tokens", Unit: "tokens", FileUnit: "tokens", PerRequest: true, Tokens: true},
+	{Tag: TagOutput, Label: "output tokens", Unit: "tokens", FileUnit: "tokens", PerRequest: true, Tokens: true},
+	{
+		Tag: TagOSLDiff, Label: "OSL mismatch", Unit: "%", FileUnit: "%", Title: "OSL Mismatch Diff",
+		PerRequest: true, Tokens: true,
+	},
+	{Tag: TagUsagePrompt, Unit: "tokens", FileUnit: "tokens", PerRequest: true},
+	{Tag: TagUsageCompletion, Unit: "tokens", FileUnit: "tokens", PerRequest: true, Tokens: true},
+	{Tag: TagUsageTotal, Unit: "tokens", FileUnit: "tokens", PerRequest: true},
+	{Tag: TagUsageReasoning, Unit: "tokens", FileUnit: "tokens", PerRequest: true, Tokens: true},
+	{Tag: TagUsageCacheRead, Unit: "tokens", FileUnit: "tokens", PerRequest: true, Higher: true},
+	{Tag: TagUsageCacheWrite, Unit: "tokens", FileUnit: "tokens", PerRequest: true},
+
+	{Tag: TagLag, Unit: "ms", FileUnit: "ms", PerRequest: true},
+	{Tag: TagInputRate, Unit: "tok/s", FileUnit: "tokens/sec", Higher: true},
+	{Tag: TagDuration, Unit: "s", FileUnit: "sec"},
+	{Tag: TagCount, Unit: "requests", FileUnit: "requests", Count: true},
+	{Tag: TagErrors, Unit: "requests", FileUnit: "requests", Count: true},
+	{Tag: TagCompleted, Unit: "requests", FileUnit: "requests", Title: "Completed Requests (Success + Error)", Count: true},
+	{Tag: TagGoodCount, Unit: "requests", FileUnit: "requests", Count: true},
+	{Tag: TagInFlight, Unit: "requests", FileUnit: "requests"},
+	{Tag: TagTotalISL, Unit: "tokens", FileUnit: "tokens", Title: "Total Input Sequence Length"},
+	{Tag: TagTotalOSL, Unit: "tokens", FileUnit: "tokens", Title: "Total Output Sequence Length", Tokens: true},
+	{Tag: TagCached, Unit: "ratio", FileUnit: "ratio", Higher: true},
+	{Tag: TagOSLOff, Unit: "requests", FileUnit: "requests", Title: "OSL Mismatch Count", Tokens: true, Count: true},
+	{Tag: TagTotalOutput, Unit: "tokens", FileUnit: "tokens", Tokens: true},
+	{Tag: TagTotalReasoning, Unit: "tokens", FileUnit: "tokens", Tokens: true},
+	{Tag: TagTotalUsagePrompt, Unit: "tokens", FileUnit: "tokens"},
+	{Tag: TagTotalUsageCompletion, Unit: "tokens", FileUnit: "tokens", Tokens: true},
+	{Tag: TagTotalUsageTotal, Unit: "tokens", FileUnit: "tokens"},
+	{Tag: TagTotalUsageReasoning, Unit: "tokens", FileUnit: "tokens", Tokens: true},
+	{Tag: TagTotalUsageCacheRead, Unit: "tokens", FileUnit: "tokens", Higher: true},
+	{Tag: TagTotalUsageCacheWrite, Unit: "tokens", FileUnit: "tokens"},
+	{Tag: TagCacheReadShare, Unit: "%", FileUnit: "%", Title: "Overall Usage Prompt Cache Read %", Higher: true},
 }
 
-// Metrics returns the table of all metrics, first those that can be limited. The slice
-// is the caller's.
-func Metrics() []MetricInfo { return slices.Clone(metrics) }
+// own holds the metrics that were registered, in that order.
+var own struct {
+	sync.RWMutex
+	metrics []MetricInfo
+}
+
+// table returns all metrics. It is read only.
+func table() []MetricInfo {
+	own.RLock()
+	defer own.RUnlock()
+	return slices.Concat(metrics, own.metrics)
+}
+
+// validTag matches tags of metrics.
+var validTag = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
+
+// Register adds a metric that a Prober or a codec of one's own reports, so that limits can
+// name it, in its unit. Tag and Unit are required; FileUnit is Unit if it is empty. A codec
+// reports it in codec.Part, a Prober in Request.Values or in Measurement.Metrics. It returns
+// an error if a name is taken or is no tag.
+func (m MetricInfo) Register() error {
+	if !validTag.MatchString(m.Tag) {
+		return fmt.Errorf("register metric %q: the tag must consist of lower-case words joined by underscores", m.Tag)
+	}
+	if m.Unit == "" {
+		return fmt.Errorf("register metric %q: Unit is empty; give, for example, ms, tokens or ratio", m.Tag)
+	}
+	for _, name := range []string{m.Tag, m.Short, m.Alias} {
+		if other, taken := LookupMetric(name); taken {
+			return fmt.Errorf("register metric %q: the name %s is that of %s; choose another one", m.Tag, name, other.Tag)
+		}
+	}
+	m.FileUnit = cmp.Or(m.FileUnit, m.Unit)
+	own.Lock()
+	defer own.Unlock()
+	own.metrics = append(own.metrics, m)
+	return nil
+}
+
+// Metrics returns the table of all metrics, first those with short names, and last those
+// that were registered. The slice is the caller's.
+func Metrics() []MetricInfo { return table() }
 
 // LookupMetric finds a metric by its tag, its short name or its alias. ok is false for a
 // name that is not in the table; a custom prober may still report such a metric.
 func LookupMetric(name string) (m MetricInfo, ok bool) {
-	i := slices.IndexFunc(metrics, func(m MetricInfo) bool {
-		return name != "" && (m.Tag == name || m.Short == name || m.Alias == name)
-	})
-	if i < 0 {
-		return MetricInfo{}, false
+	is := func(m MetricInfo) bool { return name != "" && (m.Tag == name || m.Short == name || m.Alias == name) }
+	if i := slices.IndexFunc(metrics, is); i >= 0 {
+		return metrics[i], true
 	}
-	return metrics[i], true
+	own.RLock()
+	defer own.RUnlock()
+	if i := slices.IndexFunc(own.metrics, is); i >= 0 {
+		return own.metrics[i], true
+	}
+	return MetricInfo{}, false
 }
 
 // Stats lists the statistics that a limit, an objective or a chart may ask for, which are

@@ -12,6 +12,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	laws "github.com/aiperf-go/aiperf/loadgen/workload"
 )
@@ -79,10 +80,12 @@ func (w *workload) follow(t Target, l Load) error {
 			}
 			k.fields = append(k.fields, newBodyField(name, value))
 		}
+		// Pictures are made once, and sent in turn. A server that caches what it has seen has
+		// as many to cache as the kind says.
 		if k.images > 0 {
-			if t.API() == Completions {
+			if api := t.speaks().Spec(); !api.Images {
 				return &TargetError{Field: "Load.Workload",
-					Problem: "cannot be used: it has Images, which the completions API does not accept; use the chat protocol"}
+					Problem: fmt.Sprintf("cannot be used: it has Images, which the %s API does not accept; use the chat protocol", api.Name)}
 			}
 			k.pictures = picturesOf(kind.Images, w.seed^w.salt)
 		}
@@ -92,8 +95,7 @@ func (w *workload) follow(t Target, l Load) error {
 	isl, m.osl = m.source.Most()
 	w.mixed = m
 	w.fill(max(min(w.cal.words(isl), longestSlice), w.longest))
-	w.converse(l)
-	return nil
+	return w.converse(l)
 }
 
 // prompt returns the i-th request.
@@ -113,6 +115,7 @@ func (m *mixed) extend(p prompt, i uint64) prompt {
 	if p.outputs == 0 {
 		p.outputs = r.OSL
 	}
+	// Both lists are in the order of their names, as the parts of a body are, and are merged.
 	own := p.fields
 	p.fields = nil
 	for _, f := range m.kinds[r.Kind].fields {
@@ -133,6 +136,8 @@ func (w *workload) roomOf(p prompt) int {
 		return w.room + len(p.body)
 	}
 	words := w.sharedWords(p.made.System) + w.sharedWords(p.made.Shared) + w.ownWords(*p.made)
+	// A tenth is for words that are longer than the corpus's are on average, and half a
+	// kilobyte for fields, quotes and commas. Too little costs one more allocation.
 	n := 512 + len(w.head) + len(w.tail) + len(w.corpus)*words*11/10/(len(w.offsets)-1)
 	for _, url := range p.made.images {
 		n += len(url)
@@ -302,6 +307,14 @@ func (w *workload) pictures() bool {
 	return w.mixed != nil && slices.ContainsFunc(w.mixed.kinds, func(k mixedKind) bool { return k.images > 0 })
 }
 
+// What stands around the URL of a picture in a message.
+const pictureHead, pictureTail = `{"image_url":{"url":"`, `"},"type":"image_url"}`
+
+// pictureURL returns the data URL of a part of a message with a picture.
+func pictureURL(part string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(part, pictureHead), pictureTail)
+}
+
 // picturesOf returns made-up pictures as parts of a message. They are waves of color with
 // noise in them, which a JPEG file neither shrinks to nothing nor blows up.
 func picturesOf(im laws.Images, seed uint64) (parts []string) {
@@ -319,11 +332,11 @@ func picturesOf(im laws.Images, seed uint64) (parts []string) {
 			}
 		}
 		var b bytes.Buffer
-		b.WriteString(`{"image_url":{"url":"data:image/jpeg;base64,`)
+		b.WriteString(pictureHead + `data:image/jpeg;base64,`)
 		enc := base64.NewEncoder(base64.StdEncoding, &b)
 		_ = jpeg.Encode(enc, img, nil) // a buffer takes everything
 		_ = enc.Close()
-		b.WriteString(`"},"type":"image_url"}`)
+		b.WriteString(pictureTail)
 		parts = append(parts, b.String())
 	}
 	return parts

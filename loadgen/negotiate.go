@@ -16,6 +16,8 @@ type fields struct {
 	// completion says that the length of answers is asked for as max_completion_tokens,
 	// as OpenAI's own API wants it for reasoning models, and not as max_tokens.
 	completion bool
+	// fixed says that the API has one name for the length, or none.
+	fixed bool
 }
 
 // The two names of the field that bounds an answer's length.
@@ -27,14 +29,6 @@ const (
 // optional lists what a measurement can do without, in the order in which it is given up.
 // The last two are sent only if Target.Body has them.
 var optional = []string{"ignore_eos", "stream_options", "min_tokens", "seed"}
-
-// limit returns the name of the field that bounds an answer's length.
-func (f fields) limit() string {
-	if f.completion {
-		return maxCompletion
-	}
-	return maxTokens
-}
 
 // drop returns f without one more field.
 func (f fields) drop(name string) fields {
@@ -48,7 +42,7 @@ func (f fields) drop(name string) fields {
 // other, since some servers do not say what they refuse. ok is false if nothing is left to
 // give up. sent reports whether the refused body has a field.
 func (f fields) concede(words string, sent func(name string) bool) (next fields, ok bool) {
-	swap := !f.completion && sent(maxTokens)
+	swap := !f.completion && !f.fixed && sent(maxTokens)
 	for _, name := range optional {
 		if sent(name) && names(words, name) {
 			return f.drop(name), true

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aiperf-go/aiperf/loadgen/codec"
 	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
 	"github.com/aiperf-go/aiperf/loadgen/internal/dataset"
 )
@@ -22,6 +23,8 @@ type prompt struct {
 	body   []byte
 	chat   bool
 	length int
+	// raw says that the fields have the prompt, in the words of an API of its own.
+	raw bool
 	// blocks names the parts of a prompt that is made up. Prompts that begin with the
 	// same blocks begin with the same text. It is nil if nothing is shared.
 	blocks []uint64
@@ -61,6 +64,8 @@ func newBodyField(name string, value []byte) bodyField {
 func promptOf(e dataset.Entry, t *bpe.Tokenizer) (p prompt, err error) {
 	p = prompt{length: e.Length, blocks: e.Blocks, outputs: e.Outputs, at: e.At, timed: e.Timed, reply: e.Reply, delay: e.Delay}
 	switch {
+	case e.Raw:
+		p.raw, p.said = true, e.Said
 	case e.Messages != nil:
 		p.body, p.chat, p.said = e.Messages, true, e.Said
 	case e.Length == 0:
@@ -120,10 +125,10 @@ func (t Target) prompts(tokenizer *bpe.Tokenizer) (prompts []prompt, note error,
 		if err != nil {
 			return nil, nil, &TargetError{Field: "Prompts", Problem: fmt.Sprintf("of %s cannot be used: prompt %d: %v", t.Prompts, i+1, err)}
 		}
-		if (p.chat || slices.ContainsFunc(p.later, func(turn prompt) bool { return turn.chat })) && t.Protocol == Completions {
-			return nil, nil, &TargetError{Field: "Prompts",
-				Problem: fmt.Sprintf("of %s have messages (prompt %d), which the completions API does not accept; use the chat protocol",
-					t.Prompts, i+1)}
+		for _, turn := range append([]prompt{p}, p.later...) {
+			if err := t.accepts(e, turn, i+1); err != nil {
+				return nil, nil, err
+			}
 		}
 		prompts = append(prompts, p)
 	}
@@ -133,6 +138,36 @@ func (t Target) prompts(tokenizer *bpe.Tokenizer) (prompts []prompt, note error,
 		}
 	}
 	return prompts, errors.Join(unreadInput(t.Prompts, f), unusedInput(f, t.workload.Replay != 0)), nil
+}
+
+// accepts reports that the target's API does not take the n-th prompt of its file, as a
+// *TargetError.
+func (t Target) accepts(e dataset.Entry, p prompt, n int) error {
+	c := t.speaks()
+	api := c.Spec()
+	bad := func(format string, args ...any) error {
+		return &TargetError{Field: "Prompts", Problem: "of " + t.Prompts + " " + fmt.Sprintf(format, args...)}
+	}
+	named, _, ok := codec.ByPath(strings.TrimRight(e.Route, "/"))
+	// A request of chat is one of completions if it has a text, and the other way round.
+	written := func(c codec.Codec) bool { return c == codec.Chat || c == codec.Completions }
+	switch {
+	case e.Route != "" && !ok:
+		return bad("are for %s (prompt %d), which is the route of no API that is known; known are %s",
+			e.Route, n, strings.Join(codec.Names(), ", "))
+	case ok && named.Spec().Name != api.Name && !(written(named) && written(c)):
+		return bad("are for %s (prompt %d), which is not the %s API; use the %s protocol", e.Route, n, api.Name, named.Spec().Name)
+	case p.raw && written(c):
+		return bad("have bodies that the %s API does not accept (prompt %d): a list of inputs, or a query with documents; "+
+			"use the embeddings, the responses or the rerank protocol", api.Name, n)
+	case p.chat && !api.Messages:
+		return bad("have messages (prompt %d), which the %s API does not accept; use the chat protocol", n, api.Name)
+	case p.chat:
+		if _, err := c.Body(codec.Request{Messages: p.body}); err != nil {
+			return bad("cannot be used: prompt %d: %v", n, err)
+		}
+	}
+	return nil
 }
 
 // timed returns the prompts in the order of their times, which count from the first.

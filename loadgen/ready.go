@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/codec"
 )
 
 // Server is what an endpoint says of itself, and what Ready found out about it.
@@ -172,6 +174,9 @@ func (g *Generator) greet(ctx context.Context) error {
 	// The pace is taken from the second inference, which finds the server warm. If
 	// there are fewer than two events, the whole time is spread over the tokens.
 	g.pace = pace{first: (b.EOF - b.Start) / outputs, token: (b.EOF - b.Start) / outputs}
+	if !g.target.speaks().Spec().Tokens { // there is nothing that a longer answer would take
+		g.pace = pace{first: b.EOF - b.Start}
+	}
 	if n := len(b.Chunks); n > 1 {
 		g.pace = pace{first: b.Chunks[0] - b.Start, token: (b.End - b.Chunks[0]) / time.Duration(n-1)}
 	}
@@ -411,6 +416,8 @@ func (g *Generator) refusal(ctx context.Context, q *Request, rec *record) error 
 		switch words := strings.ToLower(f.Message); {
 		case strings.Contains(words, "chat template"):
 			protocol.Remedy = fmt.Sprintf("the model is none for chats; set Target.Protocol to %q", Completions)
+		case strings.Contains(words, "does not support chat completions"), strings.Contains(words, "embedding model"):
+			protocol.Remedy = "the model makes no text; set Target.Protocol to the API that it is for, for example \"embeddings\""
 		case strings.Contains(words, "streaming") && !g.target.NoStream:
 			protocol.Remedy = "if the server does not stream, set Target.NoStream"
 		}
@@ -430,7 +437,9 @@ func (g *Generator) answers(ctx context.Context) bool { return g.accepts(ctx, g.
 
 // accepts reports whether the server answers an inference of t.
 func (g *Generator) accepts(ctx context.Context, t Target) bool {
-	w, err := newWorkload(t, g.server.Model, Load{ISL: 8, OSL: 1}, calibration{slope: 1}, g.fields)
+	f := g.fields
+	f.completion = f.completion && len(t.speaks().Spec().Limits) > 1
+	w, err := newWorkload(t, g.server.Model, Load{ISL: 8, OSL: 1}, calibration{slope: 1}, f)
 	if err != nil {
 		return false
 	}
@@ -468,24 +477,27 @@ func (g *Generator) unversioned(ctx context.Context, there func(context.Context)
 // postURL returns where inferences of t are posted, for people.
 func (g *Generator) postURL(t Target) string { return redactURL(g.route(t.path()).String()) }
 
-// other returns the target with the other protocol.
-func (g *Generator) other() Target {
-	t := g.target
-	if t.Protocol = Chat; g.target.Protocol == Chat {
-		t.Protocol = Completions
-	}
-	return t
-}
-
-// otherAnswers reports whether the server answers an inference by the other protocol, and
-// if so, says it in the error.
+// otherAnswers reports whether the server answers an inference by another protocol, and if
+// so, says it in the error. Chat and completions are asked for each other each time, and
+// all others once, since a server that starts is asked over and over.
 func (g *Generator) otherAnswers(ctx context.Context, e *ProtocolError) bool {
-	t := g.other()
-	if !g.accepts(ctx, t) {
-		return false
+	own := g.target.speaks()
+	for _, c := range codec.All() {
+		s := c.Spec()
+		often := (c == codec.Chat || c == codec.Completions) && (own == codec.Chat || own == codec.Completions)
+		if s.Name == own.Spec().Name || !often && g.asked || s.Path == own.Spec().Path {
+			continue
+		}
+		t := g.target
+		t.Protocol = s.Name
+		t.NoStream = t.NoStream || !s.Streams
+		if g.accepts(ctx, t) {
+			e.Remedy = fmt.Sprintf("the server answers POST %s; set Target.Protocol to %q", g.postURL(t), t.Protocol)
+			return true
+		}
 	}
-	e.Remedy = fmt.Sprintf("the server answers POST %s; set Target.Protocol to %q", g.postURL(t), t.Protocol)
-	return true
+	g.asked = true
+	return false
 }
 
 // fleeting lists the failures of an answer that has begun which may be another one soon: the
@@ -502,8 +514,8 @@ type reply struct {
 
 // failed reports whether the answer is an error object.
 func (a reply) failed() bool {
-	var c chunk
-	return json.Unmarshal(a.body, &c) == nil && c.failed()
+	p, err := codec.Chat.Read(a.body, true)
+	return err == nil && p.Error
 }
 
 // said says in one line what was asked and what came back.

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aiperf-go/aiperf/loadgen/codec"
+	"github.com/aiperf-go/aiperf/loadgen/internal/lenient"
 	"github.com/aiperf-go/aiperf/loadgen/internal/sse"
 )
 
@@ -92,6 +94,8 @@ func (r *record) parse(streaming bool) Request {
 		run:       r.ticket.work.runID(),
 		Endpoint:  r.to,
 		inputs:    inputs,
+		asked:     r.ticket.work.asksFor(outputs),
+		tokenless: !r.ticket.work.api().Spec().Tokens,
 		outputs:   outputs,
 		Scheduled: r.scheduled,
 		Start:     r.start,
@@ -166,22 +170,25 @@ func looksStreamed(body []byte) bool {
 }
 
 // parseStream reads the events of a streamed answer. The first event with content ends
-// TTFT. What follows [DONE] does not count.
+// TTFT. What follows [DONE], or what the codec says is the end, does not count.
 func (r *record) parseStream(q *Request) {
 	var (
-		use  usage
-		done bool
-		like likeness
-		seen content
-		end  string // the finish reason, if it is that of a failure
+		use    codec.Usage
+		done   bool
+		like   likeness
+		spoken bool // events like it are output, and not thoughts
+		seen   content
+		end    string // the finish reason, if it is that of a failure
 	)
 	fail := func(kind FailureKind, text string) {
 		if q.Failure == nil {
 			q.Failure = &Failure{Kind: kind, Message: r.said(text)}
 		}
 	}
+	api := r.ticket.work.api()
+	alike := api.Spec().Alike()
 	pos := 0 // behind the last event
-	for q.Failure == nil {
+	for q.Failure == nil && !done {
 		ev, next, ok := sse.Next(r.body, pos)
 		if !ok {
 			break
@@ -191,52 +198,63 @@ func (r *record) parseStream(q *Request) {
 			break
 		}
 		if ends(ev.Name) { // what stands in it may be a last chunk, and may be anything
-			var c chunk
-			if done = true; json.Unmarshal(ev.Data, &c) == nil {
-				use.merge(c.used())
+			if p, err := api.Read(ev.Data, false); err == nil {
+				use.Merge(p.Usage)
 			}
+			done = true
 			break
 		}
 		if ev.Name == "error" {
 			fail(FailedError, errorText(ev.Data))
 			break
 		}
+		// Most events differ from the one before them in their text alone. Those are not
+		// decoded: the size of their text is all that is wanted.
 		if size := like.fits(ev.Data); size > 0 {
 			at := r.timeOf(ev.End)
 			q.Chunks = append(q.Chunks, at)
 			seen.add(at, size, 0)
+			if spoken {
+				seen.split(at, true, 0)
+			} else {
+				seen.split(at, false, size)
+			}
 			continue
 		}
 		if isPing(ev) {
 			continue
 		}
-		var c chunk
-		if err := json.Unmarshal(ev.Data, &c); err != nil {
+		p, err := api.Read(ev.Data, false)
+		if err != nil {
 			q.Failure = r.malformed(err, "event", ev.Data)
 			break
 		}
-		if c.failed() {
+		if p.Error {
 			fail(FailedError, errorText(ev.Data))
 			break
 		}
-		u := c.used()
-		use.merge(u)
-		size := c.size()
+		use.Merge(p.Usage)
+		q.take(p.Values)
+		size := p.Size()
 		if size > 0 {
 			at := r.timeOf(ev.End)
 			q.Chunks = append(q.Chunks, at)
 			// If the server reports usage in every chunk, that of this one is the number
 			// of tokens so far.
-			seen.add(at, size, int(u.CompletionTokens))
-			seen.reasoning = seen.reasoning || c.reasons()
+			seen.add(at, size, p.Usage.Completion)
+			seen.split(at, p.Output(), p.Reasoning())
 		}
-		reason := c.finish()
-		q.finished = q.finished || reason != ""
-		if failing(reason) {
-			end = reason
+		// A stream that is cut off behind its finish reason has said all that it had to say.
+		q.finished = q.finished || p.Finish != ""
+		if p.Aborted {
+			end = p.Finish
 		}
-		if size > 0 && u == (usage{}) && reason == "" {
+		done = p.Done
+		// An event with counts or an end is no pattern for others: what it says would be
+		// missed in those that follow.
+		if alike && size > 0 && p.Usage == (codec.Usage{}) && p.Finish == "" && len(p.Content) == 1 {
 			like, _ = likenessOf(ev.Data)
+			spoken = p.Output()
 		}
 	}
 	switch {
@@ -253,9 +271,9 @@ func (r *record) parseStream(q *Request) {
 			text = fmt.Sprintf("the stream broke off after %d content events with %q", len(q.Chunks), r.said(plain(loose)))
 		}
 		fail(FailedTruncated, text)
-	case len(q.Chunks) == 0 && use.CompletionTokens > 0:
+	case len(q.Chunks) == 0 && use.Completion > 0:
 		fail(FailedEmpty, fmt.Sprintf(
-			"the answer has no content, although usage counts %d tokens: they are hidden; longer answers may show some", use.CompletionTokens))
+			"the answer has no content, although usage counts %d tokens: they are hidden; longer answers may show some", use.Completion))
 	case len(q.Chunks) == 0:
 		fail(FailedEmpty, "the answer has no content")
 	}
@@ -263,7 +281,8 @@ func (r *record) parseStream(q *Request) {
 		q.End = q.Chunks[len(q.Chunks)-1]
 	}
 	r.count(q, use, len(q.Chunks))
-	q.FirstTokens = seen.first(q.OSL, q.guessed.osl, int(use.Details.Reasoning), r.ticket.work.hides)
+	q.FirstTokens = seen.first(q.OSL, q.guessed.osl, use.Reasoning, r.ticket.work.hides)
+	q.thoughts(use, seen)
 }
 
 // ends reports whether an event of that name is the last one, as some frameworks send it in
@@ -299,27 +318,35 @@ func (r *record) parseWhole(q *Request) {
 		q.Failure = &Failure{Kind: failureOf(r.err, FailedBroken), Message: r.said(reason(r.err))}
 		return
 	}
-	var c chunk
-	if err := json.Unmarshal(r.body, &c); err != nil {
+	api := r.ticket.work.api()
+	p, err := api.Read(r.body, true)
+	if err != nil {
 		q.Failure = r.malformed(err, "answer", r.body)
 		return
 	}
+	nothing := p.Size() == 0
+	if !api.Spec().Tokens {
+		nothing = p.Items == 0
+	}
 	switch {
-	case c.failed():
+	case p.Error:
 		q.Failure = &Failure{Kind: FailedError, Message: r.said(errorText(r.body))}
-	case failing(c.finish()):
-		q.Failure = &Failure{Kind: FailedAborted, Message: r.said(fmt.Sprintf("the server ended the answer with finish_reason %q", c.finish()))}
-	case c.size() == 0 && len(c.Choices) == 0:
+	case p.Aborted:
+		q.Failure = &Failure{Kind: FailedAborted, Message: r.said(fmt.Sprintf("the server ended the answer with finish_reason %q", p.Finish))}
+	case nothing && !p.Answer:
 		q.Failure = &Failure{Kind: FailedEmpty, Message: r.said("the answer has no content: " + string(r.body[:min(len(r.body), mostRead)]))}
-	case c.size() == 0:
+	case nothing:
 		q.Failure = &Failure{Kind: FailedEmpty, Message: "the answer has no content"}
 	}
-	q.finished = c.finish() != ""
-	words := 0
-	for _, ch := range c.Choices {
-		words += len(strings.Fields(string(ch.Text + ch.Message.Content + ch.Message.reasoning() + ch.Message.Refusal)))
+	q.finished = p.Finish != ""
+	q.take(p.Values)
+	words, thought := 0, 0
+	for _, c := range p.Content {
+		words += len(strings.Fields(c.Text)) + len(strings.Fields(c.Reasoning))
+		thought += len(strings.Fields(c.Reasoning))
 	}
-	r.count(q, c.used(), words)
+	r.count(q, p.Usage, words)
+	q.thoughts(p.Usage, content{events: words, bytes: p.Size(), thoughtEvents: thought, thoughtBytes: p.Reasoning()})
 }
 
 // Causes with which a slot cancels its own request.
@@ -450,7 +477,7 @@ func said(raw json.RawMessage) string {
 		Loc                         []any
 	}
 	switch {
-	case empty(raw):
+	case lenient.Empty(raw):
 		return ""
 	case json.Unmarshal(raw, &text) == nil:
 		return text

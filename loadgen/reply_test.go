@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/aiperf-go/aiperf/loadgen/codec"
 )
 
 // TestReply checks what of an answer goes into the history.
@@ -31,7 +33,7 @@ func TestReply(t *testing.T) {
 		if tt.status == 0 {
 			tt.status = 200
 		}
-		r := &record{body: []byte(tt.body), status: tt.status}
+		r := &record{body: []byte(tt.body), status: tt.status, ticket: ticket{work: &workload{codec: codec.Chat}}}
 		got, ok := r.reply()
 		assert.Equal(t, tt.want != "", ok, why)
 		if ok {
@@ -44,7 +46,7 @@ func TestReply(t *testing.T) {
 func BenchmarkReply(b *testing.B) {
 	body := strings.Repeat(`data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":`+
 		`[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}]}`+"\n\n", 128) + "data: [DONE]\n\n"
-	r := &record{body: []byte(body), status: 200}
+	r := &record{body: []byte(body), status: 200, ticket: ticket{work: &workload{codec: codec.Chat}}}
 	for b.Loop() {
 		r.reply()
 	}

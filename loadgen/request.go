@@ -2,7 +2,10 @@ package loadgen
 
 import (
 	"fmt"
+	"maps"
 	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/codec"
 )
 
 // Request is one request as it was measured. Times are on the monotonic clock and
@@ -43,6 +46,17 @@ type Request struct {
 	// Cached is the number of prompt tokens that came from the server's prefix cache,
 	// as far as the server reports it.
 	Cached int
+	// Reasoning is the part of OSL that were thoughts, as the server, a tokenizer, or the
+	// events tell. It is 0 if there were none.
+	Reasoning int
+	// FirstOutput is the arrival of the first content that is not reasoning. It is 0 if
+	// there is none, and if the answer was not streamed.
+	FirstOutput time.Duration
+	// Usage is what the server counted. Its counts are 0 if the server does not report
+	// them.
+	Usage codec.Usage
+	// Values are metrics of a codec's or a Prober's own, by tag. See MetricInfo.Register.
+	Values map[Tag]float64
 
 	// Dial is the time before Start that was spent on a connection of the
 	// request's own. It is never part of TTFT, and 0 on a pooled connection.
@@ -84,11 +98,40 @@ type Request struct {
 	guessed    struct{ isl, osl bool }
 	cacheKnown bool
 	finished   bool
+	// tokenless says that answers of the API have no tokens, so that OSL says nothing.
+	tokenless bool
+	// asked is the number of tokens that the answer was to have, 0 if it is not known.
+	asked int
 	// late, paused and thought are as in record.
 	late            bool
 	paused, thought time.Duration
 	// said is what was said in the conversation by then, nil if the request stands alone.
 	said []byte
+}
+
+// take takes over metrics of the codec's own.
+func (q *Request) take(values map[string]float64) {
+	if len(values) == 0 {
+		return
+	}
+	if q.Values == nil {
+		q.Values = map[Tag]float64{}
+	}
+	maps.Copy(q.Values, values)
+}
+
+// thoughts fills in Reasoning and FirstOutput. The best source of the first is the server,
+// then a tokenizer, which has been asked already, and then what was seen.
+func (q *Request) thoughts(use codec.Usage, seen content) {
+	switch {
+	case use.Reasoning > 0:
+		q.Reasoning = min(use.Reasoning, q.OSL)
+	case q.Reasoning == 0:
+		q.Reasoning = seen.thoughts(q.OSL)
+	}
+	if seen.spoken {
+		q.FirstOutput = seen.outputAt
+	}
 }
 
 // ID is the request's name, which was sent as X-Request-ID unless the target has a header
@@ -171,8 +214,9 @@ func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisec
 // fewer than two tokens no ITL, an answer that was not streamed neither TTFT nor
 // ITL, and no request has a value of a metric that is one number a run.
 //
-// The formulas are AIPerf's: ITL is (latency − TTFT) / (OSL − 1), and the throughput per
-// user is 1/ITL. In place of 1 stands FirstTokens, so that events of several tokens, and
+// The formulas are AIPerf's: ITL is (latency − TTFT) / (OSL − 1), the throughput per user is
+// 1/ITL, that of the prefill ISL/TTFT, that from end to end OSL/latency, and the mismatch
+// 100·(OSL − asked)/asked. In place of 1 stands FirstTokens, so that events of several tokens, and
 // events that came in one piece, do not make ITL shorter than it is.
 func (r *Request) Value(tag Tag) (v float64, ok bool) {
 	if tag == TagLag {
@@ -181,13 +225,43 @@ func (r *Request) Value(tag Tag) (v float64, ok bool) {
 	if r.Failure != nil {
 		return 0, false
 	}
+	took := (r.End - r.Start).Seconds()
+	counted := func(n int) (float64, bool) { return float64(n), n > 0 }
 	switch tag {
 	case TagLatency:
 		return millis(r.End - r.Start), true
 	case TagISL:
 		return float64(r.ISL), true
+	case TagUsagePrompt:
+		return counted(r.Usage.Prompt)
+	case TagUsageCompletion:
+		return counted(r.Usage.Completion)
+	case TagUsageTotal:
+		return counted(r.Usage.Total)
+	case TagUsageReasoning:
+		return counted(r.Usage.Reasoning)
+	case TagUsageCacheRead:
+		return float64(r.Usage.CacheRead), r.Usage.CacheKnown
+	case TagUsageCacheWrite:
+		return counted(r.Usage.CacheWrite)
+	}
+	if v, ok := r.Values[tag]; ok {
+		return v, true
+	}
+	if r.tokenless {
+		return 0, false
+	}
+	switch tag {
 	case TagOSL:
 		return float64(r.OSL), true
+	case TagReasoning:
+		return counted(r.Reasoning)
+	case TagOutput:
+		return counted(r.OSL - r.Reasoning)
+	case TagE2ERate:
+		return float64(r.OSL) / took, r.OSL > 0 && took > 0
+	case TagOSLDiff:
+		return 100 * float64(r.OSL-r.asked) / float64(r.asked), r.asked > 0 && !r.guessed.osl
 	}
 	if !r.Streamed || len(r.Chunks) == 0 {
 		return 0, false
@@ -196,6 +270,15 @@ func (r *Request) Value(tag Tag) (v float64, ok bool) {
 	switch tag {
 	case TagTTFT:
 		return millis(ttft), true
+	case TagTTFO:
+		if r.FirstOutput == 0 {
+			return millis(ttft), r.Reasoning == 0
+		}
+		return millis(r.FirstOutput - r.Start), true
+	case TagPrefill:
+		return float64(r.ISL) / ttft.Seconds(), r.ISL > 0 && ttft > 0
+	case TagDecode:
+		return millis(r.End - r.Start - ttft), true
 	case TagTTST:
 		if len(r.Chunks) < 2 || r.OneRead() {
 			return 0, false
@@ -216,6 +299,16 @@ func (r *Request) Value(tag Tag) (v float64, ok bool) {
 		return 1000 / itl, true
 	}
 	return 0, false
+}
+
+// mismatched reports whether the answer's length is not what was asked for, by AIPerf's rule:
+// by more than 5%, or by more than 50 tokens. known is false if there is nothing to compare.
+func (r *Request) mismatched() (off, known bool) {
+	if _, ok := r.Value(TagOSLDiff); !ok {
+		return false, false
+	}
+	diff := float64(max(r.OSL-r.asked, r.asked-r.OSL))
+	return diff > min(0.05*float64(r.asked), 50), true
 }
 
 // meets reports whether the request is within every limit of slo. A request without

@@ -6,12 +6,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/aiperf-go/aiperf/loadgen/codec"
 	"github.com/aiperf-go/aiperf/loadgen/internal/sse"
 	laws "github.com/aiperf-go/aiperf/loadgen/workload"
 )
@@ -57,17 +59,23 @@ var errGivenUp = errors.New("the request was given up, as the workload says")
 
 // converse sets what the workload knows of its conversations. Those of a file have the turns
 // and the delays that it has.
-func (w *workload) converse(l Load) {
+func (w *workload) converse(l Load) error {
 	m := w.mixed
 	if !m.source.Talks() {
-		return
+		return nil
+	}
+	if api := w.codec.Spec(); !api.Messages && w.codec != codec.Completions {
+		return &TargetError{Field: "Load.Workload",
+			Problem: fmt.Sprintf("cannot be used: it has Turns, which the %s API does not accept; use the chat protocol", api.Name)}
 	}
 	w.talking = &talking{length: l.Workload.Length(), think: l.Workload.ThinkMean(), key: l.Workload.Sum()}
 	for _, n := range []int{l.ISL, l.OSL, int(l.Seed)} {
 		w.talking.key += " " + strconv.Itoa(n)
 	}
+	// The conversations of a file are as long as they are, whatever the laws say. A user is
+	// found in a long one more often than in a short one, hence the squares.
 	if w.prompts == nil {
-		return
+		return nil
 	}
 	var turns, squares float64
 	var think time.Duration
@@ -79,6 +87,7 @@ func (w *workload) converse(l Load) {
 		}
 	}
 	w.talking.length, w.talking.think = squares/turns, think/time.Duration(turns)
+	return nil
 }
 
 // talks reports whether requests are turns of conversations.
@@ -138,7 +147,7 @@ func (w *workload) gives(i uint64) (after time.Duration, up bool) {
 // messages as JSON with commas between them or, for the completions API, the inside of a JSON
 // string. It may use the room behind before.
 func (w *workload) say(i uint64, before []byte) []byte {
-	chat := w.promptField == "messages"
+	chat := w.codec.Spec().Messages
 	p := w.at(i)
 	own := w.promptJSON(p, i, chat)
 	if p.made != nil {
@@ -155,7 +164,7 @@ func (w *workload) say(i uint64, before []byte) []byte {
 // answered appends an answer to what was said.
 func (w *workload) answered(said []byte, answer string) []byte {
 	text, _ := json.Marshal(answer) // a string
-	if w.promptField != "messages" {
+	if !w.codec.Spec().Messages {
 		return append(said, text[1:len(text)-1]...)
 	}
 	return append(append(append(said, `,{"content":`...), text...), `,"role":"assistant"}`...)
@@ -164,7 +173,7 @@ func (w *workload) answered(said []byte, answer string) []byte {
 // spoken counts the tokens, or the words if there is no tokenizer, of what was said.
 func (w *workload) spoken(said []byte) (n int) {
 	var texts []string
-	if w.promptField == "messages" {
+	if w.codec.Spec().Messages {
 		var messages []struct{ Content text }
 		_ = json.Unmarshal(slices.Concat([]byte("["), said, []byte("]")), &messages)
 		for _, m := range messages {
@@ -213,7 +222,7 @@ func (tk *ticket) body() []byte {
 	}
 	tk.after, tk.givenUp = w.gives(tk.item)
 	if tk.talk != nil {
-		return w.assembled(tk.item, tk.said)
+		return w.spoke(tk.item, tk.said)
 	}
 	return w.body(tk.item)
 }
@@ -258,31 +267,45 @@ func (r *record) reply() (said string, ok bool) {
 		return "", false
 	}
 	var b strings.Builder
-	read := func(data []byte) {
-		var c struct {
-			Choices []struct {
-				Index   int
-				Text    text
-				Delta   struct{ Content text }
-				Message struct{ Content text }
-			}
-		}
-		_ = json.Unmarshal(data, &c) // what is no chunk has no text
-		for _, ch := range c.Choices {
-			if ch.Index == 0 {
-				b.WriteString(string(ch.Text + ch.Delta.Content + ch.Message.Content))
+	api := r.ticket.work.codec
+	read := func(data []byte, whole bool) {
+		part, _ := api.Read(data, whole) // what cannot be read has failed already
+		for _, c := range part.Content {
+			if c.Choice == 0 {
+				b.WriteString(c.Text)
 			}
 		}
 	}
+	if api == codec.Chat || api == codec.Completions {
+		// The next turn waits for this. The codec takes four times as long, for all the
+		// dialects in which servers count and think.
+		read = func(data []byte, _ bool) {
+			var c struct {
+				Choices []struct {
+					Index   int
+					Text    text
+					Delta   struct{ Content text }
+					Message struct{ Content text }
+				}
+			}
+			_ = json.Unmarshal(data, &c) // what is no chunk has no text
+			for _, ch := range c.Choices {
+				if ch.Index == 0 {
+					b.WriteString(string(ch.Text + ch.Delta.Content + ch.Message.Content))
+				}
+			}
+		}
+	}
+	// A server may answer in one piece although a stream was asked for.
 	if looksWhole(r.body) {
-		read(r.body)
+		read(r.body, true)
 	} else {
 		for pos := 0; ; {
 			ev, next, found := sse.Next(r.body, pos)
 			if !found || sse.Done(ev.Data) {
 				break
 			}
-			read(ev.Data)
+			read(ev.Data, false)
 			pos = next
 		}
 	}
@@ -331,6 +354,7 @@ func (b *books) wait(k *talk) {
 	if b.stopLoad == nil || !b.work.talks() || k.of != b.work.talking.key {
 		return
 	}
+	// The list is in the order in which users will be ready; of equal ones the first that came.
 	i, _ := slices.BinarySearchFunc(b.waiting, k.ready, func(other *talk, ready time.Duration) int {
 		if other.ready <= ready { // behind those that are equal
 			return -1

@@ -54,10 +54,13 @@ func turnsOf(m *Measurement) map[uint64][]Request {
 	return all
 }
 
+// spokenMessage is a message of a request.
+type spokenMessage struct{ Content string }
+
 // messagesOf returns the messages of the body of a request.
-func messagesOf(t *testing.T, m *Measurement, q *Request) []message {
+func messagesOf(t *testing.T, m *Measurement, q *Request) []spokenMessage {
 	t.Helper()
-	var body struct{ Messages []message }
+	var body struct{ Messages []spokenMessage }
 	require.NoError(t, json.Unmarshal(m.Body(q), &body), "%s", m.Body(q))
 	return body.Messages
 }
@@ -76,7 +79,7 @@ func told(n int) string {
 // their order, each begins when its user has thought, and its prompt has grown by the answer
 // and by what the user says.
 func TestConversations(t *testing.T) {
-	for _, protocol := range []Protocol{Chat, Completions} {
+	for _, protocol := range []Protocol{Chat, Completions, "messages", "responses"} {
 		load := Load{Concurrency: 6, Requests: 400, Window: time.Hour, Seed: 5, Workload: Workload{
 			ISL: laws.Uniform(20, 60), OSL: laws.Uniform(2, 9), System: 16, Prefixes: []laws.Prefix{{Tokens: 32, Share: 0.5}},
 			Turns: laws.Turns{Count: laws.Uniform(2, 5), Share: 0.5, Think: laws.Uniform(100, 900)},
@@ -86,7 +89,7 @@ func TestConversations(t *testing.T) {
 		loads[1].Concurrency = 9
 		counts := map[uint64]bool{}
 		model := simserver.Model{PrefixCache: 1 << 20}
-		if protocol == Chat {
+		if protocol != Completions {
 			model.Template = 5
 		}
 		talkTo(t, model, Target{Protocol: protocol}, loads, func(i int, g *Generator, m *Measurement) {
@@ -188,7 +191,7 @@ func TestScripted(t *testing.T) {
 // TestTalkCounts checks that where the server does not count tokens, those of a prompt are
 // counted with all that was said before.
 func TestTalkCounts(t *testing.T) {
-	for _, protocol := range []Protocol{Chat, Completions} {
+	for _, protocol := range []Protocol{Chat, Completions, "messages", "responses"} {
 		load := Load{Concurrency: 2, Requests: 60, Workload: Workload{ISL: laws.Constant(20), OSL: laws.Constant(6),
 			Turns: laws.Turns{Count: laws.Constant(4)}}}
 		model := simserver.Model{Faults: simserver.Faults{NoUsage: true}}

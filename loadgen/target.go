@@ -11,12 +11,15 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/aiperf-go/aiperf/loadgen/codec"
 )
 
-// Protocol is an OpenAI API that a target may speak.
+// Protocol is the name of an API that a target may speak: that of a codec. Package codec has
+// the built-in ones and takes further ones.
 type Protocol = string
 
-// The protocols.
+// The most frequent protocols.
 const (
 	Chat        Protocol = "chat"        // POST /v1/chat/completions
 	Completions Protocol = "completions" // POST /v1/completions
@@ -43,7 +46,8 @@ type Target struct {
 	// Body holds further fields of the request body. They replace the generator's
 	// own fields of the same name, except for the prompt.
 	Body map[string]any
-	// Protocol is Chat or Completions, Chat if empty.
+	// Protocol names the API, for example Chat or "embeddings". If it is empty, it is that
+	// of the route that URL names, and Chat for a base URL.
 	Protocol Protocol
 
 	// NoStream asks for whole answers instead of event streams. TTFT and ITL then
@@ -110,11 +114,15 @@ func (t Target) For(w Workload) Target {
 // IdleTimeout, whose default depends on the load. note says what was changed. Errors are
 // *TargetError.
 func (t Target) normalize() (n Target, note error, err error) {
-	switch t.Protocol {
-	case "", Chat, Completions:
-	default:
-		return t, nil, &TargetError{Field: "Protocol", Problem: fmt.Sprintf("%q is unknown; use %q or %q", t.Protocol, Chat, Completions)}
+	if t.Protocol != "" {
+		c, ok := codec.Lookup(t.Protocol)
+		if !ok {
+			return t, nil, &TargetError{Field: "Protocol",
+				Problem: fmt.Sprintf("%q is unknown; use one of %s, or register a codec of that name", t.Protocol, strings.Join(codec.Names(), ", "))}
+		}
+		t.Protocol = c.Spec().Name // and not an alias of it
 	}
+	t.NoStream = t.NoStream || !t.speaks().Spec().Streams
 	if key := strings.TrimSpace(t.APIKey); key != t.APIKey {
 		t.APIKey = key
 		note = errors.New("the API key was sent without the white space around it; secrets of CI systems often end in a line break")
@@ -145,16 +153,35 @@ func (t Target) idle(l Load) time.Duration {
 	return max(5*time.Minute, 2*l.Window)
 }
 
-// API returns Protocol or, if it is empty, that of the route that URL names.
+// API returns Protocol or, if it is empty, that of the first route that URL and Others name.
 func (t Target) API() Protocol {
-	if t.Protocol != "" {
-		return t.Protocol
+	if c, ok := codec.Lookup(t.Protocol); ok {
+		return c.Spec().Name
 	}
-	if u, err := new(endpoint).parse(t.URL); err == nil {
-		p, _ := strip(u)
-		return cmp.Or(p, Chat)
+	for _, raw := range append([]string{t.URL}, t.Others...) {
+		if u, err := new(endpoint).parse(raw); err == nil && t.Protocol == "" {
+			if p, _ := strip(u, ""); p != "" {
+				return p
+			}
+		}
 	}
-	return Chat
+	return cmp.Or(t.Protocol, Chat)
+}
+
+// speaks returns the codec of API, that of chat for one that is unknown.
+func (t Target) speaks() codec.Codec {
+	if c, ok := codec.Lookup(t.API()); ok {
+		return c
+	}
+	return codec.Chat
+}
+
+// Speaks returns what the API of the target is. That of an unknown one is the zero Spec.
+func (t Target) Speaks() codec.Spec {
+	if c, ok := codec.Lookup(t.API()); ok {
+		return c.Spec()
+	}
+	return codec.Spec{}
 }
 
 // Patience returns ReadyTimeout, or its default if that is 0.
@@ -191,8 +218,17 @@ func (t Target) headers() http.Header {
 	} else {
 		h.Set("Accept", "text/event-stream")
 	}
+	api := t.speaks().Spec()
 	if t.APIKey != "" {
 		h.Set("Authorization", "Bearer "+t.APIKey)
+		if api.KeyHeader != "" && h.Get(api.KeyHeader) == "" {
+			h.Set(api.KeyHeader, t.APIKey)
+		}
+	}
+	for k, v := range api.Header {
+		if h.Get(k) == "" {
+			h.Set(k, v)
+		}
 	}
 	// If the header is present but empty, net/http sends no such header and may
 	// replay a POST whose pooled connection the server had closed. Without it, a
@@ -202,10 +238,6 @@ func (t Target) headers() http.Header {
 	return h
 }
 
-// path is where inferences are posted, below the base URL.
-func (t Target) path() string {
-	if t.Protocol == Completions {
-		return "completions"
-	}
-	return "chat/completions"
-}
+// path is where inferences are posted: below the base URL or, if it begins with a slash, below
+// what is before the version of the API.
+func (t Target) path() string { return t.speaks().Spec().Path }

@@ -23,6 +23,8 @@ func (t Target) tlsConfig() (*tls.Config, error) {
 		if err != nil {
 			return nil, &TargetError{Field: "CAFile", Problem: fmt.Sprintf("cannot be read: %v", err)}
 		}
+		// The file's authorities are trusted beside the system's, since a gateway may have a
+		// public certificate and the server behind a redirect one of the house.
 		pool := c.RootCAs
 		if pool == nil {
 			if pool, err = x509.SystemCertPool(); err != nil {
@@ -37,6 +39,7 @@ func (t Target) tlsConfig() (*tls.Config, error) {
 	}
 	c.InsecureSkipVerify = c.InsecureSkipVerify || t.Insecure
 	if t.CertFile != "" || t.KeyFile != "" {
+		// A file may hold both, as those of curl do.
 		key := t.KeyFile
 		if key == "" {
 			key = t.CertFile

@@ -1,9 +1,9 @@
 package loadgen
 
 import (
-	"encoding/json"
 	"strings"
 
+	"github.com/aiperf-go/aiperf/loadgen/codec"
 	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
 	"github.com/aiperf-go/aiperf/loadgen/internal/sse"
 )
@@ -15,10 +15,11 @@ import (
 //
 // Note: AIPerf tokenizes answers again by default. That can differ from the server by a
 // factor of two, since a server streams tokens that the text does not show.
-func (r *record) count(q *Request, use usage, outputs int) {
-	q.ISL, q.OSL = use.prompt(), use.completion(outputs)
-	if n, known := use.cached(); known {
-		q.Cached, q.cacheKnown = min(n, q.ISL), true
+func (r *record) count(q *Request, use codec.Usage, outputs int) {
+	q.Usage = use
+	q.ISL, q.OSL = use.Input(), use.Output(outputs)
+	if use.CacheKnown {
+		q.Cached, q.cacheKnown = min(use.CacheRead, q.ISL), true
 	}
 	tokenizer := r.ticket.work.tokenizer
 	if q.ISL == 0 {
@@ -27,10 +28,12 @@ func (r *record) count(q *Request, use usage, outputs int) {
 			q.ISL += r.ticket.work.spoken(r.ticket.said[:n])
 		}
 	}
-	if q.OSL == 0 {
+	if q.tokenless {
+		q.OSL = 0
+	} else if q.OSL == 0 {
 		exact := false
 		if tokenizer != nil && q.Failure == nil { // nobody reads a failure's tokens
-			q.OSL, exact = r.answerTokens(tokenizer, q.Streamed)
+			q.OSL, q.Reasoning, exact = r.answerTokens(tokenizer, q.Streamed)
 		}
 		if !exact {
 			q.OSL, q.guessed.osl = max(q.OSL, outputs), true
@@ -41,61 +44,54 @@ func (r *record) count(q *Request, use usage, outputs int) {
 
 // answerTokens counts the tokens of the answer's text and reasoning, for each choice by
 // itself. exact is false if there is more to the answer: the tokens of a tool call
-// depend on the model's own format.
+// depend on the model's own format. thought is the part of them that is reasoning.
 //
 // It reads the body a second time. The first reading does not collect texts, since
 // nearly all servers report usage.
-func (r *record) answerTokens(t *bpe.Tokenizer, streamed bool) (n int, exact bool) {
+func (r *record) answerTokens(t *bpe.Tokenizer, streamed bool) (n, thought int, exact bool) {
 	type voice struct {
-		choice    string
+		choice    int
 		reasoning bool
 	}
 	texts := map[voice]*strings.Builder{}
 	exact = true
-	add := func(v voice, s text) {
+	add := func(v voice, s string) {
 		if s == "" {
 			return
 		}
 		if texts[v] == nil {
 			texts[v] = &strings.Builder{}
 		}
-		texts[v].WriteString(string(s))
+		texts[v].WriteString(s)
 	}
-	read := func(data []byte) {
-		var c struct {
-			Choices []struct {
-				Index   json.RawMessage `json:"index"`
-				Delta   message         `json:"delta"`
-				Message message         `json:"message"`
-				Text    text            `json:"text"`
-			} `json:"choices"`
-		}
-		if json.Unmarshal(data, &c) != nil {
+	read := func(data []byte, whole bool) {
+		p, err := r.ticket.work.api().Read(data, whole)
+		if err != nil {
 			return
 		}
-		for _, ch := range c.Choices {
-			id := string(ch.Index)
-			add(voice{id, false}, ch.Text)
-			for _, m := range []message{ch.Delta, ch.Message} {
-				add(voice{id, false}, m.Content+m.Refusal)
-				add(voice{id, true}, m.reasoning())
-				exact = exact && len(m.ToolCalls) == 0 && empty(m.FunctionCall)
-			}
+		for _, c := range p.Content {
+			add(voice{c.Choice, false}, c.Text)
+			add(voice{c.Choice, true}, c.Reasoning)
+			exact = exact && c.Call == ""
 		}
 	}
 	if !streamed {
-		read(r.body)
+		read(r.body, true)
 	}
 	for pos := 0; streamed; {
 		ev, next, ok := sse.Next(r.body, pos)
 		if !ok || sse.Done(ev.Data) {
 			break
 		}
-		read(ev.Data)
+		read(ev.Data, false)
 		pos = next
 	}
-	for _, text := range texts {
-		n += t.Count(text.String())
+	for v, text := range texts {
+		k := t.Count(text.String())
+		n += k
+		if v.reasoning {
+			thought += k
+		}
 	}
-	return n, exact
+	return n, thought, exact
 }

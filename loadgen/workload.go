@@ -1,7 +1,10 @@
 package loadgen
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -10,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aiperf-go/aiperf/loadgen/codec"
 	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
 	laws "github.com/aiperf-go/aiperf/loadgen/workload"
 )
@@ -61,6 +65,22 @@ type workload struct {
 	without     []string // fields that the server refuses
 	promptField string
 	cal         calibration
+	// codec is the API that the bodies are for. spells says that it
+	// makes the body of each request itself; those of chat and completions are put together
+	// here, in a fraction of the time.
+	codec  codec.Codec
+	spells bool
+	// model and stream are part of what a codec makes a body of, set has the fields that the
+	// target and the load set, and asks those that depend on the prompt.
+	model  string
+	stream bool
+	set    map[string]any
+	asks   []string
+	// limit is the name of the field that bounds an answer's length, empty if there is none,
+	// and osl the load's length. sized says that answers are asked for with that length.
+	limit string
+	osl   int
+	sized bool
 	// mixed makes requests that differ in more than their text, nil if there are none, and
 	// talking is what is known of their conversations, nil if there are none.
 	mixed   *mixed
@@ -95,22 +115,31 @@ func newWorkload(t Target, model string, l Load, cal calibration, f fields) (*wo
 		w.unique = min(uniqueWords, w.words)
 	}
 	const hole = "\u0001prompt\u0001"
-	body := map[string]any{"model": model, "stream": !t.NoStream}
-	w.promptField = "messages"
-	if t.Protocol == Completions {
-		w.promptField = "prompt"
-		body["prompt"] = hole
-	} else {
-		body["messages"] = []map[string]string{{"role": "user", "content": hole}}
+	w.codec, w.model, w.stream, w.set = t.speaks(), model, !t.NoStream, t.Body
+	w.osl, w.sized = l.OSL, true
+	w.spells = w.codec != codec.Chat && w.codec != codec.Completions
+	body, err := w.codec.Body(codec.Request{Model: model, Text: hole, Outputs: l.OSL, Stream: w.stream})
+	if err != nil {
+		return nil, fmt.Errorf("make the body of a request (codec %s): %w", w.codec.Spec().Name, err)
 	}
-	if !t.NoStream {
-		body["stream_options"] = map[string]any{"include_usage": true}
+	if limits := w.codec.Spec().Limits; len(limits) > 0 {
+		w.limit = limits[0]
+		if f.completion && len(limits) > 1 {
+			w.limit = limits[1]
+			body[w.limit] = body[limits[0]]
+			delete(body, limits[0])
+		}
+		for _, other := range limits {
+			if t.Body[other] != nil {
+				w.sized = false
+				delete(body, w.limit)
+			}
+		}
 	}
-	// With ignore_eos every answer has the requested length.
-	body["ignore_eos"] = true
-	if t.Body[maxTokens] == nil && t.Body[maxCompletion] == nil {
-		body[f.limit()] = l.OSL
+	if w.asks, err = asked(w.codec, hole); err != nil {
+		return nil, fmt.Errorf("make the body of a request (codec %s): %w", w.codec.Spec().Name, err)
 	}
+	w.promptField = w.asks[0]
 	for k, v := range t.Body {
 		if body[k] = v; v == nil {
 			delete(body, k)
@@ -120,16 +149,18 @@ func newWorkload(t Target, model string, l Load, cal calibration, f fields) (*wo
 		delete(body, k)
 	}
 	w.fields = body
+	for _, name := range w.asks {
+		if _, has := t.Body[name]; has {
+			return nil, &TargetError{Field: "Target.Body",
+				Problem: fmt.Sprintf("replaces the prompt; remove the fields %s from it", strings.Join(w.asks, " and "))}
+		}
+	}
 	b, err := json.Marshal(body)
 	if err != nil {
 		return nil, fmt.Errorf("encode the request body (Target.Body): %w", err)
 	}
 	quoted, _ := json.Marshal(hole)
-	head, tail, ok := strings.Cut(string(b), strings.Trim(string(quoted), `"`))
-	if !ok {
-		return nil, &TargetError{Field: "Target.Body",
-			Problem: "replaces the prompt; remove the fields messages and prompt from it"}
-	}
+	head, tail, _ := strings.Cut(string(b), strings.Trim(string(quoted), `"`))
 	w.head, w.tail = []byte(head), []byte(tail)
 	for _, name := range slices.Sorted(maps.Keys(body)) {
 		value, err := json.Marshal(body[name])
@@ -140,6 +171,50 @@ func newWorkload(t Target, model string, l Load, cal calibration, f fields) (*wo
 	}
 	w.fill(w.words)
 	return w, nil
+}
+
+// asked returns the names of the fields of a body that depend on the prompt: those that differ
+// from one prompt to another. There is at least one.
+func asked(c codec.Codec, text string) (names []string, err error) {
+	fields := map[string][]byte{}
+	for _, r := range []codec.Request{{Text: text}, {Text: strings.Repeat("word ", 64)}, {Text: text, System: text}} {
+		body, err := c.Body(r)
+		if err != nil {
+			return nil, err
+		}
+		for name, value := range body {
+			b, err := json.Marshal(value)
+			if err != nil {
+				return nil, err
+			}
+			if before, seen := fields[name]; (seen && !bytes.Equal(before, b) || !seen && r.System != "") && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+			fields[name] = b
+		}
+	}
+	if names == nil {
+		return nil, errors.New("no field of it depends on the prompt")
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// asksFor returns the length that is asked for of an answer that has so many tokens of its
+// own, 0 if that is not known.
+func (w *workload) asksFor(own int) int {
+	if w == nil || own == 0 && !w.sized {
+		return own
+	}
+	return cmp.Or(own, w.osl)
+}
+
+// api returns the codec of the workload, chat if it has none.
+func (w *workload) api() codec.Codec {
+	if w == nil || w.codec == nil {
+		return codec.Chat
+	}
+	return w.codec
 }
 
 // fill makes a corpus for prompts of at most the given number of words.
@@ -186,13 +261,22 @@ func (w *workload) shortening() string {
 
 // body returns the i-th request body. It is called on the hot path.
 func (w *workload) body(i uint64) []byte {
-	if w.varied() {
-		return w.assembled(i, nil)
+	if w.spells || w.varied() {
+		return w.spoke(i, nil)
 	}
 	b := make([]byte, 0, w.room)
 	b = append(b, w.head...)
 	b = w.prompt(b, i, w.words)
 	return append(b, w.tail...)
+}
+
+// spoke returns the i-th request body with what was said in its conversation so far, itself
+// included. said is nil if the request stands alone.
+func (w *workload) spoke(i uint64, said []byte) []byte {
+	if w.spells {
+		return w.spelled(i, said)
+	}
+	return w.assembled(i, said)
 }
 
 // varied reports whether requests differ in more than their text.
@@ -268,6 +352,76 @@ func (w *workload) assembled(i uint64, said []byte) []byte {
 	return append(b, '}')
 }
 
+// spelled returns the i-th request body as the codec makes it, with the fields that the
+// target, the load and the request have of their own.
+//
+// A codec that does not like a prompt has said so before anything was sent, see
+// Target.prompts.
+func (w *workload) spelled(i uint64, said []byte) []byte {
+	var p prompt
+	if w.varied() {
+		p = w.at(i)
+	}
+	r := codec.Request{Model: w.model, Stream: w.stream, Outputs: cmp.Or(p.outputs, w.osl)}
+	switch {
+	case said != nil:
+		r.Messages = slices.Concat([]byte("["), said, []byte("]"))
+	case p.made != nil:
+		if p.made.System > 0 {
+			r.System = string(w.system(nil, *p.made))
+		}
+		r.Text = string(w.user(nil, *p.made, i))
+		for _, part := range p.made.images {
+			r.Images = append(r.Images, pictureURL(part))
+		}
+	case p.chat:
+		r.Messages = p.body
+	case p.body != nil:
+		_ = json.Unmarshal(p.body, &r.Text) // it is a string
+	case w.prompts != nil && !p.raw:
+		r.Text = string(w.madeUp(nil, p, i))
+	default:
+		r.Text = string(w.prompt(nil, i, w.words))
+	}
+	body, err := w.codec.Body(r)
+	if err != nil {
+		body = map[string]any{}
+	}
+	if first := w.codec.Spec().Limits; w.limit != "" && w.limit != first[0] {
+		body[w.limit] = body[first[0]]
+		delete(body, first[0])
+	}
+	if p.raw {
+		for _, name := range w.asks {
+			delete(body, name)
+		}
+	}
+	for k, v := range w.set {
+		if slices.Contains(w.codec.Spec().Limits, k) {
+			delete(body, w.limit)
+			if p.outputs > 0 && v != nil {
+				v = p.outputs
+			}
+		}
+		if body[k] = v; v == nil {
+			delete(body, k)
+		}
+	}
+	for _, f := range p.fields {
+		if body[f.name] = json.RawMessage(f.value); f.value == nil {
+			delete(body, f.name)
+		}
+	}
+	for _, k := range w.without {
+		delete(body, k)
+	}
+	b, err := json.Marshal(body)
+	if err != nil {
+		return []byte("{}")
+	}
+	return b
+}
+
 // promptJSON returns the i-th prompt, which is p, as JSON: a list of messages if chat, and
 // a string otherwise.
 func (w *workload) promptJSON(p prompt, i uint64, chat bool) []byte {
@@ -331,7 +485,7 @@ func (w *workload) promptTokens(i uint64) int {
 	switch {
 	case p.made != nil:
 		return w.madeTokens(*p.made, i)
-	case p.body != nil:
+	case p.body != nil || p.raw:
 		return p.count(w.tokenizer)
 	case w.prompts != nil && w.tokenizer != nil:
 		return w.tokenizer.Count(string(w.madeUp(nil, p, i)))

@@ -35,7 +35,7 @@ var concurrencyRamp = &Recipe{
 			return nil, wrong(inputDegradation, "%v", err)
 		}
 		if m, _ := loadgen.LookupMetric(rule.Metric); m.Streamed {
-			if err := needsStream(in, m.Short); err != nil {
+			if err := needsStream(in, m.Name()); err != nil {
 				return nil, err
 			}
 		}

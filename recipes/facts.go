@@ -185,6 +185,9 @@ func (r *run) cut() string {
 	return ""
 }
 
+// A limit without a value is not one that is missed. TTFT, for example, has none where the
+// server does not stream, and ITL none where answers have one token or come in one read.
+
 // lacking names the first limit that has no value at a probe although requests succeeded,
 // with the reason; empty when every limit has one. Such a limit is neither met nor missed,
 // whatever the load: the server does not give what it is about.
@@ -225,19 +228,20 @@ func (p *Probe) lacking(pl *Plan) string {
 	}
 	for _, tag := range metrics {
 		m, known := loadgen.LookupMetric(tag)
-		between := known && m.Streamed && m.Tag != loadgen.TagTTFT
+		first := []loadgen.Tag{loadgen.TagTTFT, loadgen.TagTTFO, loadgen.TagPrefill, loadgen.TagDecode}
+		between := known && m.Streamed && !slices.Contains(first, m.Tag)
 		switch {
 		case known && m.Streamed && 2*whole > valid:
-			return fmt.Sprintf("%s (%d of %d answers were not streamed: the server or a proxy sends them whole)", m.Short, whole, valid)
+			return fmt.Sprintf("%s (%d of %d answers were not streamed: the server or a proxy sends them whole)", m.Name(), whole, valid)
 		case between && burst > spread:
-			return fmt.Sprintf("%s (every token of %d in %d answers came in one read: a proxy buffers them)", m.Short, burst, burst+spread)
+			return fmt.Sprintf("%s (every token of %d in %d answers came in one read: a proxy buffers them)", m.Name(), burst, burst+spread)
 		}
 	}
 	for k, tag := range metrics {
 		m, _ := loadgen.LookupMetric(tag)
 		switch valueless := k < len(p.read) && math.IsNaN(p.read[k].Value); {
 		case valueless && !has[tag], k >= len(p.read) && valid > 0 && !has[tag]:
-			return fmt.Sprintf("%s (none of %d successful requests has one)", cmp.Or(m.Short, tag), p.Observed.Requests-p.failed)
+			return fmt.Sprintf("%s (none of %d successful requests has one)", cmp.Or(m.Name(), tag), p.Observed.Requests-p.failed)
 		}
 	}
 	return ""

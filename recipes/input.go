@@ -47,6 +47,7 @@ const (
 	inputTrials          Input = "Trials"
 	inputConverge        Input = "Converge"
 	inputEndpoint        Input = "Endpoint"
+	inputEndpointType    Input = "EndpointType"
 	inputSetup           Input = "Setup"
 )
 

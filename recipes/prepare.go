@@ -66,6 +66,7 @@ func (r *run) expand() error {
 		func() error { return s.Converge.validate(p) },
 		func() error { return p.conflicts(recipe, s.Inputs) },
 		func() error { return s.Gate.validate(p, s.least(p)) },
+		func() error { return s.tokens(p) },
 		func() error { return p.streams(s.Inputs) },
 		func() error { return s.validate(p) },
 	} {

@@ -19,10 +19,10 @@ func checkSLO(slo map[loadgen.Tag]float64) error {
 	for _, tag := range slices.Sorted(maps.Keys(slo)) {
 		m, ok := loadgen.LookupMetric(tag)
 		switch v := slo[tag]; {
-		case !ok || !m.PerRequest || m.Higher || m.Short == "":
+		case !ok || !m.PerRequest || m.Higher:
 			return wrong(inputSLO, "%s is no latency or length of a single request, of which there could be an upper limit", tag)
 		case !(v > 0) || math.IsInf(v, 0):
-			return wrong(inputSLO, "the threshold of %s is %s; it must be positive and finite", m.Short, number(v))
+			return wrong(inputSLO, "the threshold of %s is %s; it must be positive and finite", m.Name(), number(v))
 		}
 	}
 	return nil
@@ -38,7 +38,7 @@ func (p *Plan) withSLO(slo map[loadgen.Tag]float64) error {
 	for tag, v := range p.SLO {
 		if mine, ok := slo[tag]; ok && mine != v {
 			m, _ := loadgen.LookupMetric(tag)
-			return wrong(inputSLO, "it limits %s to %s, and the recipe's own limit is %s; give only one of them", m.Short, number(mine), number(v))
+			return wrong(inputSLO, "it limits %s to %s, and the recipe's own limit is %s; give only one of them", m.Name(), number(mine), number(v))
 		}
 		all[tag] = v
 	}

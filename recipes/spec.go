@@ -96,6 +96,9 @@ type Prober interface {
 // complete fills in defaults.
 func (s *Spec) complete(p *Plan) {
 	s.Target.NoStream = s.Target.NoStream || !s.Inputs.streaming()
+	if api := s.Target.Speaks(); s.Prober == nil && api.Name != "" {
+		s.Target.NoStream = s.Target.NoStream || !api.Streams
+	}
 	s.Trials = max(s.Trials, 1)
 	if s.Confidence == 0 {
 		s.Confidence = plan.DefaultConfidence
@@ -104,9 +107,14 @@ func (s *Spec) complete(p *Plan) {
 	w := &s.Workload
 	w.ISL = cmp.Or(w.ISL, loadgen.DefaultISL)
 	w.OSL = cmp.Or(w.OSL, loadgen.DefaultOSL)
+	if s.tokenless() {
+		w.OSL = 1 // one result; there is no other length
+	}
 	w.Requests = cmp.Or(w.Requests, loadgen.DefaultRequests)
 	if p.Search != nil && p.Search.Time > 0 {
-		if w.Window > 0 || s.Gate != nil || s.Precise > 0 { // who says how long a probe may take has the time, and so has a gate
+		// Who says how long a probe may take has the time for it. So have a gate and its
+		// baseline, whose false alarms rest on the length of their visits.
+		if w.Window > 0 || s.Gate != nil || s.Precise > 0 {
 			p.Search.Time = 0
 		} else {
 			w.Window = searchWindow
@@ -227,7 +235,7 @@ func (s *Spec) valued(p *Plan) error {
 	for _, tag := range asked {
 		if slices.Contains(between, tag) && s.Workload.OSL == 1 && !slices.Contains(p.Paths(), PathOSL) {
 			m, _ := loadgen.LookupMetric(tag)
-			return wrong(inputTokens, "%s has no value for answers of 1 token; ask for 2 or more", m.Short)
+			return wrong(inputTokens, "%s has no value for answers of 1 token; ask for 2 or more", m.Name())
 		}
 	}
 	if p.Search != nil && p.Search.Boundary && floors > 0 && floors == len(p.Limits) {

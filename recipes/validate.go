@@ -73,7 +73,7 @@ func (p *Plan) streams(in Inputs) error {
 	}
 	for tag := range in.SLO {
 		if m, _ := loadgen.LookupMetric(tag); m.Streamed {
-			return streamingOff(m.Short + " of a good request")
+			return streamingOff(m.Name() + " of a good request")
 		}
 	}
 	return nil

@@ -31,6 +31,8 @@ func (r *run) conclude(reason Reason) error {
 	case reason == ReasonDeadline:
 		o.Warnings = append(o.Warnings, &DeadlineError{Probes: len(o.Probes)})
 	case reason == plan.ReasonMaxTime, reason == plan.ReasonOutOfTime:
+		// The answer stands, or the headline says that there is none. What is left to say is how
+		// to get a nearer one.
 		o.Warnings = append(o.Warnings, inputError([]Input{inputProbeTime},
 			"the time of a search, %v, was spent before its style had come to an end: with %s it takes as long as it needs",
 			searchTime, inputProbeTime))

@@ -301,7 +301,7 @@ func (v *view) goodput(t *text) {
 	for _, m := range loadgen.Metrics() {
 		if limit, ok := v.Plan.SLO[m.Tag]; ok {
 			l := sla.Limit{Metric: m.Tag, Stat: "avg", Op: sla.LT, Threshold: limit}
-			slos = append(slos, m.Short+" "+l.Want())
+			slos = append(slos, m.Name()+" "+l.Want())
 		}
 	}
 	t.paragraph("goodput %s at %v: %s of the requests each meet %s",

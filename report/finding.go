@@ -318,7 +318,7 @@ func ofPart(metrics map[loadgen.Tag]loadgen.Metric) string {
 	for _, tag := range []loadgen.Tag{loadgen.TagTTFT, loadgen.TagITL, loadgen.TagLatency} {
 		info, _ := loadgen.LookupMetric(tag)
 		if x, ok := metrics[tag].Stats["p95"]; ok {
-			line += fmt.Sprintf(", %s p95 %s", info.Short, value(x, info.Unit))
+			line += fmt.Sprintf(", %s p95 %s", info.Name(), value(x, info.Unit))
 		}
 	}
 	return line

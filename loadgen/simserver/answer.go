@@ -1,6 +1,7 @@
 package simserver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -43,7 +44,7 @@ func (a *answer) stream() {
 	faults := a.server.model.Faults
 	var buf []byte // reused from event to event
 	send := func(event ...string) bool {
-		buf = append(buf[:0], "data: "...)
+		buf = buf[:0]
 		for _, part := range event {
 			buf = append(buf, part...)
 		}
@@ -51,18 +52,29 @@ func (a *answer) stream() {
 		_, err := a.w.Write(buf)
 		return err == nil && flush() == nil
 	}
+	all := func(events []string) bool {
+		for _, e := range events {
+			if !send(e) {
+				return false
+			}
+		}
+		return true
+	}
 
 	// Real servers send the headers and the role when they take up a request, long
 	// before its first token. A client that takes either for the first token is wrong.
-	if flush() != nil {
-		return
-	}
-	if a.request.chat && !faults.NoRole && !send(a.chunk(`{"role":"assistant","content":""}`, "null")) {
+	// The first event of the messages API counts the prompt, and what of it was in the cache:
+	// it comes once the prompt was prefilled.
+	late := a.request.api == apiMessages
+	if flush() != nil || !late && !all(a.opening()) {
 		return
 	}
 	const mark = "\x00"
-	head, rest, _ := strings.Cut(a.word(mark), mark)
-	at := min(max(faults.After, 0), a.seq.osl)
+	var head, rest [2]string // of a word, and of a thought
+	for k := range head {
+		head[k], rest[k], _ = strings.Cut(a.event(mark, k == 1), mark)
+	}
+	at, thoughts := min(max(faults.After, 0), a.seq.osl), a.thoughts()
 	for i := 0; ; i++ {
 		if i == at {
 			switch a.fault {
@@ -74,32 +86,30 @@ func (a *answer) stream() {
 				_ = flush()
 				panic(http.ErrAbortHandler)
 			case errorEvent:
-				_ = send(errorObject) && !faults.NoDone && send("[DONE]")
+				_ = all(a.failing())
 				return
 			}
 		}
 		if i == a.seq.osl {
 			break
 		}
-		if !a.wait(a.seq.tokens) {
+		if !a.wait(a.seq.tokens) || late && i == 0 && !all(a.opening()) {
 			return
 		}
-		word, tail := vocabulary[i%len(vocabulary)], rest
+		k := 0
+		if i < thoughts {
+			k = 1
+		}
+		word, tail := vocabulary[i%len(vocabulary)], rest[k]
 		if i == at && a.fault == malformed {
 			tail = "" // neither string nor object is closed
 		}
-		if !send(head, word, tail) {
+		if !send(head[k], word, tail) {
 			return
 		}
 		a.sent++
 	}
-	if !send(a.finish()) {
-		return
-	}
-	if a.request.StreamOptions.IncludeUsage && !faults.NoUsage && !send(a.envelope("[]", a.usage())) {
-		return
-	}
-	if !faults.NoDone && !send("[DONE]") {
+	if !all(a.closing()) {
 		return
 	}
 	if a.end == cancelled {
@@ -117,19 +127,7 @@ func (a *answer) whole() {
 			return
 		}
 	}
-	var text strings.Builder
-	for i := range a.seq.osl {
-		text.WriteString(" " + vocabulary[i%len(vocabulary)])
-	}
-	choice := fmt.Sprintf(`[{"index":0,"text":%q,"logprobs":null,"finish_reason":"length"}]`, text.String())
-	if a.request.chat {
-		choice = fmt.Sprintf(`[{"index":0,"message":{"role":"assistant","content":%q},"finish_reason":"length"}]`, text.String())
-	}
-	usage := a.usage()
-	if a.server.model.Faults.NoUsage {
-		usage = ""
-	}
-	body := a.envelope(choice, usage)
+	body := a.object()
 	switch a.fault {
 	case stall:
 		a.wait(nil)
@@ -170,10 +168,8 @@ func (a *answer) wait(tokens <-chan struct{}) bool {
 
 // id returns the completion's id, with the prefix that OpenAI gives it.
 func (a *answer) id() string {
-	if a.request.chat {
-		return fmt.Sprintf("chatcmpl-%d", a.number)
-	}
-	return fmt.Sprintf("cmpl-%d", a.number)
+	kind := map[string]string{apiChat: "chatcmpl", apiCompletions: "cmpl", apiResponses: "resp_", apiMessages: "msg_"}[a.request.api]
+	return fmt.Sprintf("%s-%d", cmp.Or(kind, a.request.api), a.number)
 }
 
 // word returns the event of one token.
@@ -221,10 +217,17 @@ func (a *answer) envelope(choices, usage string) string {
 
 // usage returns the usage object.
 func (a *answer) usage() string {
-	details := ""
-	if a.server.model.PrefixCache > 0 {
-		details = fmt.Sprintf(`,"prompt_tokens_details":{"cached_tokens":%d}`, a.seq.cached)
+	cached, thought := "", ""
+	prompt, answer := "prompt", "completion"
+	if a.request.api == apiResponses {
+		prompt, answer = "input", "output"
 	}
-	return fmt.Sprintf(`{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d%s}`,
-		a.request.isl, a.seq.osl, a.request.isl+a.seq.osl, details)
+	if a.server.model.PrefixCache > 0 {
+		cached = fmt.Sprintf(`,"%s_tokens_details":{"cached_tokens":%d}`, prompt, a.seq.cached)
+	}
+	if n := a.thoughts(); n > 0 {
+		thought = fmt.Sprintf(`,"%s_tokens_details":{"reasoning_tokens":%d}`, answer, n)
+	}
+	return fmt.Sprintf(`{"%s_tokens":%d,"%s_tokens":%d,"total_tokens":%d%s%s}`,
+		prompt, a.request.isl, answer, a.seq.osl, a.request.isl+a.seq.osl, cached, thought)
 }

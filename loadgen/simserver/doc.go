@@ -1,5 +1,5 @@
 // Package simserver is an inference server to test against: a real HTTP server
-// with OpenAI's API, shaped like net/http/httptest.Server, in front of a
+// with the APIs of OpenAI and Anthropic, shaped like net/http/httptest.Server, in front of a
 // simulated continuous-batching engine.
 //
 //	s := simserver.New(simserver.Model{Step: 10 * time.Millisecond})
@@ -8,7 +8,8 @@
 //
 // # The server
 //
-// It answers POST /v1/chat/completions and /v1/completions, streaming and not, and GET
+// It answers POST /v1/chat/completions, /v1/completions, /v1/responses and /v1/messages,
+// streaming and not, /v1/embeddings and /v1/rerank, which need the prefill alone, and GET
 // /v1/models, /version and /health. A prompt has as many tokens as words. An answer has
 // exactly max_tokens (16 if not given), one an event. A stream has the habits of real
 // ones: the headers and a chunk with the role alone as soon as the request is taken up,

@@ -29,8 +29,10 @@ func (s *Server) routes() http.Handler {
 		writeJSON(w, http.StatusOK, map[string]string{"version": version})
 	})
 	handle("GET", "/v1/models", s.models)
-	handle("POST", "/v1/completions", func(w http.ResponseWriter, r *http.Request) { s.infer(w, r, false) })
-	handle("POST", "/v1/chat/completions", func(w http.ResponseWriter, r *http.Request) { s.infer(w, r, true) })
+	for _, api := range apis {
+		handle("POST", "/v1/"+api, func(w http.ResponseWriter, r *http.Request) { s.infer(w, r, api) })
+	}
+	handle("POST", "/v2/rerank", func(w http.ResponseWriter, r *http.Request) { s.infer(w, r, apiRerank) }) // Cohere's own
 	return mux
 }
 
@@ -52,11 +54,11 @@ var errUnauthorized = errors.New("incorrect API key provided")
 
 // authorized reports whether the request has the key, if one is required.
 func (s *Server) authorized(r *http.Request) bool {
-	return s.model.APIKey == "" || r.Header.Get("Authorization") == "Bearer "+s.model.APIKey
+	return s.model.APIKey == "" || r.Header.Get("Authorization") == "Bearer "+s.model.APIKey || r.Header.Get("X-Api-Key") == s.model.APIKey
 }
 
 // infer handles an inference from its arrival to its end.
-func (s *Server) infer(w http.ResponseWriter, r *http.Request, chat bool) {
+func (s *Server) infer(w http.ResponseWriter, r *http.Request, api string) {
 	n := s.count.enter()
 	a := &answer{server: s, w: w, ctx: r.Context(), number: n}
 	// This is deferred because a fault ends the handler by a panic. The end of the
@@ -71,10 +73,10 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request, chat bool) {
 	}
 	if !s.authorized(r) {
 		a.end = rejected
-		writeError(w, http.StatusUnauthorized, "invalid_api_key", "", errUnauthorized.Error())
+		refuse(w, api, http.StatusUnauthorized, "invalid_api_key", "", errUnauthorized.Error())
 		return
 	}
-	q, err := s.readRequest(w, r, chat)
+	q, err := s.readRequest(w, r, api)
 	if err != nil {
 		if r.Context().Err() != nil {
 			return // the client left while it was sending
@@ -84,18 +86,18 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request, chat bool) {
 		if large := new(http.MaxBytesError); errors.As(err, &large) {
 			code = http.StatusRequestEntityTooLarge
 		}
-		writeError(w, code, "", "", err.Error())
+		refuse(w, api, code, "", "", err.Error())
 		return
 	}
 	if q.Model != s.model.Name && !slices.Contains(s.model.Adapters, q.Model) {
 		a.end = rejected
-		writeError(w, http.StatusNotFound, "model_not_found", "model", fmt.Sprintf("The model `%s` does not exist.", q.Model))
+		refuse(w, api, http.StatusNotFound, "model_not_found", "model", fmt.Sprintf("The model `%s` does not exist.", q.Model))
 		return
 	}
 	f, code := s.model.Faults.draw(s.model.Seed, n)
 	if f == status {
 		a.end = failed
-		writeError(w, code, "", "", "injected fault")
+		refuse(w, api, code, "", "", "injected fault")
 		return
 	}
 	seq, err := s.driver.submit(q.isl, q.osl, q.blocks...)
@@ -105,7 +107,7 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request, chat bool) {
 		if errors.Is(err, errQueueFull) {
 			code = http.StatusTooManyRequests
 		}
-		writeError(w, code, "", "", err.Error())
+		refuse(w, api, code, "", "", err.Error())
 		return
 	}
 	s.count.update(func(st *Stats) { st.PromptTokens += int64(q.isl) })

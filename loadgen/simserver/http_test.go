@@ -197,7 +197,7 @@ func TestErrors(t *testing.T) {
 		{"not JSON", "POST", chatPath, "secret", `model=m`, 400, "as JSON"},
 		{"JSON but no object", "POST", chatPath, "secret", `[1]`, 400, "cannot read the request body"},
 		{"the wrong method", "GET", chatPath, "secret", "", 405, ""},
-		{"a path that is not there", "POST", "/v1/embeddings", "secret", ok, 404, ""},
+		{"a path that is not there", "POST", "/v1/audio/speech", "secret", ok, 404, ""},
 		{"the models", "GET", "/v1/models", "secret", "", 200, `"data":[{"created":0,"id":"m","object":"model"`},
 		{"the version needs no key", "GET", "/version", "", "", 200, `{"version":"simserver-1"}`},
 		{"nor does health", "GET", "/health", "", "", 200, ""},

@@ -52,6 +52,10 @@ type Model struct {
 	// 0 means unlimited. One more is refused with 429 and Retry-After.
 	MaxQueue int
 
+	// Thoughts is the number of tokens at the beginning of each answer that are reasoning,
+	// which chat, responses and messages send apart from the text. 0 means none.
+	Thoughts int
+
 	// Template is the number of tokens that the chat template adds to a chat prompt.
 	Template int
 	// APIKey, if not empty, is required: without "Authorization: Bearer <APIKey>", /v1

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -15,8 +14,8 @@ const (
 	defaultMaxTokens = 16       // OpenAI's default for completions
 )
 
-// A request is the body of an inference, as far as it matters here. chat, isl and osl
-// are not part of the body; readRequest sets them.
+// A request is the body of an inference, as far as it matters here. What stands
+// behind the keys is not part of it; readRequest sets it.
 type request struct {
 	Model               string          `json:"model"`
 	Messages            []message       `json:"messages"`
@@ -28,8 +27,20 @@ type request struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
 
-	chat     bool
+	// Input and Instructions are those of the responses API, and Input that of embeddings.
+	Input           json.RawMessage `json:"input"`
+	Instructions    json.RawMessage `json:"instructions"`
+	MaxOutputTokens *int            `json:"max_output_tokens"`
+	// System is that of the messages API.
+	System json.RawMessage `json:"system"`
+	// Query and Documents are those of rerank.
+	Query     string            `json:"query"`
+	Documents []json.RawMessage `json:"documents"`
+
+	api      string
+	chat     bool // there is a chat template
 	isl, osl int
+	items    int      // the number of vectors or scores
 	blocks   []uint64 // those of the prompt and of its answer, if there is a prefix cache
 }
 
@@ -38,13 +49,6 @@ type message struct {
 	Role    string          `json:"role"`
 	Content json.RawMessage `json:"content"`
 }
-
-// known are the body fields of OpenAI's API.
-var known = strings.Fields(`model messages prompt max_tokens max_completion_tokens stream stream_options
-	temperature top_p n stop seed user presence_penalty frequency_penalty logit_bias logprobs top_logprobs
-	response_format tools tool_choice parallel_tool_calls functions function_call metadata store
-	service_tier reasoning_effort modalities prediction audio echo best_of suffix
-	web_search_options safety_identifier prompt_cache_key verbosity`)
 
 // An unknownField is the error of a body field that OpenAI's API does not have, in the
 // words of that API.
@@ -56,7 +60,7 @@ func (f unknownField) Error() string {
 
 // readRequest reads an inference. The error says what is wrong with it, and is an
 // *http.MaxBytesError if the body is too large.
-func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, chat bool) (*request, error) {
+func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, api string) (*request, error) {
 	var raw json.RawMessage
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&raw); err != nil {
 		return nil, fmt.Errorf("cannot read the request body as JSON: %w", err)
@@ -66,20 +70,18 @@ func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, chat bool) 
 		if err := json.Unmarshal(raw, &fields); err != nil {
 			return nil, fmt.Errorf("cannot read the request body as a JSON object: %w", err)
 		}
-		for f := range fields {
-			if !slices.Contains(known, f) {
-				return nil, unknownField(f)
-			}
+		if f := unknownIn(api, fields); f != "" {
+			return nil, unknownField(f)
 		}
 	}
-	q := &request{chat: chat, osl: defaultMaxTokens}
+	q := &request{api: api, chat: api == apiChat || api == apiMessages || api == apiResponses, osl: defaultMaxTokens}
 	if err := json.Unmarshal(raw, q); err != nil {
 		return nil, fmt.Errorf("cannot read the request body: %w", err)
 	}
 	if q.Model == "" {
 		return nil, errors.New("you must provide a model parameter")
 	}
-	for _, n := range []*int{q.MaxTokens, q.MaxCompletionTokens} {
+	for _, n := range []*int{q.MaxTokens, q.MaxCompletionTokens, q.MaxOutputTokens} {
 		if n == nil {
 			continue
 		}
@@ -88,22 +90,13 @@ func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, chat bool) 
 		}
 		q.osl = *n
 	}
-	var err error
-	if chat {
-		if len(q.Messages) == 0 {
-			return nil, errors.New("messages must not be empty")
-		}
-		q.isl = s.model.Template
-		for i, m := range q.Messages {
-			n, e := contentTokens(m.Content)
-			if e != nil {
-				err = fmt.Errorf("cannot read the content of message %d: %w", i, e)
-			}
-			q.isl += n
-		}
-	} else {
-		q.isl, err = promptTokens(q.Prompt)
+	if api == apiMessages && q.MaxTokens == nil {
+		return nil, errors.New("max_tokens: Field required")
 	}
+	if scores(api) {
+		q.osl, q.Stream = 1, false // the end of the prefill
+	}
+	err := q.count(s.model.Template)
 	q.isl = max(q.isl, 1)
 	if s.model.PrefixCache > 0 {
 		tokens := q.tokens(s.model.Template)
@@ -117,6 +110,66 @@ func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, chat bool) 
 	return q, err
 }
 
+// count counts the tokens of the prompt and the results that are asked for.
+func (q *request) count(template int) (err error) {
+	if q.chat {
+		q.isl = template
+	}
+	switch q.api {
+	case apiChat, apiMessages:
+		if len(q.Messages) == 0 {
+			return errors.New("messages must not be empty")
+		}
+	case apiCompletions:
+		q.isl, err = promptTokens(q.Prompt)
+		return err
+	case apiEmbeddings:
+		q.items = 1
+		var list []json.RawMessage
+		if json.Unmarshal(q.Input, &list) == nil && len(list) > 0 && list[0][0] != '0' && (list[0][0] < '1' || list[0][0] > '9') {
+			q.items = len(list)
+		}
+		q.isl, err = promptTokens(q.Input)
+		return err
+	case apiRerank:
+		if q.Query == "" || len(q.Documents) == 0 {
+			return errors.New("query and documents must not be empty")
+		}
+		q.items, q.isl = len(q.Documents), countWords(q.Query)
+		for _, d := range q.Documents {
+			n, _ := contentTokens(d)
+			q.isl += n
+		}
+		return nil
+	case apiResponses:
+		if len(q.Input) == 0 {
+			return errors.New("you must provide an input")
+		}
+		if q.Input[0] == '[' {
+			if err := json.Unmarshal(q.Input, &q.Messages); err != nil {
+				return fmt.Errorf("cannot read the input: %w", err)
+			}
+		} else {
+			q.Messages = []message{{Role: "user", Content: q.Input}}
+		}
+	}
+	for _, before := range []json.RawMessage{q.Instructions, q.System} {
+		n, err := contentTokens(before)
+		if err != nil {
+			return fmt.Errorf("cannot read the system prompt: %w", err)
+		}
+		q.isl += n
+	}
+	for i, m := range q.Messages {
+		n, e := contentTokens(m.Content)
+		if e != nil {
+			err = fmt.Errorf("cannot read the content of message %d: %w", i, e)
+		}
+		q.isl += n
+	}
+	return err
+}
+
 // tokens returns the tokens of the prompt: those of the chat template, and the words of
 // its texts. A prompt of token ids has none, and shares nothing.
 func (q *request) tokens(template int) (out []string) {
@@ -124,8 +177,14 @@ func (q *request) tokens(template int) (out []string) {
 		out = append(out, "")
 	}
 	texts := []json.RawMessage{q.Prompt}
-	if q.chat {
-		texts = nil
+	switch {
+	case q.api == apiEmbeddings:
+		texts[0] = q.Input
+	case q.api == apiRerank:
+		query, _ := json.Marshal(q.Query)
+		texts = append([]json.RawMessage{query}, q.Documents...)
+	case q.chat:
+		texts = []json.RawMessage{q.Instructions, q.System}
 		for _, m := range q.Messages {
 			texts = append(texts, m.Content)
 		}

@@ -66,24 +66,18 @@ func (o Op) Holds(v, threshold float64) bool {
 // stats lists the statistics that a limit may name.
 var stats = loadgen.Stats()
 
-// metricOf finds the metric that a limit names, by tag or short name. Counts and
-// other bookkeeping of a measurement have no short name and cannot be limited.
-func metricOf(name string) (m loadgen.MetricInfo, ok bool) {
-	m, ok = loadgen.LookupMetric(name)
-	return m, ok && m.Short != ""
-}
+// metricOf finds the metric that a limit names, by tag or short name.
+func metricOf(name string) (m loadgen.MetricInfo, ok bool) { return loadgen.LookupMetric(name) }
 
 // metricNames lists the names that a limit may use for a metric: short names, tags
 // and aliases.
 func metricNames() []string {
 	var names []string
 	for _, m := range loadgen.Metrics() {
-		if m.Short == "" {
-			continue
-		}
-		names = append(names, m.Short, m.Tag)
-		if m.Alias != "" {
-			names = append(names, m.Alias)
+		for _, name := range []string{m.Short, m.Tag, m.Alias} {
+			if name != "" {
+				names = append(names, name)
+			}
 		}
 	}
 	return names
@@ -118,9 +112,9 @@ func (l Limit) Name() string {
 	case !ok:
 		return l.Metric + " " + l.Stat
 	case !m.PerRequest && l.Stat == "avg":
-		return m.Short
+		return m.Name()
 	}
-	return m.Short + " " + l.Stat
+	return m.Name() + " " + l.Stat
 }
 
 // Want returns the operator and the threshold with its unit, for example "< 200ms".
@@ -157,7 +151,7 @@ func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // Validate checks a limit that was not read from text. It needs a known statistic
 // and operator, and a threshold that is positive, finite and within what the metric
-// can reach; errors <= 0 is the one limit with a threshold of 0. A metric that is
+// can reach; a threshold of 0 makes sense for errors <= 0 and for counts of requests. A metric that is
 // not in the table is accepted, since a caller's own Prober may report it.
 func (l Limit) Validate() error {
 	m, ok := metricOf(l.Metric)
@@ -172,12 +166,14 @@ func (l Limit) Validate() error {
 		return fmt.Errorf("the threshold is %v; it must be finite", l.Threshold)
 	case l.Threshold == 0 && l.Metric == loadgen.TagErrorRate && l.Op == LE:
 		return nil // no error at all is allowed, which is decided by counting
+	case l.Threshold == 0 && m.Count && l.Op == LE:
+		return nil
 	case l.Threshold <= 0:
 		return fmt.Errorf("the threshold is %s; it must be positive", number(l.Threshold))
 	case ok && !m.PerRequest && l.Stat != "avg":
-		return fmt.Errorf("%s is a single number per run and has no %s; use avg or leave the statistic out", m.Short, l.Stat)
-	case ok && m.Unit == "%" && l.Threshold > 100, ok && m.Unit == "ratio" && l.Threshold > 1:
-		return fmt.Errorf("%s cannot reach %s", m.Short, formatValue(l.Threshold, m.Unit))
+		return fmt.Errorf("%s is a single number per run and has no %s; use avg or leave the statistic out", m.Name(), l.Stat)
+	case ok && m.Unit == "%" && m.Tag != loadgen.TagOSLDiff && l.Threshold > 100, ok && m.Unit == "ratio" && l.Threshold > 1:
+		return fmt.Errorf("%s cannot reach %s", m.Name(), formatValue(l.Threshold, m.Unit))
 	}
 	return nil
 }

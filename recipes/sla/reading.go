@@ -126,6 +126,10 @@ func (l Limit) badShare() bool { return l.Metric == loadgen.TagGoodShare && !l.O
 func (l Limit) margin(v float64) float64 {
 	var g float64
 	switch {
+	case v <= 0 && !l.badShare() && l.Op.Upper(): // there is no logarithm of it
+		g = -farthest
+	case v <= 0 && !l.badShare(), l.Threshold == 0:
+		g = farthest
 	case l.badShare():
 		g = math.Log((1 - v) / (1 - l.Threshold))
 	case l.Op.Upper():

@@ -44,7 +44,7 @@ func (p *limitParser) pair() (Limit, error) {
 func (p *limitParser) one(l Limit, at int) (Limit, error) {
 	switch m, _ := metricOf(l.Metric); {
 	case !m.PerRequest:
-		return p.fail(0, "%s is a number of a whole run and not of a single request", m.Short)
+		return p.fail(0, "%s is a number of a whole run and not of a single request", m.Name())
 	case !l.Op.Upper() || m.Higher:
 		return p.fail(at, "a good request has upper limits alone, on latencies and lengths")
 	}

@@ -160,7 +160,7 @@ func Describe(unit string) (name, display string, divisor float64) {
 	}
 	for _, c := range columns {
 		if c.Unit == unit {
-			return c.info().Short, c.info().Unit, 1
+			return c.info().Name(), c.info().Unit, 1
 		}
 	}
 	return unit, "", 1

@@ -55,7 +55,7 @@ func (f *File) bad(line int, err error) error {
 	return nil
 }
 
-// Entry is one request. Exactly one of Text, Messages and Length is set.
+// Entry is one request. Exactly one of Text, Messages, Length and Raw is set.
 type Entry struct {
 	// Text is the prompt.
 	Text string
@@ -68,6 +68,13 @@ type Entry struct {
 	// same text.
 	Length int
 	Blocks []uint64
+
+	// Raw says that Fields has the prompt, too: the body is one of an API that has its own
+	// words for it, such as a query with documents. Said has the texts in it.
+	Raw bool
+	// Route is where the file says that the request goes, for example /v1/embeddings. It is
+	// empty if it does not say.
+	Route string
 
 	// Outputs is the number of output tokens, 0 if the file does not say.
 	Outputs int

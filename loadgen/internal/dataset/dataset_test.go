@@ -185,7 +185,7 @@ func TestRefusals(t *testing.T) {
 		{"x.jsonl", `{"turns":[]}`, "at least one turn"},
 		{"x.jsonl", `{"conversations":[{"from":"ghost","value":"a"}]}`, `nobody is known as "ghost"`},
 		{"x.jsonl", `{"conversations":5}`, `"conversations" is not a list`},
-		{"x.jsonl", `{"url":"/v1/embeddings","body":{"input":"x"}}`, `"url" is "/v1/embeddings"`},
+		{"x.jsonl", `{"input":["a"],"delay":"x"}`, `"delay"`},
 		{"x.jsonl", `{"body":{"model":"m"}}`, `"body": it has neither messages nor a prompt`},
 		{"x.jsonl", `{"payload":[5]}`, `"payload", element 0: "payload" is not the body of a request`},
 		{"x.jsonl", `{"input_length":5,"hash_ids":"x"}`, `"hash_ids": it is not a list`},

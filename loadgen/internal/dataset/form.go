@@ -75,11 +75,19 @@ func (f *File) takeObject(o object) error {
 	case o["conversation"] != nil:
 		return f.takeRecorded(o, "conversation")
 	}
-	e, err := entryOf(o)
+	e, err := Entry{}, error(nil)
+	if ranked, ok := ranking(o); ok {
+		o = ranked
+	}
+	if raw(o) {
+		e, err = rawOf(o)
+	} else {
+		e, err = entryOf(o)
+	}
 	if err != nil {
 		return err
 	}
-	if e.Text == "" && e.Messages == nil && e.Length == 0 {
+	if !e.Raw && e.Text == "" && e.Messages == nil && e.Length == 0 {
 		return errors.New("it has no prompt")
 	}
 	f.Entries = append(f.Entries, e)
@@ -111,14 +119,11 @@ func (f *File) takeBody(o object, key string, v json.RawMessage) error {
 	if err != nil {
 		return fmt.Errorf("%q is not the body of a request", key)
 	}
-	var url string
-	if json.Unmarshal(o["url"], &url) == nil && url != "" && !strings.HasSuffix(url, "/completions") {
-		return fmt.Errorf(`"url" is %q; only requests for /v1/chat/completions and /v1/completions can be sent`, url)
-	}
 	e, err := bodyOf(body)
 	if err != nil {
 		return fmt.Errorf("%q: %w", key, err)
 	}
+	_ = json.Unmarshal(o["url"], &e.Route) // a url of another kind is none
 	rest := maps.Clone(o)
 	delete(rest, key)
 	if err := e.about(rest); err != nil {
@@ -237,6 +242,9 @@ func entryOf(o object) (e Entry, err error) {
 // bodyOf reads the body of a request. Everything in it is sent as it is, except for what
 // the load chooses.
 func bodyOf(o object) (e Entry, err error) {
+	if raw(o) {
+		return rawOf(o)
+	}
 	texts := object{}
 	for key, v := range o {
 		switch m := keys[key]; {
@@ -254,6 +262,99 @@ func bodyOf(o object) (e Entry, err error) {
 		return e, errors.New("it has neither messages nor a prompt")
 	}
 	return e, e.prompt(texts, "")
+}
+
+// raw reports whether an object is the body of a request of an API that has its own words
+// for a prompt: a list of inputs (embeddings, responses) that is no list of messages, or a
+// query with documents (rerank).
+func raw(o object) bool {
+	if o["messages"] != nil || o["prompt"] != nil {
+		return false
+	}
+	var inputs []json.RawMessage
+	_ = json.Unmarshal(o["input"], &inputs) // what is no list has none
+	return o["query"] != nil && (o["documents"] != nil || o["texts"] != nil) || len(inputs) > 0 && !isMessage(inputs[0])
+}
+
+// rawOf reads the body of such a request. Everything in it is sent as it is, except for what
+// the load chooses.
+func rawOf(o object) (e Entry, err error) {
+	e.Raw = true
+	about := object{}
+	for key, v := range o {
+		switch keys[key] {
+		case answerSize, sessionID, whenSent, waited:
+			about[key] = v
+		case ownField:
+		case label:
+			if key == "task" || key == "type" {
+				e.field(key, v)
+			}
+		default:
+			e.field(key, v)
+		}
+	}
+	for _, key := range []string{"instructions", "system", "query", "input", "documents", "texts"} {
+		e.Said = append(e.Said, textsIn(o[key])...)
+	}
+	if len(e.Said) == 0 && o["input"] == nil {
+		return e, errors.New("it has no prompt")
+	}
+	return e, e.about(about)
+}
+
+// textsIn returns the texts in a JSON value: a string, or those that its elements have as
+// texts or contents.
+func textsIn(v json.RawMessage) (texts []string) {
+	var s string
+	var list []json.RawMessage
+	var part struct{ Text, Content json.RawMessage }
+	switch {
+	case len(v) == 0:
+	case json.Unmarshal(v, &s) == nil:
+		if s != "" {
+			texts = append(texts, s)
+		}
+	case json.Unmarshal(v, &list) == nil:
+		for _, each := range list {
+			texts = append(texts, textsIn(each)...)
+		}
+	case json.Unmarshal(v, &part) == nil:
+		texts = append(textsIn(part.Text), textsIn(part.Content)...)
+	}
+	return texts
+}
+
+// ranking turns AIPerf's form of a query with passages into a body. ok is false if o is
+// none.
+func ranking(o object) (body object, ok bool) {
+	var named []struct {
+		Name     string
+		Contents []string
+	}
+	if json.Unmarshal(o["texts"], &named) != nil {
+		return nil, false
+	}
+	var query string
+	documents := []string{}
+	for _, t := range named {
+		switch t.Name {
+		case "query", "queries":
+			if len(t.Contents) > 0 && query == "" {
+				query = t.Contents[0]
+			}
+		case "passages":
+			documents = append(documents, t.Contents...)
+		}
+	}
+	if query == "" || len(documents) == 0 {
+		return nil, false
+	}
+	body = maps.Clone(o)
+	delete(body, "texts")
+	body["query"], _ = json.Marshal(query)
+	body["documents"], _ = json.Marshal(documents)
+	return body, true
 }
 
 // field notes a field of the body. An ignore_eos that is true is the load's own field, which
