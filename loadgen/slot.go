@@ -25,6 +25,8 @@ type slot struct {
 	guard guard
 	trace trace
 	entry entry
+	// sending is called when the current request is about to be written, nil for nothing.
+	sending func()
 	// talk is the conversation that goes on with the slot's next request, nil if another
 	// begins.
 	talk *talk
@@ -73,6 +75,9 @@ func newSlot(ctx context.Context, g *Generator, id int) *slot {
 			}
 			s.trace.kept = info.Reused
 			s.trace.start = g.now()
+			if s.sending != nil {
+				s.sending()
+			}
 			if !info.Reused {
 				s.trace.dial = s.trace.start - s.trace.asked
 			}
@@ -161,9 +166,15 @@ func (s *slot) perform(rec *record, body []byte) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	s.trace = trace{start: g.now()} // remains if no connection is had
 	s.guard.begin(g, cancel, rec.ticket.work.idle)
+	s.sending = nil
 	if rec.ticket.givenUp {
-		up := time.AfterFunc(rec.ticket.after, func() { cancel(errGivenUp) })
-		defer up.Stop()
+		var up *time.Timer
+		s.sending = func() { up = time.AfterFunc(rec.ticket.after, func() { cancel(errGivenUp) }) }
+		defer func() {
+			if up != nil {
+				up.Stop()
+			}
+		}()
 	}
 
 	order := rec.ticket.serial
