@@ -336,11 +336,11 @@ func (b *books) begin(s *slot) (tk ticket, ok bool) {
 }
 
 // admit hands a slot of an open loop the request whose turn it is. ok is false when the load
-// was stopped.
+// was stopped, or when the conversation is of other requests than those that are sent now.
 func (b *books) admit(s *slot, turn turn) (tk ticket, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s.ctx.Err() != nil {
+	if s.ctx.Err() != nil || turn.talk != nil && (!b.work.talks() || turn.talk.of != b.work.talking.key) {
 		return tk, false
 	}
 	return b.ticket(s, b.now(), turn), true
@@ -513,8 +513,11 @@ func (l *level) ticket(s *slot, now time.Duration, turn turn) ticket {
 	if turn.fixed {
 		tk.item = turn.item
 		l.items = max(l.items, turn.item+1)
-	} else if l.work.talks() {
-		if s.id < 0 {
+	}
+	if l.work.talks() {
+		if turn.fixed {
+			s.talk = l.replayed(turn)
+		} else if s.id < 0 {
 			s.talk = l.next(now)
 		}
 		if s.talk == nil || s.talk.of != l.work.talking.key {

@@ -48,6 +48,7 @@ func (s *slot) once(due time.Duration, turn turn) {
 	g := s.g
 	tk, ok := g.books.admit(s, turn)
 	if !ok {
+		g.books.vacate(s)
 		return
 	}
 	rec := g.records.Get().(*record)
@@ -56,10 +57,12 @@ func (s *slot) once(due time.Duration, turn turn) {
 	s.perform(rec, body)
 	s.heard(rec)
 	s.finish(rec)
-	if s.talk != nil {
-		g.books.wait(s.talk)
-		s.talk = nil
+	if k := s.talk; k != nil && turn.fixed {
+		g.follow(s.ctx, k, turn)
+	} else if k != nil {
+		g.books.wait(k)
 	}
+	s.talk = nil
 	g.books.vacate(s)
 }
 

@@ -101,8 +101,9 @@ func (p *pacer) highest() float64 {
 type turn struct {
 	item  uint64
 	fixed bool
-	timed bool // the schedule says with which request the window opens
-	opens bool // the window opens with it, or has opened before it
+	timed bool  // the schedule says with which request the window opens
+	opens bool  // the window opens with it, or has opened before it
+	talk  *talk // the conversation of a replay that goes on, nil if another begins
 }
 
 // gap draws the seconds from one request of the arrival process to the next, at a rate.

@@ -93,6 +93,9 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	if err := w.follow(g.target, l); err != nil {
 		return nil, err
 	}
+	if again != nil && w.talks() {
+		w.talking.replay = again.scale
+	}
 	if g.books.isClosed() {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())
 	}

@@ -32,7 +32,7 @@ type Target struct {
 	// as basic auth. A server on a Unix socket is unix:///run/server.sock.
 	URL string
 	// Others are further endpoints that serve the same model. Requests go to all of them
-	// in turn.
+	// in turn, and all turns of a conversation to one.
 	Others []string
 	// Model is the served model to ask for. If it is empty, the only entry of
 	// /v1/models is used.

@@ -70,7 +70,7 @@ func TestTalkFiles(t *testing.T) {
 		var r record
 		require.NoError(t, json.Unmarshal([]byte(line), &r))
 		assert.Equal(t, i, r.Metadata.Session, "in order of start, without gaps")
-		assert.True(t, strings.HasSuffix(r.Metadata.Correlation, "-"+r.Metadata.Conversation))
+		assert.True(t, strings.HasSuffix(r.Metadata.Correlation, strings.Replace(r.Metadata.Conversation, "session_", "-c", 1)))
 		assert.Equal(t, r.Metadata.Correlation, r.Metadata.Root)
 		turns[r.Metadata.Conversation] = append(turns[r.Metadata.Conversation], r.Metadata.Turn)
 		records++

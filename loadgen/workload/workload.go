@@ -51,8 +51,8 @@ type Workload struct {
 	Order Order `json:"order,omitempty"`
 	// Replay, if not 0, sends the requests at the times that the file has for them, so many
 	// times as fast: 1 is as recorded, and 2 in half the time. A load that has a rate is
-	// replayed at that mean rate. Behind the end of the file, it begins anew. Of conversations,
-	// it sends the first turns.
+	// replayed at that mean rate. Behind the end of the file, it begins anew. The later turns of
+	// a conversation follow after their delays, as many times as fast, or at their own times.
 	Replay float64 `json:"replay,omitempty"`
 	// SkipUnread sends the rest of a file of which lines cannot be read. Each of them is
 	// named in a warning. If it is false, such a file is refused.
@@ -155,8 +155,6 @@ func (w Workload) validateFile() error {
 		return fmt.Errorf("Order, Replay and SkipUnread are about the requests of a file, and File is empty")
 	case w.Replay != 0 && w.Order != "":
 		return invalid("Replay", "has an order of its own, that of the times in the file; leave out Order")
-	case w.Replay != 0 && !w.Turns.IsZero():
-		return invalid("Replay", "sends first turns at the times of the file; leave out Turns, or send the file at a rate")
 	}
 	if w.File == "" {
 		return nil
