@@ -104,6 +104,9 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	// search to be continued.
 	if c.Planner != "list" {
 		o.Plan.Search = c.search()
+		for _, x := range a.With {
+			o.Plan.Search.With = append(o.Plan.Search.With, recipes.Value{Path: x.Path, Value: float64(x.Value)})
+		}
 	}
 	// A file that was broken off has no half iteration: it is written whole.
 	for i, it := range h.Iterations {
