@@ -70,9 +70,9 @@
 //	          Baseline, Resume an earlier answer to start from, or run to continue
 //	          Tolerance        loss that Gate and Compare accept; default 0.05
 //	          Artifacts        directory of the run's files
-//	          Charts           draw charts (default) or not
-//	          Context          a context instead of the test's own
+//	          Charts, Context  draw charts (default) or not; another context
 //	          Prober, Setup    something else than HTTP load; the server for a point
+//	          Input            an input that a recipe of your own declares
 //
 // # Runs and go test
 //

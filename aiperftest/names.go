@@ -51,6 +51,9 @@ var flags = map[recipes.Input]string{
 // optionOf writes an input as the option that sets it, with AIPerf's flag in
 // parentheses.
 func optionOf(in recipes.Input) string {
+	if !in.BuiltIn() {
+		return fmt.Sprintf("aiperftest.Input(%q, …)", in)
+	}
 	s := "aiperftest." + string(in) + "(…)"
 	if f := flags[in]; f != "" {
 		s += " (AIPerf: " + f + ")"

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
@@ -332,10 +333,27 @@ func OSL(lo, hi int) Option {
 }
 
 // Degradation sets the share by which concurrency-ramp's metric may rise above its
-// value at the lowest concurrency, a fraction. Default: 0.20. AIPerf:
-// --degradation-threshold.
-func Degradation(fraction float64) Option {
-	return option(func(c *config) { c.spec.Inputs.Degradation = &fraction })
+// value at the lowest concurrency, a fraction, and which metric that is, for example
+// Degradation(0.2, "ttft p95"). Default: 0.20 of "e2e p99". AIPerf: --degradation-threshold,
+// --degradation-metric-tag, --degradation-stat.
+func Degradation(fraction float64, of ...string) Option {
+	return option(func(c *config) {
+		c.spec.Inputs.Degradation = &fraction
+		if of = strings.Fields(strings.Join(of, " ")); len(of) > 0 {
+			c.spec.Inputs.DegradationMetric, c.spec.Inputs.DegradationStat = of[0], strings.Join(of[1:], " ")
+		}
+	})
+}
+
+// Input sets an input that the recipe declares itself, of the type that it says. AIPerf has
+// none.
+func Input(name string, value any) Option {
+	return option(func(c *config) {
+		if c.spec.Inputs.Own == nil {
+			c.spec.Inputs.Own = map[recipes.Input]any{}
+		}
+		c.spec.Inputs.Own[recipes.Input(name)] = value
+	})
 }
 
 // MaxProbes bounds the distinct points of a search, 2 to 200. Default: 30, and 20
@@ -358,10 +376,13 @@ func Trials(n int) Option { return option(func(c *config) { c.spec.Trials = n; c
 
 // Converge takes further trials at each point of a sweep or a fixed load until a
 // metric's 95% confidence interval is within the given share of its mean, but no more
-// than ten. AIPerf: --convergence-metric.
-func Converge(metric, stat string, within float64) Option {
+// than ten. A criterion takes the place of the interval, "ci_width": the trials' coefficient
+// of variation, "cv", or "distribution", which compares the requests of the last trial with
+// those of the others; see recipes.Convergence. AIPerf: --convergence-metric,
+// --convergence-stat, --convergence-threshold, --convergence-mode.
+func Converge(metric, stat string, within float64, criterion ...string) Option {
 	return option(func(c *config) {
-		c.spec.Converge = &recipes.Convergence{Metric: metric, Stat: stat, Within: within}
+		c.spec.Converge = &recipes.Convergence{Metric: metric, Stat: stat, Within: within, Criterion: strings.Join(criterion, " ")}
 	})
 }
 

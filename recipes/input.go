@@ -3,6 +3,7 @@ package recipes
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -57,6 +58,10 @@ var inputs = []Input{inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate, i
 	inputConcurrencyList, inputPairs, inputISL, inputOSL, inputDegradation, inputMaxProbes, inputInitialPoints, inputReplicates,
 	inputSampler, inputStreaming, inputTokens, inputWorkload, inputRequests, inputProbeTime, inputPrompts, inputTrials,
 	inputConverge, inputEndpoint, inputSetup}
+
+// BuiltIn reports whether the input is one of this package's, and not one that a recipe
+// declares itself.
+func (in Input) BuiltIn() bool { return slices.Contains(inputs, in) }
 
 // InputError reports an input that is missing, wrong or in conflict with another. It
 // is returned before anything is sent.

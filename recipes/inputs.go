@@ -224,7 +224,7 @@ func (in Inputs) validate() error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.Own)) {
-		if slices.Contains(inputs, name) || name == "" {
+		if name.BuiltIn() || name == "" {
 			return wrong(name, "a recipe cannot declare an input of this name, which is taken; choose another")
 		}
 	}

@@ -16,8 +16,9 @@ var soak = &Recipe{
 	},
 }
 
-// staged puts the mean rate of the workload's schedule in place of those that the plan leaves
-// open.
+// staged puts the mean rate of the workload's schedule, in requests a second, in place of
+// those that the plan leaves open. The length of the window is the schedule's, unless another
+// one is asked for: a shorter window cuts it.
 func (s *Spec) staged(open []*float64) {
 	stages := s.Workload.Workload.Stages
 	for _, rate := range open {

@@ -129,21 +129,13 @@ func (s *Spec) complete(p *Plan) {
 // kinds of requests; what requests share, and the models that they ask for, stay.
 func (s *Spec) load(p *Plan, step plan.Step) loadgen.Load {
 	l := s.Workload
-	for i, path := range p.Paths() {
-		switch v := step.At[i]; path {
-		case PathConcurrency:
-			l.Concurrency = int(v)
-		case PathRate:
-			l.Rate = v
-		case PathISL:
-			l.ISL, l.Workload = int(v), l.Workload.Fixed(int(v), 0)
-		case PathOSL:
-			l.OSL, l.Workload = int(v), l.Workload.Fixed(0, int(v))
-		default:
-			if name, ok := strings.CutPrefix(path, PathBody); ok {
-				l = withField(l, name, v)
-			}
+	if p.Search != nil {
+		for _, v := range p.Search.With {
+			l = setTo(l, v.Path, v.Value)
 		}
+	}
+	for i, path := range p.Paths() {
+		l = setTo(l, path, step.At[i])
 	}
 	if l.Concurrency == 0 && l.Rate == 0 {
 		l.Concurrency = s.Workload.Concurrency
@@ -156,6 +148,31 @@ func (s *Spec) load(p *Plan, step plan.Step) loadgen.Load {
 	if step.Size > 0 && len(l.Workload.Stages) == 0 { // a schedule is sent whole
 		l.Requests = int(math.Ceil(float64(l.Requests) * step.Size))
 		l.Window = time.Duration(float64(l.Window) * step.Size)
+	}
+	return l
+}
+
+// setTo returns the load with the value of one path. Paths of the server change nothing, and
+// those of the workload have been found settable.
+func setTo(l loadgen.Load, path Path, v float64) loadgen.Load {
+	switch path {
+	case PathConcurrency:
+		l.Concurrency = int(v)
+	case PathRate:
+		l.Rate = v
+	case PathISL:
+		l.ISL, l.Workload = int(v), l.Workload.Fixed(int(v), 0)
+	case PathOSL:
+		l.OSL, l.Workload = int(v), l.Workload.Fixed(0, int(v))
+	default:
+		if name, ok := strings.CutPrefix(path, PathBody); ok {
+			return withField(l, name, v)
+		}
+		if keys, ok := strings.CutPrefix(path, PathWorkload); ok {
+			if w, err := withNumber(l.Workload, keys, v); err == nil {
+				l.Workload = w
+			}
+		}
 	}
 	return l
 }

@@ -80,14 +80,6 @@ func (v *view) lengths() string {
 	return w.Lengths()
 }
 
-// tokenless reports whether the API that was measured has no tokens, as that of embeddings.
-// Texts then leave out output tokens, TTFT and ITL, whose columns would be empty. A prober of
-// one's own is not asked for its API, since the target says nothing of it.
-func (v *view) tokenless() bool {
-	api := v.Spec.Target.Speaks()
-	return v.Spec.Prober == nil && api.Name != "" && !api.Tokens
-}
-
 // shape says what a probe sends, for a reader to check against the question: the requests,
 // how many, for how long at most.
 func (v *view) shape() string {

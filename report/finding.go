@@ -122,12 +122,12 @@ func (v *view) metHeadline() string {
 func (v *view) searchHeadline() string {
 	s := "SLA met up to " + v.at(v.Boundary.Safe)
 	if cut := v.cutShort(); cut != "" {
-		s = fmt.Sprintf("SLA met up to at least %s; the search was cut short by %s", v.level(v.Best.Load.Level()), cut)
+		s = fmt.Sprintf("SLA met up to at least %s; the search was cut short by %s", v.level(v.bestAt()), cut)
 	} else if from := v.from(); from > 0 {
 		s += fmt.Sprintf(", from %s up", v.level(from))
 	}
-	if !v.Plan.Search.Boundary && v.Best.Load.Level() != v.Boundary.Safe {
-		s += fmt.Sprintf(", best %s at %s", objectiveName(v.Plan.Search.Objectives[0]), v.level(v.Best.Load.Level()))
+	if !v.Plan.Search.Boundary && v.bestAt() != v.Boundary.Safe {
+		s += fmt.Sprintf(", best %s at %s", objectiveName(v.Plan.Search.Objectives[0]), v.level(v.bestAt()))
 	}
 	if len(v.Plan.Tiers) > 0 && v.cutShort() == "" {
 		s = "SLA met up to " + v.tierAnswers()
@@ -145,7 +145,7 @@ func (v *view) missedHeadline() string {
 	case v.fixed():
 		return fmt.Sprintf("SLA missed at %v", v.probes[0].Load)
 	case v.Best.Found:
-		return fmt.Sprintf("SLA met up to %v only, below the %s asked for", v.Best.Load, exact(v.Least()))
+		return fmt.Sprintf("SLA met up to %s only, below the %s asked for", v.loadOf(v.probes[v.Best.Probe]), exact(v.Least()))
 	case v.Least() > 0 && met > 0:
 		return fmt.Sprintf("SLA missed below the %s of %s asked for", v.dimension(), exact(v.Least()))
 	}
@@ -163,17 +163,17 @@ func (v *view) doubt() string {
 	case v.Plan.Derive != nil && len(v.Plan.Limits) == 0 && cut == "" && last.standing != untrusted:
 		return cmp.Or(v.derivedHeadline(), "no result could be read off the points")
 	case v.Reason == recipes.ReasonAborted && v.Best.Found:
-		return fmt.Sprintf("the endpoint was lost; SLA met up to %v until then", v.Best.Load)
+		return fmt.Sprintf("the endpoint was lost; SLA met up to %s until then", v.loadOf(v.probes[v.Best.Probe]))
 	case cut != "" && v.Best.Found && v.Plan.Search != nil:
-		return fmt.Sprintf("at least %s; the search was cut short by %s", v.level(v.Best.Load.Level()), cut)
+		return fmt.Sprintf("at least %s; the search was cut short by %s", v.level(v.bestAt()), cut)
 	case last.standing == untrusted:
-		return fmt.Sprintf("the probes at %v cannot be trusted", last.Load)
+		return fmt.Sprintf("the probes at %s cannot be trusted", v.loadOf(last))
 	case v.Plan.Search == nil && len(v.distrusted()) > 0:
 		return fmt.Sprintf("the probes at %s cannot be trusted; the other points stand", strings.Join(v.distrusted(), ", "))
 	case v.Reason == recipes.ReasonDeadline, v.Reason == recipes.ReasonCancelled, v.Reason == recipes.ReasonAborted:
 		return "no answer was certain" + v.because()
 	case v.Best.Found && v.Least() > 0:
-		return fmt.Sprintf("SLA met up to %v; %s was neither confirmed nor ruled out", v.Best.Load, exact(v.Least()))
+		return fmt.Sprintf("SLA met up to %s; %s was neither confirmed nor ruled out", v.loadOf(v.probes[v.Best.Probe]), exact(v.Least()))
 	}
 	return "no verdict is certain at any " + v.dimension()
 }
@@ -437,7 +437,7 @@ func (v *view) next() string {
 			continue
 		}
 		if broken := missedOf(v.pooled(p), true); broken != "" {
-			return fmt.Sprintf("next %s tried, %s, missed %s", v.dimension(), v.level(p.Load.Level()), broken)
+			return fmt.Sprintf("next %s tried, %s, missed %s", v.dimension(), v.level(hi), broken)
 		}
 	}
 	return ""

@@ -132,8 +132,14 @@ var plannerNames = map[recipes.Style]string{
 // asked is what was asked for and has no key of AIPerf's.
 func (v *view) asked() asked {
 	w := v.Spec.Workload
+	var with []valueSet
+	if s := v.Plan.Search; s != nil {
+		for _, x := range s.With {
+			with = append(with, valueSet{x.Path, num(x.Value)})
+		}
+	}
 	return asked{
-		SLO: v.Plan.SLO, Confidence: v.Spec.Confidence, AtLeast: v.Least(), Trials: v.Spec.Trials,
+		With: with, SLO: v.Plan.SLO, Confidence: v.Spec.Confidence, AtLeast: v.Least(), Trials: v.Spec.Trials,
 		Workload: workload{ISL: w.ISL, OSL: w.OSL, Requests: w.Requests, Window: w.Window.Seconds(), Says: said(w.Workload), Arrival: w.Arrival},
 	}
 }

@@ -64,6 +64,12 @@ type historyConfig struct {
 	Tiers []tierAsked `json:"tiers,omitempty"`
 }
 
+// valueSet is a path with its value.
+type valueSet struct {
+	Path  string `json:"path"`
+	Value num    `json:"value"`
+}
+
 // tierAsked is a tier as it was asked for.
 type tierAsked struct {
 	Label   string   `json:"label"`
@@ -81,6 +87,8 @@ type asked struct {
 	// AtLeast is the concurrency that the answer had to reach, or the rate in requests a
 	// second; left out when none was asked for.
 	AtLeast float64 `json:"at_least,omitempty"`
+	// With has what all points of the search have; left out if there is nothing.
+	With []valueSet `json:"with,omitempty"`
 	// Trials is how many measurements a probe takes.
 	Trials   int      `json:"trials"`
 	Workload workload `json:"workload"`

@@ -101,7 +101,7 @@ func (p *page) fill(v *view) {
 	p.failed(v)
 	p.Summary = v.runLine()
 	p.limits(v)
-	p.Findings = append(paragraphs(v.best), paragraphs(v.tiers)...)
+	p.Findings = append(paragraphs(v.best, v.stages), paragraphs(v.tiers)...)
 	for _, warning := range paragraphs(v.warned) {
 		p.Warnings = append(p.Warnings, strings.TrimPrefix(warning, "warning: "))
 	}

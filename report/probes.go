@@ -53,7 +53,7 @@ func (v *view) probeHead() []string {
 		case recipes.PathConcurrency:
 			head = append(head, "conc")
 		case recipes.PathRate:
-			head = append(head, "rate")
+			head = append(head, "rate (req/s)")
 		default:
 			head = append(head, sweep.Leaf(path))
 		}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -55,14 +56,14 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 		return nil, &HistoryError{Problem: err.Error()}
 	}
 	var h history
-	if err := json.Unmarshal(text, &h); err != nil {
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&h); err != nil {
 		return nil, &HistoryError{Problem: err.Error()}
 	}
 	if h.Schema == schemaBefore {
 		var before struct {
 			Config *asked `json:"config"`
 		}
-		if err := json.Unmarshal(text, &before); err != nil {
+		if err := json.NewDecoder(bytes.NewReader(text)).Decode(&before); err != nil {
 			return nil, &HistoryError{Problem: err.Error()}
 		}
 		h.Schema, h.Asked = schema, before.Config
@@ -104,6 +105,9 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	// search to be continued.
 	if c.Planner != "list" {
 		o.Plan.Search = c.search()
+		for _, x := range a.With {
+			o.Plan.Search.With = append(o.Plan.Search.With, recipes.Value{Path: x.Path, Value: float64(x.Value)})
+		}
 	}
 	// A file that was broken off has no half iteration: it is written whole.
 	for i, it := range h.Iterations {

@@ -119,7 +119,7 @@ func (v *view) visits(p *probe) int {
 // shownAt says where the readings beside the limits were taken, and in how many visits when
 // there are several.
 func (v *view) shownAt(p *probe) string {
-	at := fmt.Sprintf("at %v", p.Load)
+	at := "at " + v.loadOf(*p)
 	if n := v.visits(p); n > 1 {
 		at += fmt.Sprintf(", %d visits", n)
 	}
@@ -258,25 +258,47 @@ func (v *view) contradicts(p probe) bool {
 	return false
 }
 
-// dimension names what a search varies.
+// dimension names what a search varies; concurrency if that is several things.
 func (v *view) dimension() string {
-	if slices.Equal(v.Plan.Paths(), []recipes.Path{recipes.PathRate}) {
+	switch paths := v.Plan.Paths(); {
+	case len(paths) != 1:
+		return sweep.Leaf(recipes.PathConcurrency)
+	case paths[0] == recipes.PathRate:
 		return "request rate"
+	default:
+		return sweep.Leaf(paths[0])
 	}
-	return "concurrency"
 }
 
-// at names a value of the searched dimension: "concurrency 64", "52.8 requests/s".
+// at names a value of the searched dimension: "concurrency 64", "52.8 requests/s", "share 0.4".
 func (v *view) at(x float64) string {
 	if slices.Equal(v.Plan.Paths(), []recipes.Path{recipes.PathRate}) {
 		return loadgen.Load{Rate: x}.String()
 	}
-	return "concurrency " + value(x, "")
+	return v.dimension() + " " + value(x, "")
 }
 
-// level is at without the word concurrency, for a text that has it already: "64",
+// level is at without the name of the dimension, for a text that has it already: "64",
 // "52.8 requests/s".
-func (v *view) level(x float64) string { return strings.TrimPrefix(v.at(x), "concurrency ") }
+func (v *view) level(x float64) string { return strings.TrimPrefix(v.at(x), v.dimension()+" ") }
+
+// loadOf names where a probe was: its load or, of a search over something else, the value of
+// that.
+func (v *view) loadOf(p probe) string {
+	if paths := v.Plan.Paths(); len(paths) == 1 && paths[0] != recipes.PathConcurrency && paths[0] != recipes.PathRate {
+		return v.at(p.Step.At[0])
+	}
+	return p.Load.String()
+}
+
+// bestAt is the value of the searched dimension at the answer, and the level of its load if
+// there are several dimensions.
+func (v *view) bestAt() float64 {
+	if len(v.paths) == 1 {
+		return v.probes[v.Best.Probe].Step.At[0]
+	}
+	return v.Best.Load.Level()
+}
 
 // inWords is a swept path in words.
 func inWords(path recipes.Path) string {
@@ -380,4 +402,12 @@ func (v *view) worstHealth() (lag, woke time.Duration, cpu float64, ok bool) {
 		}
 	}
 	return lag, woke, cpu, ok
+}
+
+// tokenless reports whether the API that was measured has no tokens, as that of embeddings.
+// Texts then leave out output tokens, TTFT and ITL, whose columns would be empty. A prober of
+// one's own is not asked for its API, since the target says nothing of it.
+func (v *view) tokenless() bool {
+	api := v.Spec.Target.Speaks()
+	return v.Spec.Prober == nil && api.Name != "" && !api.Tokens
 }

@@ -43,9 +43,9 @@ var columns = []Column{
 // capacity in bench.txt.
 const lineCapacity, capacity = "max-concurrency", "concurrency"
 
-// lineRate is the unit of the answer of a search over request rates in such lines, and rate
-// in bench.txt.
-const lineRate, rate = "max-req/s", "request_rate"
+// lineRate is the unit of the answer of a search over request rates, in such lines and in
+// bench.txt. Files of before have rateBefore there.
+const lineRate, rateBefore = "max-req/s", "request_rate"
 
 // info is what the table of metrics says of the column's.
 func (c Column) info() loadgen.MetricInfo {
@@ -125,8 +125,8 @@ func inFile(unit string) string {
 	switch unit {
 	case lineCapacity:
 		return capacity
-	case lineRate:
-		return rate
+	case rateBefore:
+		return lineRate
 	}
 	for _, c := range columns {
 		if c.Line == unit {

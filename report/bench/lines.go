@@ -58,10 +58,13 @@ func Write(w io.Writer, o *recipes.Outcome) error {
 	return nil
 }
 
-// capacityUnit is what the answer of a search over one dimension is in: the last part
-// of the dimension's path. ok is false for all other runs.
+// capacityUnit is what the answer of a search over one dimension is in: requests a second, or
+// the last part of the dimension's path. ok is false for all other runs.
 func capacityUnit(o *recipes.Outcome) (string, bool) {
 	if s := o.Plan.Search; s != nil && len(s.Space) == 1 {
+		if s.Space[0].Path == recipes.PathRate {
+			return lineRate, true
+		}
 		return sweep.Leaf(s.Space[0].Path), true
 	}
 	return "", false

@@ -1,9 +1,10 @@
 // Aiperf makes a run of each kind against simulated servers and writes its files, a folder
 // a run, for AIPerf's own readers to load:
 //
-//	go run ./internal/experiments/aiperf DIR
+//	go run ./internal/experiments/aiperf DIR [NAME...]
 //
-// The script testdata/aiperf/accept.sh calls it, installs AIPerf, and loads the files.
+// With names, it makes only the runs that are called so. The script
+// testdata/aiperf/accept.sh calls it, installs AIPerf, and loads the files.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,10 +30,13 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("aiperf: ")
-	if len(os.Args) != 2 {
+	if len(os.Args) < 2 {
 		log.Fatal("give the folder to write to")
 	}
 	for _, r := range runs(os.Args[1]) {
+		if names := os.Args[2:]; len(names) > 0 && !slices.Contains(names, r.name) {
+			continue
+		}
 		began := time.Now()
 		if err := r.write(filepath.Join(os.Args[1], r.name)); err != nil {
 			log.Fatalf("%s: %v", r.name, err)
