@@ -40,8 +40,9 @@ var arrows = map[string][]string{
 
 	"loadgen/internal/dataset": {},
 	"loadgen/workload":         {},
+	"loadgen/servermetrics":    {},
 
-	"loadgen":           {"loadgen/internal/...", "loadgen/workload"},
+	"loadgen":           {"loadgen/internal/...", "loadgen/workload", "loadgen/servermetrics"},
 	"loadgen/simserver": {"loadgen/workload"},
 	"recipes/sla":       {"loadgen"},
 	"recipes/sweep":     {"recipes/sla", "loadgen"},

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/servermetrics"
 )
 
 // Measurement is the result of one probe. Percentiles and shares are over the
@@ -30,6 +32,9 @@ type Measurement struct {
 	// shares, by endpoint, in the order of Target.URL and Target.Others. It is nil if
 	// there is only one.
 	Endpoints []map[Tag]Metric
+	// Server is what the server said of itself meanwhile, zero if it says nothing. Metrics has
+	// it, too, under the tags that begin with server.
+	Server servermetrics.Record
 	// Failures counts the failures of the cohort, the most frequent first.
 	Failures []FailureCount
 	// Health is how the client itself fared.
@@ -91,6 +96,11 @@ const (
 	ErrUnsteady Warning = "the probe was not steady"
 	// ErrLate reports answers whose body ended long after their last content.
 	ErrLate Warning = "answers end late"
+	// ErrForeign reports that the server generated clearly more tokens than this run received,
+	// or clearly fewer.
+	ErrForeign Warning = "the server's tokens are not those of this run"
+	// ErrScrape reports that the server's metrics could not be read at times.
+	ErrScrape Warning = "the server's metrics are incomplete"
 	// ErrCached reports that more than 5% of the prompts' tokens came from the server's
 	// prefix cache.
 	ErrCached Warning = "prompts came from the server's cache"

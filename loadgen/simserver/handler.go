@@ -28,6 +28,10 @@ func (s *Server) routes() http.Handler {
 	handle("GET", "/version", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"version": version})
 	})
+	handle("GET", "/metrics", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		_, _ = w.Write(s.driver.page())
+	})
 	handle("GET", "/v1/models", s.models)
 	handle("POST", "/v1/completions", func(w http.ResponseWriter, r *http.Request) { s.infer(w, r, false) })
 	handle("POST", "/v1/chat/completions", func(w http.ResponseWriter, r *http.Request) { s.infer(w, r, true) })
