@@ -73,9 +73,9 @@ type MetricInfo struct {
 	// PerRequest says that each request has a value, so that the metric has
 	// percentiles. The others are one number a run and have avg alone.
 	PerRequest bool
-	// Sampled says that the server says it of itself, so that it has percentiles of its
-	// samples or of its histogram, without being one of our requests.
-	Sampled bool
+	// Server says that the server says it of itself. If it is Sampled, too, it has percentiles,
+	// of its samples or of its histogram, though it is not one of our requests'.
+	Server, Sampled bool
 	// Streamed says that only streamed answers have a value.
 	Streamed bool
 	// Adjusted says that the adj_* percentiles exist, which count a failed
@@ -135,17 +135,23 @@ var metrics = []MetricInfo{
 	{Tag: TagOSL, Short: "osl", Unit: "tokens", FileUnit: "tokens", PerRequest: true},
 	{Tag: TagISL, Short: "isl", Unit: "tokens", FileUnit: "tokens", PerRequest: true},
 
-	{Tag: TagWaiting, Short: "waiting", Label: "requests waiting", FileUnit: "requests", Sampled: true},
-	{Tag: TagRunning, Short: "running", Label: "requests running", FileUnit: "requests", Sampled: true},
-	{Tag: TagKVCache, Short: "kv_cache_use", Label: "KV cache use", Unit: "%", FileUnit: "%", Sampled: true},
-	{Tag: TagPreemptions, Short: "preemptions", Label: "preemptions", Unit: "/s", FileUnit: "requests/sec"},
-	{Tag: TagPrefixHits, Short: "prefix_hit_share", Label: "prefix hits", Unit: "ratio", FileUnit: "ratio", Higher: true},
-	{Tag: TagQueueTime, Short: "queue_time", Label: "queue time", Unit: "ms", FileUnit: "ms", Sampled: true},
-	{Tag: TagPrefillTime, Short: "prefill_time", Label: "prefill time", Unit: "ms", FileUnit: "ms", Sampled: true},
-	{Tag: TagDecodeTime, Short: "decode_time", Label: "decode time", Unit: "ms", FileUnit: "ms", Sampled: true},
-	{Tag: TagServerTTFT, Short: "server_ttft", Label: "the server's TTFT", Unit: "ms", FileUnit: "ms", Sampled: true},
-	{Tag: TagServerITL, Short: "server_itl", Label: "the server's ITL", Unit: "ms", FileUnit: "ms", Sampled: true},
-	{Tag: TagServerE2E, Short: "server_e2e", Label: "the server's request latency", Unit: "ms", FileUnit: "ms", Sampled: true},
+	{Tag: TagWaiting, Short: "waiting", Label: "requests waiting", FileUnit: "requests", Server: true, Sampled: true},
+	{Tag: TagRunning, Short: "running", Label: "requests running", FileUnit: "requests", Server: true, Sampled: true},
+	{Tag: TagKVCache, Short: "kv_cache_use", Label: "KV cache use", Unit: "%", FileUnit: "%", Server: true, Sampled: true},
+	{Tag: TagPreemptions, Short: "preemptions", Label: "preemptions", Unit: "/s", FileUnit: "requests/sec", Server: true},
+	{
+		Tag: TagPrefixHits, Short: "prefix_hit_share", Label: "prefix hits", Unit: "ratio", FileUnit: "ratio",
+		Server: true, Higher: true,
+	},
+	{Tag: TagQueueTime, Short: "queue_time", Label: "queue time", Unit: "ms", FileUnit: "ms", Server: true, Sampled: true},
+	{Tag: TagPrefillTime, Short: "prefill_time", Label: "prefill time", Unit: "ms", FileUnit: "ms", Server: true, Sampled: true},
+	{Tag: TagDecodeTime, Short: "decode_time", Label: "decode time", Unit: "ms", FileUnit: "ms", Server: true, Sampled: true},
+	{Tag: TagServerTTFT, Short: "server_ttft", Label: "the server's TTFT", Unit: "ms", FileUnit: "ms", Server: true, Sampled: true},
+	{Tag: TagServerITL, Short: "server_itl", Label: "the server's ITL", Unit: "ms", FileUnit: "ms", Server: true, Sampled: true},
+	{
+		Tag: TagServerE2E, Short: "server_e2e", Label: "the server's request latency", Unit: "ms", FileUnit: "ms",
+		Server: true, Sampled: true,
+	},
 
 	{Tag: TagServerPrompt, FileUnit: "tokens"},
 	{Tag: TagServerOutput, FileUnit: "tokens"},

@@ -98,6 +98,9 @@ func (b *batch) probe(v *view, i int) {
 		} {
 			b.file(filepath.Join(dir, f.name), func(w io.Writer) error { return f.write(w, i, trial) })
 		}
+		if len(v.probes[i].Trials[trial].Server.Series) > 0 {
+			b.file(filepath.Join(dir, "server_metrics_export.json"), func(w io.Writer) error { return v.serverMetrics(w, i, trial) })
+		}
 	}
 	if trials > 0 && !v.visitedBefore(i) {
 		dir := v.aggregateDir(i)

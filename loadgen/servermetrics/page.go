@@ -17,6 +17,8 @@ type Page struct {
 	// Server names the server that the page is of, for example vLLM: the first of the
 	// vocabulary of which it has a metric. It is empty if there is none.
 	Server string
+	// Names holds the server's own name of each quantity that it has.
+	Names map[Quantity]string
 	// Values holds gauges and counters.
 	Values map[Quantity]float64
 	// Histograms holds the others, since the start of the server.
@@ -55,13 +57,14 @@ func Parse(page []byte) (Page, error) {
 	for family, f := range found {
 		byName[normalize(family)] = f
 	}
-	p := Page{Values: map[Quantity]float64{}, Histograms: map[Quantity]Histogram{}}
+	p := Page{Names: map[Quantity]string{}, Values: map[Quantity]float64{}, Histograms: map[Quantity]Histogram{}}
 	for _, s := range vocabulary {
 		for _, n := range s.names {
 			f := byName[n.family]
 			if f == nil || p.has(n.is) || !p.take(n, f) {
 				continue
 			}
+			p.Names[n.is] = f.GetName()
 			if p.Server == "" {
 				p.Server = s.name
 			}
