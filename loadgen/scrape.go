@@ -140,8 +140,7 @@ func (m *Measurement) join(all []servermetrics.Series, p *probe) {
 	if len(all) == 0 || len(open) == 0 {
 		return
 	}
-	m.Server = recordOf(all, open)
-	m.describeServer()
+	m.Join(recordOf(all, open))
 	for _, s := range all {
 		if s.Failed > 0 {
 			m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d of %d readings of %s failed: %w", ErrScrape,
@@ -178,9 +177,11 @@ func recordOf(all []servermetrics.Series, open spans) (r servermetrics.Record) {
 	return r
 }
 
-// describeServer sets the metrics of the window of Server.
-func (m *Measurement) describeServer() {
-	w := m.Server.Window
+// Join sets what the servers said of themselves: Server, and the metrics of its window. A
+// prober of the user's own may call it, too.
+func (m *Measurement) Join(r servermetrics.Record) {
+	m.Server = r
+	w := r.Window
 	for _, t := range serverTags {
 		stats := w.Stats(t.is)
 		if stats == nil {

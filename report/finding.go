@@ -39,6 +39,7 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 	}
 	v.failed(t)
 	v.best(t)
+	v.why(t)
 	v.server(t)
 	v.endpoints(t)
 	if v.Plan != nil {

@@ -17,7 +17,8 @@ import (
 // table of probes, in a paragraph of the finding about the probe that is shown, and in a file
 // of AIPerf's form for each trial.
 
-// serverColumn is a column of the table of probes.
+// serverColumn is a column of the table of probes: a statistic of a metric, and what stands
+// above it. The unit is left out of the cells, or is one that is clear without a word.
 type serverColumn struct {
 	metric     loadgen.Tag
 	stat, head string
@@ -53,6 +54,7 @@ func (v *view) server(t *text) {
 		return
 	}
 	var parts []string
+	// A server that does not have a metric has no word here either.
 	add := func(tag loadgen.Tag, stat, format string) {
 		if x, ok := p.Stat(tag, stat); ok {
 			parts = append(parts, fmt.Sprintf(format, value(x, metricUnit(tag, stat))))
@@ -175,7 +177,8 @@ func fetches(s servermetrics.Series, from, to time.Time) object {
 }
 
 // seriesOf is one quantity of one endpoint in AIPerf's names of statistics: a counter has
-// total and rate, and the percentiles of a histogram are called estimates.
+// total and rate, and the percentiles of a histogram are called estimates. A histogram without
+// observations has a count of 0 and buckets of zeros, as there.
 func seriesOf(name string, q servermetrics.Quantity, w servermetrics.Window) object {
 	stats, seconds := object{}, w.Length().Seconds()
 	out := object{"endpoint_url": name, "labels": nil, "stats": stats}
@@ -214,7 +217,8 @@ func seriesOf(name string, q servermetrics.Quantity, w servermetrics.Window) obj
 	return out
 }
 
-// unitOf is the unit that AIPerf reads off the end of a metric's name; nil for none.
+// unitOf is the unit that AIPerf reads off the end of a metric's name; nil for none. The table
+// is a part of AIPerf's: the ends that the vocabulary's names have.
 func unitOf(name string) *string {
 	for _, u := range [][2]string{
 		{"_seconds", "seconds"}, {"_tokens", "tokens"}, {"_requests", "requests"}, {"_reqs", "requests"}, {"_ratio", "ratio"},

@@ -78,6 +78,26 @@ func (m Model) Simulate(c Clients) []Trace {
 	return m.simulate(c, 2*c.Concurrency)
 }
 
+// Observe is Simulate with the engine's pages of metrics, one each so often from the first
+// request that is measured to the end of the last.
+func (m Model) Observe(c Clients, every time.Duration) (traces []Trace, pages []Page) {
+	c = c.withDefaults()
+	m.ColdStart = 0
+	var next time.Duration
+	traces = m.watched(c, 2*c.Concurrency, func(e *engine, until time.Duration, begun bool) {
+		for next = max(next, (until/every)*every); begun && next <= until; next += every {
+			pages = append(pages, Page{At: next, Text: e.page()})
+		}
+	})
+	return traces, pages
+}
+
+// Page is the engine's page of metrics at a time of a simulation.
+type Page struct {
+	At   time.Duration
+	Text []byte
+}
+
 // Pooled simulates so many restarts and returns the requests of all of them: what
 // clients of random phases see. Each client's first request is spread over the time that
 // a request takes at this load, which the restarts before have shown.
@@ -101,7 +121,11 @@ func (m Model) Pooled(c Clients, restarts int) []Trace {
 }
 
 // simulate is Simulate with the number of requests to discard.
-func (m Model) simulate(c Clients, discard int) []Trace {
+func (m Model) simulate(c Clients, discard int) []Trace { return m.watched(c, discard, nil) }
+
+// watched is simulate with a look, if it is not nil, before each event: with its time, and
+// whether a request is measured by now.
+func (m Model) watched(c Clients, discard int, look func(e *engine, until time.Duration, begun bool)) []Trace {
 	var due arrivals
 	var measured []*sequence
 	open := c.Requests
@@ -122,7 +146,13 @@ func (m Model) simulate(c Clients, discard int) []Trace {
 		due.add(at)
 	}
 	for open > 0 {
-		if e.stepping && (len(due.at) == 0 || e.end <= due.at[0]) {
+		stepping := e.stepping && (len(due.at) == 0 || e.end <= due.at[0])
+		if look != nil && stepping {
+			look(e, e.end, len(measured) > 0)
+		} else if look != nil {
+			look(e, due.at[0], len(measured) > 0)
+		}
+		if stepping {
 			e.advance(e.end)
 			continue
 		}
