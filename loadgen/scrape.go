@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,6 +114,22 @@ func (g *Generator) page(raw string) (*servermetrics.Source, *endpoint, error) {
 	return source, e, nil
 }
 
+// during returns the samples from the opening of a part of a window to the first one at or
+// behind its closing. A sample that came too late, as of a server that is too busy to answer,
+// is that of the next one's opening at most.
+func during(samples []servermetrics.Sample, part span) []servermetrics.Sample {
+	from := slices.IndexFunc(samples, func(s servermetrics.Sample) bool { return s.At >= part.open })
+	if from < 0 {
+		return nil
+	}
+	for i, s := range samples[from:] {
+		if s.At >= part.close {
+			return samples[from : from+i+1]
+		}
+	}
+	return samples[from:]
+}
+
 // serverTags are the metrics that a server says of itself, and what its unit must be
 // multiplied by.
 var serverTags = []struct {
@@ -149,27 +166,29 @@ func (m *Measurement) join(all []servermetrics.Series, p *probe) {
 	}
 	// The tokens of requests that were cut, or that failed, are not known.
 	if w := m.Server.Window; w.Has() && len(p.running) == 0 && len(m.Failures) == 0 {
-		m.Server.Received = tokensBetween(append(p.others, m.Requests...), w.From, w.To)
+		for _, s := range w.Spans {
+			m.Server.Received += tokensBetween(append(p.others, m.Requests...), s.From, s.To)
+		}
 		m.foreign()
 	}
 }
 
-// recordOf keeps of the samples what belongs to a window: from its first opening to the
-// sample that its last closing asked for. Of gauges it keeps what was sampled while a part of
-// the window was open, since the load dips between parts.
+// recordOf keeps of the samples what belongs to a window: of each part of it from the sample
+// that its opening asked for to that of its closing. Between the parts the load dips, and so
+// do queues.
 func recordOf(all []servermetrics.Series, open spans) (r servermetrics.Record) {
 	var windows []servermetrics.Window
-	from, to := open[0].open, open[len(open)-1].close
 	for _, s := range all {
-		s.Samples = servermetrics.Between(s.Samples, from, math.MaxInt64)
-		for i, sample := range s.Samples {
-			if sample.At >= to {
-				s.Samples = s.Samples[:i+1]
-				break
-			}
+		var parts []servermetrics.Window
+		kept := s.Samples[:0:0]
+		for _, part := range open {
+			samples := during(s.Samples, part)
+			kept = append(kept, samples...)
+			parts = append(parts, servermetrics.Summarize(samples))
 		}
+		s.Samples, s.Window = kept, servermetrics.Chain(parts...)
 		r.Series = append(r.Series, s)
-		windows = append(windows, servermetrics.Summarize(s.Samples))
+		windows = append(windows, s.Window)
 	}
 	// Several servers behind one endpoint are one server to a client: what they count is
 	// summed. Series has them apart.
@@ -217,16 +236,16 @@ func (m *Measurement) Join(r servermetrics.Record) {
 	}
 }
 
-// tokensBetween counts the output tokens that arrived from one time to another. A server's
+// tokensBetween counts the output tokens that arrived after one time and up to another. A server's
 // own count of an answer is spread evenly over its events, as rates do.
 func tokensBetween(all []Request, from, to time.Duration) (n float64) {
 	for i := range all {
 		q := &all[i]
-		if len(q.Chunks) == 0 && q.EOF >= from && q.EOF <= to {
+		if len(q.Chunks) == 0 && q.EOF > from && q.EOF <= to {
 			n += float64(q.OSL)
 		}
 		for _, at := range q.Chunks {
-			if at >= from && at <= to {
+			if at > from && at <= to {
 				n += float64(q.OSL) / float64(len(q.Chunks))
 			}
 		}

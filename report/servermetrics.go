@@ -125,13 +125,12 @@ func (v *view) serverMetrics(w io.Writer, i, trial int) error {
 			last = to
 		}
 		info[name] = fetches(s, from, to)
-		window := servermetrics.Summarize(s.Samples)
 		for q, own := range s.Samples[n-1].Page.Names {
 			own = strings.TrimSuffix(own, "_total")
 			if metrics[own] == nil {
 				metrics[own] = &serverMetric{Type: q.Kind(), Description: strings.ReplaceAll(string(q), "_", " "), Unit: unitOf(own)}
 			}
-			metrics[own].Series = append(metrics[own].Series, seriesOf(name, q, window))
+			metrics[own].Series = append(metrics[own].Series, seriesOf(name, q, s.Window))
 		}
 	}
 	return writeJSON(w, object{

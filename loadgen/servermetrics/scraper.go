@@ -56,6 +56,9 @@ type Series struct {
 	// Name is the source's.
 	Name    string
 	Samples []Sample
+	// Window is what happened in those of the samples that belong to a measurement; zero in
+	// what Watch returns, which knows of none.
+	Window Window
 	// Took is how long all fetches took together, those that failed included, and Failed
 	// counts these. Err is the last of their errors.
 	Took   time.Duration
@@ -188,13 +191,3 @@ func (w *Watch) sample(source *Source, series *Series) {
 
 // errEmpty is the error of a page that has lost its metrics.
 var errEmpty = errors.New("the page has no metrics of an inference server")
-
-// Between returns the samples that were taken from one time to another, the bounds included.
-func Between(samples []Sample, from, to time.Duration) (some []Sample) {
-	for _, s := range samples {
-		if s.At >= from && s.At <= to {
-			some = append(some, s)
-		}
-	}
-	return some
-}

@@ -28,10 +28,10 @@ type Record struct {
 type Window struct {
 	// Server names the first server that is known; see Page.
 	Server string
-	// From and To are the times of the first and the last sample, and Samples is how many
-	// there are.
-	From, To time.Duration
-	Samples  int
+	// Spans are the times from a first sample to a last one, in order; a window that was open
+	// in parts has several. Samples is how many there are.
+	Spans   []Span
+	Samples int
 	// Gauges holds the values at the samples, in the order of time, and Counters the
 	// increases.
 	Gauges   map[Quantity][]float64
@@ -40,8 +40,16 @@ type Window struct {
 	Histograms map[Quantity]Histogram
 }
 
-// Length is the time from the first sample to the last.
-func (w Window) Length() time.Duration { return w.To - w.From }
+// Span is a time from one sample to another.
+type Span struct{ From, To time.Duration }
+
+// Length is how long all spans last together.
+func (w Window) Length() (d time.Duration) {
+	for _, s := range w.Spans {
+		d += s.To - s.From
+	}
+	return d
+}
 
 // Has reports whether the window says anything.
 func (w Window) Has() bool {
@@ -56,7 +64,7 @@ func Summarize(samples []Sample) (w Window) {
 	}
 	first, last := samples[0], samples[len(samples)-1]
 	w = Window{
-		Server: last.Page.Server, From: first.At, To: last.At, Samples: len(samples),
+		Server: last.Page.Server, Spans: []Span{{first.At, last.At}}, Samples: len(samples),
 		Gauges: map[Quantity][]float64{}, Counters: map[Quantity]float64{}, Histograms: map[Quantity]Histogram{},
 	}
 	for i, s := range samples {
@@ -93,9 +101,43 @@ func Summarize(samples []Sample) (w Window) {
 	return w
 }
 
+// Chain returns the window of one server that was open in several parts, in order. What was
+// counted between them is left out.
+func Chain(parts ...Window) (all Window) {
+	for _, w := range parts {
+		if !w.Has() {
+			continue
+		}
+		if !all.Has() {
+			all = w.clone()
+			continue
+		}
+		all.Spans, all.Samples = append(all.Spans, w.Spans...), all.Samples+w.Samples
+		for q, values := range w.Gauges {
+			all.Gauges[q] = append(all.Gauges[q], values...)
+		}
+		all.count(w)
+	}
+	return all
+}
+
+// count adds what another window counts.
+func (w *Window) count(o Window) {
+	for q, v := range o.Counters {
+		w.Counters[q] += v
+	}
+	for q, h := range o.Histograms {
+		if sum, ok := w.Histograms[q]; ok {
+			h = sum.plus(h)
+		}
+		w.Histograms[q] = h
+	}
+}
+
 // Merge returns the window of several servers together, as of the replicas behind one
 // endpoint: what counts is summed, the largest share stands for all, and requests that run or
-// wait are those of all of them. Windows that say nothing are left out.
+// wait are those of all of them. The spans are those of the first, since all are sampled at
+// about the same times. Windows that say nothing are left out.
 func Merge(windows ...Window) (all Window) {
 	for _, w := range windows {
 		if !w.Has() {
@@ -105,19 +147,11 @@ func Merge(windows ...Window) (all Window) {
 			all = w.clone()
 			continue
 		}
-		all.From, all.To, all.Samples = min(all.From, w.From), max(all.To, w.To), min(all.Samples, w.Samples)
+		all.Samples = min(all.Samples, w.Samples)
 		for q, values := range w.Gauges {
 			all.Gauges[q] = together(q, all.Gauges[q], values)
 		}
-		for q, v := range w.Counters {
-			all.Counters[q] += v
-		}
-		for q, h := range w.Histograms {
-			if sum, ok := all.Histograms[q]; ok {
-				h = sum.plus(h)
-			}
-			all.Histograms[q] = h
-		}
+		all.count(w)
 	}
 	return all
 }
@@ -143,15 +177,11 @@ func together(q Quantity, a, b []float64) []float64 {
 func (w Window) clone() Window {
 	c := w
 	c.Gauges, c.Counters, c.Histograms = map[Quantity][]float64{}, map[Quantity]float64{}, map[Quantity]Histogram{}
+	c.Spans = slices.Clone(w.Spans)
 	for q, v := range w.Gauges {
-		c.Gauges[q] = v
+		c.Gauges[q] = slices.Clone(v)
 	}
-	for q, v := range w.Counters {
-		c.Counters[q] = v
-	}
-	for q, h := range w.Histograms {
-		c.Histograms[q] = h
-	}
+	c.count(w)
 	return c
 }
 

@@ -91,3 +91,18 @@ func TestPrefixHitShare(t *testing.T) {
 	delete(w.Counters, servermetrics.PrefixQueries)
 	assert.Equal(t, 0.9, w.Stats(servermetrics.PrefixHitShare)["avg"])
 }
+
+// TestChain: what was counted between two parts of a window is left out.
+func TestChain(t *testing.T) {
+	sample := func(at time.Duration, queued, tokens float64) servermetrics.Sample {
+		return servermetrics.Sample{At: at, Page: page(values{waiting: queued, generated: tokens}, tokens, tokens, tokens)}
+	}
+	first := servermetrics.Summarize([]servermetrics.Sample{sample(0, 1, 0), sample(2*time.Second, 3, 10)})
+	second := servermetrics.Summarize([]servermetrics.Sample{sample(5*time.Second, 5, 100), sample(6*time.Second, 7, 130)})
+	w := servermetrics.Chain(first, servermetrics.Window{}, second)
+	assert.Equal(t, 40.0, w.Counters[generated])
+	assert.Equal(t, 3*time.Second, w.Length())
+	assert.Equal(t, []float64{1, 3, 5, 7}, w.Gauges[waiting])
+	assert.Equal(t, 40.0, w.Histograms[servermetrics.QueueTime].Count)
+	assert.Equal(t, 10.0, first.Counters[generated], "the parts stay as they are")
+}
