@@ -70,7 +70,7 @@
 //	          Baseline, Resume an earlier answer to start from, or run to continue
 //	          Tolerance        loss that Gate and Compare accept; default 0.05
 //	          Artifacts        directory of the run's files
-//	          Charts           draw charts (default) or not
+//	          Charts, Slices   draw charts (default) or not; parts of a probe's time
 //	          Context          a context instead of the test's own
 //	          Prober, Setup    something else than HTTP load; the server for a point
 //

@@ -388,6 +388,11 @@ func ReportOnly() Option { return option(func(c *config) { c.reportOnly = true }
 // Charts draws the run's charts (the default) or, with false, leaves them out.
 func Charts(on bool) Option { return option(func(c *config) { c.noCharts = !on }) }
 
+// Slices cuts the time of each probe into parts of length d, for AIPerf's files of time slices
+// and a chart of TTFT, throughput and requests waiting over the probe that is shown. Default:
+// none. AIPerf: --slice-duration.
+func Slices(d time.Duration) Option { return option(func(c *config) { c.slice = d }) }
+
 // Resume continues an interrupted run of the same recipe from its
 // search_history.json, and only measures the probes that it lacks. A file of another
 // recipe, workload, endpoint, model or version is refused, and so is one of a finished

@@ -24,6 +24,9 @@ type Measurement struct {
 	// Requests is the cohort in the order of starts. It is nil in a measurement
 	// that was read from a file, and a search sets it to nil once it has read it.
 	Requests []Request
+	// Others are the requests that ended during the probe and started before its window or
+	// behind it. Rates count what of them arrived inside. It is nil where Requests is.
+	Others []Request
 	// Body returns the JSON body that was sent for one of Requests. The body is
 	// made again, since prompts are a function of the seed and are not kept. Body
 	// is nil whenever Requests was never filled in.
@@ -49,6 +52,8 @@ type Measurement struct {
 	// Epoch is the time that the times of Requests count from.
 	Epoch time.Time
 
+	// streamed says that event streams were asked for.
+	streamed bool
 	// pausing is the mean number of slots that paused because the server had refused them.
 	pausing float64
 }
@@ -115,6 +120,7 @@ const saturated = 0.95
 func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration, health Health) *Measurement {
 	m := &Measurement{
 		Load: p.load, Ended: ended, Metrics: map[Tag]Metric{}, Health: health, Wall: over - begun, Epoch: epoch,
+		Others: p.others, streamed: p.stream,
 	}
 	if w := p.work; w != nil {
 		m.Body = func(q *Request) []byte { return w.body(q.item) }

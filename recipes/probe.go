@@ -237,6 +237,6 @@ func (p *Probe) Requests() int { return p.Observed.Requests }
 // that has been decided and reported, and the function that makes their prompts.
 func (p *Probe) release() {
 	for _, m := range p.Trials {
-		m.Requests, m.Body = nil, nil
+		m.Requests, m.Others, m.Body = nil, nil, nil
 	}
 }
