@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
@@ -24,6 +25,7 @@ type config struct {
 	reportOnly bool
 	artifacts  string
 	noCharts   bool
+	slice      time.Duration
 	resume     string
 	baseline   string
 	tolerance  float64

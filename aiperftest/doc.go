@@ -29,9 +29,9 @@
 // Their order does not matter, and options in a variable of type Options can be shared.
 //
 //	endpoint  Endpoint         base URL, or several in turn; default AIPERF_URL
-//	          Model            served model; default AIPERF_MODEL, then the only one
-//	          APIKey           bearer token; default AIPERF_API_KEY
+//	          Model, APIKey    default AIPERF_MODEL, then the only one; AIPERF_API_KEY
 //	          Header, Body     further request headers, and fields of the body
+//	          ServerMetrics    pages of the servers' metrics; default /metrics
 //	          CAFile, Insecure trusted authorities, or trust in every certificate
 //	          ClientCert       the client's own certificate
 //	          Timeout          longest request; default 6h
@@ -70,7 +70,8 @@
 //	          Baseline, Resume an earlier answer to start from, or run to continue
 //	          Tolerance        loss that Gate and Compare accept; default 0.05
 //	          Artifacts        directory of the run's files
-//	          Charts, Context  draw charts (default) or not; another context
+//	          Charts, Slices   draw charts (default) or not; parts of a probe's time
+//	          Context          a context instead of the test's own
 //	          Prober, Setup    something else than HTTP load; the server for a point
 //	          Input            an input that a recipe of your own declares
 //

@@ -96,6 +96,15 @@ func ClientCert(certFile, keyFile string) Option {
 	return option(func(c *config) { c.spec.Target.CertFile, c.spec.Target.KeyFile = certFile, keyFile })
 }
 
+// ServerMetrics names the pages of metrics, in Prometheus' text form, of the servers behind
+// the endpoint, for example of each replica behind a gateway: http://replica-0:8000/metrics.
+// What they count is summed. Without it, each endpoint is asked for its own page at /metrics;
+// with no URL, none is read. docs/server-metrics.md says what is made of them. AIPerf:
+// --server-metrics, --no-server-metrics.
+func ServerMetrics(urls ...string) Option {
+	return option(func(c *config) { c.spec.Target.Metrics = append([]string{}, urls...) })
+}
+
 // Timeout sets how long a request may last before it has failed. Default: 6 hours. AIPerf:
 // --request-timeout-seconds.
 func Timeout(d time.Duration) Option { return option(func(c *config) { c.spec.Target.Timeout = d }) }
@@ -406,6 +415,11 @@ func ReportOnly() Option { return option(func(c *config) { c.reportOnly = true }
 
 // Charts draws the run's charts (the default) or, with false, leaves them out.
 func Charts(on bool) Option { return option(func(c *config) { c.noCharts = !on }) }
+
+// Slices cuts the time of each probe into parts of length d, for AIPerf's files of time slices
+// and a chart of TTFT, throughput and requests waiting over the probe that is shown. Default:
+// none. AIPerf: --slice-duration.
+func Slices(d time.Duration) Option { return option(func(c *config) { c.slice = d }) }
 
 // Resume continues an interrupted run of the same recipe from its
 // search_history.json, and only measures the probes that it lacks. A file of another

@@ -165,7 +165,7 @@ func (c *config) measure(ctx context.Context, t T, r *recipes.Recipe) (measured,
 	dir, shown := artifactDir(t, c.artifacts)
 	n := &narrator{
 		lines: make(chan string), live: liveOn(t),
-		files: report.Dir{Path: dir, NoCharts: c.noCharts, Again: again(t, c.spec.Workload.Seed)},
+		files: report.Dir{Path: dir, NoCharts: c.noCharts, Slice: c.slice, Again: again(t, c.spec.Workload.Seed)},
 	}
 	defer n.live.end()
 	m := measured{tellers: []*narrator{n}, shown: shown}

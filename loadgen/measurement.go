@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen/codec"
+	"github.com/aiperf-go/aiperf/loadgen/servermetrics"
 )
 
 // Measurement is the result of one probe. Percentiles and shares are over the
@@ -32,6 +33,9 @@ type Measurement struct {
 	// of all first turns, of all second ones, and so on. It is nil if no request is a later
 	// turn.
 	Turns []map[Tag]Metric
+	// Others are the requests that ended during the probe and started before its window or
+	// behind it. Rates count what of them arrived inside. It is nil where Requests is.
+	Others []Request
 	// Body returns the JSON body that was sent for one of Requests. The body is
 	// made again, since prompts are a function of the seed and are not kept. Body
 	// is nil whenever Requests was never filled in.
@@ -44,6 +48,9 @@ type Measurement struct {
 	// schedule of rates, in its order; the rates, and what was in flight, are those of its
 	// time. It is nil for other loads.
 	Stages []map[Tag]Metric
+	// Server is what the server said of itself meanwhile, zero if it says nothing. Metrics has
+	// it, too, under the tags that begin with server.
+	Server servermetrics.Record
 	// Failures counts the failures of the cohort, the most frequent first.
 	Failures []FailureCount
 	// Health is how the client itself fared.
@@ -58,6 +65,8 @@ type Measurement struct {
 	// Epoch is the time that the times of Requests count from.
 	Epoch time.Time
 
+	// streamed says that event streams were asked for.
+	streamed bool
 	// pausing is the mean number of slots that paused because the server had refused them.
 	pausing float64
 	// thinking is the mean number of users that thought.
@@ -110,6 +119,11 @@ const (
 	ErrUnsteady Warning = "the probe was not steady"
 	// ErrLate reports answers whose body ended long after their last content.
 	ErrLate Warning = "answers end late"
+	// ErrForeign reports that the server generated clearly more tokens than this run received,
+	// or clearly fewer.
+	ErrForeign Warning = "the server's tokens are not those of this run"
+	// ErrScrape reports that the server's metrics could not be read at times.
+	ErrScrape Warning = "the server's metrics are incomplete"
 	// ErrCached reports that more than 5% of the prompts' tokens came from the server's
 	// prefix cache.
 	ErrCached Warning = "prompts came from the server's cache"
@@ -124,6 +138,7 @@ const saturated = 0.95
 func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration, health Health) *Measurement {
 	m := &Measurement{
 		Load: p.load, Ended: ended, Metrics: map[Tag]Metric{}, Health: health, Wall: over - begun, Epoch: epoch,
+		Others: p.others, streamed: p.stream,
 	}
 	if w := p.work; w != nil {
 		m.Body = func(q *Request) []byte {

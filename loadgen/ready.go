@@ -63,6 +63,7 @@ func (g *Generator) ready(ctx context.Context) error {
 			return err
 		}
 	}
+	g.seek(ctx)
 	return nil
 }
 

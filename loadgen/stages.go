@@ -78,6 +78,8 @@ func (m *Measurement) staged(p *probe) {
 		m.Warnings = append(m.Warnings, fmt.Errorf("%w: the last request of the schedule was sent %v late, because %d were in flight",
 			ErrUnstable, p.stage.held.Round(time.Millisecond), l.MostInFlight))
 	}
+	// What a stage served is counted over all requests, since those of the stage before it end
+	// in it, too.
 	all := append(p.others, m.Requests...)
 	var behind []string
 	for i, part := range parts {
@@ -111,6 +113,7 @@ func fellBehind(stage span, cohort, all []Request) (offered, served float64, beh
 			latencies = append(latencies, (q.EOF - q.Start).Seconds())
 		}
 	}
+	// In its first half a stage may still be busy with what a steeper one before it left behind.
 	middle := stage.open + (stage.close-stage.open)/2
 	within := func(at time.Duration) bool { return at >= middle && at < stage.close }
 	for i := range all {

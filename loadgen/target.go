@@ -84,6 +84,11 @@ type Target struct {
 	// it has failed. 0 means 5 minutes, or twice the load's Window if that is longer.
 	IdleTimeout time.Duration
 
+	// Metrics are the URLs of the pages of metrics, in Prometheus' text form, of the servers
+	// behind the endpoint; those without a path are at /metrics. If it is nil, each endpoint is
+	// asked for its own, once; if it is empty, none is read.
+	Metrics []string
+
 	// CAFile is the path of a PEM file of authorities that are trusted beside the
 	// system's. Insecure trusts every certificate.
 	CAFile   string

@@ -238,6 +238,6 @@ func (p *Probe) Requests() int { return p.Observed.Requests }
 // that has been decided and reported, and the function that makes their prompts.
 func (p *Probe) release() {
 	for _, m := range p.Trials {
-		m.Requests, m.Cancelled, m.Body = nil, nil, nil
+		m.Requests, m.Others, m.Cancelled, m.Body = nil, nil, nil, nil
 	}
 }

@@ -40,6 +40,8 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 	}
 	v.failed(t)
 	v.best(t)
+	v.why(t)
+	v.server(t)
 	v.endpoints(t)
 	v.users(t)
 	v.stages(t)

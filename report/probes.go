@@ -12,7 +12,8 @@ import (
 )
 
 // The table of probes has a column for each parameter that varies, five that
-// every run has, one for each further limit, and the probe's standing in words:
+// every run has, one for each further limit, up to three that the server says of
+// itself, and the probe's standing in words:
 //
 //	conc   req/s   out-tok/s   ttft p95   itl p95   errors   SLA
 //	  62      43        5502      203ms      10ms       0%   open (likely missed: ttft p95)
@@ -66,6 +67,9 @@ func (v *view) probeHead() []string {
 	for _, l := range v.extraLimits() {
 		head = append(head, l.Name())
 	}
+	for _, c := range v.serverColumns() {
+		head = append(head, c.head)
+	}
 	return append(head, "SLA")
 }
 
@@ -77,7 +81,7 @@ func (v *view) probeCells(p probe) []string {
 	}
 	// The head has the units of rates, so that the cells need none.
 	stat := func(metric, stat, unit string) {
-		cells = append(cells, strings.TrimSuffix(value(p.stat(metric, stat), unit), " "+unit))
+		cells = append(cells, strings.TrimSuffix(strings.TrimSuffix(value(p.stat(metric, stat), unit), " "+unit), "/s"))
 	}
 	stat("req-rate", "avg", "req/s")
 	if !v.tokenless() {
@@ -88,6 +92,9 @@ func (v *view) probeCells(p probe) []string {
 	stat("errors", "avg", "%")
 	for _, l := range v.extraLimits() {
 		stat(l.Metric, l.Stat, l.Unit())
+	}
+	for _, c := range v.serverColumns() {
+		stat(c.metric, c.stat, metricUnit(c.metric, c.stat))
 	}
 	return append(cells, p.word())
 }

@@ -26,6 +26,9 @@ func (v *view) summary(w io.Writer, again string) error {
 	s.line("### %s %s: %s", mark, md(v.Recipe.Name), md(v.headline()))
 	s.limitRows()
 	s.derivedBlock()
+	for _, why := range paragraphs(s.why) {
+		s.line("\n%s", md(why))
+	}
 	s.probeRows()
 	s.runList()
 	s.again(again)

@@ -39,6 +39,18 @@ var columns = []Column{
 	{"errors-%", "", loadgen.TagErrorRate, "avg"},
 }
 
+// told are what the server says of itself. They stand in bench.txt, behind the others, and are
+// never compared: they explain a change, and are none that a user sees.
+var told = []Column{
+	{"waiting", "-", loadgen.TagWaiting, "avg"},
+	{"running", "-", loadgen.TagRunning, "avg"},
+	{"kv-cache-%", "-", loadgen.TagKVCache, "max"},
+	{"preemptions/s", "-", loadgen.TagPreemptions, "avg"},
+	{"queue-avg-ns", "-", loadgen.TagQueueTime, "avg"},
+	{"prefill-avg-ns", "-", loadgen.TagPrefillTime, "avg"},
+	{"server-ttft-avg-ns", "-", loadgen.TagServerTTFT, "avg"},
+}
+
 // lineCapacity is the answer of a search in the lines of go test -bench, and
 // capacity in bench.txt.
 const lineCapacity, capacity = "max-concurrency", "concurrency"
