@@ -48,6 +48,7 @@ const (
 	inputConverge        Input = "Converge"
 	inputEndpoint        Input = "Endpoint"
 	inputSetup           Input = "Setup"
+	inputConfidence      Input = "Confidence"
 )
 
 // InputError reports an input that is missing, wrong or in conflict with another. It
