@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -16,6 +17,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/aiperf-go/aiperf/internal/slow"
 )
 
 func page(t *testing.T, path string) string {
@@ -232,5 +235,30 @@ func TestYAML(t *testing.T) {
 		for _, must := range []string{"AIPERF_URL", "AIPERF_REQUIRE", "AIPERF_ARTIFACTS", "AIPERF_API_KEY", "count=1", "timeout"} {
 			assert.Contains(t, b[1], must)
 		}
+	}
+}
+
+// TestPages checks that each page for a first use begins with a whole file, that the file is
+// the one in testdata/pages, byte for byte, that it compiles, that the page has at most two
+// screens, and that it ends with what goes wrong first.
+func TestPages(t *testing.T) {
+	slow.Test(t, slow.Processes)
+	vet := exec.Command("go", "vet", "./testdata/pages/...")
+	out, err := vet.CombinedOutput()
+	assert.NoError(t, err, "%s", out)
+	const twoScreens = 80
+	files, err := filepath.Glob("testdata/pages/*/*_test.go")
+	require.NoError(t, err)
+	assert.Len(t, files, 5)
+	for _, file := range files {
+		name := filepath.Join("docs", filepath.Base(filepath.Dir(file))+".md")
+		text := page(t, name)
+		_, rest, found := strings.Cut(text, "```")
+		require.True(t, found, name)
+		block, _, _ := strings.Cut(rest, "```")
+		assert.Equal(t, "go\n"+page(t, file), block, "the first code block of %s and %s differ", name, file)
+		assert.LessOrEqual(t, strings.Count(text, "\n"), twoScreens, name)
+		sections := strings.Split(text, "\n## ")
+		assert.True(t, strings.HasPrefix(sections[len(sections)-1], "What goes wrong first\n"), name)
 	}
 }

@@ -91,7 +91,9 @@ func TestMisuse(t *testing.T) {
 		fmt.Fprintf(&b, "# %s\n%s\n\n", tt.code, strings.Join(f.errs, "\n"))
 	}
 	for _, r := range []string{"pareto-sweep", "prefill-ttft-curve", "max-throughput-ttft-sla"} {
-		f := run(t, "TestCapacity", func(t aiperftest.T) { aiperftest.RunRecipe(t, r, fake, aiperftest.AtLeast(64), aiperftest.Context(soon)) })
+		f := run(t, "TestCapacity", func(t aiperftest.T) {
+			aiperftest.RunRecipe(t, r, fake, aiperftest.AtLeast(64), aiperftest.Context(soon))
+		})
 		fmt.Fprintf(&b, "# AtLeast(64) and no SLA, recipe %s\n%s\n\n", r, strings.Join(f.errs, "\n"))
 	}
 	checkGolden(t, filepath.Join(here, "testdata", "text", "misuse.txt"), b.String())

@@ -111,6 +111,15 @@ func (v *view) stopped(t *text) {
 	}
 }
 
+// badge is the verdict in a word. Without limits a run has nothing to meet: it is measured,
+// and its page and summary say no more than that.
+func (v *view) badge() string {
+	if v.Plan != nil && len(v.Plan.Limits) == 0 && v.Verdict == recipes.Met && v.Spec.Gate == nil && v.comparison == nil {
+		return "measured"
+	}
+	return v.Verdict.String()
+}
+
 // called is what the finding is of: the recipe's name, with the label of the run.
 func (v *view) called() string {
 	if v.Spec.Label == "" {

@@ -202,8 +202,9 @@ func (v *view) telling() []probe {
 	}
 	if !v.Best.Found {
 		var out []probe
-		for i, k := range []int{0, n / 2, n - 1} {
-			if i == 0 || k != out[len(out)-1].index {
+		// A point that was visited twice is shown once: two curves of one name say nothing.
+		for _, k := range []int{0, n / 2, n - 1} {
+			if !slices.ContainsFunc(out, func(p probe) bool { return slices.Equal(p.Step.At, v.probes[k].Step.At) }) {
 				out = append(out, v.probes[k])
 			}
 		}
