@@ -1,6 +1,7 @@
 package aiperf_test
 
 import (
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -261,4 +262,95 @@ func TestPages(t *testing.T) {
 		sections := strings.Split(text, "\n## ")
 		assert.True(t, strings.HasPrefix(sections[len(sections)-1], "What goes wrong first\n"), name)
 	}
+}
+
+// TestEveryMessage lists the messages of the packages above the load generator that stand
+// neither on the page nor in a golden or a test's table, where somebody has read them: those of errors and
+// warnings that recipes, its limits, aiperftest, its matchers and report make. It is enough
+// that one part of a message is there that no verb interrupts.
+func TestEveryMessage(t *testing.T) {
+	var said strings.Builder
+	for _, pattern := range []string{"docs/troubleshooting.md", "docs/verdicts.md", "docs/gate.md", "aiperftest/testdata/text/*.txt",
+		"aiperftest/matchers/testdata/*.txt", "testdata/script/*.txt", "report/testdata/*/*.txt", "aiperftest/*_test.go",
+		"aiperftest/matchers/*_test.go", "recipes/*_test.go", "recipes/*/*_test.go", "report/*_test.go", "report/bench/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, f := range files {
+			said.WriteString(strings.NewReplacer("`", "", "- ", "", `\"`, `"`, `" +`, "", `"`, "").Replace(page(t, f)) + "\n")
+		}
+	}
+	text := strings.Join(strings.Fields(said.String()), " ")
+	makers := map[string]bool{"Errorf": true, "New": true, "inputError": true, "wrong": true, "missing": true, "fatal": true, "leave": true,
+		"bad": true, "fail": true, "warn": true, "note": true}
+	cut := regexp.MustCompile(`%[-+# 0-9.*]*[a-zA-Z]|; |: |, (?:and|or|nor|since|such as|for example) |\(|\)|"`)
+	total, unsaid := 0, map[string]bool{}
+	for _, dir := range []string{"recipes", "recipes/sla", "recipes/sweep", "aiperftest", "aiperftest/matchers", "report", "report/bench"} {
+		files, err := filepath.Glob(dir + "/*.go")
+		require.NoError(t, err)
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			require.NoError(t, err)
+			check := func(e ast.Expr) {
+				m := whole(e)
+				var parts []string
+				found := false
+				for _, part := range cut.Split(m, -1) {
+					if part = strings.Trim(part, " ,;:.…\n\t"); len(part) >= 12 {
+						parts = append(parts, part)
+						found = found || strings.Contains(text, part)
+					}
+				}
+				if len(parts) > 0 {
+					total++
+					if !found {
+						unsaid[path+": "+strings.Join(parts, " | ")] = true
+					}
+				}
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.CallExpr:
+					name := ""
+					switch fun := n.Fun.(type) {
+					case *ast.SelectorExpr:
+						name = fun.Sel.Name
+					case *ast.Ident:
+						name = fun.Name
+					}
+					if makers[name] {
+						for _, a := range n.Args {
+							check(a)
+						}
+						return true
+					}
+				case *ast.KeyValueExpr:
+					if id, ok := n.Key.(*ast.Ident); ok && (id.Name == "Problem" || id.Name == "Warning") {
+						check(n.Value)
+					}
+				}
+				return true
+			})
+		}
+	}
+	assert.Greater(t, total, 150)
+	for m := range unsaid {
+		t.Errorf("neither on docs/troubleshooting.md nor in a golden: %s", m)
+	}
+	t.Logf("%d messages", total)
+}
+
+// whole is the text of a literal, over several lines; empty for what is none.
+func whole(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BinaryExpr: // what is no literal stands for itself, as a verb does
+		return cmp.Or(whole(e.X), "%s") + cmp.Or(whole(e.Y), "%s")
+	case *ast.BasicLit:
+		if s, err := strconv.Unquote(e.Value); err == nil && e.Kind == token.STRING {
+			return s
+		}
+	}
+	return ""
 }

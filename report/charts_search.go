@@ -13,10 +13,10 @@ import (
 // searchTrace is the chart of a search in one dimension, probe by probe, with the
 // bracket that its verdicts leave for the boundary closing in. The x axis counts probes
 // from 1, the y axis is the searched value, and a rule marks the answer. A search in
-// several dimensions has no such chart, nor has one with a single probe.
+// several dimensions has no such chart, nor has one that stayed at a single value.
 func (v *view) searchTrace() (plot.Chart, bool) {
 	s := v.Plan.Search
-	if s == nil || len(s.Space) != 1 || len(v.probes) < 2 {
+	if s == nil || len(s.Space) != 1 || len(v.Visits()) < 2 {
 		return plot.Chart{}, false
 	}
 	c := plot.Chart{
@@ -153,6 +153,8 @@ func (v *view) limitChart(limit int) (plot.Chart, bool) {
 	return c, true
 }
 
+// A rule at the end of the range is no boundary, and must not read like one.
+
 // sustained is what the rule at a search's answer says.
 func (v *view) sustained() string {
 	if v.rangeEnd() != "" {
@@ -160,6 +162,9 @@ func (v *view) sustained() string {
 	}
 	return "sustained: " + v.level(v.Boundary.Safe)
 }
+
+// Sixty probes lie within a few percent of each other: written beside their points, their
+// values overlap, and the two that matter cannot be read. The tips and the table have them all.
 
 // labelled is how many values a chart has room to write beside its points.
 const labelled = 16

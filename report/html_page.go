@@ -268,8 +268,10 @@ func (v *view) advice() []string {
 		say("Raise the upper end of %s: nothing in the range failed, so this is no boundary.", in)
 	case v.Verdict == recipes.Met && v.Best.Found && ranged:
 		say("Deploy with at most %v for each server like this one, and alert before that.", v.Best.Load)
+	case v.Verdict == recipes.Missed && ranged && strings.Contains(v.rangeBegin(), "the range begins there"):
+		say("Lower the lower end of %s, or shorten prompts or answers.", in)
 	case v.Verdict == recipes.Missed && ranged && v.rangeBegin() != "":
-		say("Lower the lower end of %s, shorten prompts or answers, or look for what makes a single request slow.", in)
+		say("Shorten prompts or answers, or look for what makes a single request slow: no load will meet the limit.")
 	case v.Verdict == recipes.Missed && v.fixed():
 		say("Search for the load that meets the limits with recipe max-concurrency-under-sla.")
 	}
