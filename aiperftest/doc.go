@@ -15,8 +15,9 @@
 //     AIPERF_API_KEY, AIPERF_ARTIFACTS, AIPERF_SEED.
 //  2. Without an endpoint the test is skipped and says why. With
 //     AIPERF_REQUIRE=1 it fails instead.
-//  3. recipes.Run searches. What the recipe expanded to and one line a probe
-//     are logged; run with -v to see them as they come.
+//  3. recipes.Run searches. With -v what the recipe expanded to and one line a probe
+//     are told as they come. Without it a terminal has a line that comes and goes
+//     (AIPERF_LIVE=0 turns it off), and the finding is the first thing in the log.
 //  4. Artifacts are written, then the finding is reported. Met passes; missed and
 //     inconclusive fail the test with Errorf. A run that could not be measured, and
 //     misuse, end it at once.
@@ -71,6 +72,7 @@
 //	          Tolerance        loss that Gate and Compare accept; default 0.05
 //	          Artifacts        directory of the run's files
 //	          Charts, Slices   draw charts (default) or not; parts of a probe's time
+//	          Label            a name of the run
 //	          Context          a context instead of the test's own
 //	          Prober, Setup    something else than HTTP load; the server for a point
 //	          Input            an input that a recipe of your own declares

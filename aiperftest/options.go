@@ -137,7 +137,10 @@ func Tokenizer(path string) Option {
 // Ready sets how long to wait for an endpoint that is not ready, before the first probe
 // and when it is lost in mid-run. Default: 2 minutes.
 func Ready(d time.Duration) Option {
-	return option(func(c *config) { c.spec.Target.ReadyTimeout = d })
+	return option(func(c *config) {
+		c.spec.Target.ReadyTimeout = d
+		c.nonzero("Ready", d != 0, "0: give how long to wait, for example time.Second")
+	})
 }
 
 // Simulated runs against the embedded server instead of an endpoint. Every
@@ -231,6 +234,7 @@ func MostInFlight(n int) Option {
 func AtLeast[N int | float64](load N) Option {
 	return option(func(c *config) {
 		c.spec.AtLeast, c.spec.LeastRate = int(math.Ceil(float64(load))), float64(load)
+		c.nonzero("AtLeast", load != 0, "0: any answer reaches that; give a load above 0, or leave the option out")
 	})
 }
 
@@ -257,6 +261,7 @@ func Tokens(isl, osl int) Option {
 	return option(func(c *config) {
 		w := &c.spec.Workload
 		w.ISL, w.OSL, w.Workload = isl, osl, w.Workload.Fixed(isl, osl)
+		c.nonzero("Tokens", isl != 0 && osl != 0, "%d, %d: give lengths of at least 1", isl, osl)
 	})
 }
 
@@ -289,14 +294,18 @@ func Workload(w loadgen.Workload) Option {
 func Prompts(path string) Option { return option(func(c *config) { c.spec.Target.Prompts = path }) }
 
 // Requests sets how many requests a probe measures. Default: 300. A probe with more
-// than half as many requests in flight measures two per slot.
+// than half as many requests in flight measures two per slot. Requests(0) is the default
+// again, where shared options have another number.
 func Requests(n int) Option { return option(func(c *config) { c.spec.Workload.Requests = n }) }
 
 // ProbeTime bounds the measured window of a probe. Default: one minute. A search that
 // leaves it unset has probes of 20 seconds at most, and ends within some four minutes; with
 // ProbeTime it takes as long as it needs.
 func ProbeTime(d time.Duration) Option {
-	return option(func(c *config) { c.spec.Workload.Window = d })
+	return option(func(c *config) {
+		c.spec.Workload.Window = d
+		c.nonzero("ProbeTime", d != 0, "0: give how long a probe may take, for example 30*time.Second")
+	})
 }
 
 // Style chooses how an adaptive recipe searches. Default: the recipe's own, bo or
@@ -407,11 +416,20 @@ func Sampler(name string) Option { return option(func(c *config) { c.spec.Inputs
 
 // Confidence sets how certain a probe's verdict must be, a probability between 0.5
 // and 1. Default: 0.98.
-func Confidence(p float64) Option { return option(func(c *config) { c.spec.Confidence = p }) }
+func Confidence(p float64) Option {
+	return option(func(c *config) {
+		c.spec.Confidence = p
+		c.nonzero("Confidence", p != 0, "0: give a probability between 0.5 and 1")
+	})
+}
 
 // ReportOnly reports the finding without failing the test, so that the caller can
 // make assertions of its own.
 func ReportOnly() Option { return option(func(c *config) { c.reportOnly = true }) }
+
+// Label names the run beside its recipe, for example "nightly" or "fp8": in the first line of
+// the finding and in the title of the page.
+func Label(text string) Option { return option(func(c *config) { c.spec.Label = text }) }
 
 // Charts draws the run's charts (the default) or, with false, leaves them out.
 func Charts(on bool) Option { return option(func(c *config) { c.noCharts = !on }) }

@@ -50,6 +50,7 @@ const (
 	inputEndpoint        Input = "Endpoint"
 	inputEndpointType    Input = "EndpointType"
 	inputSetup           Input = "Setup"
+	inputConfidence      Input = "Confidence"
 )
 
 // inputs lists all of them, whose names a recipe of one's own cannot take.

@@ -229,7 +229,7 @@ func (in Inputs) validate() error {
 		}
 	}
 	if s := in.Style; s != "" && !slices.Contains(styles, s) {
-		return wrong(inputStyle, "style %q is unknown%s", s, sla.Suggest(string(s), styleNames()))
+		return wrong(inputStyle, "style %q is unknown%s; the styles are %s", s, sla.Suggest(string(s), styleNames()), list(styleNames()))
 	}
 	return nil
 }

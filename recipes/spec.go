@@ -73,6 +73,9 @@ type Spec struct {
 	// Note is what every report must say about this run, for example that the server
 	// is simulated.
 	Note string
+	// Label names the run beside its recipe, for example "nightly" or "fp8". It stands in
+	// the first line of the finding and in the title of the page; empty means none.
+	Label string
 }
 
 // Prober runs one probe: it turns a load into a measurement. loadgen.Generator does it
@@ -195,7 +198,7 @@ func (s *Spec) validate(p *Plan) error {
 	case w.Window < 0:
 		return wrong(inputProbeTime, "%v is negative; give how long a probe may take", w.Window)
 	case s.Confidence != 0 && !(s.Confidence > 0.5 && s.Confidence < 1):
-		return inputError(nil, "cannot use confidence %v: give a probability between 0.5 and 1", s.Confidence)
+		return wrong(inputConfidence, "%v is not a probability between 0.5 and 1", s.Confidence)
 	case s.Target.Prompts != "" && slices.Contains(p.Paths(), PathISL):
 		return inputError([]Input{inputPrompts}, "sweeps prompt lengths and cannot send prompts from a file; leave out %s", inputPrompts)
 	case s.Prober == nil && s.Target.URL == "":

@@ -18,9 +18,23 @@ import (
 //	    maximize goodput
 //	    SLA good >= 0.8
 //	    550/128 tokens in/out, 300 requests a probe in at most 1m0s, seed 0
-func Expansion(w io.Writer, o *recipes.Outcome) error {
+func (l Log) Expansion(w io.Writer, o *recipes.Outcome) error {
 	v := viewOf(o)
-	t := &text{lines: wrap(fmt.Sprintf("recipe %s: %s", v.Recipe.Name, v.Recipe.Doc), "", indent)}
+	t := l.text()
+	t.open(fmt.Sprintf("recipe %s: %s", v.Recipe.Name, v.Recipe.Doc))
+	v.asked(t)
+	if v.Spec.Note != "" {
+		t.paragraph("%s", v.redact(v.Spec.Note))
+	}
+	return t.writeTo(w)
+}
+
+// Expansion writes what the recipe expanded to, for a log of the usual width. See
+// Log.Expansion.
+func Expansion(w io.Writer, o *recipes.Outcome) error { return Log{}.Expansion(w, o) }
+
+// asked says what is measured, within which limits, with which requests, at which server.
+func (v *view) asked(t *text) {
 	v.points(t)
 	if len(v.Plan.Limits) > 0 {
 		var limits []string
@@ -40,10 +54,6 @@ func Expansion(w io.Writer, o *recipes.Outcome) error {
 		}
 		t.paragraph("%s", v.redact(server))
 	}
-	if v.Spec.Note != "" {
-		t.paragraph("%s", v.redact(v.Spec.Note))
-	}
-	return t.writeTo(w)
 }
 
 // points adds what is measured: the space of a search and what is best in it, the

@@ -32,7 +32,7 @@ func History(w io.Writer, o *recipes.Outcome) error {
 // history writes search_history.json. It is written anew after every probe, so that a
 // run which is broken off can be resumed from there.
 func (v *view) history(w io.Writer) error {
-	asked := v.asked()
+	asked := v.given()
 	h := history{
 		Schema:      schema,
 		Asked:       &asked,
@@ -129,8 +129,8 @@ var plannerNames = map[recipes.Style]string{
 	recipes.BO: "bayesian", recipes.Optuna: "optuna", recipes.Monotonic: "monotonic_sla",
 }
 
-// asked is what was asked for and has no key of AIPerf's.
-func (v *view) asked() asked {
+// given is what was asked for and has no key of AIPerf's.
+func (v *view) given() asked {
 	w := v.Spec.Workload
 	var with []valueSet
 	if s := v.Plan.Search; s != nil {

@@ -18,7 +18,7 @@ import (
 // order is the package's files from the ground up: each uses what stands before it,
 // and nothing that stands after it.
 var order = strings.Fields(`
-	doc.go version.go
+	doc.go version.go entry.go
 	number.go json.go csv.go table.go text.go
 	metric.go reading.go standing.go probe.go view.go layout.go
 	line.go probes.go expansion.go compared.go front.go derived.go finding.go

@@ -39,6 +39,7 @@ func Probes(w io.Writer, o *recipes.Outcome) error {
 func (v *view) probeTable() *table {
 	head := v.probeHead()
 	t := numbers(len(head) - 1)
+	t.spare = []int{len(v.paths) + 3, len(v.paths)} // itl p95 and req/s
 	t.add(head...)
 	for _, p := range v.probes {
 		t.add(v.probeCells(p)...)

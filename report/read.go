@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -31,6 +32,17 @@ func (e *HistoryError) Error() string {
 	return fmt.Sprintf("read search history %s: %s", e.Path, e.Problem)
 }
 
+// notHistory says of a file that cannot be decoded what it is instead.
+func notHistory(err error) string {
+	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
+		if kind.Field == "" {
+			return fmt.Sprintf("it is no search_history.json but a JSON %s", kind.Value)
+		}
+		return fmt.Sprintf("it is no search_history.json: its %s is a JSON %s", kind.Field, kind.Value)
+	}
+	return fmt.Sprintf("it is no JSON (%v)", err)
+}
+
 // ReadHistoryFile reads the search_history.json at path. The error wraps fs.ErrNotExist
 // when there is no file, and is a *HistoryError when it is not one that History wrote.
 func ReadHistoryFile(path string) (*recipes.Outcome, error) {
@@ -57,7 +69,7 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	}
 	var h history
 	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&h); err != nil {
-		return nil, &HistoryError{Problem: err.Error()}
+		return nil, &HistoryError{Problem: notHistory(err)}
 	}
 	if h.Schema == schemaBefore {
 		var before struct {

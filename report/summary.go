@@ -23,7 +23,10 @@ import (
 func (v *view) summary(w io.Writer, again string) error {
 	s := &summary{view: v}
 	mark := map[recipes.Verdict]string{recipes.Met: "✅", recipes.Missed: "❌", recipes.Inconclusive: "⚠️"}[v.Verdict]
-	s.line("### %s %s: %s", mark, md(v.Recipe.Name), md(v.headline()))
+	if v.badge() == "measured" {
+		mark = "📊" // there was no limit to meet
+	}
+	s.line("### %s %s: %s", mark, md(v.called()), md(v.headline()))
 	s.limitRows()
 	s.derivedBlock()
 	for _, why := range paragraphs(s.why) {

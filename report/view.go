@@ -10,6 +10,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/plan"
 	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 	"github.com/aiperf-go/aiperf/report/bench"
@@ -63,7 +64,8 @@ func (v *view) ended() bool { return v.Reason != "" }
 // cause is the error that ended the run, without the recipe's name, which stands
 // before it everywhere. The run must have an error.
 func (v *view) cause() string {
-	return v.redact(strings.TrimPrefix(v.Err.Error(), fmt.Sprintf("recipe %q: ", v.Recipe.Name)))
+	text := strings.TrimPrefix(v.Err.Error(), fmt.Sprintf("recipe %q", v.Recipe.Name))
+	return v.redact(strings.TrimLeft(text, ": "))
 }
 
 // shown is the probe whose readings stand beside the limits: the answer's, or the
@@ -200,8 +202,9 @@ func (v *view) telling() []probe {
 	}
 	if !v.Best.Found {
 		var out []probe
-		for i, k := range []int{0, n / 2, n - 1} {
-			if i == 0 || k != out[len(out)-1].index {
+		// A point that was visited twice is shown once: two curves of one name say nothing.
+		for _, k := range []int{0, n / 2, n - 1} {
+			if !slices.ContainsFunc(out, func(p probe) bool { return slices.Equal(p.Step.At, v.probes[k].Step.At) }) {
 				out = append(out, v.probes[k])
 			}
 		}
@@ -256,6 +259,24 @@ func (v *view) contradicts(p probe) bool {
 		}
 	}
 	return false
+}
+
+// Both ends of a range are values of the planner's space, which is the range of the input after
+// defaults; the input's name is the one that errors use, too.
+
+// ranged is the range of a search that varies the load alone, with the input that sets it.
+func (v *view) ranged() (in recipes.Input, d plan.Dim, ok bool) {
+	if v.Plan.Search == nil || len(v.Plan.Search.Space) != 1 {
+		return "", d, false
+	}
+	d = v.Plan.Search.Space[0]
+	switch d.Path {
+	case recipes.PathConcurrency:
+		return "Concurrency", d, true
+	case recipes.PathRate:
+		return "Rate", d, true
+	}
+	return "", d, false
 }
 
 // dimension names what a search varies; concurrency if that is several things.

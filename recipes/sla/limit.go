@@ -83,6 +83,17 @@ func metricNames() []string {
 	return names
 }
 
+// shortNames lists the short names of the metrics that a limit may be on.
+func shortNames() []string {
+	var names []string
+	for _, m := range loadgen.Metrics() {
+		if m.Short != "" {
+			names = append(names, m.Short)
+		}
+	}
+	return names
+}
+
 // Quantity looks up a metric, by tag or short name, and checks the name of a
 // statistic. The error names the nearest metric or statistic.
 func Quantity(metric, stat string) (loadgen.MetricInfo, error) {
