@@ -313,3 +313,30 @@ func TestOtherAPI(t *testing.T) {
 		srv.Close()
 	}
 }
+
+// TestFaultsOfAPIs checks that what goes wrong in a stream is the same kind of failure by
+// each API: a cut connection, a broken event, an error in mid-stream, and an end without a
+// word.
+func TestFaultsOfAPIs(t *testing.T) {
+	for _, api := range []string{"chat", "completions", "responses", "messages"} {
+		for kind, f := range map[FailureKind]simserver.Faults{
+			FailedBroken:    {Cut: 1, After: 2},
+			FailedMalformed: {Malformed: 1, After: 2},
+			FailedError:     {ErrorEvent: 1, After: 2},
+			FailedStatus:    {Status: map[int]float64{500: 1}},
+		} {
+			s := simserver.New(simserver.Model{Step: time.Millisecond, Faults: f})
+			g, err := New(Target{URL: s.URL, Protocol: api, Model: "simulated"})
+			require.NoError(t, err)
+			q, _, _, err := g.try(t.Context(), 8, 4)
+			require.Error(t, err, "%s %s", api, kind)
+			require.NotNil(t, q.Failure, "%s %s", api, kind)
+			assert.Equal(t, kind, q.Failure.Kind, "%s: %v", api, q.Failure)
+			if kind == FailedError || kind == FailedStatus {
+				assert.Equal(t, "injected fault", q.Failure.Message, api)
+			}
+			require.NoError(t, g.Close())
+			s.Close()
+		}
+	}
+}
