@@ -340,3 +340,29 @@ func TestFaultsOfAPIs(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkParse reads an answer of 128 tokens by each API, which the collector does beside
+// the slots.
+func BenchmarkParse(b *testing.B) {
+	for api, events := range map[string][2]string{
+		"chat": {`data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":` +
+			`[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}]}` + "\n\n", "data: [DONE]\n\n"},
+		"messages": {`event: content_block_delta` + "\n" + `data: {"type":"content_block_delta","index":0,` +
+			`"delta":{"type":"text_delta","text":" word"}}` + "\n\n", `data: {"type":"message_stop"}` + "\n\n"},
+		"responses": {`event: response.output_text.delta` + "\n" + `data: {"type":"response.output_text.delta","sequence_number":7,` +
+			`"item_id":"msg_1","output_index":0,"content_index":0,"delta":" word","logprobs":[]}` + "\n\n",
+			`data: {"type":"response.completed","response":{"status":"completed"}}` + "\n\n"},
+	} {
+		b.Run(api, func(b *testing.B) {
+			c, _ := codec.Lookup(api)
+			body := []byte(strings.Repeat(events[0], 128) + events[1])
+			r := &record{body: body, status: 200, ticket: ticket{work: &workload{words: 20, codec: c}}, reads: []read{{len(body), 1}}}
+			for b.Loop() {
+				if q := r.parse(true); len(q.Chunks) != 128 {
+					b.Fatal(q.Failure)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/128, "ns/event")
+		})
+	}
+}

@@ -255,7 +255,7 @@ func (r *record) parseStream(q *Request) {
 		done = p.Done
 		// An event with counts or an end is no pattern for others: what it says would be
 		// missed in those that follow.
-		if alike && size > 0 && p.Usage == (codec.Usage{}) && p.Finish == "" && len(p.Content) == 1 {
+		if alike && size > 0 && p.Usage == (codec.Usage{}) && p.Finish == "" && !p.Done && len(p.Content) == 1 {
 			like, _ = likenessOf(ev.Data)
 			spoken = p.Output()
 		}
