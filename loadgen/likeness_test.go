@@ -69,7 +69,9 @@ func TestLikenessOfNumbers(t *testing.T) {
 		event := func(n, text string) []byte { return []byte(strings.NewReplacer("N", n, "TEXT", text).Replace(form)) }
 		like, ok := likenessOf(event("9", "a"))
 		assert.True(t, ok)
-		for n, fits := range map[string]bool{"10": true, "0": true, "": false, "01": false, "1.5": false, "-1": false, "1e3": false, `"1"`: false} {
+		for n, fits := range map[string]bool{
+			"10": true, "0": true, "": false, "01": false, "1.5": false, "-1": false, "1e3": false, `"1"`: false,
+		} {
 			assert.Equal(t, fits, like.fits(event(n, " bcd")) == 4, "%s %s", form, n)
 		}
 		assert.Zero(t, like.fits(event("10", `b\\n`)))
