@@ -1,11 +1,13 @@
 package aiperf_test
 
 import (
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -16,6 +18,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/aiperf-go/aiperf/internal/slow"
 )
 
 func page(t *testing.T, path string) string {
@@ -233,4 +237,120 @@ func TestYAML(t *testing.T) {
 			assert.Contains(t, b[1], must)
 		}
 	}
+}
+
+// TestPages checks that each page for a first use begins with a whole file, that the file is
+// the one in testdata/pages, byte for byte, that it compiles, that the page has at most two
+// screens, and that it ends with what goes wrong first.
+func TestPages(t *testing.T) {
+	slow.Test(t, slow.Processes)
+	vet := exec.Command("go", "vet", "./testdata/pages/...")
+	out, err := vet.CombinedOutput()
+	assert.NoError(t, err, "%s", out)
+	const twoScreens = 80
+	files, err := filepath.Glob("testdata/pages/*/*_test.go")
+	require.NoError(t, err)
+	assert.Len(t, files, 5)
+	for _, file := range files {
+		name := filepath.Join("docs", filepath.Base(filepath.Dir(file))+".md")
+		text := page(t, name)
+		_, rest, found := strings.Cut(text, "```")
+		require.True(t, found, name)
+		block, _, _ := strings.Cut(rest, "```")
+		assert.Equal(t, "go\n"+page(t, file), block, "the first code block of %s and %s differ", name, file)
+		assert.LessOrEqual(t, strings.Count(text, "\n"), twoScreens, name)
+		sections := strings.Split(text, "\n## ")
+		assert.True(t, strings.HasPrefix(sections[len(sections)-1], "What goes wrong first\n"), name)
+	}
+}
+
+// TestEveryMessage lists the messages of the packages above the load generator that stand
+// neither on the page nor in a golden or a test's table, where somebody has read them: those of errors and
+// warnings that recipes, its limits, aiperftest, its matchers and report make. It is enough
+// that one part of a message is there that no verb interrupts.
+func TestEveryMessage(t *testing.T) {
+	var said strings.Builder
+	for _, pattern := range []string{"docs/troubleshooting.md", "docs/verdicts.md", "docs/gate.md", "aiperftest/testdata/text/*.txt",
+		"aiperftest/matchers/testdata/*.txt", "testdata/script/*.txt", "report/testdata/*/*.txt", "aiperftest/*_test.go",
+		"aiperftest/matchers/*_test.go", "recipes/*_test.go", "recipes/*/*_test.go", "report/*_test.go", "report/bench/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, f := range files {
+			said.WriteString(strings.NewReplacer("`", "", "- ", "", `\"`, `"`, `" +`, "", `"`, "").Replace(page(t, f)) + "\n")
+		}
+	}
+	text := strings.Join(strings.Fields(said.String()), " ")
+	makers := map[string]bool{"Errorf": true, "New": true, "inputError": true, "wrong": true, "missing": true, "fatal": true, "leave": true,
+		"bad": true, "fail": true, "warn": true, "note": true}
+	cut := regexp.MustCompile(`%[-+# 0-9.*]*[a-zA-Z]|; |: |, (?:and|or|nor|since|such as|for example) |\(|\)|"`)
+	total, unsaid := 0, map[string]bool{}
+	for _, dir := range []string{"recipes", "recipes/sla", "recipes/sweep", "aiperftest", "aiperftest/matchers", "report", "report/bench"} {
+		files, err := filepath.Glob(dir + "/*.go")
+		require.NoError(t, err)
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			require.NoError(t, err)
+			check := func(e ast.Expr) {
+				m := whole(e)
+				var parts []string
+				found := false
+				for _, part := range cut.Split(m, -1) {
+					if part = strings.Trim(part, " ,;:.…\n\t"); len(part) >= 12 {
+						parts = append(parts, part)
+						found = found || strings.Contains(text, part)
+					}
+				}
+				if len(parts) > 0 {
+					total++
+					if !found {
+						unsaid[path+": "+strings.Join(parts, " | ")] = true
+					}
+				}
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.CallExpr:
+					name := ""
+					switch fun := n.Fun.(type) {
+					case *ast.SelectorExpr:
+						name = fun.Sel.Name
+					case *ast.Ident:
+						name = fun.Name
+					}
+					if makers[name] {
+						for _, a := range n.Args {
+							check(a)
+						}
+						return true
+					}
+				case *ast.KeyValueExpr:
+					if id, ok := n.Key.(*ast.Ident); ok && (id.Name == "Problem" || id.Name == "Warning") {
+						check(n.Value)
+					}
+				}
+				return true
+			})
+		}
+	}
+	assert.Greater(t, total, 150)
+	for m := range unsaid {
+		t.Errorf("neither on docs/troubleshooting.md nor in a golden: %s", m)
+	}
+	t.Logf("%d messages", total)
+}
+
+// whole is the text of a literal, over several lines; empty for what is none.
+func whole(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BinaryExpr: // what is no literal stands for itself, as a verb does
+		return cmp.Or(whole(e.X), "%s") + cmp.Or(whole(e.Y), "%s")
+	case *ast.BasicLit:
+		if s, err := strconv.Unquote(e.Value); err == nil && e.Kind == token.STRING {
+			return s
+		}
+	}
+	return ""
 }

@@ -10,8 +10,11 @@ import (
 	"github.com/aiperf-go/aiperf/aiperftest"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
+	"github.com/aiperf-go/aiperf/loadgen/workload"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/plan"
+	"github.com/aiperf-go/aiperf/recipes/sweep"
+	"github.com/aiperf-go/aiperf/report"
 )
 
 // The examples below ask each recipe's question of a fast simulated server, as a
@@ -328,4 +331,69 @@ func (t *exampleT) cleanup() {
 		defer f()
 	}
 	os.RemoveAll(t.dir)
+}
+
+// This is a recipe of one's own. It declares an input, Slots, and looks at the lengths of the
+// load that it was given: a server with so many slots is measured with all of them in use, and
+// with a quarter of them if answers are long.
+func Example_ownRecipe() {
+	const slots recipes.Input = "Slots"
+	r := &recipes.Recipe{
+		Name: "all-slots", Doc: "measure the server with its slots in use", Uses: []recipes.Input{slots},
+		Expand: func(in recipes.Inputs) (*recipes.Plan, error) {
+			n, ok := in.Own[slots].(int)
+			if !ok {
+				return nil, &recipes.InputError{Inputs: []recipes.Input{slots}, Problem: "requires the number of Slots"}
+			}
+			if in.Workload.OSL > 1000 {
+				n /= 4
+			}
+			return &recipes.Plan{Grid: []recipes.Axis{{Path: recipes.PathConcurrency, Values: []float64{float64(n)}}}, Limits: in.Limits}, nil
+		},
+	}
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.Run(t, r, small, aiperftest.Input("Slots", 8), aiperftest.SLA("e2e p90 < 5s"))
+		fmt.Println(out.Verdict, "at", out.Probes[0].Load)
+	})
+	// Output:
+	// met at concurrency 8
+}
+
+// This searches a number of the workload: the share of requests that begin with a shared
+// prefix, at 8 requests in flight.
+func Example_workloadSearch() {
+	share := recipes.Search{
+		Style: recipes.Monotonic, Boundary: true, MaxProbes: 3,
+		Space:      []plan.Dim{{Path: recipes.PathWorkload + "prefixes.0.share", Lo: 0.5, Hi: 1}},
+		With:       []recipes.Value{{Path: recipes.PathConcurrency, Value: 8}},
+		Objectives: []recipes.Objective{{Metric: loadgen.TagTokenRate, Stat: "avg", Maximize: true}},
+	}
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.Run(t, recipes.Explicit(share), small, aiperftest.TTFT(5*time.Second), aiperftest.ReportOnly(),
+			aiperftest.SLA("ttft p95 < 5s"), aiperftest.Workload(loadgen.Workload{Prefixes: []workload.Prefix{{Tokens: 64, Share: 0.5}}}))
+		for _, p := range out.Probes[:2] {
+			fmt.Println(p.Load, "with a share of", p.Load.Workload.Prefixes[0].Share)
+		}
+		fmt.Println(report.Headline(out))
+	})
+	// Output:
+	// concurrency 8 with a share of 0.5
+	// concurrency 8 with a share of 1
+	// SLA met up to share 1
+}
+
+// This watches the time to first token in place of the latency, and repeats each point until
+// its mean is known within 20%, by the trials' coefficient of variation.
+func Example_converge() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.RunRecipe(t, "concurrency-ramp", small, aiperftest.ReportOnly(), aiperftest.Requests(20),
+			aiperftest.Concurrency(2, 8), aiperftest.Steps(2), aiperftest.Degradation(0.5, "ttft p95"),
+			aiperftest.Converge("ttft", "avg", 0.5, "cv"))
+		rule := out.Plan.Derive.(sweep.KneeRule)
+		fmt.Printf("a rise of %.0f%% in %s %s\n", 100*rule.Threshold, rule.Metric, rule.Stat)
+		fmt.Println("three trials or more:", len(out.Probes[0].Trials) >= 3)
+	})
+	// Output:
+	// a rise of 50% in time_to_first_token p95
+	// three trials or more: true
 }

@@ -134,3 +134,26 @@ func Example_cancel() {
 	// Output:
 	// 32/16 tokens in/out, 10% cancelled after 10ms: 0 failed, and about a tenth is given up: true
 }
+
+// This sends a schedule of rates: a ramp up, a stretch, and a step down. Each stage has
+// metrics of its own.
+func Example_soak() {
+	asTest(func(t aiperftest.T) {
+		out := aiperftest.RunRecipe(t, "soak", cached, aiperftest.Requests(0), aiperftest.Tokens(32, 4), aiperftest.Arrival("constant"),
+			aiperftest.SLA("ttft p95 < 5s"), aiperftest.Workload(loadgen.Workload{Stages: workload.Stages{
+				{From: 20, To: 60, Over: time.Second},
+				{Over: 500 * time.Millisecond},
+				{From: 20, Over: 500 * time.Millisecond},
+			}}))
+		m := out.Probes[0].Trials[0]
+		fmt.Printf("%v at a mean of %v\n", out.Verdict, m.Load)
+		for i, stage := range m.Load.Schedule() {
+			fmt.Printf("%v: %.0f requests\n", stage, m.Stages[i][loadgen.TagCompleted].Stats["avg"])
+		}
+	})
+	// Output:
+	// met at a mean of 40 requests/s
+	// 20 to 60 requests/s over 1s: 40 requests
+	// 60 requests/s for 500ms: 30 requests
+	// 20 requests/s for 500ms: 10 requests
+}

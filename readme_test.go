@@ -98,6 +98,7 @@ func ran(command string) (string, error) {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
+	cmd.Env = append(cmd.Env, "CI=true", "COLUMNS=") // 100 columns, whatever the terminal has
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -136,11 +137,11 @@ func shownRuns(text string) []shownRun {
 func TestMasked(t *testing.T) {
 	run := func(old, new string) string {
 		const text = `=== RUN   TestCapacity
-    capacity_test.go:18: recipe r: highest throughput
-            search concurrency in [4, 256], style sequential, at most 30 points
-            128/32 tokens in/out, 300 requests a probe in at most 1m0s, seed 324
-            model simulated at http://127.0.0.1:34885, version simserver-1
-    capacity_test.go:18: probe 1, concurrency 8: met; ttft p95 13.2ms, 1318 tok/s (the start, 2.8s)
+    recipe r: highest throughput
+        search concurrency in [4, 256], style sequential, at most 30 points
+        128/32 tokens in/out, 300 requests a probe in at most 1m0s, seed 324
+        model simulated at http://127.0.0.1:34885, version simserver-1
+    probe 1, concurrency 8: met; ttft p95 13.2ms, 1318 tok/s (the start, 2.8s)
     capacity_test.go:18: recipe r: SLA met up to concurrency 27
             limit      want      got (at concurrency 27)
             ttft p95   < 200ms   197ms   95% CI [196ms, 198ms]   2% headroom
@@ -171,7 +172,7 @@ func TestMasked(t *testing.T) {
 			"9 tok/s, 7 req/s; next concurrency tried, 30, missed ttft p95 (215ms)", true},
 		{"no next concurrency", "; next concurrency tried, 30, missed ttft p95\n                (215ms)", "", true},
 		{"a probe with another verdict and reason", ": met; ttft p95 13.2ms, 1318 tok/s (the start, 2.8s)",
-			": open (likely met); ttft p95 413ms, 1318 tok/s (jump\n            along the secant, 2.8s)", true},
+			": open (likely met); ttft p95 413ms, 1318 tok/s (jump\n        along the secant, 2.8s)", true},
 		{"a reason with parentheses", "(the start, 2.8s)", "(refinement (ITP), 2.8s)", true},
 		{"another word", "tok/s", "tokens/s", false},
 		{"another limit", "< 200ms", "< 40ms", false},
@@ -213,10 +214,10 @@ func masked(output string) string {
 		last := len(lines) - 1
 		switch {
 		// report folds at 100 columns and indents the rest by four.
-		case indent == 12 && inProbe, indent == 16 && len([]rune(lines[last]))+1+len([]rune(first)) > 100:
+		case indent == 8 && inProbe, indent == 16 && len([]rune(lines[last]))+1+len([]rune(first)) > 100:
 			lines[last] += " " + text
 		default:
-			inProbe = regexp.MustCompile(`^    \w+_test\.go:\d+: probe `).MatchString(line)
+			inProbe = regexp.MustCompile(`^    probe \d+, `).MatchString(line)
 			lines = append(lines, line)
 		}
 	}

@@ -26,6 +26,9 @@ import (
 //	                           a line stands for what differs from run to run, and
 //	                           a line of … for any number of lines; lines may be
 //	                           folded
+//	first stdout|file pattern  checks that the first line of an output, but for the frame
+//	                           that its writer puts around it, matches; with -at, the first
+//	                           line that names a file and a line, which CI systems annotate
 //	served max                 checks that the server at $SERVER had between one and
 //	                           max requests in flight at once
 //	interrupts out file prog…  runs a program, presses Ctrl-C once file exists, and
@@ -44,6 +47,12 @@ func TestScript(t *testing.T) {
 	tools := t.TempDir() // built once for all scripts
 	ginkgo, err := exec.Command("go", "build", "-o", tools+string(filepath.Separator), "github.com/onsi/ginkgo/v2/ginkgo").CombinedOutput()
 	require.NoError(t, err, "%s", ginkgo)
+	// No part of the module: without it, and without a network, its lines of the scripts are left out.
+	gotestsum := exec.Command("go", "install", "gotest.tools/gotestsum@v1.13.0")
+	gotestsum.Env = append(os.Environ(), "GOBIN="+tools, "GOFLAGS=")
+	if out, err := gotestsum.CombinedOutput(); err != nil {
+		t.Logf("go install gotestsum: %v\n%s", err, out)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -65,7 +74,7 @@ func TestScript(t *testing.T) {
 				os.WriteFile(filepath.Join(env.WorkDir, "go.sum"), sums, 0o666),
 			)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"reads": reads, "served": served, "interrupts": interrupts},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"reads": reads, "first": first, "served": served, "interrupts": interrupts},
 	})
 }
 
@@ -143,6 +152,37 @@ func reads(ts *testscript.TestScript, neg bool, args []string) {
 	if !regexp.MustCompile(`^` + pattern.String() + `$`).MatchString(got) {
 		ts.Fatalf("%s does not read as %s does:\n%s", args[0], args[1], got)
 	}
+}
+
+// frame matches what go test, gotestsum and Ginkgo print around the log of a test.
+var frame = regexp.MustCompile(`^(\s*$|=== |--- |FAIL|PASS|goos: |goarch: |pkg: |cpu: |` +
+	`Running Suite|Random Seed|Will run|\s*[=-]{5,}|[•S.]|::group::)`)
+
+// annotated matches a line that CI systems show beside the code, as the problem matcher of
+// GitHub's setup-go reads it.
+var annotated = regexp.MustCompile(`^\s*\S+_test\.go:\d+: `)
+
+// first checks what somebody sees who sees one line only.
+func first(ts *testscript.TestScript, neg bool, args []string) {
+	at := len(args) == 3 && args[0] == "-at"
+	if at {
+		args = args[1:]
+	}
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: first [-at] stdout|file pattern")
+	}
+	got := ts.ReadFile(args[0])
+	for line := range strings.Lines(got) {
+		line = strings.TrimRight(line, "\r\n")
+		if frame.MatchString(line) || at && !annotated.MatchString(line) {
+			continue
+		}
+		if !regexp.MustCompile(args[1]).MatchString(line) {
+			ts.Fatalf("the first line of %s is %q:\n%s", args[0], line, got)
+		}
+		return
+	}
+	ts.Fatalf("%s says nothing:\n%s", args[0], got)
 }
 
 // served checks the most requests that the script's server had in flight.

@@ -23,7 +23,10 @@ func interrupts(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: interrupts out file program [args…]")
 	}
 	var out bytes.Buffer
-	program, err := lookIn(ts.Getenv("PATH"), args[2])
+	program, err := ts.MkAbs(args[2]), error(nil)
+	if !strings.Contains(args[2], "/") {
+		program, err = lookIn(ts.Getenv("PATH"), args[2])
+	}
 	ts.Check(err)
 	cmd := exec.Command(program, args[3:]...)
 	cmd.Dir = ts.Getenv("WORK")

@@ -1,12 +1,16 @@
 package aiperftest
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aiperf-go/aiperf/report"
@@ -68,12 +72,20 @@ func vacant(path string) string {
 	return name
 }
 
-// again is the command that does the run of that seed once more.
-func again(t T, n uint64) string {
-	seed := fmt.Sprintf("%s=%d ", envSeed, n)
+// again is the command that does the run once more, from any folder of the module, with
+// what the environment filled in, but for keys.
+func (c *config) again(t T) string {
+	command := fmt.Sprintf("%s=%d go test -v -count=1 ", envSeed, c.spec.Workload.Seed)
+	for _, v := range slices.Backward(c.filled) {
+		command = v[0] + "=" + plain(v[1]) + " " + command
+	}
+	where := ""
+	if p := packagePath(); p != "" {
+		where = " " + p
+	}
 	name := t.Name()
-	if strings.ContainsAny(name, " '") {
-		return seed + "ginkgo --focus=" + quote(regexp.QuoteMeta(name))
+	if ginkgoOf(t) != nil || strings.ContainsAny(name, " '") {
+		return command + "-ginkgo.focus=" + quote(regexp.QuoteMeta(name)) + where
 	}
 	parts := strings.Split(name, "/")
 	for i, p := range parts {
@@ -81,9 +93,44 @@ func again(t T, n uint64) string {
 	}
 	pattern := quote(strings.Join(parts, "/"))
 	if _, ok := t.(*testing.B); ok {
-		return seed + "go test -run='^$' -bench=" + pattern + " -count=1"
+		return command + "-run='^$' -bench=" + pattern + where
 	}
-	return seed + "go test -run=" + pattern + " -count=1"
+	return command + "-run=" + pattern + where
+}
+
+// packagePath is the import path of the package under test; empty where the binary does not
+// know.
+var packagePath = sync.OnceValue(func() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	path, ok := strings.CutSuffix(info.Path, ".test")
+	if !ok {
+		return ""
+	}
+	return path
+})
+
+// typed folds a command for a log of so many columns (0 for 100) where it is long, so that a shell takes it as it stands.
+func typed(command string, columns int) string {
+	room := cmp.Or(columns, 100) - 8 - len("    again:     ")
+	if at := strings.Index(command, "-count=1 "); len(command) > room && at > 0 {
+		at += len("-count=1 ")
+		command = command[:at] + "\\\n               " + command[at:]
+	}
+	if at := strings.Index(command, envSeed+"="); strings.IndexByte(command, '\n') > room && at > 0 {
+		command = command[:at] + "\\\n               " + command[at:]
+	}
+	return command
+}
+
+// plain quotes a word of a command where a shell would not take it as it is.
+func plain(s string) string {
+	if regexp.MustCompile(`^[\w@%+=:,./-]+$`).MatchString(s) {
+		return s
+	}
+	return quote(s)
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -55,5 +55,5 @@ func reportMetrics(t T, o *recipes.Outcome) {
 // its log with and without -v, between the lines of results.
 func quiet(t T) bool {
 	_, ok := t.(benchmark)
-	return ok && testing.Testing() && !testing.Verbose()
+	return ok && testing.Testing() && !talkTo(t).told
 }

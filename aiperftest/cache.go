@@ -28,17 +28,17 @@ var workDir, _ = os.Getwd()
 
 // uncached keeps the result of this process out of the test cache, and tells the
 // test's log when there was one to keep it out of.
-func uncached(t T) {
-	t.Helper()
+func uncached(s talk) {
+	s.t.Helper()
 	log := flag.Lookup("test.testlogfile")
 	if log == nil || log.Value.String() == "" {
 		return
 	}
 	if err := openFuture(); err != nil {
-		t.Logf("run with -count=1: go test may answer from its cache next time, without measuring (%v)", err)
+		s.t.Logf("run with -count=1: go test may answer from its cache next time, without measuring (%v)", err)
 		return
 	}
-	t.Logf("a live endpoint is measured: go test will not answer from its cache next time")
+	s.progress("a live endpoint is measured: go test will not answer from its cache next time")
 }
 
 // openFuture opens a file that is dated in the future by a path that begins in

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
@@ -24,10 +27,18 @@ type config struct {
 	reportOnly bool
 	artifacts  string
 	noCharts   bool
+	slice      time.Duration
 	resume     string
 	baseline   string
 	tolerance  float64
 	ctx        context.Context
+	talk       talk
+	// smoking says that the run is a smoke probe, which leaves no files.
+	smoking bool
+	// own are the inputs that were given to this run alone, and in no shared Options.
+	own recipes.Inputs
+	// filled has what the environment filled in and may be shown: names and values.
+	filled [][2]string
 
 	// old is the other endpoint of an A/B run; nil for all other runs.
 	old *recipes.Spec
@@ -38,6 +49,10 @@ type config struct {
 	// what became of it.
 	keep func(*recipes.Outcome, error)
 	kept string
+
+	// zeros are the errors of options that were given a zero, by their names: a zero would
+	// stand for the default, which is hardly what its author meant.
+	zeros map[string]error
 
 	// errs are the errors of options and environment; the run reports all of them.
 	errs []error
@@ -54,26 +69,57 @@ const (
 	envSeed      = "AIPERF_SEED"
 	envRequire   = "AIPERF_REQUIRE"
 	envUpdate    = "AIPERF_UPDATE_BASELINE"
+	envLive      = "AIPERF_LIVE"
 )
 
 // resolve folds options and environment.
 func resolve(opts []Option) *config {
 	c := &config{}
 	Options(opts).apply(c)
+	var alone config
+	for _, o := range opts {
+		if _, shared := o.(Options); !shared && o != nil {
+			o.apply(&alone)
+		}
+	}
+	c.own = alone.spec.Inputs
 	if c.live() {
 		t := &c.spec.Target
-		t.URL = or(t.URL, os.Getenv(envURL))
-		t.Model = or(t.Model, os.Getenv(envModel))
+		c.fill(&t.URL, envURL)
+		c.fill(&t.Model, envModel)
 		t.APIKey = or(t.APIKey, os.Getenv(envKey))
 	}
 	if !c.seeded {
 		c.seed()
 	}
 	c.earlier()
+	for _, name := range slices.Sorted(maps.Keys(c.zeros)) {
+		c.errs = append(c.errs, c.zeros[name])
+	}
 	if c.trials && c.spec.Trials < 1 {
 		c.errs = append(c.errs, fmt.Errorf("use aiperftest.Trials(%d): give at least 1", c.spec.Trials))
 	}
 	return c
+}
+
+// nonzero notes the error of an option whose value is not ok, or that the last value of it is.
+func (c *config) nonzero(name string, ok bool, format string, args ...any) {
+	if ok {
+		delete(c.zeros, name)
+		return
+	}
+	if c.zeros == nil {
+		c.zeros = map[string]error{}
+	}
+	c.zeros[name] = fmt.Errorf("cannot use aiperftest.%s(…) with %s", name, fmt.Sprintf(format, args...))
+}
+
+// fill sets an empty field to a variable of the environment, and remembers that it did.
+func (c *config) fill(field *string, name string) {
+	if v := os.Getenv(name); *field == "" && v != "" {
+		*field = v
+		c.filled = append(c.filled, [2]string{name, v})
+	}
 }
 
 // earlier reads the files of earlier runs.
@@ -83,15 +129,20 @@ func (c *config) earlier() {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // nothing to go on from
 		case err != nil:
-			c.errs = append(c.errs, err)
+			c.errs = append(c.errs, fmt.Errorf("use aiperftest.Resume(%q): %w", c.resume, err))
 		default:
 			c.spec.Resume = o
 		}
 	}
 	if c.baseline != "" {
 		o, err := report.ReadHistoryFile(c.baseline)
-		if err != nil {
-			c.errs = append(c.errs, err)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			c.errs = append(c.errs, fmt.Errorf("use aiperftest.Baseline(%q): there is no such file; run once with aiperftest.Artifacts(dir), "+
+				"and give the search_history.json that it leaves there", c.baseline))
+			return
+		case err != nil:
+			c.errs = append(c.errs, fmt.Errorf("use aiperftest.Baseline(%q): %w", c.baseline, err))
 			return
 		}
 		c.spec.Baseline = o

@@ -15,8 +15,9 @@
 //     AIPERF_API_KEY, AIPERF_ARTIFACTS, AIPERF_SEED.
 //  2. Without an endpoint the test is skipped and says why. With
 //     AIPERF_REQUIRE=1 it fails instead.
-//  3. recipes.Run searches. What the recipe expanded to and one line a probe
-//     are logged; run with -v to see them as they come.
+//  3. recipes.Run searches. With -v what the recipe expanded to and one line a probe
+//     are told as they come. Without it a terminal has a line that comes and goes
+//     (AIPERF_LIVE=0 turns it off), and the finding is the first thing in the log.
 //  4. Artifacts are written, then the finding is reported. Met passes; missed and
 //     inconclusive fail the test with Errorf. A run that could not be measured, and
 //     misuse, end it at once.
@@ -29,9 +30,9 @@
 // Their order does not matter, and options in a variable of type Options can be shared.
 //
 //	endpoint  Endpoint         base URL, or several in turn; default AIPERF_URL
-//	          Model            served model; default AIPERF_MODEL, then the only one
-//	          APIKey           bearer token; default AIPERF_API_KEY
+//	          Model, APIKey    default AIPERF_MODEL, then the only one; AIPERF_API_KEY
 //	          Header, Body     further request headers, and fields of the body
+//	          ServerMetrics    pages of the servers' metrics; default /metrics
 //	          CAFile, Insecure trusted authorities, or trust in every certificate
 //	          ClientCert       the client's own certificate
 //	          Timeout          longest request; default 6h
@@ -70,9 +71,11 @@
 //	          Baseline, Resume an earlier answer to start from, or run to continue
 //	          Tolerance        loss that Gate and Compare accept; default 0.05
 //	          Artifacts        directory of the run's files
-//	          Charts           draw charts (default) or not
+//	          Charts, Slices   draw charts (default) or not; parts of a probe's time
+//	          Label            a name of the run
 //	          Context          a context instead of the test's own
 //	          Prober, Setup    something else than HTTP load; the server for a point
+//	          Input            an input that a recipe of your own declares
 //
 // # Runs and go test
 //

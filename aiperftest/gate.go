@@ -153,7 +153,7 @@ func (c *config) againstAnswers(r *recipes.Recipe, path string, tolerance float6
 		return err
 	}
 	for _, s := range all {
-		if s.Unit != "concurrency" && s.Unit != "request_rate" {
+		if s.Unit != "concurrency" && s.Unit != "max-req/s" {
 			continue
 		}
 		c.spec.Gate = &recipes.Gate{With: path, Was: middle(s.Values), Tolerance: tolerance}
@@ -161,7 +161,7 @@ func (c *config) againstAnswers(r *recipes.Recipe, path string, tolerance float6
 		return nil
 	}
 	return fmt.Errorf("compare with baseline %s: it has no answer of a search "+
-		"(unit concurrency, max-concurrency, request_rate or max-req/s); write it again with %s=1", path, envUpdate)
+		"(unit concurrency, max-concurrency or max-req/s); write it again with %s=1", path, envUpdate)
 }
 
 // againstLines measures often enough to be compared with benchmark lines.

@@ -68,6 +68,9 @@ func wantsLive(t T, env func(string) string) bool {
 	if v := flag.Lookup("test.v"); v != nil && v.Value.String() == "test2json" {
 		return false
 	}
+	if v := strings.ToLower(env(envLive)); v == "0" || v == "false" {
+		return false
+	}
 	return env("CI") == "" && env("TERM") != "" && env("TERM") != "dumb"
 }
 
@@ -132,6 +135,18 @@ func (l *live) end() {
 		close(l.done)
 	}
 	l.wg.Wait()
+}
+
+// leave takes the line away for good and leaves a text in its place: go test without -v
+// shows nothing of a package that Ctrl-C ended.
+func (l *live) leave(text string) {
+	if l == nil {
+		return
+	}
+	l.end()
+	if l.columns() > 0 {
+		_, _ = io.WriteString(l, "\r"+strings.ReplaceAll(text, "\n", "\r\n")+"\x1b[K\r\n")
+	}
 }
 
 // draw writes the line; mu is held. Write errors are ignored, because a broken

@@ -27,15 +27,15 @@ import (
 
 // hold waits until no other run has the endpoint, takes it, and returns what
 // gives it back. When it waits, the test's log says for whom.
-func hold(ctx context.Context, t T, endpoint string) (release func(), err error) {
-	t.Helper()
+func hold(ctx context.Context, s talk, endpoint string) (release func(), err error) {
+	s.t.Helper()
 	name := lockName(endpoint)
 	v, _ := turns.LoadOrStore(name, &turn{place: make(chan struct{}, 1)})
 	mine := v.(*turn)
-	if err := mine.take(ctx, t); err != nil {
+	if err := mine.take(ctx, s); err != nil {
 		return nil, busy(endpoint, err)
 	}
-	unlock, err := lockFile(ctx, t, name)
+	unlock, err := lockFile(ctx, s, name)
 	if err != nil {
 		<-mine.place
 		return nil, busy(endpoint, err)
@@ -44,9 +44,9 @@ func hold(ctx context.Context, t T, endpoint string) (release func(), err error)
 }
 
 // waits tells the test's log for whom it waits.
-func waits(t T, holder string) {
-	t.Helper()
-	t.Logf("waiting for %s, which measures the same endpoint", holder)
+func waits(s talk, holder string) {
+	s.t.Helper()
+	s.progress(fmt.Sprintf("waiting for %s, which measures the same endpoint", holder))
 }
 
 // busy is the error of a run that could not get its endpoint in time.
@@ -82,12 +82,12 @@ type turn struct {
 	who   string
 }
 
-func (own *turn) take(ctx context.Context, t T) error {
-	t.Helper()
+func (own *turn) take(ctx context.Context, s talk) error {
+	s.t.Helper()
 	select {
 	case own.place <- struct{}{}:
 	default:
-		waits(t, own.holder())
+		waits(s, own.holder())
 		select {
 		case own.place <- struct{}{}:
 		case <-ctx.Done():
@@ -96,7 +96,7 @@ func (own *turn) take(ctx context.Context, t T) error {
 	}
 	own.mu.Lock()
 	defer own.mu.Unlock()
-	own.who = t.Name()
+	own.who = s.t.Name()
 	return nil
 }
 
@@ -117,8 +117,8 @@ var errLocked = errors.New("locked by another process")
 // and goes with the process, however that ends. Where there is none (no cache
 // directory, a system without flock, a file system that has no locks) processes
 // are not serialised; go test -p 1 does it there.
-func lockFile(ctx context.Context, t T, name string) (unlock func(), err error) {
-	t.Helper()
+func lockFile(ctx context.Context, s talk, name string) (unlock func(), err error) {
+	s.t.Helper()
 	nothing := func() {}
 	dir, err := cacheDir()
 	if err != nil {
@@ -130,14 +130,14 @@ func lockFile(ctx context.Context, t T, name string) (unlock func(), err error) 
 		switch {
 		case err == nil:
 			// What it says is for whoever waits; no lock depends on it.
-			_, _ = fmt.Fprintf(f, "%s of process %d", t.Name(), os.Getpid())
+			_, _ = fmt.Fprintf(f, "%s of process %d", s.t.Name(), os.Getpid())
 			return func() { os.Remove(path); f.Close() }, nil
 		case !errors.Is(err, errLocked):
 			return nothing, nil
 		}
 		if !told {
 			holder, _ := os.ReadFile(path)
-			waits(t, or(string(holder), "another process"))
+			waits(s, or(string(holder), "another process"))
 			told = true
 		}
 		select {

@@ -51,6 +51,9 @@ var flags = map[recipes.Input]string{
 // optionOf writes an input as the option that sets it, with AIPerf's flag in
 // parentheses.
 func optionOf(in recipes.Input) string {
+	if !in.BuiltIn() {
+		return fmt.Sprintf("aiperftest.Input(%q, …)", in)
+	}
 	s := "aiperftest." + string(in) + "(…)"
 	if f := flags[in]; f != "" {
 		s += " (AIPerf: " + f + ")"
@@ -60,6 +63,10 @@ func optionOf(in recipes.Input) string {
 
 // targets puts the ways out that loadgen's errors name into options and variables.
 var targets = strings.NewReplacer(
+	"the endpoint: Tokenizer cannot be used: read tokenizer:",
+	"aiperftest.Tokenizer(…), the path of a tokenizer.json (names are not downloaded):",
+	"the endpoint: Tokenizer cannot be used: read tokenizer", "aiperftest.Tokenizer(…):",
+	`the endpoint: Protocol "`, `aiperftest.EndpointType(…): "`,
 	"set Target.APIKey", "set AIPERF_API_KEY or use aiperftest.APIKey",
 	"set another in Target.APIKey", "give another by AIPERF_API_KEY or aiperftest.APIKey",
 	"name the model in Target.Model", "name the model with AIPERF_MODEL or aiperftest.Model",
@@ -100,6 +107,7 @@ func spoken(err error) error {
 	text = targets.Replace(text)
 	text = protocol.ReplaceAllString(text, "use aiperftest.EndpointType($1)")
 	text = strings.ReplaceAll(text, "set Target.Protocol to the API", "use aiperftest.EndpointType with the API")
+	text = strings.ReplaceAll(text, "(…)(", "(") // an option with its value
 	if late := (*recipes.DeadlineError)(nil); errors.As(err, &late) {
 		text = strings.Replace(text, late.Error(), late.Text("the test more time (go test -timeout)"), 1)
 	}

@@ -3,6 +3,7 @@ package aiperftest
 import (
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report"
@@ -14,14 +15,23 @@ type narrator struct {
 	arm    string // of an A/B run; empty for the only one
 	live   *live  // nil when there is no terminal to draw on
 	files  report.Dir
+	log    report.Log
 	begun  bool
 	probes int
+	// standing is the finding so far, a string, for those who ask from outside of the run.
+	standing atomic.Value
+}
+
+// soFar is what is known, in one line; empty before anything is.
+func (n *narrator) soFar() string {
+	s, _ := n.standing.Load().(string)
+	return s
 }
 
 // split makes n the narrator of an A/B run's new endpoint, and returns that of the
 // old one. Their files go into folders of their own.
 func (n *narrator) split() (old *narrator) {
-	old = &narrator{lines: n.lines, arm: "old", files: n.files}
+	old = &narrator{lines: n.lines, arm: "old", files: n.files, log: n.log}
 	old.files.Path = filepath.Join(n.files.Path, "old")
 	n.arm, n.files.Path = "new", filepath.Join(n.files.Path, "new")
 	return old
@@ -31,12 +41,13 @@ func (n *narrator) split() (old *narrator) {
 // it is known what it was compared with.
 func (n *narrator) observe(o *recipes.Outcome) error {
 	speak(o)
+	n.standing.Store(report.Headline(o))
 	if !n.begun && o.Reason == "" {
 		n.begun = true
-		n.say(func(b *strings.Builder) { _ = report.Expansion(b, o) })
+		n.say(func(b *strings.Builder) { _ = n.log.Expansion(b, o) })
 	}
 	for ; n.probes < len(o.Probes); n.probes++ {
-		n.say(func(b *strings.Builder) { _ = report.ProbeLine(b, o, n.probes) })
+		n.say(func(b *strings.Builder) { _ = n.log.ProbeLine(b, o, n.probes) })
 	}
 	if o.Reason != "" {
 		n.live.now("", 0)
@@ -62,17 +73,17 @@ func (n *narrator) say(write func(*strings.Builder)) {
 }
 
 // closing is the finding with where to look and how to do it again.
-func closing(t T, o *recipes.Outcome, dir, kept string) string {
+func (c *config) closing(t T, o *recipes.Outcome, dir string) string {
 	var b strings.Builder
-	_ = report.Finding(&b, o)
-	if kept != "" {
-		b.WriteString("    baseline:  " + kept + "\n")
+	_ = c.talk.log().Finding(&b, o)
+	if c.kept != "" {
+		b.WriteString("    baseline:  " + c.kept + "\n")
 	}
 	if dir != "" {
 		b.WriteString("    artifacts: " + dir + "\n")
 	}
 	if o.Verdict != recipes.Met {
-		b.WriteString("    again:     " + again(t, o.Spec.Workload.Seed) + "\n")
+		b.WriteString("    again:     " + typed(c.again(t), c.talk.columns) + "\n")
 	}
 	return strings.TrimRight(b.String(), "\n")
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
@@ -95,6 +96,15 @@ func ClientCert(certFile, keyFile string) Option {
 	return option(func(c *config) { c.spec.Target.CertFile, c.spec.Target.KeyFile = certFile, keyFile })
 }
 
+// ServerMetrics names the pages of metrics, in Prometheus' text form, of the servers behind
+// the endpoint, for example of each replica behind a gateway: http://replica-0:8000/metrics.
+// What they count is summed. Without it, each endpoint is asked for its own page at /metrics;
+// with no URL, none is read. docs/server-metrics.md says what is made of them. AIPerf:
+// --server-metrics, --no-server-metrics.
+func ServerMetrics(urls ...string) Option {
+	return option(func(c *config) { c.spec.Target.Metrics = append([]string{}, urls...) })
+}
+
 // Timeout sets how long a request may last before it has failed. Default: 6 hours. AIPerf:
 // --request-timeout-seconds.
 func Timeout(d time.Duration) Option { return option(func(c *config) { c.spec.Target.Timeout = d }) }
@@ -127,7 +137,10 @@ func Tokenizer(path string) Option {
 // Ready sets how long to wait for an endpoint that is not ready, before the first probe
 // and when it is lost in mid-run. Default: 2 minutes.
 func Ready(d time.Duration) Option {
-	return option(func(c *config) { c.spec.Target.ReadyTimeout = d })
+	return option(func(c *config) {
+		c.spec.Target.ReadyTimeout = d
+		c.nonzero("Ready", d != 0, "0: give how long to wait, for example time.Second")
+	})
 }
 
 // Simulated runs against the embedded server instead of an endpoint. Every
@@ -221,6 +234,7 @@ func MostInFlight(n int) Option {
 func AtLeast[N int | float64](load N) Option {
 	return option(func(c *config) {
 		c.spec.AtLeast, c.spec.LeastRate = int(math.Ceil(float64(load))), float64(load)
+		c.nonzero("AtLeast", load != 0, "0: any answer reaches that; give a load above 0, or leave the option out")
 	})
 }
 
@@ -247,6 +261,7 @@ func Tokens(isl, osl int) Option {
 	return option(func(c *config) {
 		w := &c.spec.Workload
 		w.ISL, w.OSL, w.Workload = isl, osl, w.Workload.Fixed(isl, osl)
+		c.nonzero("Tokens", isl != 0 && osl != 0, "%d, %d: give lengths of at least 1", isl, osl)
 	})
 }
 
@@ -279,14 +294,18 @@ func Workload(w loadgen.Workload) Option {
 func Prompts(path string) Option { return option(func(c *config) { c.spec.Target.Prompts = path }) }
 
 // Requests sets how many requests a probe measures. Default: 300. A probe with more
-// than half as many requests in flight measures two per slot.
+// than half as many requests in flight measures two per slot. Requests(0) is the default
+// again, where shared options have another number.
 func Requests(n int) Option { return option(func(c *config) { c.spec.Workload.Requests = n }) }
 
 // ProbeTime bounds the measured window of a probe. Default: one minute. A search that
 // leaves it unset has probes of 20 seconds at most, and ends within some four minutes; with
 // ProbeTime it takes as long as it needs.
 func ProbeTime(d time.Duration) Option {
-	return option(func(c *config) { c.spec.Workload.Window = d })
+	return option(func(c *config) {
+		c.spec.Workload.Window = d
+		c.nonzero("ProbeTime", d != 0, "0: give how long a probe may take, for example 30*time.Second")
+	})
 }
 
 // Style chooses how an adaptive recipe searches. Default: the recipe's own, bo or
@@ -332,10 +351,27 @@ func OSL(lo, hi int) Option {
 }
 
 // Degradation sets the share by which concurrency-ramp's metric may rise above its
-// value at the lowest concurrency, a fraction. Default: 0.20. AIPerf:
-// --degradation-threshold.
-func Degradation(fraction float64) Option {
-	return option(func(c *config) { c.spec.Inputs.Degradation = &fraction })
+// value at the lowest concurrency, a fraction, and which metric that is, for example
+// Degradation(0.2, "ttft p95"). Default: 0.20 of "e2e p99". AIPerf: --degradation-threshold,
+// --degradation-metric-tag, --degradation-stat.
+func Degradation(fraction float64, of ...string) Option {
+	return option(func(c *config) {
+		c.spec.Inputs.Degradation = &fraction
+		if of = strings.Fields(strings.Join(of, " ")); len(of) > 0 {
+			c.spec.Inputs.DegradationMetric, c.spec.Inputs.DegradationStat = of[0], strings.Join(of[1:], " ")
+		}
+	})
+}
+
+// Input sets an input that the recipe declares itself, of the type that it says. AIPerf has
+// none.
+func Input(name string, value any) Option {
+	return option(func(c *config) {
+		if c.spec.Inputs.Own == nil {
+			c.spec.Inputs.Own = map[recipes.Input]any{}
+		}
+		c.spec.Inputs.Own[recipes.Input(name)] = value
+	})
 }
 
 // MaxProbes bounds the distinct points of a search, 2 to 200. Default: 30, and 20
@@ -358,10 +394,13 @@ func Trials(n int) Option { return option(func(c *config) { c.spec.Trials = n; c
 
 // Converge takes further trials at each point of a sweep or a fixed load until a
 // metric's 95% confidence interval is within the given share of its mean, but no more
-// than ten. AIPerf: --convergence-metric.
-func Converge(metric, stat string, within float64) Option {
+// than ten. A criterion takes the place of the interval, "ci_width": the trials' coefficient
+// of variation, "cv", or "distribution", which compares the requests of the last trial with
+// those of the others; see recipes.Convergence. AIPerf: --convergence-metric,
+// --convergence-stat, --convergence-threshold, --convergence-mode.
+func Converge(metric, stat string, within float64, criterion ...string) Option {
 	return option(func(c *config) {
-		c.spec.Converge = &recipes.Convergence{Metric: metric, Stat: stat, Within: within}
+		c.spec.Converge = &recipes.Convergence{Metric: metric, Stat: stat, Within: within, Criterion: strings.Join(criterion, " ")}
 	})
 }
 
@@ -377,14 +416,28 @@ func Sampler(name string) Option { return option(func(c *config) { c.spec.Inputs
 
 // Confidence sets how certain a probe's verdict must be, a probability between 0.5
 // and 1. Default: 0.98.
-func Confidence(p float64) Option { return option(func(c *config) { c.spec.Confidence = p }) }
+func Confidence(p float64) Option {
+	return option(func(c *config) {
+		c.spec.Confidence = p
+		c.nonzero("Confidence", p != 0, "0: give a probability between 0.5 and 1")
+	})
+}
 
 // ReportOnly reports the finding without failing the test, so that the caller can
 // make assertions of its own.
 func ReportOnly() Option { return option(func(c *config) { c.reportOnly = true }) }
 
+// Label names the run beside its recipe, for example "nightly" or "fp8": in the first line of
+// the finding and in the title of the page.
+func Label(text string) Option { return option(func(c *config) { c.spec.Label = text }) }
+
 // Charts draws the run's charts (the default) or, with false, leaves them out.
 func Charts(on bool) Option { return option(func(c *config) { c.noCharts = !on }) }
+
+// Slices cuts the time of each probe into parts of length d, for AIPerf's files of time slices
+// and a chart of TTFT, throughput and requests waiting over the probe that is shown. Default:
+// none. AIPerf: --slice-duration.
+func Slices(d time.Duration) Option { return option(func(c *config) { c.slice = d }) }
 
 // Resume continues an interrupted run of the same recipe from its
 // search_history.json, and only measures the probes that it lacks. A file of another

@@ -2,6 +2,7 @@ package aiperftest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -44,8 +45,19 @@ func Run(t T, r *recipes.Recipe, opts ...Option) *recipes.Outcome {
 // the endpoint, measure, write what was found, assert it.
 func run(t T, r *recipes.Recipe, c *config) *recipes.Outcome {
 	t.Helper()
-	if !c.check(t, r) {
+	c.talk = talkTo(t)
+	smoke := ""
+	if !c.check(t) {
 		return &recipes.Outcome{}
+	}
+	c.overlook(r)
+	if n, skip := short(r, c.spec); skip {
+		smoke = fmt.Sprintf("recipe %s measures up to %d points: run it without -short", r.Name, n)
+		if required() || c.spec.Setup != nil {
+			leave(t, "-short: "+smoke)
+			return &recipes.Outcome{}
+		}
+		r = c.smoke()
 	}
 	var held holdings
 	defer held.release()
@@ -59,6 +71,10 @@ func run(t T, r *recipes.Recipe, c *config) *recipes.Outcome {
 		fatal(t, "%s", c.hide(spoken(err).Error()))
 		return &recipes.Outcome{}
 	}
+	if smoke != "" && err == nil {
+		t.Skipf("%s", smoked(m.out, smoke))
+		return m.out
+	}
 	c.write(t, m, err)
 	c.assert(t, m, err)
 	return m.out
@@ -66,7 +82,7 @@ func run(t T, r *recipes.Recipe, c *config) *recipes.Outcome {
 
 // check ends a test that cannot or must not measure; ok is false for one that has
 // been failed or skipped.
-func (c *config) check(t T, r *recipes.Recipe) (ok bool) {
+func (c *config) check(t T) (ok bool) {
 	t.Helper()
 	if len(c.errs) > 0 {
 		var text []string
@@ -78,10 +94,6 @@ func (c *config) check(t T, r *recipes.Recipe) (ok bool) {
 	}
 	if c.live() && c.spec.Target.URL == "" {
 		leave(t, "no endpoint: set AIPERF_URL, or use aiperftest.Endpoint(…) or aiperftest.Simulated(…)")
-		return false
-	}
-	if n, skip := short(r, c.spec.Inputs); skip {
-		leave(t, fmt.Sprintf("-short: recipe %s measures up to %d points; run it without -short", r.Name, n))
 		return false
 	}
 	return true
@@ -126,9 +138,9 @@ func (c *config) hold(t T, r *recipes.Recipe, held *holdings) (context.Context, 
 		ctx = heeding
 	}
 	if c.live() {
-		uncached(t)
+		uncached(c.talk)
 		for _, endpoint := range c.endpoints() {
-			free, err := hold(ctx, t, endpoint)
+			free, err := hold(ctx, c.talk, endpoint)
 			if err != nil {
 				return nil, err
 			}
@@ -162,12 +174,20 @@ type measured struct {
 func (c *config) measure(ctx context.Context, t T, r *recipes.Recipe) (measured, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
-	dir, shown := artifactDir(t, c.artifacts)
+	var dir, shown string
+	if c.smoking {
+		dir = t.TempDir()
+	} else {
+		dir, shown = artifactDir(t, c.artifacts)
+	}
 	n := &narrator{
-		lines: make(chan string), live: liveOn(t),
-		files: report.Dir{Path: dir, NoCharts: c.noCharts, Again: again(t, c.spec.Workload.Seed)},
+		lines: make(chan string), live: liveOn(t), log: c.talk.log(),
+		files: report.Dir{Path: dir, NoCharts: c.noCharts, Slice: c.slice, Again: c.again(t)},
 	}
 	defer n.live.end()
+	if c.talk.ginkgo != nil {
+		defer c.talk.ginkgo.AttachProgressReporter(n.soFar)()
+	}
 	m := measured{tellers: []*narrator{n}, shown: shown}
 	c.spec.Observe = n.observe
 	c.spec.Target.Waiting = func(err error) { n.lines <- spoken(err).Error() }
@@ -181,13 +201,16 @@ func (c *config) measure(ctx context.Context, t T, r *recipes.Recipe) (measured,
 	engine := start(r, n.lines, work)
 	defer engine.wait(cancel)
 	for line := range n.lines {
-		if !quiet(t) {
+		if c.talk.told {
 			n.live.pause()
-			t.Logf("%s", c.hide(line))
+			c.talk.progress(c.hide(line))
 			n.live.resume()
 		}
 	}
 	err := engine.result()
+	if m.out != nil && errors.As(err, new(*signalError)) && !c.talk.told {
+		n.live.leave(c.hide("recipe " + m.out.Recipe.Name + ": " + report.Headline(m.out)))
+	}
 	if m.out != nil && c.judge != nil && len(m.out.Probes) > 0 {
 		c.judge(m.old, m.out)
 		if err != nil {
@@ -210,7 +233,7 @@ func (c *config) write(t T, m measured, err error) {
 		}
 	}
 	reportMetrics(t, o)
-	if err := report.StepSummary(o, again(t, o.Spec.Workload.Seed)); err != nil {
+	if err := report.StepSummary(o, c.again(t)); err != nil {
 		o.Warnings = append(o.Warnings, err)
 	}
 	if c.keep != nil {
@@ -227,17 +250,20 @@ func (c *config) write(t T, m measured, err error) {
 func (c *config) assert(t T, m measured, err error) {
 	t.Helper()
 	o := m.out
-	text := c.hide(closing(t, o, m.shown, c.kept))
+	defer c.talk.attributes([2]string{"recipe", o.Recipe.Name}, [2]string{"label", o.Spec.Label}, [2]string{"verdict", o.Verdict.String()},
+		[2]string{"finding", c.hide(report.Headline(o))}, [2]string{"artifacts", m.shown})
+	text := c.hide(c.closing(t, o, m.shown))
 	switch {
-	case err != nil && len(o.Probes) == 0:
+	case err != nil && len(o.Probes) == 0 && (o.Plan == nil || o.Reason != recipes.ReasonCancelled):
 		fatal(t, "%s", c.hide(spoken(err).Error()))
 	case err != nil:
-		fatal(t, "%s\n%s", c.hide(spoken(err).Error()), text)
+		c.talk.fails(text)
+		t.FailNow()
 	case o.Verdict == recipes.Met && len(o.Warnings) == 0 && c.kept == "" && quiet(t):
 	case o.Verdict == recipes.Met || c.reportOnly:
 		t.Logf("%s", text)
 	default:
-		t.Errorf("%s", text)
+		c.talk.fails(text)
 	}
 }
 

@@ -24,16 +24,28 @@ type T interface {
 // fatal reports why there is no result, and ends the test.
 func fatal(t T, format string, args ...any) {
 	t.Helper()
-	t.Errorf("%s", fold(fmt.Sprintf(format, args...)))
+	t.Errorf("%s", fold(fmt.Sprintf(format, args...), talkTo(t).columns))
 	t.FailNow()
 }
 
-// fold breaks lines that are too long for a log at spaces.
-func fold(text string) string {
-	const width = 92 // 100 less what t.Log puts before a line
+// fold breaks lines that are too long for a log of so many columns at spaces; 0 columns are
+// 100. The first line has less room, since t.Log puts the caller before it.
+func fold(text string, columns int) string {
+	if columns == 0 {
+		columns = 100
+	}
+	const logged, caller = 8, 24
+	columns = max(columns, 60)
 	var out []string
 	for _, line := range strings.Split(text, "\n") {
-		for len([]rune(line)) > width {
+		for {
+			width := columns - logged
+			if len(out) == 0 {
+				width = columns - caller
+			}
+			if len([]rune(line)) <= width {
+				break
+			}
 			at := strings.LastIndexByte(string([]rune(line)[:width]), ' ')
 			if at <= len("        ") {
 				break

@@ -41,16 +41,22 @@ func TestText(t *testing.T) {
 			aiperftest.RunRecipe(t, name, append([]aiperftest.Option{common, aiperftest.Style(recipes.Monotonic)}, opts...)...)
 		}
 	}
+	timed := func(opts ...aiperftest.Option) func(aiperftest.T) { // by default, without ProbeTime
+		return func(t aiperftest.T) {
+			aiperftest.RunRecipe(t, maxConcurrency, append([]aiperftest.Option{aiperftest.Charts(false), aiperftest.Seed(7),
+				aiperftest.TTFT(200 * time.Millisecond), aiperftest.Concurrency(1, 200), aiperftest.Style(recipes.Monotonic)}, opts...)...)
+		}
+	}
 	for _, tt := range []struct {
 		name string
 		why  string
 		body func(aiperftest.T)
 	}{
 		{"met", "a boundary inside the range", named(maxThroughput, aiperftest.Prober(&curve{ttft: linear(2)}))},
-		{"met_in_time", "the time of a search is over before its style has come to an end", named(maxConcurrency, aiperftest.ProbeTime(0),
-			aiperftest.Prober(&curve{ttft: linear(2), timed: true}))},
-		{"out_of_time", "nothing has failed when the time of a search is over, twice", named(maxConcurrency, aiperftest.ProbeTime(0),
-			aiperftest.Prober(&curve{ttft: linear(0.1)}))},
+		{"met_in_time", "the time of a search is over before its style has come to an end",
+			timed(aiperftest.Tokens(550, 256), aiperftest.Concurrency(1, 1000), aiperftest.Prober(&curve{ttft: linear(0.4), timed: true}))},
+		{"out_of_time", "nothing has failed when the time of a search is over, twice",
+			timed(aiperftest.Tokens(550, 128), aiperftest.Prober(&curve{ttft: linear(0.1)}))},
 		{"met_all", "nothing in the range fails", named(maxConcurrency, aiperftest.Prober(&curve{ttft: linear(0.1)}))},
 		{"met_at_least", "the floor is reached", named(maxConcurrency, aiperftest.AtLeast(32), aiperftest.Prober(&curve{ttft: linear(2)}))},
 		{"met_several", "several limits, one of them on errors",

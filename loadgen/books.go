@@ -233,8 +233,12 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 		b.stopDriver = nil
 	}
 	if p.pacer != nil {
-		if r := p.pacer.replay; r != nil {
-			r.begin(p.window.turnover, max(b.serial, b.items))
+		switch {
+		case p.pacer.replay != nil:
+			p.pacer.replay.begin(p.window.turnover, max(b.serial, b.items))
+			p.window.turnover = 0
+		case p.pacer.stages != nil:
+			p.pacer.stages.begin(p.pacer, p.window.turnover)
 			p.window.turnover = 0
 		}
 		ctx, cancel := context.WithCancel(b.ctx)
@@ -332,11 +336,11 @@ func (b *books) begin(s *slot) (tk ticket, ok bool) {
 }
 
 // admit hands a slot of an open loop the request whose turn it is. ok is false when the load
-// was stopped.
+// was stopped, or when the conversation is of other requests than those that are sent now.
 func (b *books) admit(s *slot, turn turn) (tk ticket, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s.ctx.Err() != nil {
+	if s.ctx.Err() != nil || turn.talk != nil && (!b.work.talks() || turn.talk.of != b.work.talking.key) {
 		return tk, false
 	}
 	return b.ticket(s, b.now(), turn), true
@@ -509,8 +513,11 @@ func (l *level) ticket(s *slot, now time.Duration, turn turn) ticket {
 	if turn.fixed {
 		tk.item = turn.item
 		l.items = max(l.items, turn.item+1)
-	} else if l.work.talks() {
-		if s.id < 0 {
+	}
+	if l.work.talks() {
+		if turn.fixed {
+			s.talk = l.replayed(turn)
+		} else if s.id < 0 {
 			s.talk = l.next(now)
 		}
 		if s.talk == nil || s.talk.of != l.work.talking.key {
@@ -533,7 +540,7 @@ func (l *level) ticket(s *slot, now time.Duration, turn turn) ticket {
 	// over all slots.
 	was := p.window.phase
 	reached := (was == ramping || was == rephasing) && l.reached()
-	if turn.fixed { // a replay's window opens with a request of its own
+	if turn.timed { // the window of a schedule opens with a request of its own
 		reached = reached && turn.opens
 	}
 	tk.index = p.stage.start(now, tk.serial, reached)

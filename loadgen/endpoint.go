@@ -209,11 +209,16 @@ func (e *endpoint) route(name string) *url.URL {
 }
 
 // requestHeader returns the headers of the request with the given name, which servers and
-// gateways log. A name of the user's own is left.
-func (e *endpoint) requestHeader(id string) http.Header {
+// gateways log, and with that of its conversation, by which some of them send all its turns to
+// one server. The latter is empty for a request that stands alone. Names of the user's own are
+// left.
+func (e *endpoint) requestHeader(id, session string) http.Header {
 	h := maps.Clone(e.header)
 	if _, ok := h["X-Request-Id"]; !ok {
 		h["X-Request-Id"] = []string{id}
+	}
+	if _, ok := h["X-Correlation-Id"]; !ok && session != "" {
+		h["X-Correlation-Id"] = []string{session}
 	}
 	return h
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
+	"github.com/aiperf-go/aiperf/loadgen/servermetrics"
 )
 
 // Generator loads one target. Its slots and connections live across probes: one
@@ -45,6 +46,12 @@ type Generator struct {
 	// salt makes the prompts of this run differ from those of any other, 0 for a target
 	// whose prompts are the same.
 	salt uint64
+
+	// pages fetches what the servers say of themselves; nobody's until Ready has found any.
+	// sought says that it has looked, and readers are what connects to them.
+	pages   *servermetrics.Scraper
+	sought  bool
+	readers []*endpoint
 
 	// inspect sees each record before it is parsed, and dropped each record that no
 	// probe wants. Both are nil except in tests and benchmarks.
@@ -104,6 +111,7 @@ func New(t Target) (*Generator, error) {
 		server:    Server{Model: t.Model},
 		cal:       calibration{slope: 1},
 		fields:    fields{fixed: len(t.speaks().Spec().Limits) < 2},
+		pages:     servermetrics.New(),
 		records:   sync.Pool{New: func() any { return new(record) }},
 	}
 	if !t.SamePrompts {
@@ -150,7 +158,7 @@ func (g *Generator) Server() Server { return g.server }
 func (g *Generator) Close() error {
 	g.books.close()
 	g.books.running.Wait()
-	for _, e := range g.ends {
+	for _, e := range append(g.ends, g.readers...) {
 		e.close()
 	}
 	return nil
@@ -171,8 +179,8 @@ func (g *Generator) raise(ctx context.Context, p *probe) {
 	if p.pacer != nil {
 		// Twice what is in flight on average: arrivals come in bursts. Those that an earlier
 		// probe has left are used again.
-		g.drain(ctx, p.load, int(2*p.load.Rate*request.Seconds()))
-		ahead = max(min(int(2*p.load.Rate*request.Seconds()), 1000)-g.dialer.vacant(g.books.busy()), 0)
+		g.drain(ctx, p.load, int(2*p.pacer.first()*request.Seconds()))
+		ahead = max(min(int(2*p.pacer.highest()*request.Seconds()), 1000)-g.dialer.vacant(g.books.busy()), 0)
 	}
 	for _, e := range g.ends { // requests go to them in turn
 		e.dialer.ahead(ctx, (ahead+len(g.ends)-1)/len(g.ends))

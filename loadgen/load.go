@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
 	"gonum.org/v1/gonum/stat"
+
+	laws "github.com/aiperf-go/aiperf/loadgen/workload"
 )
 
 // Load is one level of load to measure. It is plain data, so that another process
@@ -20,7 +23,7 @@ type Load struct {
 	Concurrency int
 	// Rate is the number of requests per second that an open loop starts. With
 	// conversations, each is the next turn of the user who has waited longest for one, or
-	// the first of another conversation.
+	// the first of another conversation. Of a Workload with Stages it is their mean.
 	Rate float64
 	// Arrival is how the requests of an open loop arrive: constant (also if
 	// empty), poisson, gamma or gamma:SHAPE. SHAPE is positive and 0.5 by default;
@@ -44,7 +47,8 @@ type Load struct {
 	Body map[string]any
 
 	// Requests is the number of requests in the measured window, DefaultRequests
-	// if 0. It is raised to 2·Concurrency, with a warning if it was set.
+	// if 0. It is raised to 2·Concurrency, with a warning if it was set. The defaults for a
+	// Workload with Stages are all requests of the schedule, and its length.
 	Requests int
 	// Window is the greatest length of the measured window, DefaultWindow if 0.
 	Window time.Duration
@@ -73,10 +77,12 @@ const (
 // burst. Errors are *TargetError.
 func (l Load) withDefaults() (Load, error) {
 	switch {
-	case l.Concurrency == 0 && l.Rate == 0 && l.Workload.Replay == 0:
+	case l.Concurrency == 0 && l.Rate == 0 && l.Workload.Replay == 0 && len(l.Workload.Stages) == 0:
 		return l, &TargetError{Field: "Load", Problem: "has neither Concurrency nor Rate; set one of them"}
 	case l.Concurrency < 0:
 		return l, &TargetError{Field: "Load.Concurrency", Problem: fmt.Sprintf("is %d; it must be at least 1", l.Concurrency)}
+	case l.Concurrency > 0 && len(l.Workload.Stages) > 0:
+		return l, &TargetError{Field: "Load.Concurrency", Problem: "is set for Stages, which are rates; set Rate, or neither"}
 	case l.Concurrency > 0 && l.Rate != 0:
 		return l, &TargetError{Field: "Load", Problem: "has both Concurrency and Rate; set one of them"}
 	case l.MostInFlight < 0 || l.MostInFlight > 0 && l.Rate == 0:
@@ -87,6 +93,15 @@ func (l Load) withDefaults() (Load, error) {
 	}
 	if err := l.CheckWorkload(); err != nil {
 		return l, &TargetError{Field: "Load.Workload", Problem: fmt.Sprintf("cannot be used: %v", err)}
+	}
+	if stages := l.Workload.Stages; len(stages) > 0 {
+		l.Rate = cmp.Or(l.Rate, stages.Mean())
+		if l.Window == 0 {
+			l.Window = stages.Length()
+		}
+		if l.Requests == 0 {
+			l.Requests = l.Due()
+		}
 	}
 	if l.ISL == 0 {
 		l.ISL = DefaultISL
@@ -102,6 +117,27 @@ func (l Load) withDefaults() (Load, error) {
 	}
 	l.Requests = max(l.Requests, 2*l.Concurrency)
 	return l, nil
+}
+
+// Due returns how many requests a load at a Rate whose Workload has Stages has at most. Those
+// that arrive by chance are more than its rates say now and then, and its length closes the
+// window.
+func (l Load) Due() int {
+	n := l.Rate * l.Workload.Stages.Length().Seconds()
+	if l.Arrival != "" && l.Arrival != "constant" {
+		n += 10*math.Sqrt(n) + 10
+	}
+	return int(math.Ceil(n - 1e-6))
+}
+
+// Schedule returns the stages of a load at a Rate with the rates that they then have, at both
+// ends of each; nil for a load without stages.
+func (l Load) Schedule() laws.Stages {
+	stages := l.Workload.Stages
+	if len(stages) == 0 {
+		return nil
+	}
+	return stages.Filled().Times(l.Rate / stages.Mean())
 }
 
 // Validate reports what makes a load impossible, as a *TargetError: sizes, and an arrival

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen/codec"
+	"github.com/aiperf-go/aiperf/loadgen/servermetrics"
 )
 
 // Measurement is the result of one probe. Percentiles and shares are over the
@@ -32,6 +33,9 @@ type Measurement struct {
 	// of all first turns, of all second ones, and so on. It is nil if no request is a later
 	// turn.
 	Turns []map[Tag]Metric
+	// Others are the requests that ended during the probe and started before its window or
+	// behind it. Rates count what of them arrived inside. It is nil where Requests is.
+	Others []Request
 	// Body returns the JSON body that was sent for one of Requests. The body is
 	// made again, since prompts are a function of the seed and are not kept. Body
 	// is nil whenever Requests was never filled in.
@@ -40,6 +44,13 @@ type Measurement struct {
 	// shares, by endpoint, in the order of Target.URL and Target.Others. It is nil if
 	// there is only one.
 	Endpoints []map[Tag]Metric
+	// Stages holds the metrics of the requests that were due in each stage of the load's
+	// schedule of rates, in its order; the rates, and what was in flight, are those of its
+	// time. It is nil for other loads.
+	Stages []map[Tag]Metric
+	// Server is what the server said of itself meanwhile, zero if it says nothing. Metrics has
+	// it, too, under the tags that begin with server.
+	Server servermetrics.Record
 	// Failures counts the failures of the cohort, the most frequent first.
 	Failures []FailureCount
 	// Health is how the client itself fared.
@@ -54,6 +65,8 @@ type Measurement struct {
 	// Epoch is the time that the times of Requests count from.
 	Epoch time.Time
 
+	// streamed says that event streams were asked for.
+	streamed bool
 	// pausing is the mean number of slots that paused because the server had refused them.
 	pausing float64
 	// thinking is the mean number of users that thought.
@@ -94,6 +107,9 @@ const (
 	// ErrUnstable reports an open loop that the server does not keep up with: requests pile
 	// up, and each takes longer than the one before it.
 	ErrUnstable Warning = "the server does not keep up"
+	// ErrBehind reports a stage of a schedule of rates in which requests piled up, as those
+	// of ErrUnstable do, and were served later.
+	ErrBehind Warning = "the server fell behind for a time"
 	// ErrRaised reports that Load.Requests was less than two turnovers of the slots
 	// and was raised to that.
 	ErrRaised Warning = "more requests were measured than asked for"
@@ -103,6 +119,11 @@ const (
 	ErrUnsteady Warning = "the probe was not steady"
 	// ErrLate reports answers whose body ended long after their last content.
 	ErrLate Warning = "answers end late"
+	// ErrForeign reports that the server generated clearly more tokens than this run received,
+	// or clearly fewer.
+	ErrForeign Warning = "the server's tokens are not those of this run"
+	// ErrScrape reports that the server's metrics could not be read at times.
+	ErrScrape Warning = "the server's metrics are incomplete"
 	// ErrCached reports that more than 5% of the prompts' tokens came from the server's
 	// prefix cache.
 	ErrCached Warning = "prompts came from the server's cache"
@@ -117,6 +138,7 @@ const saturated = 0.95
 func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration, health Health) *Measurement {
 	m := &Measurement{
 		Load: p.load, Ended: ended, Metrics: map[Tag]Metric{}, Health: health, Wall: over - begun, Epoch: epoch,
+		Others: p.others, streamed: p.stream,
 	}
 	if w := p.work; w != nil {
 		m.Body = func(q *Request) []byte {
@@ -162,7 +184,9 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 	}
 	m.rates(open, slices.Concat(p.others, m.Requests, m.Cancelled), p.running)
 	m.Health.lag(m.Requests)
-	if l := m.Load; l.Rate > 0 && len(open) > 0 {
+	if p.pacer != nil && p.pacer.stages != nil {
+		m.staged(p)
+	} else if l := m.Load; l.Rate > 0 && len(open) > 0 {
 		served, behind := p.served, ended == EndedOverload
 		if !behind && l.MostInFlight > 0 && heldBack(l.Rate, p.stage.held, m.Window) {
 			served, behind = m.Metrics[TagReqRate].Stats["avg"], true
@@ -558,7 +582,8 @@ func (m *Measurement) warnAnswers(w *workload) {
 		warn(ErrBuffered, "%d of %d answers of several tokens came in one piece, so inter-token latency has no value and "+
 			"time to first token is their latency; look for a proxy that buffers between client and server", whole, several)
 	}
-	if first, second, ok := m.halves(); ok {
+	// A schedule of rates is to differ from one half to the other.
+	if first, second, ok := m.halves(); ok && len(m.Load.Workload.Stages) == 0 {
 		warn(ErrUnsteady, "%s was %.0f ms in its first half and %.0f ms in its second (medians), so its percentiles mix two states "+
 			"of the server", m.leading(), first, second)
 	}

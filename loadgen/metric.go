@@ -72,6 +72,21 @@ const (
 	TagTotalUsageCacheRead  Tag = "total_usage_prompt_cache_read_tokens"
 	TagTotalUsageCacheWrite Tag = "total_usage_prompt_cache_write_tokens"
 	TagCacheReadShare       Tag = "overall_usage_prompt_cache_read_pct"
+
+	// What the server says of itself; see package servermetrics.
+	TagWaiting      Tag = "server_waiting"
+	TagRunning      Tag = "server_running"
+	TagKVCache      Tag = "server_kv_cache_use"
+	TagPreemptions  Tag = "server_preemptions"
+	TagPrefixHits   Tag = "server_prefix_hit_share"
+	TagQueueTime    Tag = "server_queue_time"
+	TagPrefillTime  Tag = "server_prefill_time"
+	TagDecodeTime   Tag = "server_decode_time"
+	TagServerTTFT   Tag = "server_ttft"
+	TagServerITL    Tag = "server_itl"
+	TagServerE2E    Tag = "server_e2e"
+	TagServerPrompt Tag = "server_prompt_tokens"
+	TagServerOutput Tag = "server_generation_tokens"
 )
 
 // MetricInfo is what is known of a metric before anything is measured.
@@ -93,6 +108,9 @@ type MetricInfo struct {
 	// PerRequest says that each request has a value, so that the metric has
 	// percentiles. The others are one number a run and have avg alone.
 	PerRequest bool
+	// Server says that the server says it of itself. If it is Sampled, too, it has percentiles,
+	// of its samples or of its histogram, though it is not one of our requests'.
+	Server, Sampled bool
 	// Streamed says that only streamed answers have a value.
 	Streamed bool
 	// Adjusted says that the adj_* percentiles exist, which count a failed
@@ -196,6 +214,26 @@ var metrics = []MetricInfo{
 	{Tag: TagUsageCacheRead, Unit: "tokens", FileUnit: "tokens", PerRequest: true, Higher: true},
 	{Tag: TagUsageCacheWrite, Unit: "tokens", FileUnit: "tokens", PerRequest: true},
 
+	{Tag: TagWaiting, Short: "waiting", Label: "requests waiting", Unit: "requests", FileUnit: "requests", Server: true, Sampled: true},
+	{Tag: TagRunning, Short: "running", Label: "requests running", Unit: "requests", FileUnit: "requests", Server: true, Sampled: true},
+	{Tag: TagKVCache, Short: "kv_cache_use", Label: "KV cache use", Unit: "%", FileUnit: "%", Server: true, Sampled: true},
+	{Tag: TagPreemptions, Short: "preemptions", Label: "preemptions", Unit: "/s", FileUnit: "requests/sec", Server: true},
+	{
+		Tag: TagPrefixHits, Short: "prefix_hit_share", Label: "prefix hits", Unit: "ratio", FileUnit: "ratio",
+		Server: true, Higher: true,
+	},
+	{Tag: TagQueueTime, Short: "queue_time", Label: "queue time", Unit: "ms", FileUnit: "ms", Server: true, Sampled: true},
+	{Tag: TagPrefillTime, Short: "prefill_time", Label: "prefill time", Unit: "ms", FileUnit: "ms", Server: true, Sampled: true},
+	{Tag: TagDecodeTime, Short: "decode_time", Label: "decode time", Unit: "ms", FileUnit: "ms", Server: true, Sampled: true},
+	{Tag: TagServerTTFT, Short: "server_ttft", Label: "the server's TTFT", Unit: "ms", FileUnit: "ms", Server: true, Sampled: true},
+	{Tag: TagServerITL, Short: "server_itl", Label: "the server's ITL", Unit: "ms", FileUnit: "ms", Server: true, Sampled: true},
+	{
+		Tag: TagServerE2E, Short: "server_e2e", Label: "the server's request latency", Unit: "ms", FileUnit: "ms",
+		Server: true, Sampled: true,
+	},
+
+	{Tag: TagServerPrompt, Unit: "tokens", FileUnit: "tokens"},
+	{Tag: TagServerOutput, Unit: "tokens", FileUnit: "tokens"},
 	{Tag: TagLag, Unit: "ms", FileUnit: "ms", PerRequest: true},
 	{Tag: TagInputRate, Unit: "tok/s", FileUnit: "tokens/sec", Higher: true},
 	{Tag: TagDuration, Unit: "s", FileUnit: "sec"},

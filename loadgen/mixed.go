@@ -53,7 +53,7 @@ const longestSlice = 1 << 16
 // nothing. Errors are *TargetError.
 func (w *workload) follow(t Target, l Load) error {
 	w.order = l.Workload.Order
-	filed := l.Workload.Replay == 0 && slices.ContainsFunc(w.prompts, func(p prompt) bool { return p.later != nil })
+	filed := slices.ContainsFunc(w.prompts, func(p prompt) bool { return p.later != nil })
 	if l.Workload.Plain() && !filed {
 		return nil
 	}

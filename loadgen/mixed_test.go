@@ -256,6 +256,7 @@ func TestMixedWarnings(t *testing.T) {
 		assert.ErrorIs(t, m.Warnings[0], ErrPrompts)
 		assert.Regexp(t, `they have 7\d\.\d tokens on average, not the 1[45]\d\.\d that were drawn for them`, m.Warnings[0])
 
+		g.Rest() // the server is the other generator's alone
 		again := generator(true)
 		defer again.Close()
 		again.cal, again.salt = calibration{slope: 1}, 0

@@ -48,6 +48,7 @@ func (s *slot) once(due time.Duration, turn turn) {
 	g := s.g
 	tk, ok := g.books.admit(s, turn)
 	if !ok {
+		g.books.vacate(s)
 		return
 	}
 	rec := g.records.Get().(*record)
@@ -56,10 +57,12 @@ func (s *slot) once(due time.Duration, turn turn) {
 	s.perform(rec, body)
 	s.heard(rec)
 	s.finish(rec)
-	if s.talk != nil {
-		g.books.wait(s.talk)
-		s.talk = nil
+	if k := s.talk; k != nil && turn.fixed {
+		g.follow(s.ctx, k, turn)
+	} else if k != nil {
+		g.books.wait(k)
 	}
+	s.talk = nil
 	g.books.vacate(s)
 }
 
@@ -99,8 +102,7 @@ func backlog(rate float64, opened time.Duration, cohort, others []Request) (serv
 			last = max(last, q.EOF)
 		}
 	}
-	n := float64(len(starts))
-	if n < leastTrend {
+	if len(starts) < leastTrend {
 		return 0, false
 	}
 	from, done := opened+(last-opened)/2, 0
@@ -112,6 +114,16 @@ func backlog(rate float64, opened time.Duration, cohort, others []Request) (serv
 		}
 	}
 	served = float64(done) / (last - from).Seconds()
+	return served, rising(starts, latencies) && served < keptUp*rate
+}
+
+// rising reports whether the latencies of requests that started at those times, all in
+// seconds, rise as they do behind a server that does not keep up.
+func rising(starts, latencies []float64) bool {
+	n := float64(len(starts))
+	if n < leastTrend {
+		return false
+	}
 	at, rise := stat.LinearRegression(starts, latencies, nil, false)
 	mean, deviation := stat.MeanStdDev(starts, nil)
 	residual := 0.0
@@ -121,5 +133,5 @@ func backlog(rate float64, opened time.Duration, cohort, others []Request) (serv
 	}
 	se := math.Sqrt(residual/(n-2)) / (deviation * math.Sqrt(n-1))
 	begin := at + rise*starts[0]
-	return served, rise > leastRise && rise > sureTrend*se && rise*2*(mean-starts[0]) > begin/4 && served < keptUp*rate
+	return rise > leastRise && rise > sureTrend*se && rise*2*(mean-starts[0]) > begin/4
 }

@@ -25,9 +25,10 @@ const (
 )
 
 // overloaded reports whether the server of an open loop certainly does not keep up. It looks
-// each time that a tenth more of the requests has ended.
+// each time that a tenth more of the requests has ended. A schedule of rates goes on to its
+// end: what is in flight grows where its rate does, and may be gone by then.
 func (p *probe) overloaded(g *Generator) bool {
-	if p.pacer == nil || p.stopped || len(p.cohort) < max(leastTrend, p.looked+p.looked/10) {
+	if p.pacer == nil || p.pacer.stages != nil || p.stopped || len(p.cohort) < max(leastTrend, p.looked+p.looked/10) {
 		return false
 	}
 	p.looked = len(p.cohort)

@@ -27,6 +27,8 @@ type pacer struct {
 	due float64
 	// replay takes the place of all of this if the times are those of a file, nil otherwise.
 	replay *replay
+	// stages takes the place of the one rate, nil for none.
+	stages *stages
 }
 
 // defaultShape makes gamma arrivals burstier than a Poisson process, whose shape is 1:
@@ -64,10 +66,34 @@ func newPacer(rate float64, arrival string, seed uint64) (*pacer, error) {
 // next returns when the next request is due, counted from the start of the schedule.
 // The first is due one gap after it. turn says which request of a replay it is.
 func (p *pacer) next() (due time.Duration, turn turn) {
-	if p.replay == nil {
-		return p.gap(), turn
+	switch {
+	case p.replay != nil:
+		return p.replay.next()
+	case p.stages != nil:
+		return p.stages.next(p)
 	}
-	return p.replay.next()
+	p.due += p.gap(p.rate)
+	return time.Duration(math.Round(p.due * float64(time.Second))), turn
+}
+
+// first returns the rate at which the schedule begins.
+func (p *pacer) first() float64 {
+	if p.stages != nil {
+		return p.stages.rates[0].From
+	}
+	return p.rate
+}
+
+// highest returns the highest rate of the schedule.
+func (p *pacer) highest() float64 {
+	if p.stages == nil {
+		return p.rate
+	}
+	most := 0.0
+	for _, s := range p.stages.rates {
+		most = max(most, s.From, s.To)
+	}
+	return most
 }
 
 // turn says which request of a workload is sent. If it is not fixed, it is the one whose
@@ -75,15 +101,15 @@ func (p *pacer) next() (due time.Duration, turn turn) {
 type turn struct {
 	item  uint64
 	fixed bool
-	opens bool // the window opens with it, or has opened before it
+	timed bool  // the schedule says with which request the window opens
+	opens bool  // the window opens with it, or has opened before it
+	talk  *talk // the conversation of a replay that goes on, nil if another begins
 }
 
-// gap returns when the next request of an arrival process is due.
-func (p *pacer) gap() time.Duration {
-	gap := 1 / p.rate
-	if !math.IsInf(p.shape, 1) {
-		gap = distuv.Gamma{Alpha: p.shape, Beta: p.shape * p.rate, Src: p.rng}.Rand() // of mean 1/rate
+// gap draws the seconds from one request of the arrival process to the next, at a rate.
+func (p *pacer) gap(rate float64) float64 {
+	if math.IsInf(p.shape, 1) {
+		return 1 / rate
 	}
-	p.due += gap
-	return time.Duration(math.Round(p.due * float64(time.Second)))
+	return distuv.Gamma{Alpha: p.shape, Beta: p.shape * rate, Src: p.rng}.Rand() // of mean 1/rate
 }

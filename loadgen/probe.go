@@ -73,7 +73,7 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 		if pace, err = newPacer(l.Rate, l.Arrival, l.Seed+uint64(g.books.begun())); err != nil {
 			return nil, err
 		}
-		pace.replay = again
+		pace.replay, pace.stages = again, newStages(l)
 		pace.most = l.MostInFlight
 	}
 	t := g.target
@@ -93,13 +93,18 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	if err := w.follow(g.target, l); err != nil {
 		return nil, err
 	}
+	if again != nil && w.talks() {
+		w.talking.replay = again.scale
+	}
 	if g.books.isClosed() {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())
 	}
+	watch := g.pages.Watch(g.now)
+	defer watch.Stop()
 	p := &probe{
 		load:    l,
 		work:    w,
-		stage:   stage{window: window{requests: l.Requests, most: l.Window}, done: make(chan struct{})},
+		stage:   stage{window: window{requests: l.Requests, most: l.Window}, mark: watch.Mark, done: make(chan struct{})},
 		queue:   queue{ready: make(chan struct{}, 1)},
 		decider: d,
 		pacer:   pace,
@@ -140,7 +145,9 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	case reached.window.phase != finished:
 		return nil, fmt.Errorf("probe %s: %w", l, context.Cause(ctx))
 	}
-	m := p.measure(reached.ended, g.epoch, begun, g.now(), seen)
+	over := g.now()
+	m := p.measure(reached.ended, g.epoch, begun, over, seen)
+	m.join(watch.Stop(), p)
 	if reached.skipped > 0 {
 		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d requests were due and not sent, because %d were in flight",
 			ErrUnsaturated, reached.skipped, mostInFlight))

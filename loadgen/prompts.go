@@ -184,6 +184,9 @@ func timed(prompts []prompt) ([]prompt, error) {
 	first := prompts[0].at
 	for i := range prompts {
 		prompts[i].at -= first
+		for k := range prompts[i].later {
+			prompts[i].later[k].at -= first
+		}
 	}
 	if last := prompts[len(prompts)-1].at; last == 0 && len(prompts) > 1 {
 		return nil, errors.New("all of its timestamps are the same")
@@ -201,14 +204,15 @@ func period(prompts []prompt) time.Duration {
 	return time.Duration(float64(prompts[n-1].at) * float64(n) / float64(n-1)) // n times the time may be too much for one
 }
 
-// Recorded returns how many requests the target's file has, and how long it takes to replay
+// Recorded returns how many requests the target's file has, all turns of conversations
+// included, and how long it takes to replay
 // them as the workload says that the target is for; see For. Errors are *TargetError.
 func (t Target) Recorded() (requests int, took time.Duration, err error) {
 	prompts, _, err := t.prompts(nil)
 	if err != nil || len(prompts) == 0 {
 		return 0, 0, err
 	}
-	return len(prompts), time.Duration(float64(period(prompts)) / cmp.Or(t.workload.Replay, 1)), nil
+	return turnsIn(prompts, t.workload), time.Duration(float64(period(prompts)) / cmp.Or(t.workload.Replay, 1)), nil
 }
 
 // mostNamed is the number of lines that cannot be read of which the reason is told; of
@@ -237,19 +241,15 @@ func unreadInput(path string, f *dataset.File) error {
 }
 
 // unusedInput says what of a file the load does not use, and returns nil if there is
-// nothing. A replay uses the timestamps of first turns, and other loads the later turns and
-// their delays.
+// nothing. Timestamps are used by a replay alone, and delays by later turns alone.
 func unusedInput(f *dataset.File, replay bool) error {
-	var later, timed, delayed int
+	var timed, delayed int
 	for _, e := range f.Entries {
-		if replay {
-			later += len(e.Later)
-		}
 		for i, turn := range append([]dataset.Entry{e}, e.Later...) {
-			if turn.Timed && !(replay && i == 0) {
+			if turn.Timed && !replay {
 				timed++
 			}
-			if turn.Delay != 0 && (replay || i == 0) {
+			if turn.Delay != 0 && i == 0 {
 				delayed++
 			}
 		}
@@ -259,7 +259,7 @@ func unusedInput(f *dataset.File, replay bool) error {
 		n         int
 		one, many string
 	}{
-		{later, "later turn of a conversation", "later turns of conversations"}, {timed, "timestamp", "timestamps"},
+		{timed, "timestamp", "timestamps"},
 		{delayed, "delay", "delays"}, {f.Skipped, "conversation without a question", "conversations without a question"},
 	} {
 		switch {
@@ -274,7 +274,7 @@ func unusedInput(f *dataset.File, replay bool) error {
 	}
 	sent := "each request is sent as soon as the load has room for it"
 	if replay {
-		sent = "each conversation's first turn is sent, at its time"
+		sent = "each conversation begins at its time"
 	}
 	return fmt.Errorf("parts of the file of prompts are not used: %s; %s", strings.Join(parts, ", "), sent)
 }

@@ -167,8 +167,8 @@ func TestUnusedInput(t *testing.T) {
 	require.NoError(t, err)
 	defer g.Close()
 	require.Len(t, g.Server().Notes, 1)
-	assert.EqualError(t, g.Server().Notes[0], "parts of the file of prompts are not used: 1 later turn of a conversation, 1 delay, "+
-		"1 conversation without a question; each conversation's first turn is sent, at its time")
+	assert.EqualError(t, g.Server().Notes[0], "parts of the file of prompts are not used: 1 conversation without a question; "+
+		"each conversation begins at its time")
 }
 
 // TestReplyLengths checks that a recorded answer's tokens are the length of the answer,

@@ -63,6 +63,7 @@ func (g *Generator) ready(ctx context.Context) error {
 			return err
 		}
 	}
+	g.seek(ctx)
 	return nil
 }
 
@@ -445,7 +446,7 @@ func (g *Generator) accepts(ctx context.Context, t Target) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, modelsPatience)
 	defer cancel()
-	req := g.request(ctx, g.endpoint, 0, w.body(0))
+	req := g.request(ctx, g.endpoint, new(ticket), w.body(0))
 	req.URL = g.route(t.path())
 	resp, err := g.transport.RoundTrip(req)
 	if err != nil {

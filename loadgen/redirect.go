@@ -37,6 +37,8 @@ func (g *Generator) redirected(asked string, from *url.URL, status int, location
 	if g.moves++; g.moves > mostMoves {
 		return &ProtocolError{URL: g.name, Problem: said, Remedy: "use the URL of the API itself: its redirects do not end"}
 	}
+	// A query of the new place is part of it. One of the old place stays where the new one has
+	// none: it may hold the version of the API that is asked for.
 	moved := *g.base
 	moved.Scheme, moved.Host, moved.Path = to.Scheme, to.Host, base
 	if to.RawQuery != "" {
@@ -47,6 +49,8 @@ func (g *Generator) redirected(asked string, from *url.URL, status int, location
 	}
 	e := g.endpoint
 	e.base, e.versioned, e.slash = &moved, false, strings.HasSuffix(to.Path, "/")
+	// Connections to another port or of another scheme are opened anew, through the proxy that
+	// is for them.
 	if to.Scheme != from.Scheme || to.Host != from.Host {
 		e.close()
 		if e.socket == "" && g.target.Dial == nil {

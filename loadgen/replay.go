@@ -9,7 +9,8 @@ import (
 // replay is the schedule of a file whose requests are sent at the times that the file has
 // for them. It begins with the end of the file, whose requests arrive while the level is
 // reached, so that the window opens with the first request. Behind the last one it begins
-// anew.
+// anew. Of conversations it has the first turns; the later ones follow when their users have
+// thought, or at their own times.
 type replay struct {
 	prompts []prompt
 	period  time.Duration // from one beginning of the file to the next, as recorded
@@ -19,10 +20,23 @@ type replay struct {
 	base    uint64 // the item of the request that the window opens with, a whole number of passes
 }
 
-// ownRate returns the mean number of requests a second of a file that is replayed so many
-// times as fast as it was recorded.
-func ownRate(prompts []prompt, speed float64) float64 {
-	return float64(len(prompts)) / period(prompts).Seconds() * speed
+// ownRate returns the mean number of requests a second of a file that is replayed as it was
+// recorded.
+func ownRate(prompts []prompt, w Workload) float64 {
+	return float64(turnsIn(prompts, w)) / period(prompts).Seconds()
+}
+
+// turnsIn returns the number of requests of a file, all turns of conversations that are sent
+// included.
+func turnsIn(prompts []prompt, w Workload) (n int) {
+	for _, p := range prompts {
+		turns := 1 + len(p.later)
+		if most := w.Turns.Count; !most.IsZero() {
+			turns = min(turns, most.Most())
+		}
+		n += turns
+	}
+	return n
 }
 
 // newReplay returns the schedule of a load, nil if it has none. For a load without a rate it
@@ -37,7 +51,7 @@ func newReplay(l Load, prompts []prompt) (r *replay, rate float64, err error) {
 			Problem: "is set for a replay, which sends requests at the times of a file; set Rate, or neither"}
 	}
 	r = &replay{prompts: prompts, period: period(prompts)}
-	own := ownRate(prompts, 1)
+	own := ownRate(prompts, l.Workload)
 	if rate = l.Rate; rate == 0 {
 		rate = own * l.Workload.Replay
 	}
@@ -62,7 +76,7 @@ func (r *replay) begin(lead int, used uint64) {
 func (r *replay) next() (due time.Duration, t turn) {
 	k := r.sent - r.lead
 	r.sent++
-	return r.at(k) - r.at(-r.lead), turn{item: r.base + uint64(int64(k)), fixed: true, opens: k >= 0}
+	return r.at(k) - r.at(-r.lead), turn{item: r.base + uint64(int64(k)), fixed: true, timed: true, opens: k >= 0}
 }
 
 // at returns when request k of the schedule is due, counted from request 0.

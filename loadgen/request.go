@@ -143,6 +143,20 @@ func (r *Request) ID() string {
 	return requestID(r.run, r.serial)
 }
 
+// Session is the name of the request's conversation, which was sent as X-Correlation-ID unless
+// the target has a header of that name. It is empty if the request stands alone.
+func (r *Request) Session() string {
+	if r.run == 0 || r.said == nil {
+		return ""
+	}
+	return sessionID(r.run, r.Conversation)
+}
+
+// sessionID is the name of a run's conversation.
+func sessionID(run, conversation uint64) string {
+	return fmt.Sprintf("aiperf-%016x-c%06d", run, conversation)
+}
+
 // requestID is the name of a run's request.
 func requestID(run, serial uint64) string { return fmt.Sprintf("aiperf-%016x-%06d", run, serial) }
 

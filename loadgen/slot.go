@@ -25,6 +25,8 @@ type slot struct {
 	guard guard
 	trace trace
 	entry entry
+	// sending is called when the current request is about to be written, nil for nothing.
+	sending func()
 	// talk is the conversation that goes on with the slot's next request, nil if another
 	// begins.
 	talk *talk
@@ -73,6 +75,9 @@ func newSlot(ctx context.Context, g *Generator, id int) *slot {
 			}
 			s.trace.kept = info.Reused
 			s.trace.start = g.now()
+			if s.sending != nil {
+				s.sending()
+			}
 			if !info.Reused {
 				s.trace.dial = s.trace.start - s.trace.asked
 			}
@@ -161,20 +166,30 @@ func (s *slot) perform(rec *record, body []byte) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	s.trace = trace{start: g.now()} // remains if no connection is had
 	s.guard.begin(g, cancel, rec.ticket.work.idle)
+	s.sending = nil
 	if rec.ticket.givenUp {
-		up := time.AfterFunc(rec.ticket.after, func() { cancel(errGivenUp) })
-		defer up.Stop()
+		var up *time.Timer
+		s.sending = func() { up = time.AfterFunc(rec.ticket.after, func() { cancel(errGivenUp) }) }
+		defer func() {
+			if up != nil {
+				up.Stop()
+			}
+		}()
 	}
 
-	rec.to = int(rec.ticket.serial % uint64(len(g.ends)))
+	order := rec.ticket.serial
+	if k := rec.ticket.talk; k != nil { // all turns go to the server that has the history
+		order = k.number
+	}
+	rec.to = int(order % uint64(len(g.ends)))
 	e := g.ends[rec.to]
 	if s.to != nil {
 		e = s.to
 	}
-	req := g.request(ctx, e, rec.ticket.serial, body)
+	req := g.request(ctx, e, &rec.ticket, body)
 	resp, err := e.transport.RoundTrip(req)
 	for (s.trace.reused || req.Close) && s.trace.conns <= replaysMost && isClosed(err) && ctx.Err() == nil {
-		req = g.request(ctx, e, rec.ticket.serial, body)
+		req = g.request(ctx, e, &rec.ticket, body)
 		resp, err = e.transport.RoundTrip(req)
 	}
 	if s.trace.kept {
@@ -289,12 +304,16 @@ func (s *slot) leave(rec *record, body io.ReadCloser, cancel context.CancelCause
 
 // request makes the HTTP request for a body. http.NewRequest would parse the URL again
 // for every request. GetBody lets net/http replay the request, see Target.headers.
-func (g *Generator) request(ctx context.Context, e *endpoint, serial uint64, body []byte) *http.Request {
+func (g *Generator) request(ctx context.Context, e *endpoint, tk *ticket, body []byte) *http.Request {
+	session := ""
+	if tk.talk != nil {
+		session = sessionID(g.run, tk.talk.number)
+	}
 	req := &http.Request{
 		Method:        http.MethodPost,
 		URL:           e.route(g.target.path()),
 		Host:          e.host,
-		Header:        e.requestHeader(requestID(g.run, serial)),
+		Header:        e.requestHeader(requestID(g.run, tk.serial), session),
 		Proto:         "HTTP/1.1",
 		ProtoMajor:    1,
 		ProtoMinor:    1,

@@ -33,6 +33,8 @@ type stage struct {
 	running []time.Duration
 	// skipped counts the requests of an open loop that were due and not sent.
 	skipped int
+	// mark, if not nil, is called when a part of the window opens or closes. It must not wait.
+	mark func()
 	// held is how long the last request of the window waited because too many were in flight.
 	held time.Duration
 }
@@ -93,6 +95,9 @@ func (st *stage) fail(err error) {
 // changed does what a change of phase brings with it. was is the phase before.
 func (st *stage) changed(was phase) {
 	now := st.window.phase
+	if st.mark != nil && was != now && (was == measuring || now == measuring) {
+		st.mark()
+	}
 	if was < measuring && now == measuring {
 		st.timer.Reset(st.window.most - st.window.measured(st.window.open))
 	}

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,8 +38,8 @@ type talk struct {
 	// turn is the next one, from 0, and said what was said before it; see workload.say.
 	turn int
 	said []byte
-	// ready is when the next turn may be sent.
-	ready time.Duration
+	// begun is when the first turn was due, and ready when the next one may be sent.
+	begun, ready time.Duration
 }
 
 // talking is what a workload knows of its conversations.
@@ -48,6 +49,9 @@ type talking struct {
 	// think the mean time between an answer and the user's next request.
 	length float64
 	think  time.Duration
+	// replay is how many seconds a recorded second takes, 0 if the times of a file are not
+	// kept.
+	replay float64
 }
 
 // errGivenUp is the cause with which a slot cancels a request as Workload.Cancel asks.
@@ -109,11 +113,25 @@ func (w *workload) place(i uint64) (conversation uint64, turn int) {
 // thinks returns how long the user thinks before request i.
 func (w *workload) thinks(i uint64) time.Duration {
 	if w.prompts != nil {
-		if d := w.at(i).delay; d > 0 {
+		if d := w.at(i).delay; d > 0 && w.talking.replay > 0 {
+			return time.Duration(float64(d) * w.talking.replay)
+		} else if d > 0 {
 			return d
 		}
 	}
 	return w.mixed.source.Request(i).Think
+}
+
+// follows returns when request i may be sent, a turn of a conversation whose last answer ended
+// at eof: when its user has thought or, in a replay, at its own time, but not before.
+func (w *workload) follows(i uint64, k *talk, eof time.Duration) time.Duration {
+	if w.talking.replay > 0 {
+		first, turn := w.at(w.mixed.source.Number(k.number, 0)), w.at(i)
+		if turn.timed && turn.delay == 0 {
+			return max(eof, k.begun+time.Duration(float64(turn.at-first.at)*w.talking.replay))
+		}
+	}
+	return eof + w.thinks(i)
 }
 
 // gives reports whether request i is given up, and how long after its sending.
@@ -222,6 +240,9 @@ func (s *slot) heard(rec *record) {
 		return
 	}
 	s.talk = nil
+	if k.turn == 0 {
+		k.begun = rec.scheduled
+	}
 	k.turn++
 	if k.turn >= tk.work.mixed.source.Turns(k.number) {
 		return
@@ -234,8 +255,8 @@ func (s *slot) heard(rec *record) {
 		return
 	}
 	k.said = tk.work.answered(tk.said, answer)
-	rec.thought = tk.work.thinks(tk.work.mixed.source.Number(k.number, k.turn))
-	k.ready = rec.eof + rec.thought
+	k.ready = tk.work.follows(tk.work.mixed.source.Number(k.number, k.turn), k, rec.eof)
+	rec.thought = k.ready - rec.eof
 	s.talk = k
 }
 
@@ -295,6 +316,28 @@ func (r *record) reply() (said string, ok bool) {
 	return b.String(), strings.TrimSpace(b.String()) != ""
 }
 
+// follow lets a conversation of a replay go on when its next turn may be sent. Until then it
+// has no slot, so that a limit on what is in flight is not about users that think.
+func (g *Generator) follow(ctx context.Context, k *talk, turn turn) {
+	turn.talk, turn.opens = k, false // at another level it does not open the window
+	g.books.running.Go(func() {
+		if !sleep(ctx, k.ready-g.now()) {
+			return
+		}
+		if s := g.books.vacant(mostInFlight); s != nil {
+			s.once(k.ready, turn)
+		}
+	})
+}
+
+// replayed returns the conversation of an item of a replay, which goes on if it has begun.
+func (l *level) replayed(turn turn) *talk {
+	if turn.talk != nil {
+		return turn.talk
+	}
+	return &talk{number: turn.item, of: l.work.talking.key}
+}
+
 // next takes the conversation whose user has waited longest for a next turn, of the requests
 // that are sent now. It is nil if no user is ready.
 func (l *level) next(now time.Duration) *talk {
@@ -328,18 +371,20 @@ func (b *books) wait(k *talk) {
 // turnover returns how many requests must end at the level of p before its window opens,
 // where so many slots of it are new, or its requests are others. Users that have just begun
 // are all at the beginning of a conversation. By the time that each of them has sent as many
-// requests as its conversation has turns, they are anywhere in one.
+// requests as its conversation has turns, they are anywhere in one. That takes at most the
+// length of a window.
 func (l *level) turnover(p *probe, request time.Duration) int {
 	length, think := p.work.cycle()
+	cycle, window := (request + think).Seconds(), p.load.Window.Seconds()
 	same := l.work == nil && !p.work.talks() || l.work != nil && l.work.sameTalk(p.work)
 	if p.pacer != nil {
 		// An open loop has no slots that could turn over. Instead, the requests that arrive
 		// within one request's time are discarded or, if users begin, within a conversation.
 		took := request.Seconds()
 		if !same {
-			took = length * (request + think).Seconds()
+			took = max(took, min(length*cycle, window))
 		}
-		return max(1, int(math.Ceil(p.load.Rate*took)))
+		return max(1, int(math.Ceil(p.pacer.first()*took)))
 	}
 	turns := p.load.Concurrency
 	fresh := turns
@@ -351,7 +396,11 @@ func (l *level) turnover(p *probe, request time.Duration) int {
 	if l.probes == 0 {
 		turns *= 2 // the first turnover warms the server up
 	}
-	return turns + int(math.Ceil((length-1)*float64(fresh)))
+	more := (length - 1) * float64(fresh)
+	if cycle > 0 { // users who think long would otherwise hold the probe up
+		more = min(more, float64(p.load.Concurrency)/cycle*window)
+	}
+	return turns + int(math.Ceil(more))
 }
 
 // sameTalk reports whether conversations go on from one workload to another.

@@ -32,7 +32,7 @@ type Target struct {
 	// as basic auth. A server on a Unix socket is unix:///run/server.sock.
 	URL string
 	// Others are further endpoints that serve the same model. Requests go to all of them
-	// in turn.
+	// in turn, and all turns of a conversation to one.
 	Others []string
 	// Model is the served model to ask for. If it is empty, the only entry of
 	// /v1/models is used.
@@ -83,6 +83,11 @@ type Target struct {
 	// IdleTimeout is how long a request may go without receiving anything before
 	// it has failed. 0 means 5 minutes, or twice the load's Window if that is longer.
 	IdleTimeout time.Duration
+
+	// Metrics are the URLs of the pages of metrics, in Prometheus' text form, of the servers
+	// behind the endpoint; those without a path are at /metrics. If it is nil, each endpoint is
+	// asked for its own, once; if it is empty, none is read.
+	Metrics []string
 
 	// CAFile is the path of a PEM file of authorities that are trusted beside the
 	// system's. Insecure trusts every certificate.

@@ -84,7 +84,7 @@ func TestBadInput(t *testing.T) {
 		{"aliases at odds", with(func(s *recipes.Spec) { s.Inputs.ITL, s.Inputs.TPOT = new(15.0), new(16.0) }),
 			new(*recipes.InputError), []string{"15 ms", "16 ms", "alias"}},
 		{"trials below 0", with(func(s *recipes.Spec) { s.Trials = -1 }), new(*recipes.InputError), []string{"Trials", "-1"}},
-		{"a confidence beyond 1", with(func(s *recipes.Spec) { s.Confidence = 2 }), new(*recipes.InputError), []string{"confidence 2"}},
+		{"a confidence beyond 1", with(func(s *recipes.Spec) { s.Confidence = 2 }), new(*recipes.InputError), []string{"Confidence: 2"}},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			r, err := recipes.Lookup("max-throughput-ttft-sla")

@@ -27,6 +27,7 @@ var catalogue = struct {
 	replay,
 	maxRequestRate,
 	maxGoodputRate,
+	soak,
 }}
 
 // All returns every recipe of the catalogue: first the built-in ones, then those that

@@ -29,6 +29,9 @@ func Explicit(s Search, limits ...sla.Limit) *Recipe {
 			if err := s.complete(); err != nil {
 				return nil, err
 			}
+			if err := s.settable(in.Workload.Workload); err != nil {
+				return nil, inputError(nil, "cannot run this search: %v", err)
+			}
 			// The limits are outcome constraints, in AIPerf's words.
 			return &Plan{Search: &s, Limits: append(slices.Clone(limits), in.Limits...)}, nil
 		},
@@ -101,6 +104,14 @@ func (s *Search) complete() error {
 		}
 		if !sweepable(d.Path) {
 			return bad("dimension " + d.Path + " is unknown" + sla.Suggest(d.Path, paths))
+		}
+	}
+	for _, v := range s.With {
+		switch {
+		case slices.ContainsFunc(s.Space, func(d plan.Dim) bool { return d.Path == v.Path }):
+			return bad("With sets " + v.Path + ", which is searched")
+		case !sweepable(v.Path):
+			return bad(v.Path + " is unknown" + sla.Suggest(v.Path, paths))
 		}
 	}
 	for _, g := range s.Objectives {

@@ -37,7 +37,7 @@ func Fixed(n int) *Recipe {
 	name := fmt.Sprintf("fixed-concurrency-%d", n)
 	return &Recipe{
 		Name: name,
-		Doc:  fmt.Sprintf("measure %d requests in flight", n),
+		Doc:  "measure " + inFlight(n),
 		Uses: []Input{inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate, inputSLA, inputAtLeast},
 		Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: loadgen.TagTokenRate, YStat: "avg"},
 		Expand: func(in Inputs) (*Plan, error) {
@@ -47,4 +47,12 @@ func Fixed(n int) *Recipe {
 			return &Plan{Scenarios: []Scenario{{Name: name, Values: []Value{{PathConcurrency, float64(n)}}}}, Limits: in.limits()}, nil
 		},
 	}
+}
+
+// inFlight counts requests in flight in words.
+func inFlight(n int) string {
+	if n == 1 {
+		return "1 request in flight"
+	}
+	return fmt.Sprintf("%d requests in flight", n)
 }

@@ -3,6 +3,7 @@ package recipes
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -49,7 +50,19 @@ const (
 	inputEndpoint        Input = "Endpoint"
 	inputEndpointType    Input = "EndpointType"
 	inputSetup           Input = "Setup"
+	inputConfidence      Input = "Confidence"
 )
+
+// inputs lists all of them, whose names a recipe of one's own cannot take.
+var inputs = []Input{inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate, inputAttainment, inputSLA, inputSLO, inputTier,
+	inputAtLeast, inputStyle, inputConcurrency, inputRate, inputArrival, inputMostInFlight, inputSteps, inputOSLSteps,
+	inputConcurrencyList, inputPairs, inputISL, inputOSL, inputDegradation, inputMaxProbes, inputInitialPoints, inputReplicates,
+	inputSampler, inputStreaming, inputTokens, inputWorkload, inputRequests, inputProbeTime, inputPrompts, inputTrials,
+	inputConverge, inputEndpoint, inputSetup}
+
+// BuiltIn reports whether the input is one of this package's, and not one that a recipe
+// declares itself.
+func (in Input) BuiltIn() bool { return slices.Contains(inputs, in) }
 
 // InputError reports an input that is missing, wrong or in conflict with another. It
 // is returned before anything is sent.

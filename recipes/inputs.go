@@ -1,7 +1,9 @@
 package recipes
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -70,6 +72,17 @@ type Inputs struct {
 	Sampler string
 	// Streaming says whether answers are streamed. If nil they are.
 	Streaming *bool
+
+	// Own has the inputs that recipes of one's own declare: names that stand in Uses, and
+	// values of the types that the recipe says.
+	Own map[Input]any
+
+	// Target, Workload and Trials are what else the run was given, with the defaults of
+	// lengths and trials, for a recipe that depends on the endpoint or on the load. A run
+	// sets them before it expands the recipe; nothing reads what is set before.
+	Target   loadgen.Target
+	Workload loadgen.Load
+	Trials   int
 }
 
 // Bounds is a range of positive integers, both ends included. A nil end takes the
@@ -129,7 +142,7 @@ func (in Inputs) given() []Input {
 	add(in.InitialPoints != nil, inputInitialPoints)
 	add(in.Replicates != nil, inputReplicates)
 	add(in.Sampler != "", inputSampler)
-	return out
+	return append(out, slices.Sorted(maps.Keys(in.Own))...)
 }
 
 // leastLatency is the smallest threshold of a latency, in ms, that can be meant.
@@ -210,8 +223,13 @@ func (in Inputs) validate() error {
 			return wrong(inputConcurrencyList, "%d is not a positive integer", c)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(in.Own)) {
+		if name.BuiltIn() || name == "" {
+			return wrong(name, "a recipe cannot declare an input of this name, which is taken; choose another")
+		}
+	}
 	if s := in.Style; s != "" && !slices.Contains(styles, s) {
-		return wrong(inputStyle, "style %q is unknown%s", s, sla.Suggest(string(s), styleNames()))
+		return wrong(inputStyle, "style %q is unknown%s; the styles are %s", s, sla.Suggest(string(s), styleNames()), list(styleNames()))
 	}
 	return nil
 }
@@ -226,6 +244,15 @@ func (in Inputs) itl() *float64 {
 
 // streaming reports whether answers are streamed. They are unless that was turned off.
 func (in Inputs) streaming() bool { return valueOr(in.Streaming, true) }
+
+// Given returns the inputs as a recipe gets them: with what else the run was given.
+func (s Spec) Given() Inputs {
+	in := s.Inputs
+	in.Target, in.Workload, in.Trials = s.Target, s.Workload, max(s.Trials, 1)
+	w := &in.Workload
+	w.ISL, w.OSL = cmp.Or(w.ISL, loadgen.DefaultISL), cmp.Or(w.OSL, loadgen.DefaultOSL)
+	return in
+}
 
 // number writes a value with as many digits as it needs, and no exponent.
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

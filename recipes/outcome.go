@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/cause"
 	"github.com/aiperf-go/aiperf/recipes/plan"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 )
@@ -59,6 +60,9 @@ type Outcome struct {
 	// below sweep_aggregate to a JSON object.
 	Result  sweep.Result
 	Derived map[string]json.RawMessage
+	// Cause is why a limit breaks above the answer, or why there is a knee, where the server's
+	// own metrics show it. Its Kind is empty where they do not.
+	Cause cause.Cause
 	// Comparison compares the run with another run's measurements. Run leaves it nil;
 	// whoever compares sets it once the run is over.
 	Comparison Comparison

@@ -16,8 +16,8 @@ import (
 
 // Sweep returns the recipe of a plain sweep: it measures every combination of the axes'
 // values, of which the first axis varies slowest, and derives nothing. An axis has any of
-// the paths PathConcurrency, PathRate, PathISL and PathOSL, or PathBody and PathServer with
-// a name behind them. One of them must be a concurrency or a rate, if need be of a single
+// the paths PathConcurrency, PathRate, PathISL and PathOSL, or PathBody, PathWorkload and
+// PathServer with a name behind them. One of them must be a concurrency or a rate, if need be of a single
 // value. Axes that are to move together instead of being combined stand in Axis.With. Four
 // points, two pairs of lengths at two concurrencies:
 //
@@ -40,6 +40,13 @@ func Sweep(axes ...Axis) *Recipe {
 		Expand: func(in Inputs) (*Plan, error) {
 			if err := checkAxes(axes); err != nil {
 				return nil, err
+			}
+			for _, a := range every(axes) {
+				for _, x := range a.Values {
+					if err := settable(in.Workload.Workload, a.Path, x); err != nil {
+						return nil, inputError(nil, "cannot sweep: %v", err)
+					}
+				}
 			}
 			p := &Plan{Limits: in.limits()}
 			if !slices.ContainsFunc(axes, func(a Axis) bool { return len(a.With) > 0 }) {
@@ -127,6 +134,9 @@ var paths = []Path{PathConcurrency, PathRate, PathISL, PathOSL}
 
 // sweepable reports whether a path can be varied.
 func sweepable(path Path) bool {
+	if rest, ok := strings.CutPrefix(path, PathWorkload); ok {
+		return rest != ""
+	}
 	for _, prefix := range []Path{PathBody, PathServer} {
 		if rest, ok := strings.CutPrefix(path, prefix); ok {
 			return rest != "" && !strings.Contains(rest, ".")

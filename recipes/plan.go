@@ -41,6 +41,9 @@ type Search struct {
 	Style Style
 	// Space has one dimension; several are possible with BO and Optuna.
 	Space []plan.Dim
+	// With has what all points have besides, for example the concurrency of a search over a
+	// share of prefixes. Its paths are none of Space's.
+	With []Value
 	// Objectives has one entry; up to three are possible with BO and Optuna.
 	Objectives []Objective
 	// Boundary says that the answer is the largest value at which the limits hold.
@@ -90,15 +93,18 @@ type Objective struct {
 type Path = string
 
 // The paths that can be swept: requests in flight, requests per second, tokens of prompt and
-// answer, and, with a name behind them, fields of the request body and settings of the
-// server. Settings are for Spec.Setup, which makes the server have them; nothing else reads
-// them.
+// answer, and, with a name behind them, fields of the request body, numbers of the workload,
+// and settings of the server. A number of the workload goes by its keys in JSON, those of
+// lists by their places from 0, for example "workload.prefixes.0.share" or
+// "workload.isl.stddev". Settings are for Spec.Setup, which makes the server have them;
+// nothing else reads them.
 const (
 	PathConcurrency Path = "phases.profiling.concurrency"
 	PathRate        Path = "phases.profiling.request_rate"
 	PathISL         Path = "datasets.main.prompts.isl"
 	PathOSL         Path = "datasets.main.prompts.osl"
 	PathBody        Path = "endpoint.extra."
+	PathWorkload    Path = "workload."
 	PathServer      Path = "server."
 )
 

@@ -49,7 +49,7 @@ func (r *run) expand() error {
 	if (s.AtLeast > 0 || s.LeastRate > 0) && !recipe.uses(inputAtLeast) {
 		r.out.Warnings = append(r.out.Warnings, unused(recipe, inputAtLeast))
 	}
-	p, err := recipe.Expand(s.Inputs)
+	p, err := recipe.Expand(s.Given())
 	if err != nil {
 		return err
 	}

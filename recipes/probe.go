@@ -72,7 +72,8 @@ func (p *Probe) decide(pl *Plan) []error {
 		o.Goals = append(o.Goals, plan.Estimate{Value: p.goal(g), SE: sla.Trials(p.Trials).SE(g.Metric, g.Stat)})
 	}
 	if offered, served, behind := p.Behind(); behind {
-		p.overload(&o, math.Log(offered/max(served, offered/100)))
+		// The mean of a schedule of rates may be served, and a part of it not.
+		p.overload(&o, max(math.Log(offered/max(served, offered/100)), 0.01))
 	}
 	doubts := p.doubts(limits)
 	switch {
@@ -237,6 +238,6 @@ func (p *Probe) Requests() int { return p.Observed.Requests }
 // that has been decided and reported, and the function that makes their prompts.
 func (p *Probe) release() {
 	for _, m := range p.Trials {
-		m.Requests, m.Cancelled, m.Body = nil, nil, nil
+		m.Requests, m.Others, m.Cancelled, m.Body = nil, nil, nil, nil
 	}
 }

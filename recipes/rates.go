@@ -82,6 +82,9 @@ func (s *Spec) open(p *Plan) {
 	}
 	if w.Requests == 0 {
 		w.Requests, s.paced = defaultRateRequests, true
+		if stages := w.Workload.Stages; len(stages) > 0 {
+			w.Requests = loadgen.Load{Rate: stages.Mean(), Arrival: w.Arrival, Workload: w.Workload}.Due()
+		}
 	}
 }
 

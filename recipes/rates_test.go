@@ -2,6 +2,7 @@ package recipes_test
 
 import (
 	"context"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/aiperf-go/aiperf/internal/boundaries"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
+	"github.com/aiperf-go/aiperf/loadgen/workload"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
@@ -37,6 +39,8 @@ func TestRateRefused(t *testing.T) {
 		{"another process", recipes.FixedRate(2), recipes.Spec{Workload: loadgen.Load{Arrival: "bursty"}}, `"bursty" is unknown`},
 		{"a cap without a rate", recipes.Fixed(2), recipes.Spec{Workload: loadgen.Load{MostInFlight: 4}}, "the load has no rate"},
 		{"a negative cap", recipes.FixedRate(2), recipes.Spec{Workload: loadgen.Load{MostInFlight: -4}}, "-4 is negative"},
+		{"no schedule", named(t, "soak"), recipes.Spec{}, "requires Workload: the times of the requests"},
+		{"a schedule without a rate", recipes.Fixed(2), recipes.Spec{Workload: loadgen.Load{Workload: soaking}}, `use recipe "soak"`},
 		{"no shape", recipes.FixedRate(2), recipes.Spec{Workload: loadgen.Load{Arrival: "gamma:0"}}, `"gamma:0" is unknown`},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
@@ -45,6 +49,49 @@ func TestRateRefused(t *testing.T) {
 			require.ErrorAs(t, err, new(*recipes.InputError))
 			assert.ErrorContains(t, err, tt.want)
 			assert.Nil(t, out)
+		})
+	}
+}
+
+// soaking ramps up for ten seconds and stays for another ten.
+var soaking = loadgen.Workload{Stages: workload.Stages{{From: 10, To: 30, Over: 10 * time.Second}, {Over: 10 * time.Second}}}
+
+// TestSoak: a schedule of rates is sent whole at the mean that it has, or at the one that is
+// asked for, and says how each of its stages went.
+func TestSoak(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		recipe   *recipes.Recipe
+		load     loadgen.Load
+		rate     float64
+		requests float64
+	}{
+		{"as it stands", named(t, "soak"), loadgen.Load{Workload: soaking, Arrival: "constant"}, 25, 500},
+		{"in proportion", recipes.FixedRate(5), loadgen.Load{Workload: soaking, Arrival: "constant"}, 5, 100},
+		{"by chance", named(t, "soak"), loadgen.Load{Workload: soaking}, 25, 500},
+		{"cut", named(t, "soak"), loadgen.Load{Workload: soaking, Requests: 50}, 25, 50},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := simserver.NewInMemory(simserver.Model{})
+				defer srv.Close()
+				tt.load.ISL, tt.load.OSL = 20, 2
+				out, err := recipes.Run(t.Context(), tt.recipe, recipes.Spec{
+					Target: loadgen.Target{URL: srv.URL, Dial: boundaries.Afar(srv)}, Workload: tt.load})
+				require.NoError(t, err)
+				assert.Equal(t, recipes.Met, out.Verdict, "%v", out.Warnings)
+				p := out.Probes[0]
+				assert.Equal(t, tt.rate, p.Load.Rate)
+				slack := 0.0
+				if p.Load.Arrival == "poisson" && tt.load.Requests == 0 {
+					slack = 5 * math.Sqrt(tt.requests)
+				}
+				assert.InDelta(t, tt.requests, p.Requests(), slack)
+				require.Len(t, p.Trials[0].Stages, 2)
+				if tt.load.Requests == 0 {
+					assert.Equal(t, 20*time.Second, p.Trials[0].Window)
+				}
+			})
 		})
 	}
 }

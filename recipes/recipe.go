@@ -12,7 +12,8 @@ type Recipe struct {
 	// Doc says in one sentence what the recipe answers.
 	Doc string
 	// Uses lists the inputs that Expand reads. An input that is given and not listed
-	// is ignored, with a warning.
+	// is ignored, with a warning. A name that is none of the built-in ones declares an input
+	// of the recipe's own, which Expand finds in Inputs.Own.
 	Uses []Input
 	// Expand turns inputs into a plan. It is a pure function, and its errors are
 	// *InputError.

@@ -21,13 +21,14 @@ var replay = &Recipe{
 	Uses: []Input{inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate, inputSLA},
 	Axes: Axes{XMetric: loadgen.TagLatency, XStat: "p95", YMetric: loadgen.TagTokenRate, YStat: "avg"},
 	Expand: func(in Inputs) (*Plan, error) {
-		return &Plan{Scenarios: []Scenario{{Name: "replay", Values: []Value{{PathRate, recordedRate}}}}, Limits: in.limits()}, nil
+		return &Plan{Scenarios: []Scenario{{Name: "replay", Values: []Value{{PathRate, ownRate}}}}, Limits: in.limits()}, nil
 	},
 }
 
-// recordedRate in a scenario stands for the mean rate at which a replayed file was recorded,
-// times the speed of the replay.
-const recordedRate = 0
+// ownRate in a scenario stands for the mean rate that the workload itself has: of a replayed
+// file that at which it was recorded, times the speed of the replay, and of a schedule of
+// rates their mean.
+const ownRate = 0
 
 // file makes one of the two ways to name a file of requests, and notes its checksum. It
 // checks the workload. A file that cannot be read is for the generator to refuse.
@@ -56,15 +57,15 @@ func (s *Spec) file() error {
 	return nil
 }
 
-// schedule puts what a replayed file says of its times in place of what the plan and the
-// spec leave open: the rate, the number of requests, and the length of the window. It checks
-// that a replay has a plan over rates, and the plan a replay.
+// schedule puts what a replayed file or a schedule of rates says of its times in place of what
+// the plan and the spec leave open: the rate, the number of requests, and the length of the
+// window. It checks that either has a plan over rates, and the plan either of them.
 func (s *Spec) schedule(p *Plan) error {
 	w := &s.Workload
 	var open []*float64
 	for i := range p.Scenarios {
 		for j := range p.Scenarios[i].Values {
-			if v := &p.Scenarios[i].Values[j]; v.Path == PathRate && v.Value == recordedRate {
+			if v := &p.Scenarios[i].Values[j]; v.Path == PathRate && v.Value == ownRate {
 				open = append(open, &v.Value)
 			}
 		}
@@ -72,8 +73,13 @@ func (s *Spec) schedule(p *Plan) error {
 	// A replay at a rate of the plan's leaves the size of a probe to the spec, since a search
 	// need not send the whole file at every rate.
 	switch {
+	case len(w.Workload.Stages) > 0 && !p.varies(PathRate):
+		return wrong(inputWorkload, "its Stages are rates, and this recipe varies none; use recipe %q", soak.Name)
+	case len(w.Workload.Stages) > 0:
+		s.staged(open)
+		return nil
 	case w.Workload.Replay == 0 && len(open) > 0:
-		return missing("what was recorded; give its File and its Replay, for example 1", inputWorkload)
+		return missing("the times of the requests; give a File and its Replay, for example 1, or Stages", inputWorkload)
 	case w.Workload.Replay == 0:
 		return nil
 	case !p.varies(PathRate):

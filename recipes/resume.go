@@ -163,6 +163,8 @@ func differs(was, is *Outcome, comparing bool) error {
 			return differ("style", w.Style, s.Style)
 		case !slices.Equal(w.Space, s.Space):
 			return differ("search space", w.Space, s.Space)
+		case !slices.Equal(w.With, s.With):
+			return differ("values of all points", w.With, s.With)
 		case !reflect.DeepEqual(w.Objectives, s.Objectives):
 			return differ("objective", w.Objectives, s.Objectives)
 		case w.MaxProbes != s.MaxProbes || w.InitialPoints != s.InitialPoints:

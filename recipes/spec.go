@@ -67,12 +67,15 @@ type Spec struct {
 	// Precise continues a sequential search until half the boundary's 95% interval is
 	// at most this share of it. 0 means to end when the style does.
 	Precise float64
-	// paced says that a probe at a rate is as long as the rate asks for, since the user has
-	// not said how many requests it has.
+	// paced says that a probe at a rate is as long as the rate, or its schedule, asks for,
+	// since the user has not said how many requests it has.
 	paced bool
 	// Note is what every report must say about this run, for example that the server
 	// is simulated.
 	Note string
+	// Label names the run beside its recipe, for example "nightly" or "fp8". It stands in
+	// the first line of the finding and in the title of the page; empty means none.
+	Label string
 }
 
 // Prober runs one probe: it turns a load into a measurement. loadgen.Generator does it
@@ -129,31 +132,50 @@ func (s *Spec) complete(p *Plan) {
 // kinds of requests; what requests share, and the models that they ask for, stay.
 func (s *Spec) load(p *Plan, step plan.Step) loadgen.Load {
 	l := s.Workload
-	for i, path := range p.Paths() {
-		switch v := step.At[i]; path {
-		case PathConcurrency:
-			l.Concurrency = int(v)
-		case PathRate:
-			l.Rate = v
-		case PathISL:
-			l.ISL, l.Workload = int(v), l.Workload.Fixed(int(v), 0)
-		case PathOSL:
-			l.OSL, l.Workload = int(v), l.Workload.Fixed(0, int(v))
-		default:
-			if name, ok := strings.CutPrefix(path, PathBody); ok {
-				l = withField(l, name, v)
-			}
+	if p.Search != nil {
+		for _, v := range p.Search.With {
+			l = setTo(l, v.Path, v.Value)
 		}
+	}
+	for i, path := range p.Paths() {
+		l = setTo(l, path, step.At[i])
 	}
 	if l.Concurrency == 0 && l.Rate == 0 {
 		l.Concurrency = s.Workload.Concurrency
 	}
-	if s.paced {
+	if s.paced && len(l.Workload.Stages) > 0 {
+		l.Requests = l.Due()
+	} else if s.paced {
 		l.Requests = max(l.Requests, int(math.Ceil(l.Rate*leastPaced.Seconds())))
 	}
-	if step.Size > 0 {
+	if step.Size > 0 && len(l.Workload.Stages) == 0 { // a schedule is sent whole
 		l.Requests = int(math.Ceil(float64(l.Requests) * step.Size))
 		l.Window = time.Duration(float64(l.Window) * step.Size)
+	}
+	return l
+}
+
+// setTo returns the load with the value of one path. Paths of the server change nothing, and
+// those of the workload have been found settable.
+func setTo(l loadgen.Load, path Path, v float64) loadgen.Load {
+	switch path {
+	case PathConcurrency:
+		l.Concurrency = int(v)
+	case PathRate:
+		l.Rate = v
+	case PathISL:
+		l.ISL, l.Workload = int(v), l.Workload.Fixed(int(v), 0)
+	case PathOSL:
+		l.OSL, l.Workload = int(v), l.Workload.Fixed(0, int(v))
+	default:
+		if name, ok := strings.CutPrefix(path, PathBody); ok {
+			return withField(l, name, v)
+		}
+		if keys, ok := strings.CutPrefix(path, PathWorkload); ok {
+			if w, err := withNumber(l.Workload, keys, v); err == nil {
+				l.Workload = w
+			}
+		}
 	}
 	return l
 }
@@ -176,7 +198,7 @@ func (s *Spec) validate(p *Plan) error {
 	case w.Window < 0:
 		return wrong(inputProbeTime, "%v is negative; give how long a probe may take", w.Window)
 	case s.Confidence != 0 && !(s.Confidence > 0.5 && s.Confidence < 1):
-		return inputError(nil, "cannot use confidence %v: give a probability between 0.5 and 1", s.Confidence)
+		return wrong(inputConfidence, "%v is not a probability between 0.5 and 1", s.Confidence)
 	case s.Target.Prompts != "" && slices.Contains(p.Paths(), PathISL):
 		return inputError([]Input{inputPrompts}, "sweeps prompt lengths and cannot send prompts from a file; leave out %s", inputPrompts)
 	case s.Prober == nil && s.Target.URL == "":

@@ -14,6 +14,7 @@ func (r *run) conclude(reason Reason) error {
 	o.Reason = reason
 	r.answer()
 	r.derive()
+	o.Cause = r.cause()
 	ruled := r.facts().rule()
 	o.Verdict = ruled.verdict
 	o.Warnings = append(o.Warnings, ruled.warnings...)

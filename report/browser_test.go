@@ -49,8 +49,11 @@ func TestBrowser(t *testing.T) {
 				noScript      bool
 			}{
 				{"wide", 1280, 900, "light", false},
+				{"wide-dark", 1280, 900, "dark", false},
+				{"narrow", 390, 740, "light", false},
 				{"narrow-dark", 360, 740, "dark", false},
 				{"no-script", 1280, 900, "light", true},
+				{"print", 794, 1123, "light", false},
 			} {
 				t.Run(look.name, func(t *testing.T) {
 					p := b.open(t, file, look.width, look.height, look.scheme, look.noScript)
@@ -63,12 +66,23 @@ func TestBrowser(t *testing.T) {
 						Heading  string
 						Paper    string
 						Bubble   string
+						Dim      []string
+						Drawn    float64
+						Bytes    int
+					}
+					if look.name == "print" {
+						p.call(t, "Emulation.setEmulatedMedia", map[string]any{"media": "print"})
 					}
 					p.eval(t, inspect, &seen)
+					assert.Empty(t, seen.Dim, "contrast of at least 4.5:1")
+					assert.Less(t, seen.Drawn, 1000.0, "ms until the page is drawn")
+					if b, err := os.Stat(file); assert.NoError(t, err) {
+						assert.Less(t, b.Size(), int64(2_000_000), "bytes")
+					}
 					require.Len(t, seen.Charts, charts)
 					for i, c := range seen.Charts {
-						assert.GreaterOrEqual(t, c.W, 320, "chart %d", i)
-						assert.GreaterOrEqual(t, c.H, 180, "chart %d", i)
+						assert.GreaterOrEqual(t, c.W, map[bool]int{true: 240, false: 315}[look.name == "print"], "chart %d", i)
+						assert.GreaterOrEqual(t, c.H, map[bool]int{true: 120, false: 180}[look.name == "print"], "chart %d", i)
 						assert.Greater(t, c.Marks, 10, "chart %d", i)
 						assert.Positive(t, c.Tips, "chart %d", i)
 					}
@@ -114,6 +128,30 @@ const inspect = `(() => {
 	if (bubble && !bubble.hidden) { out.Bubble = bubble.textContent; }
 	tip.dispatchEvent(new MouseEvent("mouseleave"));
 	window.scrollTo(0, 0);
+	// Contrast as WCAG 2 defines it, of every element that has text of its own.
+	const rgb = (s) => s.match(/[\d.]+/g).map(Number);
+	const light = (c) => {
+		const f = c.slice(0, 3).map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : Math.pow((v + 0.055) / 1.055, 2.4); });
+		return 0.2126 * f[0] + 0.7152 * f[1] + 0.0722 * f[2];
+	};
+	const behind = (e) => {
+		for (; e; e = e.parentElement) {
+			const c = rgb(getComputedStyle(e).backgroundColor);
+			if (c.length < 4 || c[3] > 0.5) { return c; }
+		}
+		return [255, 255, 255];
+	};
+	const dim = new Set();
+	for (const e of document.body.querySelectorAll("*")) {
+		const own = Array.from(e.childNodes).some((n) => n.nodeType === 3 && n.textContent.trim() !== "");
+		if (!own || e.closest("svg, script, style") || e.getClientRects().length === 0) { continue; }
+		const a = light(rgb(getComputedStyle(e).color)), b = light(behind(e));
+		const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+		if (ratio < 4.5) { dim.add(e.tagName + "." + e.className + " " + ratio.toFixed(2)); }
+	}
+	out.Dim = Array.from(dim);
+	const nav = performance.getEntriesByType("navigation")[0];
+	out.Drawn = nav ? nav.loadEventEnd - nav.startTime : 0;
 	return JSON.stringify(out);
 })()`
 

@@ -2,8 +2,8 @@ package report
 
 import "github.com/aiperf-go/aiperf/report/plot"
 
-// charts draws an outcome: the search as it closed in, each limit over
-// concurrency, throughput against latency, what the recipe derived, and the
+// charts draws an outcome: each limit over concurrency, what the load gives, throughput
+// against latency, what the recipe derived, the search as it closed in, and the
 // distributions of latency. What was not measured is not drawn;
 // it returns nil when nothing was. Each chart decides itself whether the outcome has
 // what it shows.
@@ -18,16 +18,24 @@ func (v *view) charts() []plot.Chart {
 			out = append(out, c)
 		}
 	}
-	// First what the run was for, then what explains it.
-	add(v.searchTrace())
+	// First what the run was for: of a search the limit that binds and what the load gives,
+	// side by side over the same axis. Then what explains it, and last the way there.
+	binding := v.binding()
+	if v.Plan.Search != nil && binding >= 0 {
+		add(v.limitChart(binding))
+		add(v.throughputChart())
+	}
 	add(v.kneeChart())
 	add(v.ttftChart())
 	add(v.itlChart())
 	add(v.frontierChart())
 	for k := range v.Plan.Limits {
-		add(v.limitChart(k))
+		if v.Plan.Search == nil || k != binding {
+			add(v.limitChart(k))
+		}
 	}
 	add(v.tradeChart())
+	add(v.searchTrace())
 	for _, metric := range []string{"ttft", "itl", "e2e"} {
 		add(v.distributionChart(metric))
 	}

@@ -13,10 +13,10 @@ import (
 // searchTrace is the chart of a search in one dimension, probe by probe, with the
 // bracket that its verdicts leave for the boundary closing in. The x axis counts probes
 // from 1, the y axis is the searched value, and a rule marks the answer. A search in
-// several dimensions has no such chart, nor has one with a single probe.
+// several dimensions has no such chart, nor has one that stayed at a single value.
 func (v *view) searchTrace() (plot.Chart, bool) {
 	s := v.Plan.Search
-	if s == nil || len(s.Space) != 1 || len(v.probes) < 2 {
+	if s == nil || len(s.Space) != 1 || len(v.Visits()) < 2 {
 		return plot.Chart{}, false
 	}
 	c := plot.Chart{
@@ -29,7 +29,7 @@ func (v *view) searchTrace() (plot.Chart, bool) {
 	points := classed{}
 	path := plot.Series{Color: plot.Quiet, Line: plot.Dashed}
 	for _, p := range v.probes {
-		at := plot.Point{X: float64(p.index + 1), Y: p.Step.At[0], Label: digits(p.Step.At[0]), Tip: v.tip(p)}
+		at := plot.Point{X: float64(p.index + 1), Y: p.Step.At[0], Label: v.label(p, p.Step.At[0]), Tip: v.tip(p)}
 		points.add(p.standing, at)
 		path.Points = append(path.Points, plot.Point{X: at.X, Y: at.Y})
 	}
@@ -40,7 +40,7 @@ func (v *view) searchTrace() (plot.Chart, bool) {
 			"above the largest value that passed below the smallest that did not."
 	}
 	if safe := v.Boundary.Safe; !math.IsNaN(safe) {
-		c.Rules = append(c.Rules, plot.Rule{Name: "sustained: " + v.level(safe), Color: plot.Good, At: safe})
+		c.Rules = append(c.Rules, plot.Rule{Name: v.sustained(), Color: plot.Good, At: safe})
 	}
 	return c, true
 }
@@ -113,7 +113,7 @@ func (v *view) limitChart(limit int) (plot.Chart, bool) {
 			continue
 		}
 		x := p.Step.At[k]
-		pt := plot.Point{X: x, Y: r.Value, Lo: r.Lo, Hi: r.Hi, Label: digits(x), Tip: v.tip(p)}
+		pt := plot.Point{X: x, Y: r.Value, Lo: r.Lo, Hi: r.Hi, Label: v.label(p, x), Tip: v.tip(p)}
 		points.add(p.standingTo(r, v.Spec.Confidence), pt)
 		seen = append(seen, r.Value)
 		line[x] = r.Value
@@ -148,7 +148,95 @@ func (v *view) limitChart(limit int) (plot.Chart, bool) {
 	c.Series = append([]plot.Series{curve}, points.series()...)
 	// A sweep may have a boundary too, but did not look for it.
 	if b := v.Boundary; v.Plan.Search != nil && !math.IsNaN(b.Safe) {
-		c.Rules = append(c.Rules, plot.Rule{Name: "sustained: " + v.level(b.Safe), Color: plot.Good, At: b.Safe, Vertical: true})
+		c.Rules = append(c.Rules, plot.Rule{Name: v.sustained(), Color: plot.Good, At: b.Safe, Vertical: true})
+	}
+	return c, true
+}
+
+// A rule at the end of the range is no boundary, and must not read like one.
+
+// sustained is what the rule at a search's answer says.
+func (v *view) sustained() string {
+	if v.rangeEnd() != "" {
+		return "range ends: " + v.level(v.Boundary.Safe)
+	}
+	return "sustained: " + v.level(v.Boundary.Safe)
+}
+
+// Sixty probes lie within a few percent of each other: written beside their points, their
+// values overlap, and the two that matter cannot be read. The tips and the table have them all.
+
+// labelled is how many values a chart has room to write beside its points.
+const labelled = 16
+
+// label is what stands beside a probe's point at x. Of a long search only the answer and the
+// next miss have one: the others crowd around them, and hide what they say.
+func (v *view) label(p probe, x float64) string {
+	if len(v.probes) <= labelled || v.Plan.Search == nil || len(p.Step.At) != 1 {
+		return digits(x)
+	}
+	_, next := v.Boundary.Ends()
+	if at := p.Step.At[0]; at == v.Boundary.Safe || at == next {
+		return digits(x)
+	}
+	return ""
+}
+
+// binding is the limit, by its index, that stops the load from being higher: the one that is
+// nearest to its threshold at the shown probe. It is -1 where there is none.
+func (v *view) binding() int {
+	p := v.shown()
+	if p == nil {
+		return -1
+	}
+	// A margin is on a log scale and positive where its limit is missed, so that margins of
+	// different metrics compare.
+	least, worst := -1, math.Inf(-1)
+	for k, m := range p.Observed.Margins {
+		if k < len(v.Plan.Limits) && m.Value > worst {
+			least, worst = k, m.Value
+		}
+	}
+	return least
+}
+
+// throughputChart shows what a search's loads give: output tokens a second over the load, with
+// the answer. It is the other half of the answer's chart, over the same axis.
+func (v *view) throughputChart() (plot.Chart, bool) {
+	k, ok := v.along()
+	if !ok {
+		return plot.Chart{}, false
+	}
+	path := v.Plan.Paths()[k]
+	name, _ := metricTitle("throughput", "avg")
+	c := plot.Chart{
+		Name: "throughput", Title: sentence(fmt.Sprintf("%s over %s", name, inWords(path))),
+		X: axisOf(path), Y: plot.Axis{Label: metricAxis("throughput", "avg"), Zero: true},
+		Caption: "What each load gives. Where the curve is flat, more load only waits longer.",
+	}
+	// As in the chart beside it, points show every probe and the line goes through the last
+	// visit of each load, so that a point which was measured again is not joined to itself.
+	points, line := classed{}, map[float64]float64{}
+	for _, p := range v.probes {
+		x, ok := p.Stat("throughput", "avg")
+		if !ok {
+			continue
+		}
+		at := p.Step.At[k]
+		points.add(p.standing, plot.Point{X: at, Y: x, Label: v.label(p, at), Tip: v.tip(p)})
+		line[at] = x
+	}
+	if len(line) < 2 {
+		return plot.Chart{}, false
+	}
+	curve := plot.Series{Color: plot.Quiet, Line: plot.Solid}
+	for x, y := range line {
+		curve.Points = append(curve.Points, plot.Point{X: x, Y: y})
+	}
+	slices.SortFunc(curve.Points, func(a, b plot.Point) int { return cmp.Compare(a.X, b.X) })
+	c.Series = append([]plot.Series{curve}, points.series()...)
+	if b := v.Boundary; !math.IsNaN(b.Safe) {
+		c.Rules = append(c.Rules, plot.Rule{Name: v.sustained(), Color: plot.Good, At: b.Safe, Vertical: true})
 	}
 	return c, true
 }

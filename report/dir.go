@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/bench"
@@ -34,6 +35,12 @@ type Dir struct {
 	Again string
 	// NoCharts leaves the charts out.
 	NoCharts bool
+	// Slice cuts the time of each probe into parts of this length, with files and a chart of
+	// them. 0 means that there are none.
+	Slice time.Duration
+
+	// timelines has what the chart of slices needs, by the index of the probe.
+	timelines map[int]timeline
 
 	// storage is what files are written with; nil is the disk.
 	storage storage
@@ -98,6 +105,21 @@ func (b *batch) probe(v *view, i int) {
 		} {
 			b.file(filepath.Join(dir, f.name), func(w io.Writer) error { return f.write(w, i, trial) })
 		}
+		if len(v.probes[i].Trials[trial].Load.Workload.Stages) > 0 {
+			b.file(filepath.Join(dir, rateSeriesName), func(w io.Writer) error { return v.rateSeriesFile(w, i, trial) })
+		}
+		if parts := v.probes[i].Trials[trial].Slices(b.dir.Slice); len(parts) > 0 {
+			const name = "profile_export_aiperf_timeslices"
+			b.file(filepath.Join(dir, name+".json"), func(w io.Writer) error { return v.slicesJSON(w, i, trial, parts) })
+			b.file(filepath.Join(dir, name+".csv"), func(w io.Writer) error { return slicesCSV(w, parts) })
+			if b.dir.timelines == nil {
+				b.dir.timelines = map[int]timeline{}
+			}
+			b.dir.timelines[i] = timelineOf(parts, b.dir.Slice)
+		}
+		if len(v.probes[i].Trials[trial].Server.Series) > 0 {
+			b.file(filepath.Join(dir, "server_metrics_export.json"), func(w io.Writer) error { return v.serverMetrics(w, i, trial) })
+		}
 	}
 	if trials > 0 && !v.visitedBefore(i) {
 		dir := v.aggregateDir(i)
@@ -125,6 +147,9 @@ func (b *batch) pages(v *view) {
 	var charts []plot.Chart
 	if !b.dir.NoCharts {
 		charts = v.charts()
+		if c, ok := v.timelineChart(b.dir.timelines); ok {
+			charts = append(charts, c)
+		}
 	}
 	for i := range charts {
 		c := &charts[i]

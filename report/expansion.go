@@ -18,9 +18,23 @@ import (
 //	    maximize goodput
 //	    SLA good >= 0.8
 //	    550/128 tokens in/out, 300 requests a probe in at most 1m0s, seed 0
-func Expansion(w io.Writer, o *recipes.Outcome) error {
+func (l Log) Expansion(w io.Writer, o *recipes.Outcome) error {
 	v := viewOf(o)
-	t := &text{lines: wrap(fmt.Sprintf("recipe %s: %s", v.Recipe.Name, v.Recipe.Doc), "", indent)}
+	t := l.text()
+	t.open(fmt.Sprintf("recipe %s: %s", v.Recipe.Name, v.Recipe.Doc))
+	v.asked(t)
+	if v.Spec.Note != "" {
+		t.paragraph("%s", v.redact(v.Spec.Note))
+	}
+	return t.writeTo(w)
+}
+
+// Expansion writes what the recipe expanded to, for a log of the usual width. See
+// Log.Expansion.
+func Expansion(w io.Writer, o *recipes.Outcome) error { return Log{}.Expansion(w, o) }
+
+// asked says what is measured, within which limits, with which requests, at which server.
+func (v *view) asked(t *text) {
 	v.points(t)
 	if len(v.Plan.Limits) > 0 {
 		var limits []string
@@ -40,10 +54,6 @@ func Expansion(w io.Writer, o *recipes.Outcome) error {
 		}
 		t.paragraph("%s", v.redact(server))
 	}
-	if v.Spec.Note != "" {
-		t.paragraph("%s", v.redact(v.Spec.Note))
-	}
-	return t.writeTo(w)
 }
 
 // points adds what is measured: the space of a search and what is best in it, the
@@ -78,14 +88,6 @@ func (v *view) lengths() string {
 		return w.Workload.Describe(w.ISL, 0)
 	}
 	return w.Lengths()
-}
-
-// tokenless reports whether the API that was measured has no tokens, as that of embeddings.
-// Texts then leave out output tokens, TTFT and ITL, whose columns would be empty. A prober of
-// one's own is not asked for its API, since the target says nothing of it.
-func (v *view) tokenless() bool {
-	api := v.Spec.Target.Speaks()
-	return v.Spec.Prober == nil && api.Name != "" && !api.Tokens
 }
 
 // shape says what a probe sends, for a reader to check against the question: the requests,

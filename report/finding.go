@@ -27,21 +27,35 @@ import (
 //	    2 probes, 900 requests, 19m42s (measuring 100%, ramps 0%; stopped:
 //	        monotonic_no_pass_in_range); client healthy (p99 send lag 0ms, CPU 11%)
 //
-// Lines are at most 92 columns wide, the room that t.Log leaves of 100. The error is
-// the writer's.
-func Finding(w io.Writer, o *recipes.Outcome) error {
+// Lines are as wide as the log without what t.Log puts before them, 92 columns of 100.
+// The error is the writer's.
+func (l Log) Finding(w io.Writer, o *recipes.Outcome) error {
 	v := viewOf(o)
-	t := &text{}
+	t := l.text()
+	// The order is that of a reader's questions: what came out, why it ended early, how far
+	// each limit is from breaking, what the answer gives, and only then how it was found.
 	// Only a first line that is wider than the log is wrapped: a CI page shows it alone.
-	t.lines = wrap(v.Recipe.Name+": "+v.headline(), "recipe ", indent)
+	room := t.width()
+	if l.Columns > 0 { // a terminal, which shows the caller before it
+		room -= caller - logged
+	}
+	t.lines = wrap(room, v.called()+": "+v.headline(), "recipe ", indent)
+	if l.Alone && v.Verdict == recipes.Met {
+		v.brief(t)
+		return t.writeTo(w)
+	}
+	v.stopped(t)
 	v.limits(t)
 	if v.Plan != nil {
 		v.compared(t)
 	}
 	v.failed(t)
 	v.best(t)
+	v.why(t)
+	v.server(t)
 	v.endpoints(t)
 	v.users(t)
+	v.stages(t)
 	if v.Plan != nil {
 		v.derived(t)
 	}
@@ -49,11 +63,78 @@ func Finding(w io.Writer, o *recipes.Outcome) error {
 		t.line("%sprobes:", indent)
 		t.table(v.probeTable(), indent+"  ")
 	}
+	if l.Alone && v.Plan != nil {
+		v.asked(t)
+	}
 	v.run(t)
 	v.tiers(t)
 	v.warned(t)
 	return t.writeTo(w)
 }
+
+// brief is what a met run adds to its first line where nobody asked for more, four lines at
+// most, each cut rather than folded: the limits, the answer, what the run was like, the note.
+// A warning is one line with the name of its entry in docs/troubleshooting.md.
+func (v *view) brief(t *text) {
+	if p := v.shown(); p != nil && len(v.Plan.Limits) > 0 {
+		var limits []string
+		for _, r := range v.pooled(*p) {
+			s := fmt.Sprintf("%s %s %s", r.Limit.Name(), observed(r), r.Limit.Want())
+			if d := distance(r); d != "" {
+				s += " (" + d + ")"
+			}
+			limits = append(limits, s)
+		}
+		t.single("%s: %s", v.shownAt(p), strings.Join(limits, ", "))
+	}
+	if best := v.bestLine(); best != "" {
+		t.single("%s", best)
+	}
+	// Why the search ended and what the time went into matter when the answer is doubted, and
+	// stand in the whole text.
+	run := fmt.Sprintf("%s, %s, %s", plural(len(v.probes), "probe"), plural(v.requests(), "request"), elapsed(v.Wall))
+	if h := v.healthLine(); h != "" {
+		run += "; " + h
+	}
+	t.single("%s", run)
+	if v.Spec.Note != "" {
+		t.single("%s", v.redact(v.Spec.Note))
+	}
+	for _, w := range v.warnings() {
+		w = strings.TrimPrefix(w, fmt.Sprintf("recipe %q ", v.Recipe.Name)) // the first line has it
+		t.cut("warning: "+w, " → docs/troubleshooting.md#"+entryOf(w))
+	}
+}
+
+// stopped says why the run ended before its time, where the first line has other words.
+func (v *view) stopped(t *text) {
+	if v.Err == nil || v.Plan == nil {
+		return
+	}
+	if cause := v.cause(); !strings.Contains(v.headline(), cause) {
+		t.paragraph("%s", cause)
+	}
+}
+
+// badge is the verdict in a word. Without limits a run has nothing to meet: it is measured,
+// and its page and summary say no more than that.
+func (v *view) badge() string {
+	if v.Plan != nil && len(v.Plan.Limits) == 0 && v.Verdict == recipes.Met && v.Spec.Gate == nil && v.comparison == nil {
+		return "measured"
+	}
+	return v.Verdict.String()
+}
+
+// called is what the finding is of: the recipe's name, with the label of the run.
+func (v *view) called() string {
+	if v.Spec.Label == "" {
+		return v.Recipe.Name
+	}
+	return v.Recipe.Name + " [" + v.redact(v.Spec.Label) + "]"
+}
+
+// Finding writes the answer for people, in a log of the usual width. See Log.Finding.
+func Finding(w io.Writer, o *recipes.Outcome) error { return Log{}.Finding(w, o) }
 
 // Headline returns the finding's first line without the recipe's name. It is
 // complete at every stage of a run, even before there is a plan, and has no secrets in
@@ -120,13 +201,16 @@ func (v *view) metHeadline() string {
 // load can be worse for an objective long before it breaks a limit.
 func (v *view) searchHeadline() string {
 	s := "SLA met up to " + v.at(v.Boundary.Safe)
+	if end := v.rangeEnd(); end != "" && len(v.Plan.Tiers) == 0 {
+		s = end
+	}
 	if cut := v.cutShort(); cut != "" {
-		s = fmt.Sprintf("SLA met up to at least %s; the search was cut short by %s", v.level(v.Best.Load.Level()), cut)
+		s = fmt.Sprintf("SLA met up to at least %s; the search was cut short by %s", v.level(v.bestAt()), cut)
 	} else if from := v.from(); from > 0 {
 		s += fmt.Sprintf(", from %s up", v.level(from))
 	}
-	if !v.Plan.Search.Boundary && v.Best.Load.Level() != v.Boundary.Safe {
-		s += fmt.Sprintf(", best %s at %s", objectiveName(v.Plan.Search.Objectives[0]), v.level(v.Best.Load.Level()))
+	if !v.Plan.Search.Boundary && v.bestAt() != v.Boundary.Safe {
+		s += fmt.Sprintf(", best %s at %s", objectiveName(v.Plan.Search.Objectives[0]), v.level(v.bestAt()))
 	}
 	if len(v.Plan.Tiers) > 0 && v.cutShort() == "" {
 		s = "SLA met up to " + v.tierAnswers()
@@ -144,11 +228,51 @@ func (v *view) missedHeadline() string {
 	case v.fixed():
 		return fmt.Sprintf("SLA missed at %v", v.probes[0].Load)
 	case v.Best.Found:
-		return fmt.Sprintf("SLA met up to %v only, below the %s asked for", v.Best.Load, exact(v.Least()))
+		return fmt.Sprintf("SLA met up to %s only, below the %s asked for", v.loadOf(v.probes[v.Best.Probe]), exact(v.Least()))
 	case v.Least() > 0 && met > 0:
 		return fmt.Sprintf("SLA missed below the %s of %s asked for", v.dimension(), exact(v.Least()))
 	}
+	if begin := v.rangeBegin(); begin != "" {
+		return begin
+	}
 	return "SLA missed at every " + v.dimension() + " probed"
+}
+
+// A search that never met its boundary has not found one: the end of its range is where it
+// stopped looking. A headline that names the end alone reads as a capacity.
+
+// rangeEnd says that nothing failed in the searched range, whose end is no boundary; empty
+// where something did, or where the search does not vary the load alone.
+func (v *view) rangeEnd() string {
+	in, d, ok := v.ranged()
+	if !ok || v.Boundary.Safe < d.Hi {
+		return ""
+	}
+	return fmt.Sprintf("every %s up to %s meets the SLA; the range ends there: raise %s's maximum", v.dimension(), v.level(d.Hi), in)
+}
+
+// The least concurrency is 1, and there is nothing below it to search: that answer is whole.
+
+// rangeBegin says that the lowest load of the searched range is too high already, by which
+// limit, and how to search below it where there is a below.
+func (v *view) rangeBegin() string {
+	in, d, ok := v.ranged()
+	if !ok || !slices.ContainsFunc(v.probes, func(p probe) bool { return p.Step.At[0] == d.Lo }) {
+		return ""
+	}
+	s := fmt.Sprintf("no %s from %s up meets the SLA", v.dimension(), v.level(d.Lo))
+	if p := v.shown(); p != nil {
+		for _, r := range v.pooled(*p) {
+			if !r.Holds {
+				s += fmt.Sprintf(": %s %s, wanted %s", r.Limit.Name(), observed(r), r.Limit.Want())
+				break
+			}
+		}
+	}
+	if in == "Concurrency" && d.Lo <= 1 {
+		return s
+	}
+	return s + fmt.Sprintf("; the range begins there: lower %s's minimum", in)
 }
 
 // doubt says why there is no verdict. An inconclusive result fails a test, which has to
@@ -162,17 +286,17 @@ func (v *view) doubt() string {
 	case v.Plan.Derive != nil && len(v.Plan.Limits) == 0 && cut == "" && last.standing != untrusted:
 		return cmp.Or(v.derivedHeadline(), "no result could be read off the points")
 	case v.Reason == recipes.ReasonAborted && v.Best.Found:
-		return fmt.Sprintf("the endpoint was lost; SLA met up to %v until then", v.Best.Load)
+		return fmt.Sprintf("the endpoint was lost; SLA met up to %s until then", v.loadOf(v.probes[v.Best.Probe]))
 	case cut != "" && v.Best.Found && v.Plan.Search != nil:
-		return fmt.Sprintf("at least %s; the search was cut short by %s", v.level(v.Best.Load.Level()), cut)
+		return fmt.Sprintf("at least %s; the search was cut short by %s", v.level(v.bestAt()), cut)
 	case last.standing == untrusted:
-		return fmt.Sprintf("the probes at %v cannot be trusted", last.Load)
+		return fmt.Sprintf("the probes at %s cannot be trusted", v.loadOf(last))
 	case v.Plan.Search == nil && len(v.distrusted()) > 0:
 		return fmt.Sprintf("the probes at %s cannot be trusted; the other points stand", strings.Join(v.distrusted(), ", "))
 	case v.Reason == recipes.ReasonDeadline, v.Reason == recipes.ReasonCancelled, v.Reason == recipes.ReasonAborted:
 		return "no answer was certain" + v.because()
 	case v.Best.Found && v.Least() > 0:
-		return fmt.Sprintf("SLA met up to %v; %s was neither confirmed nor ruled out", v.Best.Load, exact(v.Least()))
+		return fmt.Sprintf("SLA met up to %s; %s was neither confirmed nor ruled out", v.loadOf(v.probes[v.Best.Probe]), exact(v.Least()))
 	}
 	return "no verdict is certain at any " + v.dimension()
 }
@@ -261,7 +385,7 @@ func (v *view) limits(t *text) {
 	if p == nil || len(v.Plan.Limits) == 0 {
 		return
 	}
-	rows := &table{}
+	rows := &table{spare: []int{3}} // the evidence
 	rows.add("limit", "want", "got ("+v.shownAt(p)+")")
 	for _, r := range v.pooled(*p) {
 		row := []string{r.Limit.Name(), r.Limit.Want(), observed(r), evidence(r), distance(r)}
@@ -362,14 +486,57 @@ func (v *view) users(t *text) {
 // mostTurns is how many turns of conversations have a paragraph of their own.
 const mostTurns = 6
 
+// mostStages is the number of stages that a finding lists. The profile has all of them.
+const mostStages = 12
+
+// stages says how each stage of a schedule of rates went in the last trial of the shown
+// probe, a paragraph a stage:
+//
+//	stage 1, 5 to 20 requests/s over 2m0s: 12.5 requests/s offered, 12.4 served, 0% failed,
+//	    send lag p99 0.2ms, ttft p95 41ms, itl p95 5.2ms
+func (v *view) stages(t *text) {
+	p := v.shown()
+	if p == nil || len(p.Trials) == 0 {
+		return
+	}
+	m := p.Trials[len(p.Trials)-1]
+	rates := m.Load.Schedule()
+	for k, metrics := range m.Stages {
+		if k == mostStages {
+			t.paragraph("and %s more, in profile_export_aiperf.json", plural(len(m.Stages)-k, "stage"))
+			break
+		}
+		offered := metrics[loadgen.TagCompleted].Stats["avg"] / rates[k].Over.Seconds()
+		line := fmt.Sprintf("stage %d, %s: %s requests/s offered, %s served, %s failed", k+1, rates[k], digits(offered),
+			digits(metrics[loadgen.TagReqRate].Stats["avg"]), value(metrics[loadgen.TagErrorRate].Stats["avg"], "%"))
+		if x, ok := metrics[loadgen.TagLag].Stats["p99"]; ok {
+			line += ", send lag p99 " + value(x, "ms")
+		}
+		for _, tag := range []loadgen.Tag{loadgen.TagTTFT, loadgen.TagITL, loadgen.TagLatency} {
+			info, _ := loadgen.LookupMetric(tag)
+			if x, ok := metrics[tag].Stats["p95"]; ok {
+				line += fmt.Sprintf(", %s p95 %s", info.Name(), value(x, info.Unit))
+			}
+		}
+		t.paragraph("%s", line)
+	}
+}
+
 // best says what the answer gives, and what stopped it from being more. It adds
 // nothing when there is no answer:
 //
 //	output throughput 6932 tok/s, 54.2 req/s; next concurrency tried, 176, missed good (0.787)
 func (v *view) best(t *text) {
+	if s := v.bestLine(); s != "" {
+		t.paragraph("%s", s)
+	}
+}
+
+// bestLine is what best adds; empty when there is no answer.
+func (v *view) bestLine() string {
 	p := v.shown()
 	if p == nil || !v.Best.Found || v.front() != nil {
-		return
+		return ""
 	}
 	var parts []string
 	if x, ok := p.Stat("throughput", "avg"); ok {
@@ -382,9 +549,7 @@ func (v *view) best(t *text) {
 	if next := v.next(); next != "" {
 		parts = append(parts, next)
 	}
-	if len(parts) > 0 {
-		t.paragraph("%s", strings.Join(parts, "; "))
-	}
+	return strings.Join(parts, "; ")
 }
 
 // next names the smallest concurrency above the answer that was tried and missed;
@@ -400,7 +565,7 @@ func (v *view) next() string {
 			continue
 		}
 		if broken := missedOf(v.pooled(p), true); broken != "" {
-			return fmt.Sprintf("next %s tried, %s, missed %s", v.dimension(), v.level(p.Load.Level()), broken)
+			return fmt.Sprintf("next %s tried, %s, missed %s", v.dimension(), v.level(hi), broken)
 		}
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/aiperf-go/aiperf/loadgen"
@@ -13,7 +14,11 @@ import (
 )
 
 // schema is the version of our own keys in search_history.json.
-const schema = "aiperf-go/1"
+const schema = "aiperf-go/2"
+
+// schemaBefore is the version before, which had what was asked for among AIPerf's keys. It is
+// read, and not written.
+const schemaBefore = "aiperf-go/1"
 
 // History writes search_history.json: AIPerf's keys and nesting, and additions
 // of our own (schema, verdict, environment; in each iteration observations,
@@ -27,8 +32,10 @@ func History(w io.Writer, o *recipes.Outcome) error {
 // history writes search_history.json. It is written anew after every probe, so that a
 // run which is broken off can be resumed from there.
 func (v *view) history(w io.Writer) error {
+	asked := v.given()
 	h := history{
 		Schema:      schema,
+		Asked:       &asked,
 		Recipe:      v.Recipe.Name,
 		Verdict:     v.Verdict.String(),
 		Config:      v.config(),
@@ -50,12 +57,19 @@ func (v *view) history(w io.Writer) error {
 		h.Boundary = v.boundary()
 	}
 	for i := range min(len(v.Plan.Tiers), len(v.Tiers)) {
-		h.Tiers = append(h.Tiers, v.tier(i))
+		t := v.tier(i)
+		h.Tiers = append(h.Tiers, t)
+		if h.TierMetadata == nil {
+			h.TierMetadata = &tierMetadata{Probes: len(v.probes)}
+		}
+		h.TierMetadata.Evaluations += t.Probes
 	}
 	return writeJSON(w, h)
 }
 
-// tier is the answer of the i-th tier.
+// tier is the answer of the i-th tier, as far as the run has come. What AIPerf calls converged
+// is an answer with a miss above it; where no miss was seen, or the run was cut short, the
+// answer may be larger.
 func (v *view) tier(i int) tierResult {
 	t, a := v.Plan.Tiers[i], v.Tiers[i]
 	lo, hi := a.Ends()
@@ -63,7 +77,51 @@ func (v *view) tier(i int) tierResult {
 	for _, k := range t.Limits {
 		r.Filters = append(r.Filters, filterOf(v.Plan.Limits[k]))
 	}
+	if finite(lo) && finite(hi) {
+		r.Interval = &lowHigh{lo, hi}
+	}
+	for _, p := range v.probes {
+		if !p.silent() {
+			r.Probes++
+		}
+	}
+	above := v.missedAbove(t, a.Safe)
+	switch {
+	case math.IsNaN(a.Safe):
+		r.Status = "no_pass_in_range"
+	case !v.ended() || v.cutShort() != "":
+		r.Status = "partial"
+	case math.IsNaN(above):
+		r.Status = "no_failure_in_range"
+	default:
+		r.Status = "converged"
+	}
+	if v.dimension() == "concurrency" {
+		r.Boundary, r.Lower, r.Upper = integer(a.Safe), integer(a.Safe), integer(above)
+	}
+	for _, p := range v.probes {
+		if p.Step.At[0] != above || r.Binding != nil {
+			continue
+		}
+		readings := v.pooled(p)
+		for _, k := range t.Limits {
+			if k < len(readings) && !readings[k].Holds {
+				f := filterOf(v.Plan.Limits[k])
+				r.Binding = &f
+				break
+			}
+		}
+	}
 	return r
+}
+
+// integer is a whole number for a file; nil if there is none.
+func integer(x float64) *int {
+	if !finite(x) {
+		return nil
+	}
+	n := int(x)
+	return &n
 }
 
 // plannerNames are AIPerf's names of the styles; the others go by their own.
@@ -71,18 +129,41 @@ var plannerNames = map[recipes.Style]string{
 	recipes.BO: "bayesian", recipes.Optuna: "optuna", recipes.Monotonic: "monotonic_sla",
 }
 
-// config is what was asked for, under AIPerf's keys where it has any.
-func (v *view) config() historyConfig {
+// given is what was asked for and has no key of AIPerf's.
+func (v *view) given() asked {
 	w := v.Spec.Workload
-	c := historyConfig{
-		Objectives: []objective{}, OutcomeConstraints: []filter{}, Space: []dimension{}, Filters: []filter{},
-		Seed: w.Seed, Confidence: v.Spec.Confidence, AtLeast: v.Least(), Trials: v.Spec.Trials,
+	var with []valueSet
+	if s := v.Plan.Search; s != nil {
+		for _, x := range s.With {
+			with = append(with, valueSet{x.Path, num(x.Value)})
+		}
+	}
+	return asked{
+		With: with, SLO: v.Plan.SLO, Confidence: v.Spec.Confidence, AtLeast: v.Least(), Trials: v.Spec.Trials,
 		Workload: workload{ISL: w.ISL, OSL: w.OSL, Requests: w.Requests, Window: w.Window.Seconds(), Says: said(w.Workload), Arrival: w.Arrival},
+	}
+}
+
+// config is what was asked for, under AIPerf's keys. Its model of such a configuration takes
+// no others, so that what is ours stands in asked. Limits are in the order of the plan, those of
+// tiers included, because observations refer to them by their place.
+func (v *view) config() historyConfig {
+	c := historyConfig{
+		Objectives: []objective{}, OutcomeConstraints: []filter{}, Space: []dimension{}, Filters: []filter{}, Seed: v.Spec.Workload.Seed,
 	}
 	for _, l := range v.Plan.Limits {
 		c.Filters = append(c.Filters, filterOf(l))
 	}
-	c.SLO = v.Plan.SLO
+	for _, t := range v.Plan.Tiers {
+		own := tierAsked{Label: t.Label, Filters: []filter{}}
+		for _, k := range t.Limits {
+			// The limits of all tiers stand before those of a single one.
+			if all := !slices.ContainsFunc(v.Plan.Tiers, func(o recipes.PlanTier) bool { return !slices.Contains(o.Limits, k) }); !all {
+				own.Filters = append(own.Filters, filterOf(v.Plan.Limits[k]))
+			}
+		}
+		c.Tiers = append(c.Tiers, own)
+	}
 	s := v.Plan.Search
 	if s == nil {
 		c.Planner = "list"
@@ -102,10 +183,17 @@ func (v *view) config() historyConfig {
 		if d.Int {
 			kind = "int"
 		}
-		c.Space = append(c.Space, dimension{d.Path, num(d.Lo), num(d.Hi), kind, d.Log})
+		prior := "uniform"
+		if d.Log {
+			prior = logUniform
+		}
+		c.Space = append(c.Space, dimension{Path: d.Path, Lo: num(d.Lo), Hi: num(d.Hi), Kind: kind, Prior: prior})
 	}
 	return c
 }
+
+// logUniform is AIPerf's name of points that are spread over the logarithm.
+const logUniform = "log-uniform"
 
 // filterOf is a limit under AIPerf's keys; limit turns it back.
 func filterOf(l sla.Limit) filter {
@@ -223,11 +311,20 @@ func (v *view) smooth(b *boundary) {
 	b.Type = s.Type
 	if k := s.Binding; k >= 0 && k < len(v.Plan.Limits) {
 		l := v.Plan.Limits[k]
-		b.Binding = fmt.Sprintf("%d:%s.%s.%s.%s", k, l.Metric, l.Stat, l.Op, exact(l.Threshold))
+		b.Binding = fmt.Sprintf("%d:%s.%s.%s.%s", k, l.Metric, l.Stat, l.Op, float(l.Threshold))
 	}
 	if finite(s.CILow) && finite(s.CIHigh) {
 		b.MarginCI = &loHi{num(s.CILow), num(s.CIHigh)}
 	}
+}
+
+// float writes a number as AIPerf's language does: a whole one with a fraction of 0.
+func float(v float64) string {
+	s := exact(v)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
 }
 
 // firstBreach is the first limit that a probe missed; nil when it missed none.

@@ -16,13 +16,18 @@ type history struct {
 	// Schema is the version of our own keys. A file of another one is not read.
 	Schema string `json:"schema"`
 
-	Config     historyConfig `json:"config"`
-	Iterations []iteration   `json:"iterations"`
-	BestTrials []bestTrial   `json:"best_trials"`
+	Config historyConfig `json:"config"`
+	// Asked is ours: what else was asked for, beside AIPerf's configuration, which takes no
+	// further keys.
+	Asked      *asked      `json:"asked,omitempty"`
+	Iterations []iteration `json:"iterations"`
+	BestTrials []bestTrial `json:"best_trials"`
 	// Boundary is that of a search in one dimension; null for all other runs.
 	Boundary *boundary `json:"boundary_summary"`
-	// Tiers are ours: the answer of each tier, in the plan's order.
-	Tiers []tierResult `json:"tier_results,omitempty"`
+	// Tiers are the answers of the tiers, in the plan's order. Both keys are left out of a run
+	// without tiers.
+	Tiers        []tierResult  `json:"tier_results,omitempty"`
+	TierMetadata *tierMetadata `json:"tier_metadata,omitempty"`
 
 	Recipe string `json:"recipe"`
 	// Reason is why the run ended; null while it goes on.
@@ -35,14 +40,14 @@ type history struct {
 	Environment environment `json:"environment"`
 }
 
-// historyConfig is what was asked for. AIPerf has the keys down to sla_filters; those
-// below it are ours.
+// historyConfig is what was asked for, with AIPerf's keys and no others, but for those of
+// objectives and dimensions.
 type historyConfig struct {
 	// Planner is the style by AIPerf's name; "list" where nothing was searched for,
 	// and then the keys of a search are zero.
 	Planner    string      `json:"planner"`
 	Objectives []objective `json:"objectives"`
-	// OutcomeConstraints is always empty: limits are Filters.
+	// OutcomeConstraints is always empty, since limits are Filters.
 	OutcomeConstraints []filter `json:"outcome_constraints"`
 	// MaxIterations counts distinct points.
 	MaxIterations int    `json:"max_iterations"`
@@ -55,15 +60,35 @@ type historyConfig struct {
 
 	Space   []dimension `json:"search_space"`
 	Filters []filter    `json:"sla_filters"`
+	// Tiers have the limits of each tier that are not those of all; left out without tiers.
+	Tiers []tierAsked `json:"tiers,omitempty"`
+}
+
+// valueSet is a path with its value.
+type valueSet struct {
+	Path  string `json:"path"`
+	Value num    `json:"value"`
+}
+
+// tierAsked is a tier as it was asked for.
+type tierAsked struct {
+	Label   string   `json:"label"`
+	Filters []filter `json:"filters"`
+}
+
+// asked is what else was asked for. Without it no other run could tell whether it asks the
+// same question.
+type asked struct {
 	// SLO has the limits on single requests by tag, in the metric's display unit; left out
 	// when no request is judged.
 	SLO map[string]float64 `json:"slo,omitempty"`
 	// Confidence is the probability from which on a verdict is certain.
 	Confidence float64 `json:"confidence"`
-	// AtLeast is the concurrency that the answer had to reach; left out when none was
-	// asked for.
-	// Of a search over the request rate it is in requests a second.
+	// AtLeast is the concurrency that the answer had to reach, or the rate in requests a
+	// second; left out when none was asked for.
 	AtLeast float64 `json:"at_least,omitempty"`
+	// With has what all points of the search have; left out if there is nothing.
+	With []valueSet `json:"with,omitempty"`
 	// Trials is how many measurements a probe takes.
 	Trials   int      `json:"trials"`
 	Workload workload `json:"workload"`
@@ -90,8 +115,10 @@ type dimension struct {
 	Hi   num    `json:"hi"`
 	// Kind is int or real.
 	Kind string `json:"kind"`
-	// Log says that points are spread over the logarithm.
-	Log bool `json:"log"`
+	// Prior is log-uniform if points are spread over the logarithm, and uniform otherwise. Log
+	// said the same in files of schema 1, and is not written.
+	Prior string `json:"prior"`
+	Log   bool   `json:"log,omitempty"`
 }
 
 // filter is one SLA limit.
@@ -265,14 +292,44 @@ type infeasibleMin struct {
 	Breach *breach `json:"first_breach"`
 }
 
-// tierResult is the answer of one tier.
+// tierResult is the answer of one tier. AIPerf has its keys down to Filters. Its concurrencies
+// are null in a search over the request rate, which only our own keys have the answer of.
 type tierResult struct {
-	Label    string   `json:"label"`
-	Filters  []filter `json:"sla_filters"`
-	Safe     num      `json:"safe"`
-	Estimate num      `json:"estimate"`
-	CI       loHi     `json:"ci"`
-	Reason   string   `json:"convergence_reason"`
+	Label string `json:"label"`
+	// Boundary and Lower are the answer, and Upper is the smallest concurrency above it that
+	// was measured and missed.
+	Boundary *int `json:"boundary_concurrency"`
+	// Status is converged, partial, no_pass_in_range or no_failure_in_range.
+	Status string `json:"convergence_status"`
+	Reason string `json:"convergence_reason"`
+	// Binding is the first limit that was missed at Upper.
+	Binding *filter `json:"binding_constraint"`
+	Lower   *int    `json:"bracket_lower"`
+	Upper   *int    `json:"bracket_upper"`
+	// Interval is that of the boundary; null if either end is open.
+	Interval *lowHigh `json:"confidence_interval"`
+	// Probes counts those that say something of the tier.
+	Probes  int      `json:"probe_count"`
+	Filters []filter `json:"filters"`
+
+	Safe     num  `json:"safe"`
+	Estimate num  `json:"estimate"`
+	CI       loHi `json:"ci"`
+}
+
+// lowHigh is an interval as AIPerf's tiers have it.
+type lowHigh struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// tierMetadata counts what the tiers rest on. All of them are judged by every probe, so that
+// no order among them is made use of.
+type tierMetadata struct {
+	Probes      int                 `json:"actual_probe_count"`
+	Evaluations int                 `json:"tier_evaluation_count"`
+	Ordered     bool                `json:"ordering_detected"`
+	Pairs       []map[string]string `json:"ordering_pairs"`
 }
 
 // loHi are the ends of an interval or of a bracket; null at an open end.

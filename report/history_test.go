@@ -123,7 +123,7 @@ func TestBoundarySummary(t *testing.T) {
 	o := runOutcome(t, "smooth")
 	b := viewOf(o).boundary()
 	assert.Equal(t, "smooth", b.Type)
-	assert.Equal(t, "0:time_to_first_token.p95.lt.20", b.Binding)
+	assert.Equal(t, "0:time_to_first_token.p95.lt.20.0", b.Binding)
 	require.NotNil(t, b.Max)
 	require.NotNil(t, b.Min)
 	assert.Equal(t, o.Boundary.Safe, float64(b.Max.Value))

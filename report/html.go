@@ -24,8 +24,9 @@ func (v *view) html(w io.Writer, again string, charts []plot.Chart) error {
 	p := page{Title: v.headline(), Verdict: v.Verdict.String(), Again: v.redact(again),
 		Style: template.CSS(pageStyle + plotColors()), Script: template.JS(pageScript), Policy: policy}
 	if v.Recipe != nil {
-		p.Recipe, p.Doc = v.Recipe.Name, v.Recipe.Doc
+		p.Recipe, p.Doc = v.called(), v.Recipe.Doc
 	}
+	p.Badge = v.badge()
 	for i := range charts {
 		c := &charts[i]
 		var b bytes.Buffer
@@ -33,7 +34,13 @@ func (v *view) html(w io.Writer, again string, charts []plot.Chart) error {
 			return fmt.Errorf("write report.html: %w", err)
 		}
 		svg := template.HTML(b.String()) //nolint:gosec // made by plot, which escapes
-		p.Charts = append(p.Charts, figure{Name: c.Name, Caption: c.Caption, SVG: svg})
+		// Beyond the first screen the order is that of the charts.
+		f := figure{Name: c.Name, Caption: c.Caption, SVG: svg, Data: dataOf(c)}
+		if onFirst := 1 + min(v.pair(), len(charts)-1); i < onFirst {
+			p.Answer = append(p.Answer, f)
+			continue
+		}
+		p.Charts = append(p.Charts, f)
 	}
 	if v.Plan != nil {
 		p.fill(v)
@@ -46,6 +53,17 @@ func (v *view) html(w io.Writer, again string, charts []plot.Chart) error {
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// A curve that is read off a sweep needs no second chart: its result is the chart.
+
+// pair is how many charts stand beside the first on the first screen: that of the throughput
+// beside that of the limit which binds, of a search.
+func (v *view) pair() int {
+	if v.Plan != nil && v.Plan.Search != nil && v.binding() >= 0 && len(v.Plan.Search.Space) == 1 && len(v.Visits()) > 1 {
+		return 1
+	}
+	return 0
 }
 
 var (

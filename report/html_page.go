@@ -3,18 +3,28 @@ package report
 import (
 	"fmt"
 	"html/template"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/report/bench"
+	"github.com/aiperf-go/aiperf/report/plot"
 )
 
 // page is what the template of report.html reads. Everything in it is text, but for
 // the parts that are ours.
 type page struct {
-	// Title is the headline, Verdict its word, Recipe and Doc the recipe's.
-	Title, Verdict, Recipe, Doc string
+	// Title is the headline, Verdict its word, Recipe and Doc the recipe's. Badge is what the
+	// verdict is called: a run without limits has none to meet, and is measured.
+	Title, Verdict, Badge, Recipe, Doc string
+	// Facts say in one line what was measured where and when, and Asked within which limits;
+	// Asked is empty where there are none.
+	Facts, Asked string
+	// Advice is what to do now, a sentence an item.
+	Advice []string
 	// Note is the user's, and Again the command that does the run once more; both may
 	// be empty.
 	Note, Again string
@@ -34,8 +44,13 @@ type page struct {
 	Warnings []string
 	Failures []string
 
-	Charts              []figure
-	Probes              probeRows
+	// Answer are the charts of the first screen, and Charts the others.
+	Answer, Charts []figure
+	Probes         probeRows
+	// Legend explains the words of the table of probes.
+	Legend string
+	// Compared is the run held against another one; nil when it was not.
+	Compared            *comparedRows
 	Distributions       []distribution
 	Health              []healthRow
 	Config, Environment []pair
@@ -50,6 +65,23 @@ type page struct {
 type figure struct {
 	Name, Caption string
 	SVG           template.HTML
+	// Data are the chart's values as a table, for those who read no pictures; its first row is
+	// the head. It is nil for a map, whose cells are written in it.
+	Data [][]string
+}
+
+// comparedRows is the table of a comparison with another run.
+type comparedRows struct {
+	With string
+	Head []string
+	Rows []comparedRow
+}
+
+// comparedRow is one metric at one point, then and now.
+type comparedRow struct {
+	Cells []string
+	// Kind is the class of the row: missed for what fails the comparison, and else empty.
+	Kind string
 }
 
 // limitRow is a row of the table of want and got.
@@ -73,6 +105,8 @@ type probeRow struct {
 	Requests      string
 	Why           string
 	Wall          string
+	// File is the path of the probe's profile beside the page; empty when it was not measured.
+	File string
 	// Chosen says that it is the answer.
 	Chosen bool
 }
@@ -98,15 +132,20 @@ type pair struct{ Key, Value string }
 // The parts of the finding are the same texts, without their line breaks.
 func (p *page) fill(v *view) {
 	p.Note = v.redact(v.Spec.Note)
+	p.Facts, p.Asked = v.facts(), v.within()
+	p.Advice = v.advice()
+	p.compared(v)
 	p.failed(v)
 	p.Summary = v.runLine()
 	p.limits(v)
-	p.Findings = append(paragraphs(v.best), paragraphs(v.tiers)...)
+	p.Findings = slices.Concat(paragraphs(v.best, v.stages), paragraphs(v.why), paragraphs(v.server), paragraphs(v.tiers))
 	for _, warning := range paragraphs(v.warned) {
 		p.Warnings = append(p.Warnings, strings.TrimPrefix(warning, "warning: "))
 	}
 	derived := &text{unwrapped: true}
-	v.compared(derived)
+	if p.Compared == nil {
+		v.compared(derived)
+	}
 	v.derived(derived)
 	for _, line := range derived.lines {
 		p.Derived += strings.TrimPrefix(line, indent) + "\n"
@@ -155,6 +194,10 @@ func (p *page) limits(v *view) {
 // probes reads the table of probes. The words stand in a column of their own, the
 // last, and the page adds a number, what a probe took, and why it was made.
 func (p *page) probes(v *view) {
+	// Without this, "likely met" beside a certain answer looks like a contradiction: an answer
+	// can be certain where each of its probes was open.
+	p.Legend = fmt.Sprintf("Met and missed are certain at %s%%. Open means that this probe alone could not tell; the answer rests "+
+		"on all probes of its load together.", digits(100*v.Spec.Confidence))
 	head := v.probeHead()
 	p.Probes.Head = append([]string{"#"}, head[:len(head)-1]...)
 	for i, probe := range v.probes {
@@ -166,8 +209,146 @@ func (p *page) probes(v *view) {
 		if len(probe.Readings) == 0 && probe.standing != untrusted {
 			row.Kind = "measured"
 		}
+		// The first trial stands for a probe of several: its folder has the others beside it.
+		if len(probe.Trials) > 0 {
+			row.File = filepath.ToSlash(filepath.Join(v.probeDir(i, 0), "profile_export_aiperf.json"))
+		}
 		p.Probes.Rows = append(p.Probes.Rows, row)
 	}
+}
+
+// The first screen answers before anybody scrolls: what was found, in a sentence that has the
+// limits in it, of which model at which endpoint, with which requests, on which day, and what
+// is to be done. Its two charts share their x axis, and are one picture on a wide window.
+
+// facts are the model, the endpoint, the workload and the day, what a reader of somebody
+// else's page asks first.
+func (v *view) facts() string {
+	var parts []string
+	if v.Server.Model != "" {
+		parts = append(parts, v.redact(v.Server.Model))
+	}
+	if at := v.Spec.Target.Endpoints(); len(at) > 0 && at[0] != "" {
+		parts = append(parts, v.redact(strings.Join(at, ", ")))
+	}
+	parts = append(parts, v.lengths())
+	if !v.Began.IsZero() {
+		parts = append(parts, v.Began.UTC().Format("2 January 2006, 15:04 UTC"))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// within are the run's limits in one clause, so that no answer stands without them; empty when
+// it has none.
+func (v *view) within() string {
+	var limits []string
+	for _, l := range v.Plan.Limits {
+		limits = append(limits, l.String())
+	}
+	if len(limits) == 0 {
+		return ""
+	}
+	return "The SLA is " + strings.Join(limits, ", ") + "."
+}
+
+// advice is what somebody does with the answer, by what stopped the load from being higher.
+func (v *view) advice() []string {
+	var out []string
+	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if len(v.probes) == 0 || v.Err != nil {
+		return nil // the section on what failed has commands
+	}
+	// Advice is about this answer alone; what a message means in general is on the page of
+	// troubleshooting. Nothing is said where the table already says it.
+	switch in, _, ranged := v.ranged(); {
+	case v.Verdict == recipes.Inconclusive && v.untrusted():
+		say("Stop what else runs on the machine that sends the load, or give it more cores, and run again.")
+	case v.Verdict == recipes.Inconclusive:
+		say("Give each probe more requests, or choose a limit with a margin, and run again.")
+	case v.Verdict == recipes.Met && ranged && v.rangeEnd() != "":
+		say("Raise the upper end of %s: nothing in the range failed, so this is no boundary.", in)
+	case v.Verdict == recipes.Met && v.Best.Found && ranged:
+		say("Deploy with at most %v for each server like this one, and alert before that.", v.Best.Load)
+	case v.Verdict == recipes.Missed && ranged && strings.Contains(v.rangeBegin(), "the range begins there"):
+		say("Lower the lower end of %s, or shorten prompts or answers.", in)
+	case v.Verdict == recipes.Missed && ranged && v.rangeBegin() != "":
+		say("Shorten prompts or answers, or look for what makes a single request slow: no load will meet the limit.")
+	case v.Verdict == recipes.Missed && v.fixed():
+		say("Search for the load that meets the limits with recipe max-concurrency-under-sla.")
+	}
+	if next := v.next(); next != "" && v.Verdict == recipes.Met {
+		say("%s.", sentence(next))
+	}
+	return out
+}
+
+// compared reads the comparison with another run, a metric a row.
+func (p *page) compared(v *view) {
+	c := v.comparison
+	if c == nil || len(c.Changes) == 0 {
+		return
+	}
+	// Worse is a share of what was, whichever way the metric is better; its sign says which.
+	rows := &comparedRows{With: v.redact(c.With), Head: []string{"metric", c.Sides[0], c.Sides[1], "change", "p", ""}}
+	for _, ch := range c.Changes {
+		_, unit, divisor := bench.Describe(ch.Unit)
+		// Medians with their intervals, as the table of the log has them.
+		row := comparedRow{Cells: []string{changed(c, ch), center(ch.Old, unit, divisor), center(ch.New, unit, divisor),
+			worse(ch.Worse) + " worse", fmt.Sprintf("%.3f", ch.P), "within the tolerance"}}
+		switch {
+		case ch.Worse < 0:
+			row.Cells[3] = worse(-ch.Worse) + " better"
+		case ch.Worse == 0:
+			row.Cells[3] = "the same"
+		}
+		switch {
+		case ch.Fails:
+			row.Kind, row.Cells[5] = "missed", "✗ worse"
+		case !ch.Real:
+			row.Cells[5] = "may be chance"
+		}
+		rows.Rows = append(rows.Rows, row)
+	}
+	p.Compared = rows
+}
+
+// A chart is a picture for those who see it. The same values stand behind it as a table, which
+// a screen reader reads, a keyboard reaches, and a spreadsheet takes.
+
+// dataOf are the values of a chart as a table, a row a point; nil for a map.
+func dataOf(c *plot.Chart) [][]string {
+	if c.Heat != nil {
+		return nil
+	}
+	// Lines that join the points and curves that were fitted have no values of their own. The
+	// columns of an interval are left out where no point has one.
+	rows := [][]string{{"", c.X.Label, c.Y.Label, "from", "to"}}
+	any := false
+	for _, s := range c.Series {
+		if s.Name == "" || s.Mark == plot.NoMark && len(s.Points) > labelled { // lines that join points, and fits
+			continue
+		}
+		for _, at := range s.Points {
+			x := digits(at.X)
+			for _, tick := range c.X.Ticks { // categories
+				if tick.At == at.X {
+					x = tick.Label
+				}
+			}
+			row := []string{s.Name, x, digits(at.Y), "", ""}
+			if at.Lo != 0 || at.Hi != 0 {
+				row[3], row[4] = digits(at.Lo), digits(at.Hi)
+				any = true
+			}
+			rows = append(rows, row)
+		}
+	}
+	if !any {
+		for i := range rows {
+			rows[i] = rows[i][:3]
+		}
+	}
+	return rows
 }
 
 // distributed are the metrics of which distributions are shown.

@@ -67,14 +67,20 @@ func TestMixedFiles(t *testing.T) {
 				Prompts struct {
 					ISL, OSL struct{ Mean, Stddev float64 }
 				}
+				Shared struct {
+					Groups int `json:"pool_size"`
+					Length int
+				} `json:"prefix_prompts"`
 			}
 		}
 	}
 	require.NoError(t, json.Unmarshal(b, &config))
-	assert.Contains(t, config.Command, "--isl 64 --isl-stddev 10 --osl 8 --osl-stddev 3 --shared-system-prompt-length 32 "+
-		"--num-prefix-prompts 4 --prefix-prompt-length 48")
+	assert.Contains(t, config.Command, "--num-prefix-prompts 4 --prefix-prompt-length 80 --isl 64 --isl-stddev 10 --osl 8 --osl-stddev 3 ")
+	assert.Contains(t, config.Command, " # without the system prompt that the prefixes share, the form of the laws of lengths")
 	lengths := config.Cfg.Datasets[0].Prompts
-	assert.InDelta(t, 64+32+48, lengths.ISL.Mean, 0.2)
+	assert.InDelta(t, 64, lengths.ISL.Mean, 0.2)
+	assert.Equal(t, 4, config.Cfg.Datasets[0].Shared.Groups)
+	assert.Equal(t, 32+48, config.Cfg.Datasets[0].Shared.Length)
 	assert.InDelta(t, 10, lengths.ISL.Stddev, 0.2)
 	assert.InDelta(t, 8, lengths.OSL.Mean, 0.1)
 }

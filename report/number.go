@@ -23,8 +23,8 @@ func value(v float64, unit string) string {
 		return unknown
 	case unit == "ms":
 		return duration(v)
-	case unit == "%":
-		return digits(v) + "%"
+	case unit == "%" || unit == "/s":
+		return digits(v) + unit
 	case unit == "tok/s" || unit == "req/s":
 		return digits(v) + " " + unit
 	}

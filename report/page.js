@@ -29,5 +29,38 @@
     tip.addEventListener("focus", show);
     tip.addEventListener("blur", hide);
   });
+  // A button beside each command and each table of numbers takes it to the clipboard; numbers
+  // go with tabs between them, as spreadsheets take them.
+  function copies(what, text, before) {
+    var button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = what;
+    button.addEventListener("click", function () {
+      var done = function () {
+        button.textContent = "copied";
+        setTimeout(function () { button.textContent = what; }, 1500);
+      };
+      if (navigator.clipboard) { navigator.clipboard.writeText(text()).then(done, function () {}); return; }
+      var area = document.createElement("textarea");
+      area.value = text();
+      document.body.appendChild(area);
+      area.select();
+      document.execCommand("copy");
+      document.body.removeChild(area);
+      done();
+    });
+    before.parentNode.insertBefore(button, before);
+  }
+  document.querySelectorAll("#next pre, #again pre").forEach(function (pre) {
+    copies("copy", function () { return pre.textContent; }, pre);
+  });
+  document.querySelectorAll("table.copied, figure details table").forEach(function (table) {
+    copies("copy numbers", function () {
+      return Array.prototype.map.call(table.rows, function (row) {
+        return Array.prototype.map.call(row.cells, function (cell) { return cell.textContent.trim(); }).join("\t");
+      }).join("\n");
+    }, table.parentNode);
+  });
   document.addEventListener("keydown", function (e) { if (e.key === "Escape") { hide(); } });
 })();

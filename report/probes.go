@@ -12,7 +12,8 @@ import (
 )
 
 // The table of probes has a column for each parameter that varies, five that
-// every run has, one for each further limit, and the probe's standing in words:
+// every run has, one for each further limit, up to three that the server says of
+// itself, and the probe's standing in words:
 //
 //	conc   req/s   out-tok/s   ttft p95   itl p95   errors   SLA
 //	  62      43        5502      203ms      10ms       0%   open (likely missed: ttft p95)
@@ -38,6 +39,7 @@ func Probes(w io.Writer, o *recipes.Outcome) error {
 func (v *view) probeTable() *table {
 	head := v.probeHead()
 	t := numbers(len(head) - 1)
+	t.spare = []int{len(v.paths) + 3, len(v.paths)} // itl p95 and req/s
 	t.add(head...)
 	for _, p := range v.probes {
 		t.add(v.probeCells(p)...)
@@ -53,7 +55,7 @@ func (v *view) probeHead() []string {
 		case recipes.PathConcurrency:
 			head = append(head, "conc")
 		case recipes.PathRate:
-			head = append(head, "rate")
+			head = append(head, "rate (req/s)")
 		default:
 			head = append(head, sweep.Leaf(path))
 		}
@@ -66,6 +68,9 @@ func (v *view) probeHead() []string {
 	for _, l := range v.extraLimits() {
 		head = append(head, l.Name())
 	}
+	for _, c := range v.serverColumns() {
+		head = append(head, c.head)
+	}
 	return append(head, "SLA")
 }
 
@@ -77,7 +82,7 @@ func (v *view) probeCells(p probe) []string {
 	}
 	// The head has the units of rates, so that the cells need none.
 	stat := func(metric, stat, unit string) {
-		cells = append(cells, strings.TrimSuffix(value(p.stat(metric, stat), unit), " "+unit))
+		cells = append(cells, strings.TrimSuffix(strings.TrimSuffix(value(p.stat(metric, stat), unit), " "+unit), "/s"))
 	}
 	stat("req-rate", "avg", "req/s")
 	if !v.tokenless() {
@@ -88,6 +93,9 @@ func (v *view) probeCells(p probe) []string {
 	stat("errors", "avg", "%")
 	for _, l := range v.extraLimits() {
 		stat(l.Metric, l.Stat, l.Unit())
+	}
+	for _, c := range v.serverColumns() {
+		stat(c.metric, c.stat, metricUnit(c.metric, c.stat))
 	}
 	return append(cells, p.word())
 }

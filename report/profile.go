@@ -15,12 +15,13 @@ const profileSchema = "1.4"
 //
 //	"time_to_first_token": {"unit": "ms", "avg": 61.2, "p50": 60.8, "p95": 84.1, …},
 //	"run_info": {"benchmark_id": "…", "trial": 0, "variation_values": {…}, …},
-//	"error_summary": [{"code": 503, "type": "status", "message": "overloaded", "count": 3}]
+//	"error_summary": [{"error_details": {"code": 503, "type": "status", "message": "overloaded"}, "count": 3}]
 //
 // Two keys are ours: ended, which is why the measurement stopped, and client_health. A third,
 // endpoints, is there if there are several: one object an endpoint, with its URL and the
 // same blocks. A fourth, turns, is there if requests are turns of conversations: one object
-// a turn, with its turn_index and the same blocks.
+// a turn, with its turn_index and the same blocks. A fifth, stages, is there if the rate
+// changed with time: one object a stage.
 func (v *view) profile(w io.Writer, i, trial int) error {
 	p := v.probes[i]
 	m := p.Trials[trial]
@@ -32,7 +33,7 @@ func (v *view) profile(w io.Writer, i, trial int) error {
 		"input_config":   v.inputConfig(i, trial),
 		"run_info": runInfo{
 			ID: v.benchmarkID(i, trial), Sweep: v.sweepID(), Seed: v.Spec.Workload.Seed, Trial: trial, Run: runLabel(trial),
-			Label: v.variationLabel(i), Index: i, Values: v.values(p), Command: v.aiperfCommand(m),
+			Label: v.variationLabel(i), Index: i, Values: v.values(p), Command: v.aiperfCommand(i, trial),
 		},
 		"was_cancelled": false,
 		"is_complete":   p.complete(),
@@ -53,6 +54,9 @@ func (v *view) profile(w io.Writer, i, trial int) error {
 	}
 	if parts := byTurn(m); parts != nil {
 		doc["turns"] = parts
+	}
+	if parts := byStage(m); parts != nil {
+		doc["stages"] = parts
 	}
 	return writeJSON(w, doc)
 }
@@ -86,6 +90,22 @@ func byTurn(m *loadgen.Measurement) (parts []map[string]any) {
 	return parts
 }
 
+// byStage has one object for each stage of a schedule of rates, in order: its rates in
+// requests a second, its seconds, and the metrics of its requests; nil if there are none.
+// The rates are those that were sent: of a schedule that was scaled to another mean, in
+// proportion to its own.
+func byStage(m *loadgen.Measurement) (parts []map[string]any) {
+	rates := m.Load.Schedule()
+	for k, metrics := range m.Stages {
+		part := map[string]any{"from": rates[k].From, "to": rates[k].To, "seconds": rates[k].Over.Seconds()}
+		for tag, metric := range metrics {
+			part[tag] = block(metric)
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
 // stamp is how AIPerf writes a time: local, to the microsecond, without a zone.
 const stamp = "2006-01-02T15:04:05.000000"
 
@@ -111,11 +131,16 @@ type runInfo struct {
 
 // errorCount is one kind of failure with how often it came.
 type errorCount struct {
+	Details recordError `json:"error_details"`
+	Count   int         `json:"count"`
+}
+
+// recordError is what a request failed of.
+type recordError struct {
 	// Code is the HTTP status; null when there was no answer.
 	Code    *int   `json:"code"`
 	Type    string `json:"type"`
 	Message string `json:"message"`
-	Count   int    `json:"count"`
 }
 
 // block is a metric as AIPerf writes it: unit and statistics side by side, those that
@@ -154,9 +179,9 @@ func span(m *loadgen.Measurement) (first, last time.Time, ok bool) {
 func (v *view) errorSummary(m *loadgen.Measurement) []errorCount {
 	out := []errorCount{}
 	for _, f := range m.Failures {
-		e := errorCount{Type: string(f.Kind), Message: v.redact(f.Message), Count: f.Count}
+		e := errorCount{Details: recordError{Type: string(f.Kind), Message: v.redact(f.Message)}, Count: f.Count}
 		if f.Status != 0 {
-			e.Code = &f.Status
+			e.Details.Code = &f.Status
 		}
 		out = append(out, e)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -26,16 +27,24 @@ func TestProgress(t *testing.T) {
 		}
 	}
 	require.Less(t, highest, lowest)
-	assert.Equal(t, fmt.Sprintf("recipe max-throughput-ttft-sla, SLA met at %v, missed at %v (%d of at most 30 points, 0s)", highest,
-		lowest, len(o.Probes)), report.Progress(o))
+	assert.Equal(t, fmt.Sprintf("about 10 seconds left; SLA met at %v, missed at %v; max-throughput-ttft-sla (%d of at most 30 points)",
+		highest, lowest, len(o.Visits())), report.Progress(o))
+	for i := range o.Probes {
+		o.Probes[i].Wall = time.Minute
+	}
+	assert.Regexp(t, `^about [3-9] minutes left; `, report.Progress(o), "a search ends when its bracket is closed and its answer settled")
 	o.Probes = nil
-	assert.Equal(t, "recipe max-throughput-ttft-sla (0 of at most 30 points, 0s)", report.Progress(o), "nothing is known before a probe")
+	assert.Equal(t, "up to 1m0s a probe; max-throughput-ttft-sla (0 of at most 30 points)", report.Progress(o),
+		"nothing is known before a probe")
 
 	o = outcome(t, "decode-itl-curve")
 	o.Wall, o.Probes = 0, o.Probes[:5]
-	assert.Equal(t, "recipe decode-itl-curve (5 of at most 24 points, 0s)", report.Progress(o))
+	for i := range o.Probes {
+		o.Probes[i].Wall = 6 * time.Minute
+	}
+	assert.Equal(t, "about 2 hours left; decode-itl-curve (5 of at most 24 points)", report.Progress(o), "a sweep visits every point")
 	o = outcome(t, "one fixed load")
 	o.Wall, o.Probes = 0, nil
-	assert.Equal(t, "recipe fixed-concurrency-32 (0 of at most 1 point, 0s)", report.Progress(o))
+	assert.Equal(t, "up to 1m0s a probe; fixed-concurrency-32 (0 of at most 1 point)", report.Progress(o))
 	assert.Empty(t, report.Progress(&recipes.Outcome{}))
 }

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -30,6 +32,17 @@ func (e *HistoryError) Error() string {
 	return fmt.Sprintf("read search history %s: %s", e.Path, e.Problem)
 }
 
+// notHistory says of a file that cannot be decoded what it is instead.
+func notHistory(err error) string {
+	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
+		if kind.Field == "" {
+			return fmt.Sprintf("it is no search_history.json but a JSON %s", kind.Value)
+		}
+		return fmt.Sprintf("it is no search_history.json: its %s is a JSON %s", kind.Field, kind.Value)
+	}
+	return fmt.Sprintf("it is no JSON (%v)", err)
+}
+
 // ReadHistoryFile reads the search_history.json at path. The error wraps fs.ErrNotExist
 // when there is no file, and is a *HistoryError when it is not one that History wrote.
 func ReadHistoryFile(path string) (*recipes.Outcome, error) {
@@ -50,9 +63,22 @@ func ReadHistoryFile(path string) (*recipes.Outcome, error) {
 // planner saw it, and the boundary. Requests and results are not in the file. Errors
 // are *HistoryError.
 func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
-	var h history
-	if err := json.NewDecoder(r).Decode(&h); err != nil {
+	text, err := io.ReadAll(r)
+	if err != nil {
 		return nil, &HistoryError{Problem: err.Error()}
+	}
+	var h history
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&h); err != nil {
+		return nil, &HistoryError{Problem: notHistory(err)}
+	}
+	if h.Schema == schemaBefore {
+		var before struct {
+			Config *asked `json:"config"`
+		}
+		if err := json.NewDecoder(bytes.NewReader(text)).Decode(&before); err != nil {
+			return nil, &HistoryError{Problem: err.Error()}
+		}
+		h.Schema, h.Asked = schema, before.Config
 	}
 	bad := func(format string, args ...any) (*recipes.Outcome, error) {
 		return nil, &HistoryError{Problem: fmt.Sprintf(format, args...)}
@@ -61,19 +87,22 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 		return bad("its schema is %q and this version reads %q; run the search again", h.Schema, schema)
 	}
 	o := &recipes.Outcome{Recipe: &recipes.Recipe{Name: h.Recipe}, Plan: &recipes.Plan{}}
-	c := h.Config
+	c, a := h.Config, h.Asked
+	if a == nil {
+		return bad("it does not have what was asked for; run the search again")
+	}
 	w := &o.Spec.Workload
-	w.ISL, w.OSL, w.Requests, w.Seed = c.Workload.ISL, c.Workload.OSL, c.Workload.Requests, c.Seed
-	w.Window = seconds(c.Workload.Window)
-	if says := c.Workload.Says; says != nil {
+	w.ISL, w.OSL, w.Requests, w.Seed = a.Workload.ISL, a.Workload.OSL, a.Workload.Requests, c.Seed
+	w.Window = seconds(a.Workload.Window)
+	if says := a.Workload.Says; says != nil {
 		if err := says.Validate(); err != nil {
 			return bad("its workload cannot be used: %v", err)
 		}
 		w.Workload = *says
 	}
-	w.Arrival = c.Workload.Arrival
-	o.Spec.Trials, o.Spec.Confidence = c.Trials, c.Confidence
-	o.Spec.AtLeast, o.Spec.LeastRate = int(math.Ceil(c.AtLeast)), c.AtLeast
+	w.Arrival = a.Workload.Arrival
+	o.Spec.Trials, o.Spec.Confidence = a.Trials, a.Confidence
+	o.Spec.AtLeast, o.Spec.LeastRate = int(math.Ceil(a.AtLeast)), a.AtLeast
 	o.Server.Model, o.Server.Version = h.Environment.Model, h.Environment.Server
 	o.Spec.Target.URL, o.Began = h.Environment.URL, h.Environment.Began
 	o.Wall = seconds(h.Environment.Wall)
@@ -83,11 +112,14 @@ func ReadHistory(r io.Reader) (*recipes.Outcome, error) {
 	for _, f := range c.Filters {
 		o.Plan.Limits = append(o.Plan.Limits, f.limit())
 	}
-	o.Plan.SLO = c.SLO
+	o.Plan.SLO = a.SLO
 	// The axes of a grid are not in the file: a sweep is read to be compared with, and a
 	// search to be continued.
 	if c.Planner != "list" {
 		o.Plan.Search = c.search()
+		for _, x := range a.With {
+			o.Plan.Search.With = append(o.Plan.Search.With, recipes.Value{Path: x.Path, Value: float64(x.Value)})
+		}
 	}
 	// A file that was broken off has no half iteration: it is written whole.
 	for i, it := range h.Iterations {
@@ -131,7 +163,8 @@ func (c historyConfig) search() *recipes.Search {
 			Reference: g.Threshold, Pooled: g.Pooled})
 	}
 	for _, d := range c.Space {
-		s.Space = append(s.Space, plan.Dim{Path: d.Path, Lo: float64(d.Lo), Hi: float64(d.Hi), Int: d.Kind == "int", Log: d.Log})
+		s.Space = append(s.Space, plan.Dim{Path: d.Path, Lo: float64(d.Lo), Hi: float64(d.Hi), Int: d.Kind == "int",
+			Log: d.Log || d.Prior == logUniform})
 	}
 	return s
 }

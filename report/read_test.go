@@ -238,3 +238,26 @@ func FuzzReadHistory(f *testing.F) {
 		}
 	})
 }
+
+// TestReadSchemaBefore reads a file of the schema before, which had what was asked for among
+// AIPerf's keys, and writes it again in this one.
+func TestReadSchemaBefore(t *testing.T) {
+	before, err := report.ReadHistoryFile("testdata/history-1.json")
+	require.NoError(t, err)
+	assert.Equal(t, 16, before.Spec.Workload.ISL)
+	assert.Equal(t, 60, before.Spec.Workload.Requests)
+	assert.Equal(t, 0.98, before.Spec.Confidence)
+	assert.Equal(t, 1, before.Spec.Trials)
+	require.NotNil(t, before.Plan.Search)
+	assert.True(t, before.Plan.Search.Space[0].Log, "its dimension said log")
+	var file bytes.Buffer
+	require.NoError(t, report.History(&file, before))
+	assert.Contains(t, file.String(), `"schema": "aiperf-go/2"`)
+	assert.Contains(t, file.String(), `"prior": "log-uniform"`)
+	assert.NotContains(t, file.String(), `"log":`)
+	after, err := report.ReadHistory(&file)
+	require.NoError(t, err)
+	assert.Equal(t, before.Spec.Workload, after.Spec.Workload)
+	assert.Equal(t, before.Plan, after.Plan)
+	assert.Len(t, after.Probes, len(before.Probes))
+}

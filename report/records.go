@@ -54,9 +54,9 @@ type record struct {
 // What this library does not have is zero: requests are of one phase.
 type recordMetadata struct {
 	// Session is the request's index in its measurement, and Conversation its name in
-	// inputs.json. Request is what was sent as X-Request-ID. Correlation and Root are the
-	// conversation's if there are several turns, and otherwise the request's. Turn is the
-	// request's place in its conversation, from 0.
+	// inputs.json. Request is what was sent as X-Request-ID. Correlation and Root are what was
+	// sent as X-Correlation-ID in conversations, and otherwise the same as Request. Turn is
+	// the request's place in its conversation, from 0.
 	Session      int    `json:"session_num"`
 	Request      string `json:"x_request_id"`
 	Correlation  string `json:"x_correlation_id"`
@@ -96,14 +96,6 @@ type recordValue struct {
 	Unit  string `json:"unit"`
 }
 
-// recordError is what a request failed of.
-type recordError struct {
-	// Code is the HTTP status; null when there was no answer.
-	Code    *int   `json:"code"`
-	Type    string `json:"type"`
-	Message string `json:"message"`
-}
-
 // record describes one request of a benchmark. Times are nanoseconds since 1970.
 func (v *view) record(m *loadgen.Measurement, benchmark string, q *loadgen.Request) record {
 	at := func(d time.Duration) int64 { return m.Epoch.Add(d).UnixNano() }
@@ -124,9 +116,8 @@ func (v *view) record(m *loadgen.Measurement, benchmark string, q *loadgen.Reque
 		},
 		Metrics: map[string]recordValue{},
 	}
-	if talks(m) {
-		r.Metadata.Correlation = benchmark + "-" + session(m, q)
-		r.Metadata.Root = r.Metadata.Correlation
+	if name := q.Session(); name != "" {
+		r.Metadata.Correlation, r.Metadata.Root = name, name
 	}
 	if len(q.Chunks) > 0 {
 		r.Metadata.Ack = at(q.Chunks[0])

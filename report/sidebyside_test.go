@@ -84,12 +84,6 @@ var others = []struct{ pattern, reason string }{
 	{`http_req_[a-z_]+`, "a trace of each HTTP exchange: the generator times the answer, not the transport's stages; " +
 		"connections are opened before a request starts"},
 	{`usage_[a-z_]+|total_usage_[a-z_]+`, "what the server's usage says beside AIPerf's own count; here usage is the count"},
-	{`osl_mismatch_[a-z_]+`, "likewise; answers of another length are a warning (loadgen.ErrLengths)"},
-	{`output_token_count|total_output_tokens`,
-		"output without reasoning tokens: not told apart here, output_sequence_length and total_osl hold both"},
-	{`time_to_first_output_token`, "TTFT of the first token that is not reasoning: not told apart here"},
-	{`decode_duration|e2e_output_token_throughput|prefill_throughput_per_user`,
-		"follow from TTFT, ITL, request_latency and the lengths, which are here"},
 	{`effective_(decode|prefill|total)_[a-z_]+|effective_latency`,
 		"AIPerf's sweep over its whole run, bursts and drain included; the window has a steady load"},
 	{`active_[a-z_]+|tokens_in_flight`, "likewise"},

@@ -23,9 +23,15 @@ import (
 func (v *view) summary(w io.Writer, again string) error {
 	s := &summary{view: v}
 	mark := map[recipes.Verdict]string{recipes.Met: "✅", recipes.Missed: "❌", recipes.Inconclusive: "⚠️"}[v.Verdict]
-	s.line("### %s %s: %s", mark, md(v.Recipe.Name), md(v.headline()))
+	if v.badge() == "measured" {
+		mark = "📊" // there was no limit to meet
+	}
+	s.line("### %s %s: %s", mark, md(v.called()), md(v.headline()))
 	s.limitRows()
 	s.derivedBlock()
+	for _, why := range paragraphs(s.why) {
+		s.line("\n%s", md(why))
+	}
 	s.probeRows()
 	s.runList()
 	s.again(again)
@@ -146,7 +152,7 @@ func (s *summary) fenced(language, text string) {
 // runList says what the run was like, and what to beware of, an item a paragraph.
 func (s *summary) runList() {
 	s.line("")
-	for _, item := range paragraphs(s.failed, s.best, s.endpoints, s.users, s.run, s.tiers, s.warned) {
+	for _, item := range paragraphs(s.failed, s.best, s.endpoints, s.users, s.stages, s.run, s.tiers, s.warned) {
 		s.line("- %s", md(item))
 	}
 }

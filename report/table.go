@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,6 +12,8 @@ import (
 type table struct {
 	right []bool
 	rows  [][]string
+	// spare are the columns that may be left out, from 0, the one that is missed least first.
+	spare []int
 }
 
 // numbers returns an empty table whose first n columns are right-aligned.
@@ -24,6 +27,36 @@ func numbers(n int) *table {
 
 // add adds a row. Rows may differ in length.
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// A table is not folded: rows of two lines cannot be read down a column. In a narrow log it
+// loses columns instead, and the run's files have all of them.
+
+// fit leaves out spare columns until the widest row has at most width columns.
+func (t *table) fit(width int) {
+	widest := func() (n int) {
+		for _, line := range t.lines("") {
+			n = max(n, utf8.RuneCountInString(line))
+		}
+		return n
+	}
+	for len(t.spare) > 0 && widest() > width {
+		out := t.spare[0]
+		for i, r := range t.rows {
+			if out < len(r) {
+				t.rows[i] = slices.Delete(slices.Clone(r), out, out+1)
+			}
+		}
+		if out < len(t.right) {
+			t.right = slices.Delete(slices.Clone(t.right), out, out+1)
+		}
+		t.spare = slices.Clone(t.spare[1:])
+		for i, k := range t.spare {
+			if k > out {
+				t.spare[i]--
+			}
+		}
+	}
+}
 
 // lines returns the rows, columns three or more spaces apart, each line after the
 // given indent.

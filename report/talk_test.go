@@ -70,7 +70,7 @@ func TestTalkFiles(t *testing.T) {
 		var r record
 		require.NoError(t, json.Unmarshal([]byte(line), &r))
 		assert.Equal(t, i, r.Metadata.Session, "in order of start, without gaps")
-		assert.True(t, strings.HasSuffix(r.Metadata.Correlation, "-"+r.Metadata.Conversation))
+		assert.True(t, strings.HasSuffix(r.Metadata.Correlation, strings.Replace(r.Metadata.Conversation, "session_", "-c", 1)))
 		assert.Equal(t, r.Metadata.Correlation, r.Metadata.Root)
 		turns[r.Metadata.Conversation] = append(turns[r.Metadata.Conversation], r.Metadata.Turn)
 		records++
@@ -101,7 +101,8 @@ func TestTalkFiles(t *testing.T) {
 		}
 	}
 	assert.True(t, o.Spec.Workload.Workload.Same(inputs.Prompts.Workload))
-	assert.Contains(t, string(read(filepath.Join(probe, "run_config.json"))), "--isl 32 --isl-stddev 0 --osl 8 --osl-stddev 0 "+
-		"--conversation-turn-mean 2 --conversation-turn-stddev 1 --conversation-turn-delay-mean 5 --conversation-turn-delay-stddev 0 "+
+	command := string(read(filepath.Join(probe, "run_config.json")))
+	assert.Contains(t, command, "--isl 32 --osl 8 --conversation-turn-mean 2 --conversation-turn-stddev 1 "+
+		"--conversation-turn-delay-mean 5 --conversation-turn-delay-stddev 0 "+
 		"--request-cancellation-rate 10 --request-cancellation-delay 0.012")
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/plan"
 	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 	"github.com/aiperf-go/aiperf/report/bench"
@@ -63,7 +64,8 @@ func (v *view) ended() bool { return v.Reason != "" }
 // cause is the error that ended the run, without the recipe's name, which stands
 // before it everywhere. The run must have an error.
 func (v *view) cause() string {
-	return v.redact(strings.TrimPrefix(v.Err.Error(), fmt.Sprintf("recipe %q: ", v.Recipe.Name)))
+	text := strings.TrimPrefix(v.Err.Error(), fmt.Sprintf("recipe %q", v.Recipe.Name))
+	return v.redact(strings.TrimLeft(text, ": "))
 }
 
 // shown is the probe whose readings stand beside the limits: the answer's, or the
@@ -119,7 +121,7 @@ func (v *view) visits(p *probe) int {
 // shownAt says where the readings beside the limits were taken, and in how many visits when
 // there are several.
 func (v *view) shownAt(p *probe) string {
-	at := fmt.Sprintf("at %v", p.Load)
+	at := "at " + v.loadOf(*p)
 	if n := v.visits(p); n > 1 {
 		at += fmt.Sprintf(", %d visits", n)
 	}
@@ -200,8 +202,9 @@ func (v *view) telling() []probe {
 	}
 	if !v.Best.Found {
 		var out []probe
-		for i, k := range []int{0, n / 2, n - 1} {
-			if i == 0 || k != out[len(out)-1].index {
+		// A point that was visited twice is shown once: two curves of one name say nothing.
+		for _, k := range []int{0, n / 2, n - 1} {
+			if !slices.ContainsFunc(out, func(p probe) bool { return slices.Equal(p.Step.At, v.probes[k].Step.At) }) {
 				out = append(out, v.probes[k])
 			}
 		}
@@ -258,25 +261,65 @@ func (v *view) contradicts(p probe) bool {
 	return false
 }
 
-// dimension names what a search varies.
-func (v *view) dimension() string {
-	if slices.Equal(v.Plan.Paths(), []recipes.Path{recipes.PathRate}) {
-		return "request rate"
+// Both ends of a range are values of the planner's space, which is the range of the input after
+// defaults; the input's name is the one that errors use, too.
+
+// ranged is the range of a search that varies the load alone, with the input that sets it.
+func (v *view) ranged() (in recipes.Input, d plan.Dim, ok bool) {
+	if v.Plan.Search == nil || len(v.Plan.Search.Space) != 1 {
+		return "", d, false
 	}
-	return "concurrency"
+	d = v.Plan.Search.Space[0]
+	switch d.Path {
+	case recipes.PathConcurrency:
+		return "Concurrency", d, true
+	case recipes.PathRate:
+		return "Rate", d, true
+	}
+	return "", d, false
 }
 
-// at names a value of the searched dimension: "concurrency 64", "52.8 requests/s".
+// dimension names what a search varies; concurrency if that is several things.
+func (v *view) dimension() string {
+	switch paths := v.Plan.Paths(); {
+	case len(paths) != 1:
+		return sweep.Leaf(recipes.PathConcurrency)
+	case paths[0] == recipes.PathRate:
+		return "request rate"
+	default:
+		return sweep.Leaf(paths[0])
+	}
+}
+
+// at names a value of the searched dimension: "concurrency 64", "52.8 requests/s", "share 0.4".
 func (v *view) at(x float64) string {
 	if slices.Equal(v.Plan.Paths(), []recipes.Path{recipes.PathRate}) {
 		return loadgen.Load{Rate: x}.String()
 	}
-	return "concurrency " + value(x, "")
+	return v.dimension() + " " + value(x, "")
 }
 
-// level is at without the word concurrency, for a text that has it already: "64",
+// level is at without the name of the dimension, for a text that has it already: "64",
 // "52.8 requests/s".
-func (v *view) level(x float64) string { return strings.TrimPrefix(v.at(x), "concurrency ") }
+func (v *view) level(x float64) string { return strings.TrimPrefix(v.at(x), v.dimension()+" ") }
+
+// loadOf names where a probe was: its load or, of a search over something else, the value of
+// that.
+func (v *view) loadOf(p probe) string {
+	if paths := v.Plan.Paths(); len(paths) == 1 && paths[0] != recipes.PathConcurrency && paths[0] != recipes.PathRate {
+		return v.at(p.Step.At[0])
+	}
+	return p.Load.String()
+}
+
+// bestAt is the value of the searched dimension at the answer, and the level of its load if
+// there are several dimensions.
+func (v *view) bestAt() float64 {
+	if len(v.paths) == 1 {
+		return v.probes[v.Best.Probe].Step.At[0]
+	}
+	return v.Best.Load.Level()
+}
 
 // inWords is a swept path in words.
 func inWords(path recipes.Path) string {
@@ -380,4 +423,12 @@ func (v *view) worstHealth() (lag, woke time.Duration, cpu float64, ok bool) {
 		}
 	}
 	return lag, woke, cpu, ok
+}
+
+// tokenless reports whether the API that was measured has no tokens, as that of embeddings.
+// Texts then leave out output tokens, TTFT and ITL, whose columns would be empty. A prober of
+// one's own is not asked for its API, since the target says nothing of it.
+func (v *view) tokenless() bool {
+	api := v.Spec.Target.Speaks()
+	return v.Spec.Prober == nil && api.Name != "" && !api.Tokens
 }

@@ -15,6 +15,11 @@ const (
 	EntryFinding   = "aiperf.finding"   // the finding, in full
 	EntryProbes    = "aiperf.probes"    // the table of all probes
 	EntryArtifacts = "aiperf.artifacts" // the directory of the run's files; absent when it is not kept
+
+	// Ginkgo writes the values of properties as JSON, so that a text has quotes around it. These
+	// two have none, for dashboards that compare.
+	EntryMet    = "aiperf.met"    // true or false
+	EntryAnswer = "aiperf.answer" // the load to deploy at, a number; absent when there is none
 )
 
 // Attach adds a run's results to the report of the running spec, each as a
@@ -24,9 +29,12 @@ const (
 //
 // The console does not show the entries: it has the same words from the run.
 func Attach(o *recipes.Outcome, artifacts string) {
+	entry := func(name string, value any) {
+		ginkgo.AddReportEntry(name, value, ginkgo.ReportEntryVisibilityNever, ginkgo.Offset(2))
+	}
 	add := func(name, value string) {
 		if value = strings.TrimRight(value, "\n"); value != "" {
-			ginkgo.AddReportEntry(name, value, ginkgo.ReportEntryVisibilityNever, ginkgo.Offset(1))
+			entry(name, value)
 		}
 	}
 	if o.Plan == nil {
@@ -36,6 +44,10 @@ func Attach(o *recipes.Outcome, artifacts string) {
 	_ = report.Finding(&finding, o) // a strings.Builder takes everything
 	_ = report.Probes(&probes, o)
 	add(EntryVerdict, o.Verdict.String())
+	entry(EntryMet, o.Verdict == recipes.Met)
+	if o.Best.Found {
+		entry(EntryAnswer, o.Best.Load.Level())
+	}
 	add(EntryFinding, finding.String())
 	add(EntryProbes, probes.String())
 	add(EntryArtifacts, artifacts)

@@ -2,6 +2,7 @@ package ginkgoaiperf
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/onsi/gomega/gmeasure"
@@ -17,6 +18,9 @@ import (
 // measurement, named as "ttft p95 at concurrency 64"; its samples are the
 // point's trials, all visits together. Latencies are durations, the others
 // values with units. What a point does not have, it has no measurement of.
+//
+// The points of a sweep are all there. Of a search that found an answer they are the answer
+// and the next load above it that missed: the others only led there.
 func Experiment(o *recipes.Outcome) *gmeasure.Experiment {
 	if o.Recipe == nil {
 		return gmeasure.NewExperiment("nothing was measured")
@@ -24,6 +28,9 @@ func Experiment(o *recipes.Outcome) *gmeasure.Experiment {
 	e := gmeasure.NewExperiment("recipe " + o.Recipe.Name)
 	e.RecordNote(report.Headline(o))
 	for i := range o.Probes {
+		if !tells(o, i) {
+			continue
+		}
 		at := report.Point(o, i)
 		for _, m := range metrics(o) {
 			for _, trial := range o.Probes[i].Trials {
@@ -35,6 +42,16 @@ func Experiment(o *recipes.Outcome) *gmeasure.Experiment {
 		}
 	}
 	return e
+}
+
+// tells reports whether the point of the i-th probe is one of the experiment's.
+func tells(o *recipes.Outcome, i int) bool {
+	if o.Plan == nil || o.Plan.Search == nil || !o.Best.Found || len(o.Plan.Search.Objectives) > 1 {
+		return true
+	}
+	answer, at := o.Probes[o.Best.Probe].Step.At, o.Probes[i].Step.At
+	_, next := o.Boundary.Ends()
+	return slices.Equal(at, answer) || len(at) == 1 && at[0] == next
 }
 
 // metrics lists what is recorded of a point: what the probe table shows, and

@@ -4,7 +4,7 @@
 //		aiperftest.TTFT(200*time.Millisecond), aiperftest.ReportOnly())
 //	Expect(out).To(MeetSLA())
 //	Expect(out).To(SustainConcurrency(BeNumerically(">=", 64)))
-//	Expect(out).To(HaveMetric("itl p95", BeNumerically("<", 25)))
+//	Expect(out).To(HaveMetric("itl p95", BeNumerically("<", 25*time.Millisecond)))
 //
 // With aiperftest.ReportOnly the run itself asserts nothing and the matchers do;
 // without it Ginkgo aborts the spec in the run, and Expect is not reached. A

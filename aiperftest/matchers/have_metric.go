@@ -3,8 +3,11 @@ package matchers
 import (
 	"errors"
 	"fmt"
+	"math"
+	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/onsi/gomega/types"
 
@@ -23,6 +26,13 @@ import (
 // (ms, tok/s, req/s, %, ratio) at the point to deploy at, or, when none was
 // found, at the point that the finding shows. It is the printed number, of
 // successful requests; an SLA counts failed ones, too.
+//
+// A latency can also be compared with a time.Duration, and is one itself then:
+//
+//	Expect(out).To(HaveMetric("ttft p95", BeNumerically("<", 180*time.Millisecond)))
+//
+// A matcher that has both a Duration and a plain number to compare with is refused, as is
+// a Duration for what is no latency: one of the two would be off by a million.
 func HaveMetric(metric string, matcher types.GomegaMatcher) types.GomegaMatcher {
 	return &haveMetric{metric, matcher}
 }
@@ -44,19 +54,89 @@ func (m *haveMetric) Match(actual any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return m.matcher.Match(v)
+	x, err := m.compared(v)
+	if err != nil {
+		return false, err
+	}
+	return m.matcher.Match(x)
 }
 
 func (m *haveMetric) FailureMessage(actual any) string {
 	o := actual.(*recipes.Outcome)
 	v, _ := m.value(o)
-	return message(o, m.line(o, v), m.matcher.FailureMessage(v))
+	x, _ := m.compared(v)
+	return message(o, m.line(o, v), m.matcher.FailureMessage(x))
 }
 
 func (m *haveMetric) NegatedFailureMessage(actual any) string {
 	o := actual.(*recipes.Outcome)
 	v, _ := m.value(o)
-	return message(o, m.line(o, v), m.matcher.NegatedFailureMessage(v))
+	x, _ := m.compared(v)
+	return message(o, m.line(o, v), m.matcher.NegatedFailureMessage(x))
+}
+
+// compared is what the matcher gets: a Duration if it compares with durations, and otherwise
+// the number.
+func (m *haveMetric) compared(v float64) (any, error) {
+	w := wants{}
+	w.walk(reflect.ValueOf(m.matcher), 0)
+	if !w.durations {
+		return v, nil
+	}
+	l, err := m.parse(strings.Fields(m.metric))
+	switch {
+	case err != nil || l.Unit() != "ms":
+		return nil, fmt.Errorf("HaveMetric(%q, …) compares with a time.Duration what is no latency; give a number", m.metric)
+	case w.numbers:
+		return nil, fmt.Errorf("HaveMetric(%q, …) compares with a time.Duration and with a number; give durations alone, "+
+			"for example 180*time.Millisecond", m.metric)
+	}
+	return time.Duration(math.Round(v * float64(time.Millisecond))), nil
+}
+
+// wants says what a matcher compares with.
+type wants struct{ durations, numbers bool }
+
+// walk looks for numbers and durations in what a matcher holds: the operands of BeNumerically,
+// Equal and their kin, also within And, Or, Not and WithTransform. A matcher of the user's own
+// may hide its operands in a function, and then gets a number.
+func (w *wants) walk(v reflect.Value, depth int) {
+	const deep = 8
+	if depth > deep || !v.IsValid() {
+		return
+	}
+	duration := reflect.TypeFor[time.Duration]()
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if v.Kind() == reflect.Interface && !v.IsNil() && depth > 0 {
+			w.operand(v.Elem(), duration)
+		}
+		w.walk(v.Elem(), depth+1)
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			w.walk(v.Index(i), depth+1)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				w.walk(v.Field(i), depth+1)
+			}
+		}
+	case reflect.Func: // of a WithTransform
+		if t := v.Type(); t.NumIn() == 1 && t.In(0) == duration {
+			w.durations = true
+		}
+	}
+}
+
+// operand notes one value that a matcher compares with.
+func (w *wants) operand(v reflect.Value, duration reflect.Type) {
+	switch {
+	case v.Type() == duration:
+		w.durations = true
+	case v.CanInt() || v.CanUint() || v.CanFloat():
+		w.numbers = true
+	}
 }
 
 // value reads the metric at the probe that the finding shows.

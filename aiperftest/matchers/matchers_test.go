@@ -94,6 +94,8 @@ func TestMessages(t *testing.T) {
 		{"sustain_none", "there is no answer", missed, SustainConcurrency(BeNumerically(">=", 100)), false},
 		{"sustain_not", "the answer is higher than it should be", met, SustainConcurrency(BeNumerically(">", 60)), true},
 		{"metric", "the value at the best point", met, HaveMetric("ttft p95", BeNumerically("<", 150)), false},
+		{"metric_duration", "a latency held against a duration", met,
+			HaveMetric("ttft p95", BeNumerically("<", 150*time.Millisecond)), false},
 		{"metric_run", "one number a run, by its tag", met, HaveMetric("output_token_throughput", BeNumerically(">", 1e4)), false},
 		{"metric_shown", "no best point: the value that the finding shows", missed,
 			HaveMetric("time_to_first_token p95", BeNumerically("<", 200)), false},
@@ -122,6 +124,11 @@ func TestMatch(t *testing.T) {
 	g.Expect(met).To(HaveMetric("ttft p95", Equal(198.0)))
 	g.Expect(met).To(HaveMetric("time_to_first_token p95", Equal(198.0)))
 	g.Expect(met).To(HaveMetric("errors", BeZero()))
+	g.Expect(met).To(HaveMetric("ttft p95", BeNumerically("<", 200*time.Millisecond)))
+	g.Expect(met).To(HaveMetric("ttft p95", And(BeNumerically(">", 100*time.Millisecond), Not(Equal(time.Second)))))
+	g.Expect(met).To(HaveMetric("ttft p95", BeNumerically("~", 197*time.Millisecond, 2*time.Millisecond)))
+	g.Expect(met).To(HaveMetric("ttft p95", WithTransform(func(d time.Duration) string { return d.String() }, Equal("198ms"))))
+	g.Expect(met).NotTo(HaveMetric("ttft p95", BeNumerically("<", 100*time.Millisecond)))
 	g.Expect(met).To(HaveMetric("throughput avg", Equal(6416.0)))
 	g.Expect(outcome(t, recipes.Missed, probe(1, 412))).To(SustainConcurrency(BeZero()))
 	g.Expect(outcome(t, recipes.Inconclusive, probe(1, 199))).NotTo(MeetSLA())
@@ -159,6 +166,11 @@ func TestErrors(t *testing.T) {
 		{"not measured", met, HaveMetric("itl p95", positive),
 			`HaveMetric("itl p95", …): itl p95 was not measured at concurrency 64; ` +
 				`TTFT and ITL need streamed answers, goodput needs per-request limits`},
+		{"a duration for what is none", met, HaveMetric("throughput", BeNumerically(">", time.Second)),
+			`HaveMetric("throughput", …) compares with a time.Duration what is no latency; give a number`},
+		{"a duration and a number", met, HaveMetric("ttft p95", And(BeNumerically(">", 10), BeNumerically("<", time.Second))),
+			`HaveMetric("ttft p95", …) compares with a time.Duration and with a number; give durations alone, ` +
+				`for example 180*time.Millisecond`},
 		{"no matcher", met, HaveMetric("ttft p95", nil),
 			`HaveMetric("ttft p95", …) needs a matcher for the value, for example BeNumerically("<", 180)`},
 		{"no matcher", met, SustainConcurrency(nil),

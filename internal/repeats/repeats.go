@@ -47,16 +47,16 @@ func Engines() []Engine {
 // turns. Its truth takes half a minute to compute, and TestMixed -truth does.
 func Mixed() (e Engine, truth int) {
 	return Engine{
-		Name: "mixed", Limit: 100 * time.Millisecond,
+		Name: "mixed", Limit: 125 * time.Millisecond,
 		Model: simserver.Model{
 			Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 40 * us, Chunk: 256, PrefixCache: 1 << 17,
 		},
 		Workload: workload.Workload{
-			ISL: workload.LogNormal(80, 40).Between(8, 320), OSL: workload.LogNormal(8, 4).Between(2, 32),
+			ISL: workload.LogNormal(80, 40).Between(8, 320), OSL: workload.LogNormal(14, 7).Between(2, 56),
 			Prefixes: []workload.Prefix{{Groups: 3, Tokens: 128, Share: 0.6}},
 			Turns:    workload.Turns{Count: workload.Uniform(2, 5), Share: 0.2, Think: workload.LogNormal(100, 50)},
 		},
-	}, 41
+	}, 60
 }
 
 // away is how far the clients are, in time: what simserver's simulation takes, and

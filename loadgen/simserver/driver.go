@@ -63,6 +63,14 @@ func (d *driver) cancel(s *sequence) {
 	d.eng.drop(s)
 }
 
+// page is the engine's page of metrics as it is now.
+func (d *driver) page() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.eng.advance(time.Since(d.epoch))
+	return d.eng.page()
+}
+
 // run carries out steps until stop is closed.
 func (d *driver) run() {
 	timer := time.NewTimer(0)

@@ -29,6 +29,8 @@ type engine struct {
 	prefixes *prefixCache
 	// kv is the number of tokens that both have reserved.
 	kv int
+	// told is what the engine counts for its page of metrics.
+	told telemetry
 	// gone says that some of both were dropped.
 	gone bool
 	// warm says that the first step is over.
@@ -51,6 +53,13 @@ type sequence struct {
 	cached, kept int
 	// item is what the client sends, −1 for the first turn of another conversation.
 	item int64
+	// held is how much of the KV cache the sequence has, and again how many tokens that were
+	// decoded before a preemption must be prefilled again.
+	held, again int
+	// arrived, admitted, first and last are when it was offered, when it first joined the batch,
+	// and when its first and its latest token were decoded. joined says that it has joined.
+	arrived, admitted, first, last time.Duration
+	joined                         bool
 	// share is the number of prompt tokens in the step under way, and decodes says
 	// that the step decodes a token.
 	share   int
@@ -87,13 +96,17 @@ func newSequence(isl, osl int) *sequence {
 // offer presents s, which arrives now. If there is no room, it is refused with errKVFull
 // or errQueueFull. If the engine sleeps, a step with s alone starts at once.
 func (e *engine) offer(now time.Duration, s *sequence) error {
-	if limit := e.model.KVTokens; limit > 0 && e.kv+s.isl+s.osl > limit {
+	need, limit := s.isl+s.osl, e.model.KVTokens
+	if limit > 0 && (need > limit || !e.model.Paged && e.kv+need > limit) {
 		return errKVFull
 	}
 	if limit := e.model.MaxQueue; limit > 0 && len(e.waiting) >= limit {
 		return errQueueFull
 	}
-	e.kv += s.isl + s.osl
+	if !e.model.Paged {
+		e.hold(s, need)
+	}
+	s.arrived = now
 	e.waiting = append(e.waiting, s)
 	if !e.stepping {
 		e.begin(now)
@@ -125,23 +138,27 @@ func (e *engine) begin(at time.Duration) {
 		e.waiting = e.keep(e.waiting)
 		e.gone = false
 	}
-	admit := min(len(e.waiting), e.model.MaxBatch-len(e.running))
-	for _, s := range e.waiting[:admit] {
+	e.makeRoom()
+	admit := 0
+	for admit < len(e.waiting) && len(e.running)+admit < e.model.MaxBatch && e.fits(e.waiting[admit]) {
+		s := e.waiting[admit]
+		admit++
 		// The last token is computed in any case, since the first of the answer comes from it.
 		s.cached = min(e.prefixes.held(s.blocks[:min(len(s.blocks), s.isl/prefixBlock)])*prefixBlock, s.isl-1)
 		s.prefilled = s.cached
+		e.told.admit(s, at)
 	}
 	e.running = append(e.running, e.waiting[:admit]...)
 	e.waiting = append(e.waiting[:0], e.waiting[admit:]...)
 
 	budget, decoding := e.model.Chunk, 0
 	for _, s := range e.running {
-		s.decodes = s.prefilled == s.isl
+		s.decodes = s.prefilled == s.goal()
 		s.share = 0
 		if s.decodes {
 			decoding++
 		} else {
-			s.share = min(budget, s.isl-s.prefilled)
+			s.share = min(budget, s.goal()-s.prefilled)
 			budget -= s.share
 		}
 	}
@@ -158,12 +175,13 @@ func (e *engine) finish() {
 	left := e.running[:0]
 	for _, s := range e.running {
 		s.prefilled += s.share
-		if s.decodes || (s.share > 0 && s.prefilled == s.isl) {
+		if s.decodes || (s.share > 0 && s.prefilled == s.goal()) {
 			s.emitted++
+			e.told.emit(s, e.end)
 			e.token(s, e.end)
 		}
 		// The last token of an answer is computed with the next one only.
-		if n := min((s.prefilled+max(s.emitted-1, 0))/prefixBlock, len(s.blocks)); s.share > 0 || n > s.kept {
+		if n := min((s.prefilled+max(s.emitted-s.again-1, 0))/prefixBlock, len(s.blocks)); s.share > 0 || n > s.kept {
 			e.prefixes.add(s.blocks[:n])
 			s.kept = n
 		}
@@ -171,7 +189,7 @@ func (e *engine) finish() {
 			left = append(left, s)
 			continue
 		}
-		e.kv -= s.isl + s.osl
+		e.free(s)
 	}
 	clear(e.running[len(left):])
 	e.running = left
@@ -195,7 +213,7 @@ func (e *engine) keep(list []*sequence) []*sequence {
 	left := list[:0]
 	for _, s := range list {
 		if s.gone {
-			e.kv -= s.isl + s.osl
+			e.free(s)
 		} else {
 			left = append(left, s)
 		}

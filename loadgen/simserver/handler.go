@@ -28,6 +28,10 @@ func (s *Server) routes() http.Handler {
 	handle("GET", "/version", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"version": version})
 	})
+	handle("GET", "/metrics", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		_, _ = w.Write(s.driver.page())
+	})
 	handle("GET", "/v1/models", s.models)
 	for _, api := range apis {
 		handle("POST", "/v1/"+api, func(w http.ResponseWriter, r *http.Request) { s.infer(w, r, api) })

@@ -42,6 +42,14 @@ type Model struct {
 	// that does not fit beside the others is refused with 503.
 	KVTokens int
 
+	// Paged says that a request takes room in the KV cache as its tokens are computed, as paged
+	// attention has it: its prompt's when it joins the batch, and a token's at each step. One
+	// that does not fit yet waits. When the running ones have no room for their next tokens,
+	// the one that joined last is preempted: it gives its room up, goes to the front of the
+	// queue, and is prefilled again with what it had decoded. Only a request that would not fit
+	// alone is refused then.
+	Paged bool
+
 	// PrefixCache is the number of tokens of prompts and answers that are kept for prompts
 	// that begin alike, in blocks of 16 tokens, the least recently used of which are given up
 	// first. What a prompt has in the cache needs no prefill, except for its last token. The

@@ -77,7 +77,31 @@ func (c Clients) withDefaults() Clients {
 func (m Model) Simulate(c Clients) []Trace {
 	c = c.withDefaults()
 	m.ColdStart = 0
-	return m.simulate(c, int(2*c.Workload.Length()*float64(c.Concurrency)))
+	return m.simulate(c, c.settles())
+}
+
+// settles is the number of requests that are discarded: two turnovers of the clients, of whole
+// conversations if they have any.
+func (c Clients) settles() int { return int(2 * c.Workload.Length() * float64(c.Concurrency)) }
+
+// Observe is Simulate with the engine's pages of metrics, one each so often from the first
+// request that is measured to the end of the last.
+func (m Model) Observe(c Clients, every time.Duration) (traces []Trace, pages []Page) {
+	c = c.withDefaults()
+	m.ColdStart = 0
+	var next time.Duration
+	traces = m.watched(c, c.settles(), func(e *engine, until time.Duration, begun bool) {
+		for next = max(next, (until/every)*every); begun && next <= until; next += every {
+			pages = append(pages, Page{At: next, Text: e.page()})
+		}
+	})
+	return traces, pages
+}
+
+// Page is the engine's page of metrics at a time of a simulation.
+type Page struct {
+	At   time.Duration
+	Text []byte
 }
 
 // Pooled simulates so many restarts and returns the requests of all of them: what
@@ -103,7 +127,11 @@ func (m Model) Pooled(c Clients, restarts int) []Trace {
 }
 
 // simulate is Simulate with the number of requests to discard.
-func (m Model) simulate(c Clients, discard int) []Trace {
+func (m Model) simulate(c Clients, discard int) []Trace { return m.watched(c, discard, nil) }
+
+// watched is simulate with a look, if it is not nil, before each event: with its time, and
+// whether a request is measured by now.
+func (m Model) watched(c Clients, discard int, look func(e *engine, until time.Duration, begun bool)) []Trace {
 	var due arrivals
 	var measured []*sequence
 	open := c.Requests
@@ -125,7 +153,13 @@ func (m Model) simulate(c Clients, discard int) []Trace {
 		due.add(visit{at, another})
 	}
 	for open > 0 {
-		if e.stepping && (len(due.at) == 0 || e.end <= due.at[0].at) {
+		stepping := e.stepping && (len(due.at) == 0 || e.end <= due.at[0].at)
+		if look != nil && stepping {
+			look(e, e.end, len(measured) > 0)
+		} else if look != nil {
+			look(e, due.at[0].at, len(measured) > 0)
+		}
+		if stepping {
 			e.advance(e.end)
 			continue
 		}

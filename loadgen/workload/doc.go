@@ -13,8 +13,9 @@
 //
 //  1. Lengths (lengths.go). A law says how long prompts and answers are: a constant, a
 //     distribution with bounds, a mixture of laws, or a table of what was counted.
-//  2. Workload (workload.go). Lengths, the beginnings that prompts share, models, body
-//     fields and pictures make up a kind of request, and Mix puts several kinds together.
+//  2. Workload (workload.go, turns.go). Lengths, the beginnings that prompts share, the turns
+//     of conversations, models, body fields and pictures make up a kind of request, and Mix
+//     puts several kinds together.
 //  3. Source (source.go, deck.go). A [Source] is a workload with a seed. Its i-th request
 //     depends on the seed and on i alone, however many processes ask for it, and in
 //     whatever order.

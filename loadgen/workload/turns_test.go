@@ -172,7 +172,6 @@ func TestTurnKinds(t *testing.T) {
 		"Cancel.After is -1s; give a time that is not negative":  {Cancel: Cancel{Share: 0.1, After: -time.Second}},
 		"Cancel.After is 1s, and Share is 0":                     {Cancel: Cancel{After: time.Second}},
 		"Mix[0].Cancel.Share is 3":                               {Mix: []Workload{{Cancel: Cancel{Share: 3}}}},
-		"Replay sends first turns at the times of the file":      {File: "x", Replay: 1, Turns: Turns{Think: Constant(5)}},
 		"Turns has a law with a weight, which only the parts of": {Turns: Turns{Count: Constant(5).Weighing(2)}},
 	} {
 		assert.ErrorContains(t, w.Validate(), says)

@@ -51,12 +51,17 @@ type Workload struct {
 	Order Order `json:"order,omitempty"`
 	// Replay, if not 0, sends the requests at the times that the file has for them, so many
 	// times as fast: 1 is as recorded, and 2 in half the time. A load that has a rate is
-	// replayed at that mean rate. Behind the end of the file, it begins anew. Of conversations,
-	// it sends the first turns.
+	// replayed at that mean rate. Behind the end of the file, it begins anew. The later turns of
+	// a conversation follow after their delays, as many times as fast, or at their own times.
 	Replay float64 `json:"replay,omitempty"`
 	// SkipUnread sends the rest of a file of which lines cannot be read. Each of them is
 	// named in a warning. If it is false, such a file is refused.
 	SkipUnread bool `json:"skip_unread,omitempty"`
+
+	// Stages are rates at which requests are sent one after the other: ramps and steps, in
+	// place of one rate. A load that has a rate has it as the mean of the schedule, whose
+	// rates are all multiplied by one factor; without one, they are as they stand.
+	Stages Stages `json:"stages,omitempty"`
 
 	// Mix has the kinds of requests if there are several, each with its Weight. What a kind
 	// does not say is as outside of it, and Body and Prefixes are put together.
@@ -106,7 +111,7 @@ const (
 
 // IsZero reports whether w says nothing, so that requests are as the load says.
 func (w Workload) IsZero() bool {
-	return w.Plain() && w.File == "" && w.FileSum == "" && w.Order == "" && w.Replay == 0 && !w.SkipUnread
+	return w.Plain() && w.File == "" && w.FileSum == "" && w.Order == "" && w.Replay == 0 && !w.SkipUnread && len(w.Stages) == 0
 }
 
 // Plain reports whether w says nothing of single requests: only which file they come from,
@@ -124,6 +129,12 @@ func (w Workload) Validate() error {
 	}
 	if err := w.validateFile(); err != nil {
 		return err
+	}
+	switch err := w.Stages.Validate(); {
+	case err != nil:
+		return fmt.Errorf("Stages %w", err)
+	case len(w.Stages) > 0 && w.Replay != 0:
+		return invalid("Stages", "are rates, and Replay sends requests at the times of a file; leave out one of them")
 	}
 	return w.validate()
 }
@@ -144,8 +155,6 @@ func (w Workload) validateFile() error {
 		return fmt.Errorf("Order, Replay and SkipUnread are about the requests of a file, and File is empty")
 	case w.Replay != 0 && w.Order != "":
 		return invalid("Replay", "has an order of its own, that of the times in the file; leave out Order")
-	case w.Replay != 0 && !w.Turns.IsZero():
-		return invalid("Replay", "sends first turns at the times of the file; leave out Turns, or send the file at a rate")
 	}
 	if w.File == "" {
 		return nil
@@ -221,6 +230,9 @@ func (w Workload) validate() error {
 	for i, kind := range w.Mix {
 		if err := kind.validate(); err != nil {
 			return fmt.Errorf("Mix[%d].%w", i, err)
+		}
+		if len(kind.Stages) > 0 {
+			return fmt.Errorf("Mix[%d].Stages cannot be; rates are those of all kinds together, outside of the Mix", i)
 		}
 		if kind.File != "" || kind.Order != "" || kind.Replay != 0 || kind.SkipUnread {
 			return fmt.Errorf("Mix[%d].File cannot be; a file stands outside of the Mix", i)
@@ -437,6 +449,9 @@ func (w Workload) Describe(isl, osl int) string {
 		add("replayed")
 	} else if w.Replay != 0 {
 		add("replayed %s times as fast", strconv.FormatFloat(w.Replay, 'g', 4, 64))
+	}
+	if len(w.Stages) > 0 {
+		add("%s", w.Stages)
 	}
 	switch in, out := !w.ISL.IsZero(), !w.OSL.IsZero(); {
 	case in && out:

@@ -83,6 +83,17 @@ func metricNames() []string {
 	return names
 }
 
+// shortNames lists the short names of the metrics that a limit may be on.
+func shortNames() []string {
+	var names []string
+	for _, m := range loadgen.Metrics() {
+		if m.Short != "" {
+			names = append(names, m.Short)
+		}
+	}
+	return names
+}
+
 // Quantity looks up a metric, by tag or short name, and checks the name of a
 // statistic. The error names the nearest metric or statistic.
 func Quantity(metric, stat string) (loadgen.MetricInfo, error) {
@@ -138,8 +149,8 @@ func formatValue(v float64, unit string) string {
 			return number(v/1000) + "s"
 		}
 		return number(v) + "ms"
-	case "%":
-		return number(v) + "%"
+	case "%", "/s":
+		return number(v) + unit
 	case "tok/s", "req/s":
 		return number(v) + " " + unit
 	}
@@ -170,7 +181,7 @@ func (l Limit) Validate() error {
 		return nil
 	case l.Threshold <= 0:
 		return fmt.Errorf("the threshold is %s; it must be positive", number(l.Threshold))
-	case ok && !m.PerRequest && l.Stat != "avg":
+	case ok && !m.PerRequest && !m.Sampled && l.Stat != "avg":
 		return fmt.Errorf("%s is a single number per run and has no %s; use avg or leave the statistic out", m.Name(), l.Stat)
 	case ok && m.Unit == "%" && m.Tag != loadgen.TagOSLDiff && l.Threshold > 100, ok && m.Unit == "ratio" && l.Threshold > 1:
 		return fmt.Errorf("%s cannot reach %s", m.Name(), formatValue(l.Threshold, m.Unit))

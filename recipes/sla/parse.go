@@ -14,9 +14,10 @@ import (
 //
 // A metric is named by its tag or its short name (ttft, itl, tpot, e2e, errors,
 // goodput, good, throughput …). Operators are <, <=, > and >=; units are ms, s, us,
-// %, tok/s and req/s. A number without a unit is in the metric's display unit,
-// except that a share of errors must say %, because one reader takes 0.01 for 0.01%
-// and another for 1%. Errors are *LimitError and show the column.
+// %, tok/s and req/s. A number without a unit is in the metric's display unit, except
+// that a latency must say ms or s, and a share of errors %: one reader takes 0.2 for
+// 0.2 ms and another for 0.2 s. Errors are *LimitError and show the column. AIPerf's form
+// has no units, and its latencies are in ms.
 func ParseLimit(text string) (Limit, error) {
 	p := limitParser{text: text}
 	if strings.Count(text, ":") == 3 && !strings.ContainsAny(text, "<>") {
@@ -77,6 +78,9 @@ func (p *limitParser) words() (Limit, error) {
 	name, at := p.word(isName)
 	m, ok := metricOf(name)
 	if !ok {
+		if swapped := p.swapped(name); swapped != "" {
+			return p.fail(at, "the metric comes first; write %s", swapped)
+		}
 		return p.unknownMetric(name, at)
 	}
 	l := Limit{Metric: m.Tag}
@@ -127,6 +131,9 @@ func (p *limitParser) words() (Limit, error) {
 	if factor == percent {
 		l.Threshold = v / 100 // 95% is 0.95 then, and not the number next to it
 	}
+	if m.Unit == "ms" && unit == "" && v != 0 {
+		return p.fail(at, "a bare %s is ambiguous for %s; write %sms or %ss", value, name, value, value)
+	}
 	if m.Unit == "%" && unit == "" && v != 0 {
 		return p.fail(at, "a bare %s is ambiguous for %s; write %s%% or %s%%", value, name, number(v), number(v*100))
 	}
@@ -163,7 +170,23 @@ func (p *limitParser) unknownMetric(name string, at int) (Limit, error) {
 	if name == "" {
 		return p.fail(at, "the metric is missing; write, for example, ttft p95 < 200ms")
 	}
-	return p.fail(at, "metric %q is unknown%s", name, Suggest(name, metricNames()))
+	return p.fail(at, "metric %q is unknown%s; metrics are %s", name, Suggest(name, metricNames()), strings.Join(shortNames(), ", "))
+}
+
+// swapped is the text with its first two words in the order that limits have; empty where
+// they are not a statistic and a metric.
+func (p *limitParser) swapped(stat string) string {
+	from := p.pos
+	name, _ := p.word(isName)
+	rest := p.text[p.pos:]
+	p.pos = from
+	if _, ok := metricOf(name); !ok || !slices.Contains(stats, stat) {
+		return ""
+	}
+	if p.single {
+		return name + rest
+	}
+	return name + " " + stat + rest
 }
 
 // checked returns the limit if it is valid; at is the column of the threshold.

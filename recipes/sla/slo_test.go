@@ -20,7 +20,7 @@ func TestParseSLO(t *testing.T) {
 	}{
 		{"ttft < 200ms", loadgen.TagTTFT, 200, "", 0},
 		{"itl<=0.02s", loadgen.TagITL, 20, "", 0},
-		{"tpot <= 20", loadgen.TagITL, 20, "", 0},
+		{"tpot <= 20ms", loadgen.TagITL, 20, "", 0},
 		{"request_latency < 2s", loadgen.TagLatency, 2000, "", 0},
 		{"time_to_first_token:200", loadgen.TagTTFT, 200, "", 0},
 		{"osl < 64", loadgen.TagOSL, 64, "", 0},

@@ -39,13 +39,25 @@ var columns = []Column{
 	{"errors-%", "", loadgen.TagErrorRate, "avg"},
 }
 
+// told are what the server says of itself. They stand in bench.txt, behind the others, and are
+// never compared: they explain a change, and are none that a user sees.
+var told = []Column{
+	{"waiting", "-", loadgen.TagWaiting, "avg"},
+	{"running", "-", loadgen.TagRunning, "avg"},
+	{"kv-cache-%", "-", loadgen.TagKVCache, "max"},
+	{"preemptions/s", "-", loadgen.TagPreemptions, "avg"},
+	{"queue-avg-ns", "-", loadgen.TagQueueTime, "avg"},
+	{"prefill-avg-ns", "-", loadgen.TagPrefillTime, "avg"},
+	{"server-ttft-avg-ns", "-", loadgen.TagServerTTFT, "avg"},
+}
+
 // lineCapacity is the answer of a search in the lines of go test -bench, and
 // capacity in bench.txt.
 const lineCapacity, capacity = "max-concurrency", "concurrency"
 
-// lineRate is the unit of the answer of a search over request rates in such lines, and rate
-// in bench.txt.
-const lineRate, rate = "max-req/s", "request_rate"
+// lineRate is the unit of the answer of a search over request rates, in such lines and in
+// bench.txt. Files of before have rateBefore there.
+const lineRate, rateBefore = "max-req/s", "request_rate"
 
 // info is what the table of metrics says of the column's.
 func (c Column) info() loadgen.MetricInfo {
@@ -125,8 +137,8 @@ func inFile(unit string) string {
 	switch unit {
 	case lineCapacity:
 		return capacity
-	case lineRate:
-		return rate
+	case rateBefore:
+		return lineRate
 	}
 	for _, c := range columns {
 		if c.Line == unit {

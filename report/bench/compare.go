@@ -125,6 +125,9 @@ func Compare(old, new []Series, tolerance float64) *Comparison {
 	type pair struct{ old, new Series }
 	var pairs []pair
 	for _, n := range new {
+		if slices.ContainsFunc(told, func(c Column) bool { return c.Unit == n.Unit }) {
+			continue // it explains a change
+		}
 		i := slices.IndexFunc(old, func(o Series) bool { return (o.Point == n.Point || o.Point == "") && o.Unit == n.Unit })
 		if i >= 0 && len(old[i].Values) > 0 && len(n.Values) > 0 {
 			pairs = append(pairs, pair{old[i], n})

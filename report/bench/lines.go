@@ -4,6 +4,7 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,7 +42,7 @@ func Write(w io.Writer, o *recipes.Outcome) error {
 			return err
 		}
 	}
-	for _, c := range columns {
+	for _, c := range slices.Concat(columns, told) {
 		if !used[c.Unit] {
 			continue
 		}
@@ -58,10 +59,13 @@ func Write(w io.Writer, o *recipes.Outcome) error {
 	return nil
 }
 
-// capacityUnit is what the answer of a search over one dimension is in: the last part
-// of the dimension's path. ok is false for all other runs.
+// capacityUnit is what the answer of a search over one dimension is in: requests a second, or
+// the last part of the dimension's path. ok is false for all other runs.
 func capacityUnit(o *recipes.Outcome) (string, bool) {
 	if s := o.Plan.Search; s != nil && len(s.Space) == 1 {
+		if s.Space[0].Path == recipes.PathRate {
+			return lineRate, true
+		}
 		return sweep.Leaf(s.Space[0].Path), true
 	}
 	return "", false
@@ -135,6 +139,11 @@ func capacityResult(o *recipes.Outcome, name string) *benchfmt.Result {
 	if len(r.Values) == 0 {
 		return nil
 	}
+	for _, u := range told {
+		if v, ok := p.Stat(u.metric, u.stat); ok && finite(v) {
+			r.Values = append(r.Values, benchfmt.Value{Value: u.scale(v), Unit: u.Unit})
+		}
+	}
 	return r
 }
 
@@ -143,7 +152,7 @@ func capacityResult(o *recipes.Outcome, name string) *benchfmt.Result {
 func result(name string, m *loadgen.Measurement) *benchfmt.Result {
 	n, _ := m.Stat(loadgen.TagCompleted, "avg")
 	r := &benchfmt.Result{Name: benchfmt.Name(name), Iters: max(int(n), 1)}
-	for _, u := range columns {
+	for _, u := range slices.Concat(columns, told) {
 		if v, ok := m.Stat(u.metric, u.stat); ok && finite(v) {
 			r.Values = append(r.Values, benchfmt.Value{Value: u.scale(v), Unit: u.Unit})
 		}

@@ -2,6 +2,7 @@ package bpe
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,6 +25,17 @@ func (e *UnsupportedError) Error() string {
 type FormatError struct{ Problem string }
 
 func (e *FormatError) Error() string { return "it is not a tokenizer.json: " + e.Problem }
+
+// notJSON says what could not be decoded, without the names of Go's types.
+func notJSON(err error) string {
+	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
+		if kind.Field == "" {
+			return "it is a JSON " + kind.Value
+		}
+		return fmt.Sprintf("its %s is a JSON %s", kind.Field, kind.Value)
+	}
+	return err.Error()
+}
 
 // ReadFile reads the tokenizer.json at path. Errors name the path; they wrap
 // *UnsupportedError, *FormatError, or the file system's.
@@ -98,7 +110,7 @@ type preTokenizer struct {
 func Read(r io.Reader) (*Tokenizer, error) {
 	var f file
 	if err := json.NewDecoder(r).Decode(&f); err != nil {
-		return nil, &FormatError{err.Error()}
+		return nil, &FormatError{notJSON(err)}
 	}
 	m := f.Model
 	switch {
@@ -163,7 +175,7 @@ func checkNormalizer(raw json.RawMessage) error {
 		return nil
 	}
 	if err := json.Unmarshal(raw, &n); err != nil {
-		return &FormatError{err.Error()}
+		return &FormatError{notJSON(err)}
 	}
 	switch {
 	case n == nil, n.Type == "NFC", n.Type == "Sequence" && len(n.Parts) == 0:

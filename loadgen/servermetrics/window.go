@@ -1,0 +1,239 @@
+package servermetrics
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Sample is one page at a time. Times count from wherever the caller's do.
+type Sample struct {
+	At   time.Duration
+	Page Page
+}
+
+// Record is what was seen of the servers behind a probe: the window of all of them together,
+// and the samples in it of each. The zero value is that of a probe whose server says nothing.
+type Record struct {
+	Window Window
+	Series []Series
+	// Received is how many output tokens arrived at the client in the window, to stand beside
+	// those that the servers generated. It is 0 if that is not known.
+	Received float64
+}
+
+// Window is what happened at one server, or at several, between two samples. The zero value
+// says nothing.
+type Window struct {
+	// Server names the first server that is known; see Page.
+	Server string
+	// Spans are the times from a first sample to a last one, in order; a window that was open
+	// in parts has several. Samples is how many there are.
+	Spans   []Span
+	Samples int
+	// Gauges holds the values at the samples, in the order of time, and Counters the
+	// increases.
+	Gauges   map[Quantity][]float64
+	Counters map[Quantity]float64
+	// Histograms holds the observations of the window.
+	Histograms map[Quantity]Histogram
+}
+
+// Span is a time from one sample to another.
+type Span struct{ From, To time.Duration }
+
+// Length is how long all spans last together.
+func (w Window) Length() (d time.Duration) {
+	for _, s := range w.Spans {
+		d += s.To - s.From
+	}
+	return d
+}
+
+// Has reports whether the window says anything.
+func (w Window) Has() bool {
+	return w.Samples > 1 && len(w.Gauges)+len(w.Counters)+len(w.Histograms) > 0
+}
+
+// Summarize returns what happened between the first and the last of some samples of one
+// server, which are in the order of time. Of fewer than two it is the zero value.
+func Summarize(samples []Sample) (w Window) {
+	if len(samples) < 2 {
+		return w
+	}
+	first, last := samples[0], samples[len(samples)-1]
+	w = Window{
+		Server: last.Page.Server, Spans: []Span{{first.At, last.At}}, Samples: len(samples),
+		Gauges: map[Quantity][]float64{}, Counters: map[Quantity]float64{}, Histograms: map[Quantity]Histogram{},
+	}
+	for i, s := range samples {
+		for q, v := range s.Page.Values {
+			if kinds[q] != counter {
+				w.Gauges[q] = append(w.Gauges[q], v)
+				continue
+			}
+			if i == 0 {
+				continue
+			}
+			// A counter that first shows in the middle has counted from 0: many servers
+			// write those with labels only once there is something to count.
+			if was := samples[i-1].Page.Values[q]; v >= was {
+				w.Counters[q] += v - was
+			} else {
+				w.Counters[q] += v
+			}
+		}
+		for q, h := range s.Page.Histograms {
+			if i == 0 {
+				continue
+			}
+			step := h
+			if was, ok := samples[i-1].Page.Histograms[q]; ok {
+				step = h.minus(was)
+			}
+			if sum, ok := w.Histograms[q]; ok {
+				step = sum.plus(step)
+			}
+			w.Histograms[q] = step
+		}
+	}
+	return w
+}
+
+// Chain returns the window of one server that was open in several parts, in order. What was
+// counted between them is left out.
+func Chain(parts ...Window) (all Window) {
+	for _, w := range parts {
+		if !w.Has() {
+			continue
+		}
+		if !all.Has() {
+			all = w.clone()
+			continue
+		}
+		all.Spans, all.Samples = append(all.Spans, w.Spans...), all.Samples+w.Samples
+		for q, values := range w.Gauges {
+			all.Gauges[q] = append(all.Gauges[q], values...)
+		}
+		all.count(w)
+	}
+	return all
+}
+
+// count adds what another window counts.
+func (w *Window) count(o Window) {
+	for q, v := range o.Counters {
+		w.Counters[q] += v
+	}
+	for q, h := range o.Histograms {
+		if sum, ok := w.Histograms[q]; ok {
+			h = sum.plus(h)
+		}
+		w.Histograms[q] = h
+	}
+}
+
+// Merge returns the window of several servers together, as of the replicas behind one
+// endpoint: what counts is summed, the largest share stands for all, and requests that run or
+// wait are those of all of them. The spans are those of the first, since all are sampled at
+// about the same times. Windows that say nothing are left out.
+func Merge(windows ...Window) (all Window) {
+	for _, w := range windows {
+		if !w.Has() {
+			continue
+		}
+		if !all.Has() {
+			all = w.clone()
+			continue
+		}
+		all.Samples = min(all.Samples, w.Samples)
+		for q, values := range w.Gauges {
+			all.Gauges[q] = together(q, all.Gauges[q], values)
+		}
+		all.count(w)
+	}
+	return all
+}
+
+// together are the values of a gauge of two servers whose samples were taken at about the
+// same times, the last ones together.
+func together(q Quantity, a, b []float64) []float64 {
+	if len(a) == 0 || len(b) == 0 {
+		return append(slices.Clone(a), b...)
+	}
+	n := min(len(a), len(b))
+	a, b = a[len(a)-n:], b[len(b)-n:]
+	out := make([]float64, n)
+	for i := range out {
+		if out[i] = a[i] + b[i]; kinds[q] == share {
+			out[i] = max(a[i], b[i])
+		}
+	}
+	return out
+}
+
+// clone returns a window whose maps are its own.
+func (w Window) clone() Window {
+	c := w
+	c.Gauges, c.Counters, c.Histograms = map[Quantity][]float64{}, map[Quantity]float64{}, map[Quantity]Histogram{}
+	c.Spans = slices.Clone(w.Spans)
+	for q, v := range w.Gauges {
+		c.Gauges[q] = slices.Clone(v)
+	}
+	c.count(w)
+	return c
+}
+
+// percentiles are those of Stats.
+var percentiles = []float64{1, 5, 10, 25, 50, 75, 90, 95, 99}
+
+// Stats returns the statistics of a quantity by name, in its own unit; nil if the window does
+// not have it. A gauge has avg, min, max, p1 … p99 and std over the samples, and count of
+// them; a counter has sum, and avg, which is a second's; a histogram has avg, sum and count of
+// its observations, and p1 … p99 as its buckets show them. PrefixHitShare is one number, avg,
+// if the server counts hits.
+func (w Window) Stats(q Quantity) map[string]float64 {
+	if q == PrefixHitShare && w.Counters[PrefixQueries] > 0 {
+		return map[string]float64{"avg": min(w.Counters[PrefixHits]/w.Counters[PrefixQueries], 1)}
+	}
+	if values := w.Gauges[q]; len(values) > 0 {
+		return describe(values)
+	}
+	if sum, ok := w.Counters[q]; ok && w.Length() > 0 {
+		return map[string]float64{"sum": sum, "avg": sum / w.Length().Seconds()}
+	}
+	h, ok := w.Histograms[q]
+	if !ok || h.Count == 0 {
+		return nil
+	}
+	stats := map[string]float64{"avg": h.Mean(), "sum": h.Sum, "count": h.Count}
+	for _, p := range percentiles {
+		if v := h.Quantile(p / 100); !math.IsNaN(v) {
+			stats["p"+strconv.FormatFloat(p, 'f', -1, 64)] = v
+		}
+	}
+	return stats
+}
+
+// describe returns the statistics of the values of a gauge.
+//
+// Note: a percentile is the nearest value above (Hyndman and Fan 1996, type 1). A gauge of
+// whole requests that was at 0 in 18 of 20 samples has not been at 0.4.
+func describe(values []float64) map[string]float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := float64(len(sorted))
+	sum, ss := 0.0, 0.0
+	for _, v := range sorted {
+		sum += v
+	}
+	for _, v := range sorted {
+		ss += (v - sum/n) * (v - sum/n)
+	}
+	stats := map[string]float64{"avg": sum / n, "min": sorted[0], "max": sorted[len(sorted)-1], "std": math.Sqrt(ss / n), "count": n}
+	for _, p := range percentiles {
+		i := int(math.Ceil(p/100*n)) - 1
+		stats["p"+strconv.FormatFloat(p, 'f', -1, 64)] = sorted[min(max(i, 0), len(sorted)-1)]
+	}
+	return stats
+}
