@@ -313,3 +313,56 @@ func TestOtherAPI(t *testing.T) {
 		srv.Close()
 	}
 }
+
+// TestFaultsOfAPIs checks that what goes wrong in a stream is the same kind of failure by
+// each API: a cut connection, a broken event, an error in mid-stream, and an end without a
+// word.
+func TestFaultsOfAPIs(t *testing.T) {
+	for _, api := range []string{"chat", "completions", "responses", "messages"} {
+		for kind, f := range map[FailureKind]simserver.Faults{
+			FailedBroken:    {Cut: 1, After: 2},
+			FailedMalformed: {Malformed: 1, After: 2},
+			FailedError:     {ErrorEvent: 1, After: 2},
+			FailedStatus:    {Status: map[int]float64{500: 1}},
+		} {
+			s := simserver.New(simserver.Model{Step: time.Millisecond, Faults: f})
+			g, err := New(Target{URL: s.URL, Protocol: api, Model: "simulated"})
+			require.NoError(t, err)
+			q, _, _, err := g.try(t.Context(), 8, 4)
+			require.Error(t, err, "%s %s", api, kind)
+			require.NotNil(t, q.Failure, "%s %s", api, kind)
+			assert.Equal(t, kind, q.Failure.Kind, "%s: %v", api, q.Failure)
+			if kind == FailedError || kind == FailedStatus {
+				assert.Equal(t, "injected fault", q.Failure.Message, api)
+			}
+			require.NoError(t, g.Close())
+			s.Close()
+		}
+	}
+}
+
+// BenchmarkParse reads an answer of 128 tokens by each API, which the collector does beside
+// the slots.
+func BenchmarkParse(b *testing.B) {
+	for api, events := range map[string][2]string{
+		"chat": {`data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":` +
+			`[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}]}` + "\n\n", "data: [DONE]\n\n"},
+		"messages": {`event: content_block_delta` + "\n" + `data: {"type":"content_block_delta","index":0,` +
+			`"delta":{"type":"text_delta","text":" word"}}` + "\n\n", `data: {"type":"message_stop"}` + "\n\n"},
+		"responses": {`event: response.output_text.delta` + "\n" + `data: {"type":"response.output_text.delta","sequence_number":7,` +
+			`"item_id":"msg_1","output_index":0,"content_index":0,"delta":" word","logprobs":[]}` + "\n\n",
+			`data: {"type":"response.completed","response":{"status":"completed"}}` + "\n\n"},
+	} {
+		b.Run(api, func(b *testing.B) {
+			c, _ := codec.Lookup(api)
+			body := []byte(strings.Repeat(events[0], 128) + events[1])
+			r := &record{body: body, status: 200, ticket: ticket{work: &workload{words: 20, codec: c}}, reads: []read{{len(body), 1}}}
+			for b.Loop() {
+				if q := r.parse(true); len(q.Chunks) != 128 {
+					b.Fatal(q.Failure)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/128, "ns/event")
+		})
+	}
+}

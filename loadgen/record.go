@@ -255,7 +255,7 @@ func (r *record) parseStream(q *Request) {
 		done = p.Done
 		// An event with counts or an end is no pattern for others: what it says would be
 		// missed in those that follow.
-		if alike && size > 0 && p.Usage == (codec.Usage{}) && p.Finish == "" && len(p.Content) == 1 {
+		if alike && size > 0 && p.Usage == (codec.Usage{}) && p.Finish == "" && !p.Done && len(p.Content) == 1 {
 			like, _ = likenessOf(ev.Data)
 			spoken = p.Output()
 		}
@@ -405,12 +405,14 @@ func errorText(body []byte) string {
 		Base                                        struct {
 			Said json.RawMessage `json:"status_msg"`
 		} `json:"base_resp"` // MiniMax
-		Text json.RawMessage
+		Text     json.RawMessage
+		Response struct{ Error json.RawMessage } // that of an answer of OpenAI's later API
 	}
 	if err := json.Unmarshal(body, &e); err != nil && !errors.As(err, new(*json.UnmarshalTypeError)) {
 		return plain(body)
 	}
-	words := []json.RawMessage{e.Error, e.Message, e.Detail, e.Errors, e.Msg, e.ErrorMessage, e.ErrorMsg, e.Reason, e.Base.Said, e.Text}
+	words := []json.RawMessage{e.Error, e.Message, e.Detail, e.Errors, e.Msg, e.ErrorMessage, e.ErrorMsg, e.Reason, e.Base.Said, e.Text,
+		e.Response.Error}
 	for _, c := range e.Choices {
 		words = append(words, c.Error)
 	}

@@ -71,8 +71,8 @@ type Spec struct {
 	Header    map[string]string
 	KeyHeader string
 
-	// alike says that events which differ in the value of one text key say the same but
-	// for that text.
+	// alike says that events which differ in the value of one text key, and in a
+	// sequence_number, say the same but for that text.
 	alike bool
 }
 

@@ -134,7 +134,7 @@ type responses struct{}
 func (responses) Spec() Spec {
 	return Spec{
 		Name: "responses", Path: "responses", Tokens: true, Streams: true, Messages: true, Images: true,
-		Limits: []string{"max_output_tokens"},
+		Limits: []string{"max_output_tokens"}, alike: true,
 	}
 }
 
