@@ -23,7 +23,8 @@ func TestOwnOptions(t *testing.T) {
 	assert.Empty(t, c.spec.Converge.Criterion)
 
 	assert.Equal(t, `aiperftest.Input("Slots", …)`, optionOf("Slots"))
-	r := &recipes.Recipe{Name: "own", Doc: "a question", Expand: func(recipes.Inputs) (*recipes.Plan, error) { return nil, errors.New("unasked") }}
+	r := &recipes.Recipe{Name: "own", Doc: "a question",
+		Expand: func(recipes.Inputs) (*recipes.Plan, error) { return nil, errors.New("unasked") }}
 	_, err := recipes.Run(t.Context(), r, recipes.Spec{Prober: unasked{}, Inputs: recipes.Inputs{Own: map[recipes.Input]any{"TTFT": 1}}})
 	assert.EqualError(t, spoken(err), `recipe "own" cannot use aiperftest.TTFT(…) (AIPerf: --ttft-sla-ms): a recipe cannot declare an input `+
 		`of this name, which is taken; choose another`)
