@@ -168,6 +168,43 @@ func TestNamedPages(t *testing.T) {
 	})
 }
 
+// TestPagesRedacted: the credentials of a page's URL are secrets, and so is what a page that
+// cannot be read quotes of them.
+func TestPagesRedacted(t *testing.T) {
+	target := loadgen.Target{URL: "http://server", Metrics: []string{"http://user:page-secret@replica/metrics?token=query-secret-1"}}
+	assert.NotRegexp(t, "page-secret|query-secret", target.Redact("cannot read page-secret, query-secret-1"))
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		p := pages(t, func(w http.ResponseWriter, r *http.Request) {
+			if asked++; asked > 1 {
+				_, _ = io.WriteString(w, "vllm:num_requests_waiting page-secret\n")
+				return
+			}
+			_, _ = io.WriteString(w, "vllm:num_requests_waiting 2\n")
+		})
+		srv := simserver.NewInMemory(simserver.Model{})
+		defer srv.Close()
+		target.URL = srv.URL
+		target.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if strings.HasPrefix(addr, "replica") {
+				return p.Dial(ctx, network, addr)
+			}
+			return srv.Dial(ctx, network, addr)
+		}
+		g, err := loadgen.New(target)
+		require.NoError(t, err)
+		defer g.Close()
+		require.NoError(t, g.Ready(t.Context()))
+		m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: 2, OSL: 8, Requests: 20}, nil)
+		require.NoError(t, err)
+		require.Len(t, m.Warnings, 1)
+		assert.ErrorIs(t, m.Warnings[0], loadgen.ErrScrape)
+		assert.ErrorContains(t, m.Warnings[0], "3 of 3 readings of http://***@replica/metrics failed")
+		assert.NotContains(t, m.Warnings[0].Error(), "page-secret")
+		p.Close()
+	})
+}
+
 // TestNoPages: a server without a page costs and says nothing, nor does one whose page is not
 // wanted.
 func TestNoPages(t *testing.T) {
