@@ -96,6 +96,33 @@ func TestServerMetrics(t *testing.T) {
 	})
 }
 
+// TestScrapeDisturbsNothing: latencies and rates are the same with and without the reading of
+// metrics. Which of two requests that are due at one time goes first is left to chance.
+func TestScrapeDisturbsNothing(t *testing.T) {
+	tags := []loadgen.Tag{loadgen.TagTTFT, loadgen.TagITL, loadgen.TagLatency, loadgen.TagTokenRate, loadgen.TagReqRate}
+	means := func(metrics []string) (out []float64) {
+		synctest.Test(t, func(t *testing.T) {
+			srv := simserver.NewInMemory(simserver.Model{Step: 10 * time.Millisecond, PerSeq: 100 * time.Microsecond, MaxBatch: 8})
+			defer srv.Close()
+			g, err := loadgen.New(loadgen.Target{URL: srv.URL, Dial: srv.Dial, Metrics: metrics})
+			require.NoError(t, err)
+			defer g.Close()
+			require.NoError(t, g.Ready(t.Context()))
+			m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: 12, ISL: 50, OSL: 16, Requests: 200, Seed: 3}, nil)
+			require.NoError(t, err)
+			assert.Equal(t, metrics == nil, m.Server.Window.Has())
+			for _, tag := range tags {
+				out = append(out, stat(t, m, tag, "avg"))
+			}
+		})
+		return out
+	}
+	with, without := means(nil), means([]string{})
+	for i, tag := range tags {
+		assert.InEpsilon(t, without[i], with[i], 0.02, tag)
+	}
+}
+
 // TestForeign: tokens that somebody else asks for are told of.
 func TestForeign(t *testing.T) {
 	simulated(t, simserver.Model{}, func(t *testing.T, srv *simserver.Server, g *loadgen.Generator) {
