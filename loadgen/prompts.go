@@ -74,6 +74,8 @@ func promptOf(e dataset.Entry, t *bpe.Tokenizer) (p prompt, err error) {
 			return p, err
 		}
 	}
+	// An answer that was recorded says how long answers of this prompt are. Its words would do
+	// badly for that, since its language is not known.
 	if p.outputs == 0 && t != nil && e.Reply != "" {
 		p.outputs = t.Count(e.Reply)
 	}

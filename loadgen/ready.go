@@ -124,6 +124,8 @@ func (g *Generator) Alive(ctx context.Context) error { return g.censor.failure(g
 
 // alive is Alive with errors that may hold what a server said in full.
 func (g *Generator) alive(ctx context.Context) error {
+	// A short prompt and a short answer: a server that is only overloaded answers them soon
+	// after the load has gone.
 	wait, cancel := context.WithTimeout(ctx, g.target.ReadyTimeout)
 	defer cancel()
 	for try := 1; ; try++ {

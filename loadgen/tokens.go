@@ -75,6 +75,8 @@ func (r *record) answerTokens(t *bpe.Tokenizer, streamed bool) (n, thought int, 
 			exact = exact && c.Call == ""
 		}
 	}
+	// A call of a tool has tokens around it that the model's template adds, and no count of
+	// what is seen is exact.
 	if !streamed {
 		read(r.body, true)
 	}
@@ -86,6 +88,7 @@ func (r *record) answerTokens(t *bpe.Tokenizer, streamed bool) (n, thought int, 
 		read(ev.Data, false)
 		pos = next
 	}
+	// A text is counted as a whole: the tokens of its parts, one by one, would be more.
 	for v, text := range texts {
 		k := t.Count(text.String())
 		n += k
