@@ -34,7 +34,7 @@ func TestProgress(t *testing.T) {
 	}
 	assert.Regexp(t, `^about [3-9] minutes left; `, report.Progress(o), "a search ends when its bracket is closed and its answer settled")
 	o.Probes = nil
-	assert.Equal(t, "up to 1m0s a probe; max-throughput-ttft-sla (0 of at most 30 points)", report.Progress(o),
+	assert.Equal(t, "up to 18s a probe; max-throughput-ttft-sla (0 of at most 30 points)", report.Progress(o),
 		"nothing is known before a probe")
 
 	o = outcome(t, "decode-itl-curve")
