@@ -147,6 +147,8 @@ func TestMasked(t *testing.T) {
             ttft p95   < 200ms   197ms   95% CI [196ms, 198ms]   2% headroom
             output throughput 2349 tok/s, 76.5 req/s; next concurrency tried, 30, missed ttft p95
                 (215ms)
+            why: TTFT rises because requests wait for a place in the batch: 23.8 waiting at 30, none
+                at 8; queue time 129ms at 30, 3.9ms at 8
             probes:
               conc   req/s
                  8    42.4
@@ -174,6 +176,9 @@ func TestMasked(t *testing.T) {
 		{"a probe with another verdict and reason", ": met; ttft p95 13.2ms, 1318 tok/s (the start, 2.8s)",
 			": open (likely met); ttft p95 413ms, 1318 tok/s (jump\n        along the secant, 2.8s)", true},
 		{"a reason with parentheses", "(the start, 2.8s)", "(refinement (ITP), 2.8s)", true},
+		{"other evidence of the same cause", "waiting at 30, none\n                at 8; queue time 129ms at 30, 3.9ms at 8",
+			"waiting at 51, 0.2\n                at 8; queue time 187ms at 51, 4ms at 8; the batch stays at 16", true},
+		{"another cause", "requests wait for a place in the batch", "the KV cache is full", false},
 		{"another word", "tok/s", "tokens/s", false},
 		{"another limit", "< 200ms", "< 40ms", false},
 		{"another range", "[4, 256]", "[4, 200]", false},
@@ -196,6 +201,7 @@ var (
 	either = regexp.MustCompile(fixed + `|` + number)
 
 	verdict  = regexp.MustCompile(`: (?:met|missed \(ttft p95\)|open \(likely (?:met|missed: ttft p95)\)); ([^(]*) \(.*, #\)$`)
+	evidence = regexp.MustCompile(`(why: TTFT rises because [a-zA-Z ]+): .*`)
 	optional = regexp.MustCompile(`, best throughput at #|; next concurrency tried, #, missed ttft p95 \(#\)`)
 )
 
@@ -233,6 +239,7 @@ func masked(output string) string {
 		text = strings.Join(strings.Fields(text), " ")
 		text = verdict.ReplaceAllString(text, ": <verdict>; $1 (<why>, #)")
 		text = optional.ReplaceAllString(text, "")
+		text = evidence.ReplaceAllString(text, "$1: <evidence>")
 		lines[i] = strings.Repeat(" ", indent) + text
 	}
 	return strings.Join(slices.Compact(lines), "\n")

@@ -54,7 +54,7 @@ func TestText(t *testing.T) {
 	}{
 		{"met", "a boundary inside the range", named(maxThroughput, aiperftest.Prober(&curve{ttft: linear(2)}))},
 		{"met_in_time", "the time of a search is over before its style has come to an end",
-			timed(aiperftest.Tokens(550, 256), aiperftest.Concurrency(1, 1000), aiperftest.Prober(&curve{ttft: linear(0.4), timed: true}))},
+			timed(aiperftest.Style(recipes.Optuna), aiperftest.Tokens(550, 512), aiperftest.Prober(&curve{ttft: linear(2), timed: true}))},
 		{"out_of_time", "nothing has failed when the time of a search is over, twice",
 			timed(aiperftest.Tokens(550, 128), aiperftest.Prober(&curve{ttft: linear(0.1)}))},
 		{"met_all", "nothing in the range fails", named(maxConcurrency, aiperftest.Prober(&curve{ttft: linear(0.1)}))},

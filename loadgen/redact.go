@@ -201,7 +201,7 @@ func (t Target) secrets() []string {
 			}
 		}
 	}
-	for _, raw := range append([]string{t.URL}, t.Others...) {
+	for _, raw := range slices.Concat([]string{t.URL}, t.Others, t.Metrics) {
 		inURL(raw, true)
 		if u, err := new(endpoint).parse(raw); err == nil {
 			if proxy, err := proxyOf(u); err == nil && proxy != nil {

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"path"
@@ -171,6 +172,18 @@ func (m *Measurement) join(all []servermetrics.Series, p *probe) {
 		}
 		m.foreign()
 	}
+}
+
+// cleaned returns the series with errors that may be shown: one quotes the line that cannot be
+// read.
+func (g *Generator) cleaned(all []servermetrics.Series) []servermetrics.Series {
+	out := slices.Clone(all)
+	for i, s := range out {
+		if s.Err != nil {
+			out[i].Err = errors.New(g.censor.said(s.Err.Error()))
+		}
+	}
+	return out
 }
 
 // recordOf keeps of the samples what belongs to a window: of each part of it from the sample

@@ -96,6 +96,33 @@ func TestServerMetrics(t *testing.T) {
 	})
 }
 
+// TestScrapeDisturbsNothing: latencies and rates are the same with and without the reading of
+// metrics. Which of two requests that are due at one time goes first is left to chance.
+func TestScrapeDisturbsNothing(t *testing.T) {
+	tags := []loadgen.Tag{loadgen.TagTTFT, loadgen.TagITL, loadgen.TagLatency, loadgen.TagTokenRate, loadgen.TagReqRate}
+	means := func(metrics []string) (out []float64) {
+		synctest.Test(t, func(t *testing.T) {
+			srv := simserver.NewInMemory(simserver.Model{Step: 10 * time.Millisecond, PerSeq: 100 * time.Microsecond, MaxBatch: 8})
+			defer srv.Close()
+			g, err := loadgen.New(loadgen.Target{URL: srv.URL, Dial: srv.Dial, Metrics: metrics})
+			require.NoError(t, err)
+			defer g.Close()
+			require.NoError(t, g.Ready(t.Context()))
+			m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: 12, ISL: 50, OSL: 16, Requests: 200, Seed: 3}, nil)
+			require.NoError(t, err)
+			assert.Equal(t, metrics == nil, m.Server.Window.Has())
+			for _, tag := range tags {
+				out = append(out, stat(t, m, tag, "avg"))
+			}
+		})
+		return out
+	}
+	with, without := means(nil), means([]string{})
+	for i, tag := range tags {
+		assert.InEpsilon(t, without[i], with[i], 0.02, tag)
+	}
+}
+
 // TestForeign: tokens that somebody else asks for are told of.
 func TestForeign(t *testing.T) {
 	simulated(t, simserver.Model{}, func(t *testing.T, srv *simserver.Server, g *loadgen.Generator) {
@@ -164,6 +191,43 @@ func TestNamedPages(t *testing.T) {
 		assert.Len(t, m.Server.Series, 2)
 		require.NotEmpty(t, m.Warnings)
 		assert.ErrorIs(t, m.Warnings[0], loadgen.ErrScrape)
+		p.Close()
+	})
+}
+
+// TestPagesRedacted: the credentials of a page's URL are secrets, and so is what a page that
+// cannot be read quotes of them.
+func TestPagesRedacted(t *testing.T) {
+	target := loadgen.Target{URL: "http://server", Metrics: []string{"http://user:page-secret@replica/metrics?token=query-secret-1"}}
+	assert.NotRegexp(t, "page-secret|query-secret", target.Redact("cannot read page-secret, query-secret-1"))
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		p := pages(t, func(w http.ResponseWriter, r *http.Request) {
+			if asked++; asked > 1 {
+				_, _ = io.WriteString(w, "vllm:num_requests_waiting page-secret\n")
+				return
+			}
+			_, _ = io.WriteString(w, "vllm:num_requests_waiting 2\n")
+		})
+		srv := simserver.NewInMemory(simserver.Model{})
+		defer srv.Close()
+		target.URL = srv.URL
+		target.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if strings.HasPrefix(addr, "replica") {
+				return p.Dial(ctx, network, addr)
+			}
+			return srv.Dial(ctx, network, addr)
+		}
+		g, err := loadgen.New(target)
+		require.NoError(t, err)
+		defer g.Close()
+		require.NoError(t, g.Ready(t.Context()))
+		m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: 2, OSL: 8, Requests: 20}, nil)
+		require.NoError(t, err)
+		require.Len(t, m.Warnings, 1)
+		assert.ErrorIs(t, m.Warnings[0], loadgen.ErrScrape)
+		assert.ErrorContains(t, m.Warnings[0], "3 of 3 readings of http://***@replica/metrics failed")
+		assert.NotContains(t, m.Warnings[0].Error(), "page-secret")
 		p.Close()
 	})
 }

@@ -156,8 +156,11 @@ func TestNoRequestSucceeds(t *testing.T) {
 	try := func(name string, r *recipes.Recipe, in recipes.Inputs) {
 		t.Run(name, func(t *testing.T) {
 			s := recipes.Spec{Inputs: in}
-			if name == "replay" {
+			switch name {
+			case "replay":
 				s.Workload.Workload = loadgen.Workload{File: trace, Replay: 1}
+			case "soak":
+				s.Workload.Workload = soaking
 			}
 			out, err := ask(t, r, dead(), s)
 			require.ErrorContains(t, err, "no request succeeded at")

@@ -53,7 +53,8 @@ func slicesCSV(w io.Writer, parts []*loadgen.Measurement) error {
 	return c.done()
 }
 
-// timeline is what a chart needs of the slices of one trial.
+// timeline is what a chart needs of the slices of one trial. It is kept to the end of the run,
+// where the requests are not, and has three numbers a slice.
 type timeline struct {
 	// length is that of a slice.
 	length time.Duration

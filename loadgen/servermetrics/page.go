@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -78,6 +79,8 @@ func Parse(page []byte) (Page, error) {
 // Note: a server's page has some hundred series, of which a tenth matter. The parser makes
 // objects of each, and a scrape of the whole page costs five times as much.
 func relevant(page []byte) (kept []byte) {
+	var last []byte // the name of the line before, which a histogram repeats some twenty times
+	var keep bool
 	for line := range bytes.Lines(page) {
 		name := bytes.TrimLeft(line, " \t")
 		typed := bytes.HasPrefix(name, typeLine)
@@ -90,21 +93,12 @@ func relevant(page []byte) (kept []byte) {
 		if end := bytes.IndexAny(name, "{ \t\r\n"); end >= 0 {
 			name = name[:end]
 		}
-		if !families[normalize(string(name))] {
-			if typed {
-				continue
-			}
-			base := name
-			for _, suffix := range parts {
-				if s, cut := bytes.CutSuffix(name, suffix); cut {
-					base = s
-				}
-			}
-			if len(base) == len(name) || !families[normalize(string(base))] {
-				continue
-			}
+		if typed || !bytes.Equal(name, last) {
+			keep, last = wanted(string(name), !typed), name
 		}
-		kept = append(kept, line...)
+		if keep {
+			kept = append(kept, line...)
+		}
 	}
 	if n := len(kept); n > 0 && kept[n-1] != '\n' {
 		kept = append(kept, '\n')
@@ -112,11 +106,25 @@ func relevant(page []byte) (kept []byte) {
 	return kept
 }
 
+// wanted reports whether a name is of the vocabulary: a family's or, in a line with a value,
+// that of a part of a histogram.
+func wanted(name string, value bool) bool {
+	if families[normalize(name)] {
+		return true
+	}
+	for _, suffix := range parts {
+		if base, cut := strings.CutSuffix(name, suffix); cut && value {
+			return families[normalize(base)]
+		}
+	}
+	return false
+}
+
 // typeLine begins a line that says of what type a family is, and parts are what the series of
 // a histogram end in.
 var (
 	typeLine = []byte("# TYPE ")
-	parts    = [][]byte{[]byte("_bucket"), []byte("_sum"), []byte("_count")}
+	parts    = []string{"_bucket", "_sum", "_count"}
 )
 
 // families are the names of the vocabulary, as normalize returns them.

@@ -1,6 +1,7 @@
 package servermetrics
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type Source struct {
 
 	// failed counts the failures in a row.
 	failed int
+	// body holds the page while it is read, and is used again: pages are as large as the last.
+	body bytes.Buffer
 }
 
 // Scraper fetches the pages of some servers. Its Watch must not be called before the last one
@@ -66,7 +69,7 @@ type Series struct {
 	Err    error
 }
 
-// Fetch asks for a page once.
+// Fetch asks for a page once. It must not be called twice at a time.
 func (s *Source) Fetch(ctx context.Context) (Page, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -90,16 +93,17 @@ func (s *Source) Fetch(ctx context.Context) (Page, error) {
 		return Page{}, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, pageMost+1))
+	s.body.Reset()
+	_, err = s.body.ReadFrom(io.LimitReader(resp.Body, pageMost+1))
 	switch {
 	case err != nil:
 		return Page{}, err
 	case resp.StatusCode != http.StatusOK:
 		return Page{}, fmt.Errorf("GET %s answered %d", s.Name, resp.StatusCode)
-	case len(body) > pageMost:
+	case s.body.Len() > pageMost:
 		return Page{}, fmt.Errorf("GET %s answered more than %d MiB", s.Name, pageMost>>20)
 	}
-	return Parse(body)
+	return Parse(s.body.Bytes())
 }
 
 // A Watch takes samples until it is stopped: at once, then one each second, and one at each

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"runtime"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -123,22 +126,46 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// BenchmarkScrape prints what scraping costs: the share of one core that reading a page of
-// vLLM's once a second takes, without the network.
+// BenchmarkScrape prints what scraping costs, at one page of vLLM's a second, as a share of one
+// core, by the process' CPU time: of reading a page, and over HTTP, where the server's part is
+// in it, too.
 func BenchmarkScrape(b *testing.B) {
 	raw, err := os.ReadFile("testdata/vllm.txt")
 	require.NoError(b, err)
 	// A real page has as many series again of Python, of the process and of other histograms.
 	line := "http_request_duration_seconds_bucket{handler=\"/v1/chat/completions\",le=\"0.5\",method=\"POST\"} 128.0\n"
 	page := strings.Repeat("# TYPE http_request_duration_seconds histogram\n"+strings.Repeat(line, 50), 10) + string(raw)
-	source := &servermetrics.Source{URL: "http://server/metrics", Transport: answers(func(*http.Request) (*http.Response, error) {
-		return reply(200, page), nil
-	})}
-	b.SetBytes(int64(len(page)))
-	for b.Loop() {
-		if _, err := source.Fetch(b.Context()); err != nil {
-			b.Fatal(err)
+	fetch := func(b *testing.B, source *servermetrics.Source) {
+		b.SetBytes(int64(len(page)))
+		for b.Loop() {
+			if _, err := source.Fetch(b.Context()); err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
-	b.ReportMetric(100*b.Elapsed().Seconds()/float64(b.N)/servermetrics.Every.Seconds(), "%core")
+	share := func(b *testing.B, took time.Duration) {
+		b.ReportMetric(100*took.Seconds()/float64(b.N)/servermetrics.Every.Seconds(), "%core")
+	}
+	b.Run("read", func(b *testing.B) {
+		before := cpu()
+		fetch(b, &servermetrics.Source{URL: "http://server/metrics", Transport: answers(func(*http.Request) (*http.Response, error) {
+			return reply(200, page), nil
+		})})
+		share(b, cpu()-before)
+	})
+	b.Run("http", func(b *testing.B) {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) }))
+		defer srv.Close()
+		before := cpu()
+		fetch(b, &servermetrics.Source{URL: srv.URL, Transport: http.DefaultTransport})
+		share(b, cpu()-before)
+	})
+}
+
+// cpu is the CPU time that the process has used so far, as the runtime estimates it.
+func cpu() time.Duration {
+	runtime.GC() // which brings the estimate up to date
+	sample := []metrics.Sample{{Name: "/cpu/classes/user:cpu-seconds"}, {Name: "/cpu/classes/gc/total:cpu-seconds"}}
+	metrics.Read(sample)
+	return time.Duration((sample[0].Value.Float64() + sample[1].Value.Float64()) * float64(time.Second))
 }

@@ -141,6 +141,10 @@ func (t tally) holds(op Op) bool {
 // 2001, "Interval estimation for a binomial proportion"), with the sample shrunk by
 // the inflation. When nothing is allowed the count is the verdict, since no sample
 // proves a share of zero.
+//
+// Requests that are all good never speak against a limit, however few they are. The prior
+// alone would: it has most shares above a small one, and a slow server's four good requests
+// then counted as a likely failure.
 func (t tally) pass(op Op) float64 {
 	if t.allowed <= 0 || t.allowed >= 1 {
 		if t.holds(op) {
@@ -149,8 +153,15 @@ func (t tally) pass(op Op) float64 {
 		return 0
 	}
 	bad, good := float64(t.bad)/t.inflation, float64(t.n-t.bad)/t.inflation
-	return distuv.Beta{Alpha: bad + 0.5, Beta: good + 0.5}.CDF(t.allowed)
+	pass := distuv.Beta{Alpha: bad + 0.5, Beta: good + 0.5}.CDF(t.allowed)
+	if t.bad == 0 {
+		return max(pass, leastGood)
+	}
+	return pass
 }
+
+// leastGood is P(the limit holds) where no request speaks against it and few were seen.
+const leastGood = 0.51
 
 // margin returns the margin of the limit. For latencies it is that of the
 // percentile with failed requests counted as infinitely slow; for shares it is that
