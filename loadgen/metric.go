@@ -132,8 +132,9 @@ type MetricInfo struct {
 }
 
 // Clocked reports whether the metric is a time that the client's clock measures, so that a
-// late client makes it longer. A metric of one's own is measured elsewhere.
-func (m MetricInfo) Clocked() bool { return m.Unit == "ms" && !m.registered }
+// late client makes it longer. A metric of one's own is measured elsewhere, and so is what the
+// server says of itself.
+func (m MetricInfo) Clocked() bool { return m.Unit == "ms" && !m.registered && !m.Server }
 
 // Name returns what people call the metric: its short name or, if it has none, its tag.
 func (m MetricInfo) Name() string { return cmp.Or(m.Short, m.Tag) }

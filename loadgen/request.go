@@ -120,6 +120,9 @@ func (q *Request) take(values map[string]float64) {
 	maps.Copy(q.Values, values)
 }
 
+// Servers that hide their thoughts still count them, and those that show them often do not. What
+// is seen is the last resort, since a text says little of the number of its tokens.
+
 // thoughts fills in Reasoning and FirstOutput. The best source of the first is the server,
 // then a tokenizer, which has been asked already, and then what was seen.
 func (q *Request) thoughts(use codec.Usage, seen content) {

@@ -168,7 +168,7 @@ func (m *Measurement) join(all []servermetrics.Series, p *probe) {
 	// The tokens of requests that were cut, or that failed, are not known.
 	if w := m.Server.Window; w.Has() && len(p.running) == 0 && len(m.Failures) == 0 {
 		for _, s := range w.Spans {
-			m.Server.Received += tokensBetween(append(p.others, m.Requests...), s.From, s.To)
+			m.Server.Received += tokensBetween(slices.Concat(p.others, m.Requests, m.Cancelled), s.From, s.To)
 		}
 		m.foreign()
 	}

@@ -182,6 +182,9 @@ func (t Target) speaks() codec.Codec {
 	return codec.Chat
 }
 
+// The codec is looked up by each call and is not kept in the target, which stays plain data
+// that can be compared and copied.
+
 // Speaks returns what the API of the target is. That of an unknown one is the zero Spec.
 func (t Target) Speaks() codec.Spec {
 	if c, ok := codec.Lookup(t.API()); ok {

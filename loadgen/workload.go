@@ -173,6 +173,9 @@ func newWorkload(t Target, model string, l Load, cal calibration, f fields) (*wo
 	return w, nil
 }
 
+// The fields of a prompt are found out and not declared: whoever writes a codec would otherwise
+// have to say the same thing twice, and a field that was forgotten could be overridden.
+
 // asked returns the names of the fields of a body that depend on the prompt: those that differ
 // from one prompt to another. There is at least one.
 func asked(c codec.Codec, text string) (names []string, err error) {

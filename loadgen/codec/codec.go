@@ -197,12 +197,18 @@ func Names() (names []string) {
 
 // Lookup finds a codec by its name or its alias. ok is false if there is none.
 func Lookup(name string) (c Codec, ok bool) {
-	all := All()
-	i := slices.IndexFunc(all, func(c Codec) bool { s := c.Spec(); return name != "" && (s.Name == name || s.Alias == name) })
+	registry.RLock()
+	defer registry.RUnlock()
+	return find(registry.codecs, name)
+}
+
+// find is Lookup among the given codecs.
+func find(codecs []Codec, name string) (c Codec, ok bool) {
+	i := slices.IndexFunc(codecs, func(c Codec) bool { s := c.Spec(); return name != "" && (s.Name == name || s.Alias == name) })
 	if i < 0 {
 		return nil, false
 	}
-	return all[i], true
+	return codecs[i], true
 }
 
 // validName matches names of codecs.
@@ -224,13 +230,13 @@ func Register(c Codec) error {
 	case s.Streams && !s.Tokens:
 		return fmt.Errorf("register codec %q: Streams is set and Tokens is not; what has no tokens comes in one piece", s.Name)
 	}
+	registry.Lock()
+	defer registry.Unlock()
 	for _, name := range []string{s.Name, s.Alias} {
-		if _, taken := Lookup(name); taken {
+		if _, taken := find(registry.codecs, name); taken {
 			return fmt.Errorf("register codec %q: the name %s is taken; choose another one", s.Name, name)
 		}
 	}
-	registry.Lock()
-	defer registry.Unlock()
 	registry.codecs = append(registry.codecs, c)
 	return nil
 }
