@@ -210,8 +210,12 @@ func (l Load) Moments() (isl, osl [2]float64) {
 	return isl, osl
 }
 
-// String names the load's level, for example "concurrency 64" or "12.5 requests/s".
+// String names the load's level, for example "concurrency 64" or "12.5 requests/s". Of a
+// schedule of rates it is their mean, and the text says so.
 func (l Load) String() string {
+	if l.Rate != 0 && len(l.Workload.Stages) > 0 {
+		return fmt.Sprintf("%.4g requests/s on average", l.Rate)
+	}
 	if l.Rate != 0 {
 		return fmt.Sprintf("%.4g requests/s", l.Rate)
 	}
