@@ -46,7 +46,7 @@ type Load struct {
 
 	// Requests is the number of requests in the measured window, DefaultRequests
 	// if 0. It is raised to 2·Concurrency, with a warning if it was set. The defaults for a
-	// Workload with Stages are all requests of the schedule, and its length.
+	// Workload with Stages are all requests of the schedule, and a minute more than its length.
 	Requests int
 	// Window is the greatest length of the measured window, DefaultWindow if 0.
 	Window time.Duration
@@ -95,7 +95,7 @@ func (l Load) withDefaults() (Load, error) {
 	if stages := l.Workload.Stages; len(stages) > 0 {
 		l.Rate = cmp.Or(l.Rate, stages.Mean())
 		if l.Window == 0 {
-			l.Window = stages.Length()
+			l.Window = stages.Length() + time.Minute // for what is late
 		}
 		if l.Requests == 0 {
 			l.Requests = l.Due()
@@ -118,8 +118,8 @@ func (l Load) withDefaults() (Load, error) {
 }
 
 // Due returns how many requests a load at a Rate whose Workload has Stages has at most. Those
-// that arrive by chance are more than its rates say now and then, and its length closes the
-// window.
+// that arrive by chance are more than its rates say now and then, and the end of the schedule
+// closes the window.
 func (l Load) Due() int {
 	n := l.Rate * l.Workload.Stages.Length().Seconds()
 	if l.Arrival != "" && l.Arrival != "constant" {

@@ -103,6 +103,7 @@ type turn struct {
 	fixed bool
 	timed bool // the schedule says with which request the window opens
 	opens bool // the window opens with it, or has opened before it
+	ends  bool // it is behind the end of the schedule, so that the window closes before it
 }
 
 // gap draws the seconds from one request of the arrival process to the next, at a rate.
