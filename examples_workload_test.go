@@ -146,13 +146,13 @@ func Example_soak() {
 				{From: 20, Over: 500 * time.Millisecond},
 			}}))
 		m := out.Probes[0].Trials[0]
-		fmt.Printf("%v at a mean of %v\n", out.Verdict, m.Load)
+		fmt.Printf("%v at %v\n", out.Verdict, m.Load)
 		for i, stage := range m.Load.Schedule() {
 			fmt.Printf("%v: %.0f requests\n", stage, m.Stages[i][loadgen.TagCompleted].Stats["avg"])
 		}
 	})
 	// Output:
-	// met at a mean of 40 requests/s
+	// met at 40 requests/s on average
 	// 20 to 60 requests/s over 1s: 40 requests
 	// 60 requests/s for 500ms: 30 requests
 	// 20 requests/s for 500ms: 10 requests

@@ -543,6 +543,9 @@ func (l *level) ticket(s *slot, now time.Duration, turn turn) ticket {
 	if turn.timed { // the window of a schedule opens with a request of its own
 		reached = reached && turn.opens
 	}
+	if turn.ends && was == measuring {
+		p.window.requests = min(p.window.requests, p.window.cohort)
+	}
 	tk.index = p.stage.start(now, tk.serial, reached)
 	if was <= rephasing && p.window.phase > rephasing {
 		l.reachedAt = now

@@ -48,7 +48,7 @@ type Load struct {
 
 	// Requests is the number of requests in the measured window, DefaultRequests
 	// if 0. It is raised to 2·Concurrency, with a warning if it was set. The defaults for a
-	// Workload with Stages are all requests of the schedule, and its length.
+	// Workload with Stages are all requests of the schedule, and a minute more than its length.
 	Requests int
 	// Window is the greatest length of the measured window, DefaultWindow if 0.
 	Window time.Duration
@@ -97,7 +97,7 @@ func (l Load) withDefaults() (Load, error) {
 	if stages := l.Workload.Stages; len(stages) > 0 {
 		l.Rate = cmp.Or(l.Rate, stages.Mean())
 		if l.Window == 0 {
-			l.Window = stages.Length()
+			l.Window = stages.Length() + time.Minute // for what is late
 		}
 		if l.Requests == 0 {
 			l.Requests = l.Due()
@@ -120,8 +120,8 @@ func (l Load) withDefaults() (Load, error) {
 }
 
 // Due returns how many requests a load at a Rate whose Workload has Stages has at most. Those
-// that arrive by chance are more than its rates say now and then, and its length closes the
-// window.
+// that arrive by chance are more than its rates say now and then, and the end of the schedule
+// closes the window.
 func (l Load) Due() int {
 	n := l.Rate * l.Workload.Stages.Length().Seconds()
 	if l.Arrival != "" && l.Arrival != "constant" {
@@ -214,8 +214,12 @@ func (l Load) Moments() (isl, osl [2]float64) {
 	return isl, osl
 }
 
-// String names the load's level, for example "concurrency 64" or "12.5 requests/s".
+// String names the load's level, for example "concurrency 64" or "12.5 requests/s". Of a
+// schedule of rates it is their mean, and the text says so.
 func (l Load) String() string {
+	if l.Rate != 0 && len(l.Workload.Stages) > 0 {
+		return fmt.Sprintf("%.4g requests/s on average", l.Rate)
+	}
 	if l.Rate != 0 {
 		return fmt.Sprintf("%.4g requests/s", l.Rate)
 	}

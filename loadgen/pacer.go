@@ -104,6 +104,7 @@ type turn struct {
 	timed bool  // the schedule says with which request the window opens
 	opens bool  // the window opens with it, or has opened before it
 	talk  *talk // the conversation of a replay that goes on, nil if another begins
+	ends  bool  // it is behind the end of the schedule, so that the window closes before it
 }
 
 // gap draws the seconds from one request of the arrival process to the next, at a rate.

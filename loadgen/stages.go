@@ -10,7 +10,8 @@ import (
 
 // stages is the schedule of a load whose rate changes with time. It begins with requests at
 // its first rate, whose answers are under way when the window opens; the window opens with
-// the first request of the schedule itself, and is as long as the schedule.
+// the first request of the schedule itself, and closes with the first one behind its end, so
+// that requests which are sent late are part of it.
 type stages struct {
 	// rates are those of the load, with both ends of every stage.
 	rates laws.Stages
@@ -21,6 +22,8 @@ type stages struct {
 	lead []float64
 	at   float64
 	sent int
+	// total is how many requests the schedule has.
+	total float64
 }
 
 // newStages returns the schedule of a load whose Rate is known, nil if it has none.
@@ -29,7 +32,7 @@ func newStages(l Load) *stages {
 	if rates == nil {
 		return nil
 	}
-	return &stages{rates: rates, clock: rates.Clock()}
+	return &stages{rates: rates, clock: rates.Clock(), total: rates.Requests()}
 }
 
 // begin draws so many requests before the window opens, backwards from there.
@@ -52,7 +55,8 @@ func (s *stages) next(p *pacer) (due time.Duration, t turn) {
 	if s.sent < len(s.lead) {
 		due = s.clock(s.lead[s.sent])
 	} else {
-		due, t.opens = s.clock(s.at), true
+		// Rates are rounded, and the end of a schedule must not be missed for that.
+		due, t.opens, t.ends = s.clock(s.at), true, s.at >= s.total-1e-6
 		s.at += p.gap(1)
 	}
 	s.sent++

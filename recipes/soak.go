@@ -1,6 +1,10 @@
 package recipes
 
-import "github.com/aiperf-go/aiperf/loadgen"
+import (
+	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen"
+)
 
 // soak measures a schedule of rates to its end: ramps, steps and long stretches, each of which
 // has metrics of its own in the outcome. Workload.Stages has the schedule, so that its mean
@@ -17,14 +21,14 @@ var soak = &Recipe{
 }
 
 // staged puts the mean rate of the workload's schedule, in requests a second, in place of
-// those that the plan leaves open. The length of the window is the schedule's, unless another
-// one is asked for: a shorter window cuts it.
+// those that the plan leaves open. The window has a minute more than the schedule, unless
+// another length is asked for: a shorter window cuts it.
 func (s *Spec) staged(open []*float64) {
 	stages := s.Workload.Workload.Stages
 	for _, rate := range open {
 		*rate = stages.Mean()
 	}
 	if s.Workload.Window == 0 {
-		s.Workload.Window = stages.Length()
+		s.Workload.Window = stages.Length() + time.Minute // for what is late
 	}
 }

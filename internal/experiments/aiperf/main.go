@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -125,7 +126,7 @@ func runs(dir string) []run {
 		{"fixed-trials", recipes.Fixed(4), recipes.Spec{Trials: 3}},
 		{"fixed-rate", recipes.FixedRate(60), recipes.Spec{}},
 		{"fixed-rate-gamma", recipes.FixedRate(60), recipes.Spec{Workload: loadgen.Load{Arrival: "gamma:2", MostInFlight: 50}}},
-		{"prefill-curve", named("prefill-ttft-curve"), recipes.Spec{Inputs: recipes.Inputs{
+		{prefill, named("prefill-ttft-curve"), recipes.Spec{Workload: loadgen.Load{Requests: 8, OSL: 2}, Inputs: recipes.Inputs{
 			Steps: n(4), ISL: recipes.Bounds{Min: n(64), Max: n(2048)}}}},
 		{"decode-curve", named("decode-itl-curve"), recipes.Spec{Inputs: recipes.Inputs{
 			Steps: n(3), OSLSteps: n(2), Concurrency: few, OSL: recipes.Bounds{Min: n(4), Max: n(16)}}}},
@@ -164,8 +165,9 @@ func runs(dir string) []run {
 	}
 }
 
-// failing is the run against a server that fails now and then.
-const failing = "failing"
+// failing is the run against a server that fails now and then, and prefill the one against a
+// server that is so slow that a busy machine can measure the curve.
+const failing, prefill = "failing", "prefill-curve"
 
 // text returns a pointer to a text.
 func text(s string) *string { return &s }
@@ -193,8 +195,11 @@ func writeInputs(trace, prompts string) {
 func (r run) write(dir string) error {
 	model := simserver.Model{Adapters: []string{"adapter"}, Step: 4 * time.Millisecond, PerPromptToken: 20 * time.Microsecond,
 		PrefixCache: 1 << 16}
-	if r.name == failing {
+	switch r.name {
+	case failing:
 		model.Faults = simserver.Faults{Status: map[int]float64{503: 0.1}, Cut: 0.1, ErrorEvent: 0.1}
+	case prefill:
+		model.Step, model.PerPromptToken = 600*time.Millisecond, 300*time.Microsecond
 	}
 	srv := simserver.New(model)
 	defer srv.Close()
@@ -203,7 +208,7 @@ func (r run) write(dir string) error {
 	w := &s.Workload
 	w.Seed = 7
 	if w.Workload.IsZero() || w.Workload.File != "" {
-		w.ISL, w.OSL = 16, 8
+		w.ISL, w.OSL = 16, cmp.Or(w.OSL, 8)
 	}
 	switch {
 	case w.Requests < 0: // as many as its file has
