@@ -26,14 +26,15 @@ func (r *run) cause() (c cause.Cause) {
 		return c
 	}
 	loads := r.loads()
-	first := slices.IndexFunc(loads, func(l load) bool { return len(l.over) > 0 })
-	if first < 1 {
+	// A miss below the answer is one that other visits, or the loads above it, have outvoted.
+	safe := o.Boundary.Safe
+	first := slices.IndexFunc(loads, func(l load) bool { return len(l.over) > 0 && !(l.at <= safe) })
+	if first < 0 {
 		return c
 	}
-	// Limits that hold at the lowest load are all that can break by load.
-	below := []load{loads[first-1]}
-	if first > 1 {
-		below = append(below, loads[0])
+	below := slices.DeleteFunc(slices.Clone(loads[:first]), func(l load) bool { return len(l.over) > 0 })
+	if len(below) > 1 {
+		below = []load{below[len(below)-1], below[0]}
 	}
 	for _, b := range below {
 		for _, tag := range loads[first].over {

@@ -26,7 +26,7 @@ func TestSummary(t *testing.T) {
 		`(, \d+ visits)?\) \| evidence \| margin \|  \|$`, lines[2])
 	assert.Equal(t, "| --- | --- | --- | --- | --- | --- |", lines[3])
 	assert.True(t, strings.HasPrefix(lines[4], "| ttft p95 | &lt; 20ms | "), lines[4])
-	assert.Contains(t, b.String(), "\n| conc | req/s | out-tok/s | ttft p95 | itl p95 | errors | SLA |\n")
+	assert.Contains(t, b.String(), "\n| conc | req/s | out-tok/s | ttft p95 | itl p95 | errors | waiting | SLA |\n")
 	assert.Regexp(t, `missed \(ttft p95\) \||open \(likely missed: ttft p95\) \|`, b.String())
 	assert.Equal(t, len(o.Probes), strings.Count(b.String(), "ms | 0% |"))
 	assert.Contains(t, b.String(), "monotonic\\_precision\\_reached")
