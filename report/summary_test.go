@@ -83,8 +83,8 @@ func TestStepSummary(t *testing.T) {
 	require.NoError(t, StepSummary(o, ""))
 	require.NoError(t, StepSummary(o, ""))
 	text := read(t, path)
-	assert.True(t, strings.HasPrefix(text, "before\n### ✅ concurrency-ramp: "))
-	assert.Equal(t, 2, strings.Count(text, "### ✅ concurrency-ramp: "))
+	assert.True(t, strings.HasPrefix(text, "before\n### 📊 concurrency-ramp: "))
+	assert.Equal(t, 2, strings.Count(text, "### 📊 concurrency-ramp: "))
 
 	t.Setenv("GITHUB_STEP_SUMMARY", t.TempDir())
 	err := StepSummary(o, "")
