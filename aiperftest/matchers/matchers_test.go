@@ -158,8 +158,8 @@ func TestErrors(t *testing.T) {
 			"give one, for example aiperftest.TTFT(…) or aiperftest.SLA(…)"},
 		{"a misspelt metric", met, HaveMetric("tftt p95", positive),
 			`HaveMetric("tftt p95", …): metric "tftt" is unknown; did you mean "ttft"?; ` +
-			`metrics are ttft, ttst, itl, icl, e2e, per-user, errors, goodput, good, throughput, ` +
-			`total-throughput, req-rate, osl, isl`},
+				`metrics are ttft, ttst, itl, icl, e2e, per-user, errors, goodput, good, throughput, ` +
+				`total-throughput, req-rate, osl, isl`},
 		{"a misspelt statistic", met, HaveMetric("ttft p98", positive),
 			`HaveMetric("ttft p98", …): statistic "p98" is unknown; ` +
 				`use avg, min, max, p1, p5, p10, p25, p50, p75, p90, p95, p99; did you mean "p99"?`},
