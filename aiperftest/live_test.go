@@ -125,6 +125,8 @@ func TestWantsLive(t *testing.T) {
 	}{
 		{t, map[string]string{"TERM": "xterm"}, true, "somebody looks"},
 		{t, map[string]string{"TERM": "xterm", "CI": "true"}, false, "a CI job with a terminal"},
+		{t, map[string]string{"TERM": "xterm", "AIPERF_LIVE": "0"}, false, "somebody who does not want it"},
+		{t, map[string]string{"TERM": "xterm", "AIPERF_LIVE": "1"}, true, "somebody who does"},
 		{t, map[string]string{"TERM": "dumb"}, false, "a terminal without escapes"},
 		{t, nil, false, "no terminal at all"},
 		{&testing.B{}, map[string]string{"TERM": "xterm"}, false, "benchmark lines are printed in parts"},

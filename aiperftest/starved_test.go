@@ -94,7 +94,6 @@ func TestStarved(t *testing.T) {
 	defer srv.Close()
 	for name := range starvedRuns {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // each child starves by itself, and more of it is as good
 			dir := t.TempDir()
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStarvedChild$", "-test.v", "-test.timeout=2m")
 			cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1",

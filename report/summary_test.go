@@ -83,12 +83,21 @@ func TestStepSummary(t *testing.T) {
 	require.NoError(t, StepSummary(o, ""))
 	require.NoError(t, StepSummary(o, ""))
 	text := read(t, path)
-	assert.True(t, strings.HasPrefix(text, "before\n### ✅ concurrency-ramp: "))
-	assert.Equal(t, 2, strings.Count(text, "### ✅ concurrency-ramp: "))
+	assert.True(t, strings.HasPrefix(text, "before\n### 📊 concurrency-ramp: "))
+	assert.Equal(t, 2, strings.Count(text, "### 📊 concurrency-ramp: "))
 
 	t.Setenv("GITHUB_STEP_SUMMARY", t.TempDir())
 	err := StepSummary(o, "")
 	require.Error(t, err)
 	assert.Contains(t, err.Error(), "GITHUB_STEP_SUMMARY")
 	require.NoError(t, StepSummary(&recipes.Outcome{}, ""), "nothing was run")
+}
+
+// TestLongPage checks that the page of a run of 60 probes stays small.
+func TestLongPage(t *testing.T) {
+	v := viewOf(long(t, runOutcome(t, "mono"), 60))
+	var b strings.Builder
+	require.NoError(t, v.html(&b, "", v.charts()))
+	t.Logf("%d bytes", b.Len())
+	assert.Less(t, b.Len(), 2_000_000)
 }

@@ -156,10 +156,13 @@ func TestErrors(t *testing.T) {
 			"MeetSLA has nothing to judge: the run measured nothing; its own message says why"},
 		{"no limits", free, MeetSLA(), "MeetSLA has no limit to judge: recipe max-concurrency-under-sla ran without an SLA; " +
 			"give one, for example aiperftest.TTFT(…) or aiperftest.SLA(…)"},
-		{"a misspelt metric", met, HaveMetric("tftt p95", positive), `HaveMetric("tftt p95", …): metric "tftt" is unknown; did you mean "ttft"?`},
+		{"a misspelt metric", met, HaveMetric("tftt p95", positive),
+			`HaveMetric("tftt p95", …): metric "tftt" is unknown; did you mean "ttft"?; ` +
+				`metrics are ttft, ttst, itl, icl, e2e, per-user, errors, goodput, good, throughput, ` +
+				`total-throughput, req-rate, osl, isl`},
 		{"a misspelt statistic", met, HaveMetric("ttft p98", positive),
 			`HaveMetric("ttft p98", …): statistic "p98" is unknown; ` +
-				`use avg, min, max, p1, p5, p10, p25, p50, p75, p90, p95, p99; did you mean "p90"?`},
+				`use avg, min, max, p1, p5, p10, p25, p50, p75, p90, p95, p99; did you mean "p99"?`},
 		{"no statistic", met, HaveMetric("ttft", positive), `HaveMetric("ttft", …): the statistic is missing; for example, write "ttft p95"`},
 		{"too many words", met, HaveMetric("ttft p95 < 3", positive),
 			`HaveMetric("ttft p95 < 3", …): expected a metric and a statistic, for example "ttft p95"`},
