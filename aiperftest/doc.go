@@ -46,14 +46,13 @@
 //	          E2E, ErrorRate   p99 of request latency; share of failed requests
 //	          Attainment       share of requests that must be good; default 0.95
 //	          SLA, SLO         "ttft p99 < 1s"; of a good request, "ttft < 1s"
-//	          AtLeast          concurrency or requests/s that the answer must reach
-//	          Tier             a set of limits with an answer of its own
+//	          AtLeast, Tier    least answer; a set of limits with an answer of its own
 //	workload  Tokens           prompt and answer lengths; default 550, 128
 //	          Workload         laws of lengths, prefixes, conversations, models, images
 //	          Prompts          a file of prompts, JSON, CSV or text
 //	          SamePrompts      prompts that a prefix cache may hold
 //	          Requests         requests a probe; default 300
-//	          ProbeTime        longest measured window of a probe; default 1m
+//	          ProbeTime        longest window of a probe; default 1m, 18s in searches
 //	          ISL, OSL, Pairs  lengths that a recipe sweeps
 //	search    Style, Sampler   how a search proceeds; default the recipe's own
 //	          Concurrency      range of the search or sweep; default 1 to 1000
@@ -72,8 +71,7 @@
 //	          Tolerance        loss that Gate and Compare accept; default 0.05
 //	          Artifacts        directory of the run's files
 //	          Charts, Slices   draw charts (default) or not; parts of a probe's time
-//	          Label            a name of the run
-//	          Context          a context instead of the test's own
+//	          Label, Context   a name of the run; a context instead of the test's own
 //	          Prober, Setup    something else than HTTP load; the server for a point
 //	          Input            an input that a recipe of your own declares
 //

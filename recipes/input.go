@@ -58,7 +58,7 @@ var inputs = []Input{inputTTFT, inputITL, inputTPOT, inputE2E, inputErrorRate, i
 	inputAtLeast, inputStyle, inputConcurrency, inputRate, inputArrival, inputMostInFlight, inputSteps, inputOSLSteps,
 	inputConcurrencyList, inputPairs, inputISL, inputOSL, inputDegradation, inputMaxProbes, inputInitialPoints, inputReplicates,
 	inputSampler, inputStreaming, inputTokens, inputWorkload, inputRequests, inputProbeTime, inputPrompts, inputTrials,
-	inputConverge, inputEndpoint, inputSetup}
+	inputConverge, inputEndpoint, inputEndpointType, inputSetup, inputConfidence}
 
 // BuiltIn reports whether the input is one of this package's, and not one that a recipe
 // declares itself.
