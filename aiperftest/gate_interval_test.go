@@ -38,7 +38,8 @@ func TestGateInterval(t *testing.T) {
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
 				common := aiperftest.Options{
-					aiperftest.Charts(false), aiperftest.Tokens(550, 128), aiperftest.Seed(7), aiperftest.Requests(2000), aiperftest.ProbeTime(time.Minute),
+					aiperftest.Charts(false), aiperftest.Tokens(550, 128), aiperftest.Seed(7), aiperftest.Requests(2000),
+					aiperftest.ProbeTime(time.Minute),
 					aiperftest.Concurrency(1, 200), aiperftest.TTFT(200 * time.Millisecond), aiperftest.Prober(&curve{ttft: linear(2)}),
 				}
 				within := func(body func(aiperftest.T)) *fakeT {

@@ -37,5 +37,6 @@ func TestTokenizer(t *testing.T) {
 		assert.Equal(t, tt.guess, strings.Contains(unfolded(f.transcript()), "token counts are estimates"), tt.why)
 	}
 	f := run(t, "TestLoad", func(ft aiperftest.T) { aiperftest.Run(ft, recipes.Fixed(2), size, aiperftest.Tokenizer("none.json")) })
-	assert.Contains(t, unfolded(strings.Join(f.errs, "\n")), "cannot use aiperftest.Tokenizer(…), the path of a tokenizer.json (names are not downloaded): open none.json")
+	assert.Contains(t, unfolded(strings.Join(f.errs, "\n")),
+		"cannot use aiperftest.Tokenizer(…), the path of a tokenizer.json (names are not downloaded): open none.json")
 }

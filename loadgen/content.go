@@ -16,9 +16,6 @@ type (
 	text   = lenient.Text
 )
 
-// mostTokens is more than any answer has.
-const mostTokens = lenient.MostTokens
-
 // isPing reports whether an event only keeps the connection alive: it has no data, or a
 // name that says so.
 func isPing(ev sse.Event) bool {
