@@ -24,7 +24,8 @@ func short(r *recipes.Recipe, s recipes.Spec) (points int, skip bool) {
 	if err != nil || p == nil {
 		return 0, false // the run says what is wrong
 	}
-	return p.Size(), p.Search != nil || p.Size() > 1
+	w := s.Workload.Workload // a schedule takes as long as it says
+	return p.Size(), p.Search != nil || p.Size() > 1 || len(w.Stages) > 0 || w.Replay != 0
 }
 
 // The size of a smoke probe: enough requests for the server to have warmed up, and at most
@@ -63,6 +64,9 @@ func smoked(o *recipes.Outcome, left string) string {
 			got = fmt.Sprintf(" (%s %s %.3gms)", m.name, m.stat, ms)
 			break
 		}
+	}
+	for _, w := range o.Warnings {
+		left = "warning: " + w.Error() + "; " + left
 	}
 	return fmt.Sprintf("-short: a smoke probe of %d requests at %v was answered%s; %s", p.Requests(), p.Load, got, left)
 }

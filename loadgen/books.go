@@ -420,6 +420,9 @@ func (b *books) begun() int {
 func (b *books) vacant(most int) *slot {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.stopLoad == nil { // the load was stopped, and nobody would take the slot back
+		return nil
+	}
 	if len(b.flying) >= most {
 		if b.probe != nil {
 			b.probe.skipped++
@@ -433,6 +436,14 @@ func (b *books) vacant(most int) *slot {
 		return s
 	}
 	return b.slot(b.ctx, -1)
+}
+
+// full reports whether as many requests of an open loop are in flight as its load allows.
+func (b *books) full() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.probe
+	return p != nil && p.pacer != nil && p.pacer.most > 0 && b.lent >= p.pacer.most
 }
 
 // vacate takes back a slot from vacant whose request has ended.

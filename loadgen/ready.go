@@ -160,7 +160,11 @@ func (g *Generator) greet(ctx context.Context) error {
 	}
 	// Two prompts of different lengths give the slope and the offset of tokens against
 	// words. One would not do, since a chat template adds tokens of its own.
-	const short, long, outputs = 8, 72, 8
+	const long, outputs = 72, 8
+	short := 8
+	if g.target.speaks() == codec.Rerank {
+		short = 9 // as long, in a query and eight documents, as they are divided into
+	}
 	a, err := g.infer(ctx, short, outputs)
 	if err != nil {
 		return err
@@ -171,8 +175,8 @@ func (g *Generator) greet(ctx context.Context) error {
 		return err
 	}
 	if !a.guessed.isl && !b.guessed.isl && b.ISL > a.ISL {
-		g.cal.slope = float64(b.ISL-a.ISL) / (long - short)
-		g.cal.base = float64(a.ISL) - g.cal.slope*short
+		g.cal.slope = float64(b.ISL-a.ISL) / float64(long-short)
+		g.cal.base = float64(a.ISL) - g.cal.slope*float64(short)
 	}
 	// The pace is taken from the second inference, which finds the server warm. If
 	// there are fewer than two events, the whole time is spread over the tokens.

@@ -107,7 +107,7 @@ func (g *Generator) page(raw string) (*servermetrics.Source, *endpoint, error) {
 	e.open(g.target)
 	source := &servermetrics.Source{URL: u.String(), Name: redactURL(u.String()), Transport: e.transport}
 	for _, end := range g.ends {
-		if end.base.Host == u.Host && end.base.Scheme == u.Scheme {
+		if end.base.Host == u.Host && end.base.Scheme == u.Scheme && end.socket == e.socket {
 			source.Header, source.Host = end.header.Clone(), end.host
 			source.Header.Del("Content-Type")
 		}

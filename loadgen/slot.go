@@ -247,14 +247,21 @@ func (s *slot) perform(rec *record, body []byte) {
 	}
 }
 
-// atDone reports whether body ends in the event [DONE]. It is asked after each read, and
+// atDone reports whether body ends in the event [DONE], or in message_stop. It is asked after each read, and
 // looks at the last bytes alone.
 func atDone(body []byte) bool {
 	i := len(body)
 	for i > 0 && (body[i-1] == '\n' || body[i-1] == '\r') {
 		i--
 	}
-	if i == 0 || i == len(body) || body[i-1] != ']' {
+	if i == 0 || i == len(body) {
+		return false
+	}
+	// The last event of the messages API. No text ends like this, since its quotes are escaped.
+	if bytes.HasSuffix(body[:i], []byte(`"message_stop"}`)) {
+		return true
+	}
+	if body[i-1] != ']' {
 		return false
 	}
 	body, ok := bytes.CutSuffix(body[:i], []byte("[DONE]"))

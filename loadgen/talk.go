@@ -316,6 +316,9 @@ func (r *record) reply() (said string, ok bool) {
 	return b.String(), strings.TrimSpace(b.String()) != ""
 }
 
+// roomPause is how often a later turn of a replay looks for room under MostInFlight.
+const roomPause = 5 * time.Millisecond
+
 // follow lets a conversation of a replay go on when its next turn may be sent. Until then it
 // has no slot, so that a limit on what is in flight is not about users that think.
 func (g *Generator) follow(ctx context.Context, k *talk, turn turn) {
@@ -324,8 +327,15 @@ func (g *Generator) follow(ctx context.Context, k *talk, turn turn) {
 		if !sleep(ctx, k.ready-g.now()) {
 			return
 		}
+		due := k.ready
+		for g.books.full() { // a turn that waits for room is due only then, as a first turn is
+			if !sleep(ctx, roomPause) {
+				return
+			}
+			due = g.now()
+		}
 		if s := g.books.vacant(mostInFlight); s != nil {
-			s.once(k.ready, turn)
+			s.once(due, turn)
 		}
 	})
 }

@@ -33,6 +33,8 @@ func (s *Spec) tokens(p *Plan) error {
 	// A boundary is where the limits end, whatever the points are ranked by. Where the
 	// objective is the question itself, another one would be another question.
 	if p.Search != nil && p.Search.Boundary {
+		// The recipe keeps its own: another run of the same value may be of a server with tokens.
+		p.Search.Objectives = slices.Clone(p.Search.Objectives)
 		for i, g := range p.Search.Objectives {
 			if g.Metric == loadgen.TagTokenRate {
 				p.Search.Objectives[i].Metric = loadgen.TagReqRate

@@ -56,7 +56,7 @@ func (c *Convergence) validate(p *Plan) error {
 	case unknown != nil:
 		return bad("%v", unknown)
 	case c.Criterion == byDistribution && !m.PerRequest:
-		return bad("%s is one number a trial, and criterion distribution compares those of single requests", m.Short)
+		return bad("%s is one number a trial, and criterion distribution compares those of single requests", m.Name())
 	case c.Within < 0 || math.IsNaN(c.Within) || c.Max < 0:
 		return bad("neither the width %v nor the maximum of %d trials may be negative", c.Within, c.Max)
 	}

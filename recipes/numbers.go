@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -96,6 +97,50 @@ func (s *Search) settable(w loadgen.Workload) error {
 		for _, x := range []float64{d.Lo, between, d.Hi} {
 			if err := settable(w, d.Path, x); err != nil {
 				return fmt.Errorf("dimension %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// settable reports what a point of the plan asks of the workload that it cannot have, all of
+// the point's numbers together: two shares may each be right alone and too large together.
+// Of a search the corners of its space are looked at.
+func (p *Plan) settable(w loadgen.Workload) error {
+	points := p.points()
+	if s := p.Search; s != nil {
+		// What all points share comes first: it decides which numbers there are, for example of
+		// how many prefixes.
+		for _, v := range s.With {
+			keys, ok := strings.CutPrefix(v.Path, PathWorkload)
+			if !ok {
+				continue
+			}
+			var err error
+			if w, err = withNumber(w, keys, v.Value); err != nil {
+				return inputError(nil, "cannot set %s to %s: %v", v.Path, number(v.Value), err)
+			}
+		}
+		// All corners of the space: of two shares, each large alone, only one may be too much.
+		points = [][]float64{nil}
+		for _, d := range s.Space {
+			var more [][]float64
+			for _, at := range points {
+				more = append(more, append(slices.Clone(at), d.Lo), append(slices.Clone(at), d.Hi))
+			}
+			points = more
+		}
+	}
+	for _, at := range points {
+		all := w
+		for i, path := range p.Paths() {
+			keys, ok := strings.CutPrefix(path, PathWorkload)
+			if !ok {
+				continue
+			}
+			var err error
+			if all, err = withNumber(all, keys, at[i]); err != nil {
+				return inputError(nil, "cannot set %s to %s: %v", path, number(at[i]), err)
 			}
 		}
 	}

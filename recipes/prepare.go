@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
 // prepare resolves a recipe and a spec into a run that is about to begin. It sends
@@ -28,6 +29,13 @@ func prepare(recipe *Recipe, s Spec) (*run, error) {
 		return nil, err
 	}
 	r.planner, r.problem, r.history = plannerOf(o.Plan, &o.Spec), problemOf(o.Plan, &o.Spec), asked(observations(o.Probes))
+	// A search that was out of time is resumed for more of it: what was measured before counts as
+	// known, and not as time that is spent.
+	if was := o.Spec.Resume; was != nil && was.Reason == plan.ReasonOutOfTime && r.problem.Time > 0 {
+		for _, seen := range r.history {
+			r.problem.Time += seen.Lasted + seen.Asked.Apart
+		}
+	}
 	return r, nil
 }
 
@@ -62,6 +70,7 @@ func (r *run) expand() error {
 	for _, check := range []func() error{
 		func() error { return p.withTiers(s.Inputs.Tiers) },
 		func() error { return p.validate() },
+		func() error { return p.settable(s.Workload.Workload) },
 		func() error { return p.withSLO(s.Inputs.SLO) },
 		func() error { return s.Converge.validate(p) },
 		func() error { return p.conflicts(recipe, s.Inputs) },

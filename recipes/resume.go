@@ -76,7 +76,7 @@ func over(was, is *Outcome) error {
 		return &ResumeError{Recipe: is.Recipe.Name, problem: fmt.Sprintf(format, args...)}
 	}
 	switch was.Reason {
-	case "", ReasonDeadline, ReasonCancelled, ReasonAborted, "untrusted", "unmeasured":
+	case "", ReasonDeadline, ReasonCancelled, ReasonAborted, plan.ReasonOutOfTime, "untrusted", "unmeasured":
 	default:
 		return refuse("it is finished (%s, %s), and would say nothing of the server as it is now; "+
 			"remove its file to measure anew, or start from its answer with a baseline", was.Reason, probes(len(was.Probes)))

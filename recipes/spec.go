@@ -115,9 +115,10 @@ func (s *Spec) complete(p *Plan) {
 	}
 	w.Requests = cmp.Or(w.Requests, loadgen.DefaultRequests)
 	if p.Search != nil && p.Search.Time > 0 {
-		// Who says how long a probe may take has the time for it. So have a gate and its
-		// baseline, whose false alarms rest on the length of their visits.
-		if w.Window > 0 || s.Gate != nil || s.Precise > 0 {
+		// Who says how long a probe may take, or how often it is made, has the time for it. So
+		// have several tiers, and a gate and its baseline, whose false alarms rest on the length
+		// of their visits.
+		if w.Window > 0 || s.Trials > 1 || s.Converge != nil || len(p.Tiers) > 1 || s.Gate != nil || s.Precise > 0 {
 			p.Search.Time = 0
 		} else {
 			w.Window = searchWindow

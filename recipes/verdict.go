@@ -36,7 +36,7 @@ func (r *run) conclude(reason Reason) error {
 		// to get a nearer one.
 		o.Warnings = append(o.Warnings, inputError([]Input{inputProbeTime},
 			"the time of a search, %v, was spent before its style had come to an end: with %s it takes as long as it needs",
-			searchTime, inputProbeTime))
+			o.Plan.Search.Time, inputProbeTime))
 	}
 	return ruled.err
 }

@@ -51,15 +51,18 @@ func (v *view) whyText() string {
 		}
 		return s
 	case cause.KVCache:
-		s := fmt.Sprintf("%s rises because the KV cache is full: %s at %s, %s at %s; %s", name,
+		s := fmt.Sprintf("%s rises because the KV cache has no room for all requests: %s at %s, %s at %s; %s", name,
 			above(loadgen.TagKVCache, "max"), high, below(loadgen.TagKVCache, "max"), low, waiting)
 		if c.Above.Stat(loadgen.TagPreemptions, "avg") > 0 {
 			s += fmt.Sprintf("; preemptions %s", above(loadgen.TagPreemptions, "avg"))
 		}
 		return s
 	case cause.Prefill:
-		return fmt.Sprintf("%s rises because prompts take longer to compute: %s; nobody waits for long: %s", name,
-			both("prefill", loadgen.TagPrefillTime), both("queue time", loadgen.TagQueueTime))
+		s := fmt.Sprintf("%s rises because prompts take longer to compute: %s", name, both("prefill", loadgen.TagPrefillTime))
+		if c.Above.Stat(loadgen.TagQueueTime, "avg") >= 0 { // not all servers report it
+			s += "; " + both("queue time", loadgen.TagQueueTime)
+		}
+		return s
 	case cause.Decode:
 		return fmt.Sprintf("%s rises because more requests decode at a time: %s; %s", name,
 			both("the server's ITL is", loadgen.TagServerITL), both("running", loadgen.TagRunning))

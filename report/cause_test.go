@@ -20,10 +20,10 @@ func TestWhy(t *testing.T) {
 		"batch limit": `^TTFT rises because requests wait for a place in the batch: [\d.]+ waiting at \d+, (none|0\.\d+) at 24; ` +
 			`queue time \d+ms at \d+, [\d.]+ms at 24(; the batch stays at 32)?$`,
 		"queue-bound latency": `^request latency rises because requests wait for a place in the batch: [\d.]+ waiting at \d+, `,
-		"KV cache with preemption": `^TTFT rises because the KV cache is full: [\d.]+% at \d+, [\d.]+% at 12; ` +
+		"KV cache with preemption": `^TTFT rises because the KV cache has no room for all requests: [\d.]+% at \d+, [\d.]+% at 12; ` +
 			`[\d.]+ waiting at .*; preemptions [\d.]+/s$`,
 		"prefill-bound": `^TTFT rises because prompts take longer to compute: prefill [\d.]+ms at \d+, [\d.]+ms at 2; ` +
-			`nobody waits for long: queue time`,
+			`queue time`,
 		"decode-bound": `^ITL rises because more requests decode at a time: the server's ITL is [\d.]+ms at \d+, [\d.]+ms at 8; ` +
 			`running [\d.]+ at \d+, [\d.]+ at 8$`,
 		"slow network, TTFT": `^TTFT rises outside of the server, in the network, in a gateway, or here: it is [\d.]+ms at \d+, ` +

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/plan"
 	"github.com/aiperf-go/aiperf/report/bench"
 	"github.com/aiperf-go/aiperf/report/plot"
 )
@@ -260,18 +261,24 @@ func (v *view) advice() []string {
 	}
 	// Advice is about this answer alone; what a message means in general is on the page of
 	// troubleshooting. Nothing is said where the table already says it.
+	met, _ := v.passing()
+	none := v.Verdict == recipes.Missed && !v.Best.Found && met == 0
 	switch in, _, ranged := v.ranged(); {
 	case v.Verdict == recipes.Inconclusive && v.untrusted():
 		say("Stop what else runs on the machine that sends the load, or give it more cores, and run again.")
+	case v.Verdict == recipes.Inconclusive && v.Reason == plan.ReasonOutOfTime:
+		say("Set ProbeTime, with which a search takes as long as it needs, and run again.")
+	case v.Verdict == recipes.Inconclusive && (v.Reason == recipes.ReasonDeadline || v.Reason == recipes.ReasonCancelled):
+		say("Give the run more time, or narrow its range, and run again.")
 	case v.Verdict == recipes.Inconclusive:
 		say("Give each probe more requests, or choose a limit with a margin, and run again.")
 	case v.Verdict == recipes.Met && ranged && v.rangeEnd() != "":
 		say("Raise the upper end of %s: nothing in the range failed, so this is no boundary.", in)
 	case v.Verdict == recipes.Met && v.Best.Found && ranged:
 		say("Deploy with at most %v for each server like this one, and alert before that.", v.Best.Load)
-	case v.Verdict == recipes.Missed && ranged && strings.Contains(v.rangeBegin(), "the range begins there"):
+	case none && ranged && strings.Contains(v.rangeBegin(), "the range begins there"):
 		say("Lower the lower end of %s, or shorten prompts or answers.", in)
-	case v.Verdict == recipes.Missed && ranged && v.rangeBegin() != "":
+	case none && ranged && v.rangeBegin() != "":
 		say("Shorten prompts or answers, or look for what makes a single request slow: no load will meet the limit.")
 	case v.Verdict == recipes.Missed && v.fixed():
 		say("Search for the load that meets the limits with recipe max-concurrency-under-sla.")

@@ -217,3 +217,18 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// Messages about tools are written in other ways in other APIs, and are refused, not lost.
+func TestTools(t *testing.T) {
+	for _, messages := range []string{
+		`[{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]}]`,
+		`[{"role":"user","content":"a"},{"role":"tool","content":"b"}]`,
+	} {
+		for _, c := range []Codec{Messages, Responses} {
+			_, err := c.Body(Request{Messages: []byte(messages)})
+			assert.ErrorContains(t, err, "is about a tool", c.Spec().Name)
+		}
+	}
+	_, err := Messages.Body(Request{Messages: []byte(`[{"role":"assistant","content":"a","tool_calls":null}]`)})
+	assert.NoError(t, err)
+}

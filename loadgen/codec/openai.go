@@ -2,6 +2,7 @@ package codec
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 )
 
@@ -95,12 +96,21 @@ func readChunk(data []byte) (Part, error) {
 type listed struct {
 	Role    string          `json:"role"`
 	Content json.RawMessage `json:"content"`
+	Calls   json.RawMessage `json:"tool_calls"`
 }
 
-// listOf reads a list of messages.
+// listOf reads a list of messages. Each API writes tools in a way of its own, and messages that
+// would lose them are refused.
 func listOf(raw json.RawMessage) (list []listed, err error) {
-	err = json.Unmarshal(raw, &list)
-	return list, err
+	if err = json.Unmarshal(raw, &list); err != nil {
+		return nil, err
+	}
+	for i, m := range list {
+		if m.Role == "tool" || m.Role == "function" || len(m.Calls) > 0 && string(m.Calls) != "null" && string(m.Calls) != "[]" {
+			return nil, fmt.Errorf("message %d is about a tool, in the form of the chat API; use the chat protocol", i+1)
+		}
+	}
+	return list, nil
 }
 
 // parts returns the parts of a content, which is a text or a list of them.

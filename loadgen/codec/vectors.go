@@ -41,18 +41,16 @@ type rerank struct{}
 
 func (rerank) Spec() Spec { return Spec{Name: "rerank", Alias: "cohere_rankings", Path: "rerank"} }
 
-// How a prompt is divided: the query is its first words, and the rest is in so many
-// documents.
-const (
-	queryWords = 16
-	documents  = 8
-)
+// documents is the number of documents that a prompt is divided into, behind a query as long as
+// one of them. Servers count the query once for each: with any other share, tokens would not be
+// linear in words, and prompts not as long as asked for.
+const documents = 8
 
-// Body makes a query of the first words of the prompt, at most an eighth of it, and
-// documents of about the same length of the rest.
+// Body makes a query of the first ninth of the prompt, and documents of about the same length
+// of the rest.
 func (rerank) Body(r Request) (map[string]any, error) {
 	words := strings.Fields(joined(r))
-	n := min(queryWords, max(len(words)/documents, 1), len(words))
+	n := min(max(len(words)/(documents+1), 1), len(words))
 	query, rest := words[:n], words[n:]
 	list := []string{}
 	for k := range documents {

@@ -3,8 +3,10 @@ package servermetrics
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
@@ -55,8 +57,8 @@ func Parse(page []byte) (Page, error) {
 		return Page{}, fmt.Errorf("read metrics: %w", err)
 	}
 	byName := make(map[string]*dto.MetricFamily, len(found))
-	for family, f := range found {
-		byName[normalize(family)] = f
+	for _, family := range slices.Sorted(maps.Keys(found)) { // of two spellings always the same
+		byName[normalize(family)] = found[family]
 	}
 	p := Page{Names: map[Quantity]string{}, Values: map[Quantity]float64{}, Histograms: map[Quantity]Histogram{}}
 	for _, s := range vocabulary {
@@ -149,8 +151,15 @@ func (p *Page) has(q Quantity) bool {
 func (p *Page) take(n name, f *dto.MetricFamily) (any bool) {
 	var total float64
 	var all Histogram
+	least := map[string]int{}
 	for _, m := range f.GetMetric() {
-		if !n.chooses(m) {
+		group, rank := place(m)
+		if r, seen := least[group]; !seen || rank < r {
+			least[group] = rank
+		}
+	}
+	for _, m := range f.GetMetric() {
+		if group, rank := place(m); rank != least[group] || !n.chooses(m) {
 			continue
 		}
 		if kinds[n.is] == histogram || n.sum {
@@ -192,17 +201,29 @@ func (p *Page) take(n name, f *dto.MetricFamily) (any bool) {
 	return any
 }
 
-// chooses reports whether a series is one that the name means: with its label, and of the
-// first rank of a group that computes the same requests.
-func (n name) chooses(m *dto.Metric) bool {
-	right := n.label == ""
+// place returns which group of ranks a series is of, and its rank there. The ranks of a group
+// compute the same requests, and the first of them counts. With DP attention each dp_rank is a
+// group, whose first tp_rank is not 0.
+func place(m *dto.Metric) (group string, rank int) {
+	var b strings.Builder
 	for _, l := range m.GetLabel() {
 		switch l.GetName() {
 		case "tp_rank", "pp_rank":
-			if l.GetValue() != "0" {
-				return false
-			}
-		case n.label:
+			r, _ := strconv.Atoi(l.GetValue()) // 0 if it is no number
+			rank += r
+		case "moe_ep_rank": // it differs with tp_rank
+		default:
+			fmt.Fprintf(&b, "%q=%q,", l.GetName(), l.GetValue())
+		}
+	}
+	return b.String(), rank
+}
+
+// chooses reports whether a series is one that the name means: one with its label.
+func (n name) chooses(m *dto.Metric) bool {
+	right := n.label == ""
+	for _, l := range m.GetLabel() {
+		if l.GetName() == n.label {
 			right = l.GetValue() == n.value
 		}
 	}
@@ -297,7 +318,7 @@ func (h Histogram) Mean() float64 {
 // Note: the true value may lie anywhere in its bucket, and buckets are wide: the first of
 // vLLM's queue times ends at 0.3 s. Means are exact.
 func (h Histogram) Quantile(share float64) float64 {
-	if h.Count == 0 || len(h.Buckets) == 0 {
+	if h.Count == 0 || len(h.Buckets) < 2 { // one bucket has no bound, and says nothing
 		return math.NaN()
 	}
 	rank := share * h.Count

@@ -102,3 +102,18 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// The ranks of a group compute the same requests, and one of them counts. Under SGLang's DP
+// attention each dp_rank is a group of its own, with a global tp_rank.
+func TestRanks(t *testing.T) {
+	for text, want := range map[string]float64{
+		`sglang:num_running_reqs{tp_rank="0"} 4` + "\n" + `sglang:num_running_reqs{tp_rank="1"} 4`:                         4,
+		`sglang:num_running_reqs{dp_rank="0",tp_rank="0"} 4` + "\n" + `sglang:num_running_reqs{dp_rank="1",tp_rank="4"} 3`: 7,
+	} {
+		p, err := servermetrics.Parse([]byte("# TYPE sglang:num_running_reqs gauge\n" + text + "\n"))
+		require.NoError(t, err)
+		assert.Equal(t, want, p.Values[servermetrics.Running], text)
+	}
+	bare := servermetrics.Histogram{Count: 9, Sum: 9, Buckets: []servermetrics.Bucket{{math.Inf(1), 9}}}
+	assert.True(t, math.IsNaN(bare.Quantile(0.95)), "one bucket has no bound")
+}

@@ -18,8 +18,10 @@ const (
 	// patience is how long a page may take, and pageMost how many bytes it may have.
 	patience = time.Second
 	pageMost = 8 << 20
-	// failuresMost is how often in a row a page may fail before it is not asked for again.
+	// failuresMost is how often in a row a page may fail before it is asked for only seldom: once
+	// at the beginning of a Watch, and then each time that seldom has passed.
 	failuresMost = 3
+	seldom       = 30 * time.Second
 )
 
 // Source is one page of metrics and how to get it.
@@ -123,10 +125,6 @@ func (s *Scraper) Watch(now func() time.Duration) *Watch {
 	w := &Watch{now: now, stop: stop, all: make([]Series, len(s.sources))}
 	for i, source := range s.sources {
 		w.all[i].Name = source.Name
-		if source.failed >= failuresMost {
-			w.marks = append(w.marks, nil) // nobody sees it
-			continue
-		}
 		marks := make(chan struct{}, 1)
 		w.marks = append(w.marks, marks)
 		w.wg.Go(func() { w.follow(ctx, source, marks, &w.all[i]) })
@@ -157,17 +155,32 @@ func (w *Watch) Stop() []Series {
 func (w *Watch) follow(ctx context.Context, source *Source, marks <-chan struct{}, series *Series) {
 	tick := time.NewTicker(Every)
 	defer tick.Stop()
+	slow := false
 	for last := false; ; {
 		w.sample(source, series)
-		if last || source.failed >= failuresMost {
+		if last {
 			return
 		}
+		if gone := source.failed >= failuresMost; gone != slow {
+			pause := Every
+			if slow = gone; slow {
+				pause = seldom
+			}
+			tick.Reset(pause)
+		}
+		asked := marks
+		if slow { // it is not asked for at marks
+			asked = nil
+		}
 		select {
-		case <-marks:
+		case <-asked:
 		case <-tick.C:
 		case <-ctx.Done():
-			last = true
+			if slow {
+				return
+			}
 		}
+		last = ctx.Err() != nil // whatever woke it
 	}
 }
 

@@ -67,7 +67,9 @@ func Summarize(samples []Sample) (w Window) {
 		Server: last.Page.Server, Spans: []Span{{first.At, last.At}}, Samples: len(samples),
 		Gauges: map[Quantity][]float64{}, Counters: map[Quantity]float64{}, Histograms: map[Quantity]Histogram{},
 	}
+	falls := 0
 	for i, s := range samples {
+		fell := false
 		for q, v := range s.Page.Values {
 			if kinds[q] != counter {
 				w.Gauges[q] = append(w.Gauges[q], v)
@@ -82,6 +84,7 @@ func Summarize(samples []Sample) (w Window) {
 				w.Counters[q] += v - was
 			} else {
 				w.Counters[q] += v
+				fell = true
 			}
 		}
 		for q, h := range s.Page.Histograms {
@@ -91,12 +94,22 @@ func Summarize(samples []Sample) (w Window) {
 			step := h
 			if was, ok := samples[i-1].Page.Histograms[q]; ok {
 				step = h.minus(was)
+				fell = fell || h.Count < was.Count
 			}
 			if sum, ok := w.Histograms[q]; ok {
 				step = sum.plus(step)
 			}
 			w.Histograms[q] = step
 		}
+		if fell {
+			falls++
+		}
+	}
+	// A restart is one fall. Where counts fall again and again, several servers answer by turns,
+	// as behind a balancer, and differences of their counts say nothing.
+	if falls > max(1, len(samples)/8) {
+		clear(w.Counters)
+		clear(w.Histograms)
 	}
 	return w
 }

@@ -106,3 +106,21 @@ func TestChain(t *testing.T) {
 	assert.Equal(t, 40.0, w.Histograms[servermetrics.QueueTime].Count)
 	assert.Equal(t, 10.0, first.Counters[generated], "the parts stay as they are")
 }
+
+// A restart is one fall of the counts. Servers that answer by turns, as behind a balancer, make
+// many, and their counts say nothing.
+func TestByTurns(t *testing.T) {
+	var samples []servermetrics.Sample
+	for i := range 30 {
+		n := float64(1000 + i)
+		if i%2 == 1 {
+			n = float64(900 + i)
+		}
+		samples = append(samples, servermetrics.Sample{At: time.Duration(i) * time.Second,
+			Page: page(values{waiting: 1, generated: n}, n, n, n)})
+	}
+	w := servermetrics.Summarize(samples)
+	assert.Empty(t, w.Counters)
+	assert.Empty(t, w.Histograms)
+	assert.Len(t, w.Gauges[waiting], 30)
+}

@@ -150,6 +150,9 @@ var parts = map[loadgen.Tag][]part{
 // is false where the evidence is thin, and for other metrics.
 func Explain(metric loadgen.Tag, below, above Point) (c Cause, ok bool) {
 	c = Cause{Metric: metric, Below: below, Above: above, Share: math.NaN()}
+	if len(parts[metric]) == 0 { // it has no parts, and a queue alone explains none of it
+		return c, false
+	}
 	was, is := below.Stat(metric, "avg"), above.Stat(metric, "avg")
 	rise := is - was
 	if !(rise >= leastRise*was) || rise < leastErrors*math.Sqrt(below.variance(metric)+above.variance(metric)) {

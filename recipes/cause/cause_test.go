@@ -51,6 +51,10 @@ func TestExplain(t *testing.T) {
 	}
 	_, ok := cause.Explain(loadgen.TagTokenRate, point(means{loadgen.TagTokenRate: 1}), point(means{loadgen.TagTokenRate: 9}))
 	assert.False(t, ok, "a rate is no latency")
+	for _, tag := range []loadgen.Tag{loadgen.TagErrorRate, loadgen.TagWaiting, loadgen.TagDecode} {
+		_, ok = cause.Explain(tag, point(means{tag: 1, loadgen.TagWaiting: 0}), point(means{tag: 9, loadgen.TagWaiting: 12}))
+		assert.False(t, ok, "a queue alone does not explain %s", tag)
+	}
 	// A server that has gauges alone, as llama.cpp.
 	found, ok := cause.Explain(loadgen.TagTTFT, point(means{loadgen.TagTTFT: 50, loadgen.TagWaiting: 0}),
 		point(means{loadgen.TagTTFT: 500, loadgen.TagWaiting: 12}))

@@ -63,7 +63,8 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	tempered, scatter, inflation := temper(p, h)
 	step := c.Planner.Next(p, tempered)
 	v := viewsOf(p, h)[0]
-	if reason, over := v.overdue(tempered); over && !step.Done {
+	// The time is that of one boundary: with tiers the first says nothing of the others.
+	if reason, over := v.overdue(tempered); over && !step.Done && len(p.Tiers) <= 1 {
 		step = done(reason)
 	}
 	if !step.Done || len(p.Tiers) > 1 || !v.single() || !v.certain() {

@@ -259,7 +259,7 @@ func (v view) longer(tempered []Observation) (Step, bool) {
 	v.history = tempered
 	t := v.read(noiseEstimate)
 	n, last := t.prefix(), v.typical()
-	if n == 0 || v.late(0) {
+	if n == 0 || last <= 0 || v.late(0) { // without the lengths of visits nothing would end it
 		return Step{}, false
 	}
 	size := (float64(v.Time-v.spent())/float64(last) - settling) / (1 - settling)
