@@ -159,7 +159,9 @@ func TestErrors(t *testing.T) {
 		{"a misspelt metric", met, HaveMetric("tftt p95", positive),
 			`HaveMetric("tftt p95", …): metric "tftt" is unknown; did you mean "ttft"?; ` +
 				`metrics are ttft, ttst, itl, icl, e2e, per-user, errors, goodput, good, throughput, ` +
-				`total-throughput, req-rate, osl, isl`},
+				`total-throughput, req-rate, osl, isl, ttfo, decode, prefill, e2e-per-user, reasoning, waiting, running, ` +
+				`kv_cache_use, preemptions, prefix_hit_share, queue_time, prefill_time, decode_time, server_ttft, ` +
+				`server_itl, server_e2e`},
 		{"a misspelt statistic", met, HaveMetric("ttft p98", positive),
 			`HaveMetric("ttft p98", …): statistic "p98" is unknown; ` +
 				`use avg, min, max, p1, p5, p10, p25, p50, p75, p90, p95, p99; did you mean "p99"?`},
