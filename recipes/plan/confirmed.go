@@ -63,9 +63,11 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	tempered, scatter, inflation := temper(p, h)
 	step := c.Planner.Next(p, tempered)
 	v := viewsOf(p, h)[0]
-	// The time is that of one boundary: with tiers the first says nothing of the others.
-	if reason, over := v.overdue(tempered); over && !step.Done && len(p.Tiers) <= 1 {
-		step = done(reason)
+	timed := v.Time > 0 && len(p.Tiers) <= 1 // with tiers the first says nothing of the others
+	if timed && !step.Done {
+		if reason, over := v.with(tempered).read(noiseEstimate).overdue(); over {
+			step = done(reason)
+		}
 	}
 	if !step.Done || len(p.Tiers) > 1 || !v.single() || !v.certain() {
 		return step
@@ -73,9 +75,9 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	if s, ok := v.silence(); ok {
 		return s
 	}
-	answer, at := v.confirmed(c.Planner.Answers(p, tempered)[0], inflation, tempered)
-	if math.IsNaN(at) && v.Time > 0 {
-		if longer, ok := v.longer(tempered); ok {
+	answer, at := v.confirmed(c.Planner.Answers(p, tempered)[0], inflation, v.with(tempered).read(signDecides))
+	if math.IsNaN(at) && timed {
+		if longer, ok := v.with(tempered).read(noiseEstimate).longer(); ok {
 			return longer
 		}
 	}
@@ -100,8 +102,11 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 			pause = min(pause*time.Duration(min(1<<max(all, 1), 2*stretch)), 2*longestPause)
 		}
 	}
-	if v.late(pause) && (near > 0 || !v.late(-v.Time/2) || !(answer.Safe < at*math.Exp(-2*nearAnswer))) {
-		return step
+	if timed {
+		now, fell := v.read(noiseEstimate), answer.Safe < at*math.Exp(-2*nearAnswer)
+		if now.late(pause) && (near > 0 || !fell || !now.late(-v.Time/2)) {
+			return step
+		}
 	}
 	if _, seen := v.distinct([]float64{at}); seen && near >= need || all >= min(mostConfirming, max(moreVisits, visits)) {
 		return step
@@ -123,9 +128,9 @@ func pauseOf(h []Observation) time.Duration {
 
 // lower returns a point just below an answer that its own visits speak against, as far
 // below as they lie beyond the limit; the answer itself where they do not.
-func (v view) lower(safe float64, tempered []Observation) float64 {
+func (v view) lower(safe float64, seen track) float64 {
 	for range mostConfirming {
-		g, doubted := v.doubted(safe, tempered)
+		g, doubted := v.doubted(safe, seen)
 		if math.IsNaN(safe) || !doubted {
 			return safe
 		}
@@ -190,7 +195,7 @@ func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
 	tempered, _, inflation := temper(p, h)
 	answers := c.Planner.Answers(p, tempered)
 	if v := viewsOf(p, h)[0]; len(answers) == 1 && v.single() {
-		answers[0], _ = v.confirmed(answers[0], inflation, tempered)
+		answers[0], _ = v.confirmed(answers[0], inflation, v.with(tempered).read(signDecides))
 	}
 	return answers
 }
@@ -200,12 +205,12 @@ func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
 // what the boundary is known to reach, where none was visited and the answer is therefore
 // far below. A point that was refuted or is in doubt gives way to one just below it, and
 // not to the next that happens to have been visited.
-func (v view) confirmed(own Answer, inflation float64, tempered []Observation) (a Answer, aim float64) {
+func (v view) confirmed(own Answer, inflation float64, seen track) (a Answer, aim float64) {
 	a, below := own, own.Safe
 	if inflation > disagree {
 		a = v.cautious(a)
 	}
-	a.Safe = v.upheld(a.Safe, tempered)
+	a.Safe = v.upheld(a.Safe, seen)
 	if most, ok := own.most(); ok {
 		most = v.clampDown(most)
 		if inflation > disagree {
@@ -216,7 +221,7 @@ func (v view) confirmed(own Answer, inflation float64, tempered []Observation) (
 		}
 	}
 	aim = a.Safe
-	if x := v.lower(below, tempered); x > aim || math.IsNaN(aim) {
+	if x := v.lower(below, seen); x > aim || math.IsNaN(aim) {
 		aim = x
 	}
 	if v.visited(func(x float64) bool { return x == aim }) == aim {
@@ -270,9 +275,9 @@ func (v view) include(a *Answer) {
 
 // upheld returns the largest point at or below an answer that its own visits do not speak
 // against; NaN when there is none.
-func (v view) upheld(safe float64, tempered []Observation) float64 {
+func (v view) upheld(safe float64, seen track) float64 {
 	for !math.IsNaN(safe) {
-		if _, doubted := v.doubted(safe, tempered); !doubted {
+		if _, doubted := v.doubted(safe, seen); !doubted {
 			break
 		}
 		safe = v.visited(func(x float64) bool { return x < safe })
@@ -295,13 +300,12 @@ func (v view) visited(kind func(x float64) bool) float64 {
 func straightened(g float64) float64 { return min(max(g, -boundary.Straight), boundary.Straight) }
 
 // doubted reports that the visits of a point speak against it, and by how much: those made
-// to confirm it, two or more, or all of them pooled, by the tempered history.
-func (v view) doubted(x float64, tempered []Observation) (g float64, yes bool) {
+// to confirm it, two or more, or all of them pooled, as the tempered history has them.
+func (v view) doubted(x float64, seen track) (g float64, yes bool) {
 	if g, yes := v.refuted(x); yes {
 		return g, true
 	}
-	v.history = tempered
-	for _, b := range v.read(signDecides).points {
+	for _, b := range seen.points {
 		if b.x == x {
 			for j, z := range b.z {
 				if z < 0 {

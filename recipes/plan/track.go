@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
 )
@@ -169,4 +170,79 @@ func (t track) arbiter() (Step, bool) {
 		}
 	}
 	return Step{}, false
+}
+
+// spent is how long the search has taken so far, by its visits and the pauses that it asked
+// for.
+func (t track) spent() (d time.Duration) {
+	for _, o := range t.history {
+		d += o.Lasted + o.Asked.Apart
+	}
+	return d
+}
+
+// late reports that a visit of ordinary length which begins after a pause would end after
+// the time of the search.
+func (t track) late(pause time.Duration) bool {
+	return t.Time > 0 && t.spent()+pause+t.typical() > t.Time
+}
+
+// typical is how long a visit of size 1 takes: by those of the largest point that passes or,
+// while there is none, by the last visit. Points that fail take longer, and are no answer.
+func (t track) typical() (one time.Duration) {
+	visits := []int{len(t.history) - 1}
+	if n := t.prefix(); n > 0 {
+		visits = t.points[n-1].visits
+	}
+	for _, i := range visits {
+		if i >= 0 {
+			o := t.history[i]
+			one = max(one, time.Duration(float64(o.Lasted)/(settling+(1-settling)*max(o.Asked.Size, 1))))
+		}
+	}
+	return one
+}
+
+const (
+	// settling is the share of a visit that brings the load to its level and lets it end.
+	settling = 0.35
+	// longest is how many times as long as others a visit is that is to make an answer
+	// certain, at most.
+	longest = 4.0
+)
+
+// overdue reports that a search of one dimension has to come to its end: another visit
+// would leave no time to see its answer once more or, where nothing is certain, to make it
+// so. A search that has seen no failure yet, or no pass, has no answer to end with, and may
+// take twice its time.
+func (t track) overdue() (reason string, over bool) {
+	if n := len(t.history); t.Time <= 0 || !t.single() || n == 0 || !t.history[n-1].says() {
+		return "", false
+	}
+	n, last := t.prefix(), t.typical()
+	reserve := last + apartFor
+	if t.safe() < 0 {
+		reserve = lasts(last, longest)
+	}
+	if n > 0 && (n < len(t.points) || t.points[n-1].x >= t.Hi) {
+		return ReasonMaxTime, t.late(reserve)
+	}
+	return ReasonOutOfTime, t.late(reserve - t.Time)
+}
+
+// longer visits the largest point that is believed to pass, for as long as the time of the
+// search allows: a slow server answers too few requests in an ordinary probe for a certain
+// verdict.
+func (t track) longer() (Step, bool) {
+	n, last := t.prefix(), t.typical()
+	if n == 0 || last <= 0 || t.late(0) { // without the lengths of visits nothing would end it
+		return Step{}, false
+	}
+	size := (float64(t.Time-t.spent())/float64(last) - settling) / (1 - settling)
+	return Step{At: []float64{t.points[n-1].x}, Size: min(size, longest), Full: true, Reason: "the answer so far, for longer"}, true
+}
+
+// lasts is how long a visit of a size takes where one of size 1 takes that long.
+func lasts(one time.Duration, size float64) time.Duration {
+	return time.Duration((settling + (1-settling)*size) * float64(one))
 }

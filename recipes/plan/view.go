@@ -3,7 +3,6 @@ package plan
 import (
 	"math"
 	"slices"
-	"time"
 )
 
 // view is what a planner looks at: the problem, what was seen so far, and of both the one
@@ -40,6 +39,12 @@ func allLimits(h []Observation) []int {
 		all[i] = i
 	}
 	return all
+}
+
+// with returns the view of another history of the same visits.
+func (v view) with(h []Observation) view {
+	v.history = h
+	return v
 }
 
 // until returns the view as it was after the first n observations.
@@ -189,84 +194,4 @@ func (v view) certain() bool {
 		}
 	}
 	return false
-}
-
-// spent is how long the search has taken so far, by its visits and the pauses that it asked
-// for.
-func (v view) spent() (d time.Duration) {
-	for _, o := range v.history {
-		d += o.Lasted + o.Asked.Apart
-	}
-	return d
-}
-
-// late reports that a visit of ordinary length which begins after a pause would end after
-// the time of the search.
-func (v view) late(pause time.Duration) bool {
-	return v.Time > 0 && v.spent()+pause+v.typical() > v.Time
-}
-
-// typical is how long a visit of size 1 takes: by those of the largest point that passes or,
-// while there is none, by the last visit. Points that fail take longer, and are no answer.
-func (v view) typical() (one time.Duration) {
-	visits := []int{len(v.history) - 1}
-	t := v.read(noiseEstimate)
-	if n := t.prefix(); n > 0 {
-		visits = t.points[n-1].visits
-	}
-	for _, i := range visits {
-		if i >= 0 {
-			o := v.history[i]
-			one = max(one, time.Duration(float64(o.Lasted)/(settling+(1-settling)*max(o.Asked.Size, 1))))
-		}
-	}
-	return one
-}
-
-const (
-	// settling is the share of a visit that brings the load to its level and lets it end.
-	settling = 0.35
-	// longest is how many times as long as others a visit is that is to make an answer
-	// certain, at most.
-	longest = 4.0
-)
-
-// overdue reports that a search of one dimension has to come to its end: another visit
-// would leave no time to see its answer once more or, where nothing is certain, to make it
-// so. A search that has seen no failure yet, or no pass, has no answer to end with, and may
-// take twice its time.
-func (v view) overdue(tempered []Observation) (reason string, over bool) {
-	if n := len(v.history); v.Time <= 0 || !v.single() || n == 0 || !v.history[n-1].says() {
-		return "", false
-	}
-	v.history = tempered
-	t := v.read(noiseEstimate)
-	n, last := t.prefix(), v.typical()
-	reserve := last + apartFor
-	if t.safe() < 0 {
-		reserve = lasts(last, longest)
-	}
-	if n > 0 && (n < len(t.points) || t.points[n-1].x >= t.Hi) {
-		return ReasonMaxTime, v.late(reserve)
-	}
-	return ReasonOutOfTime, v.late(reserve - v.Time)
-}
-
-// longer visits the largest point that is believed to pass, for as long as the time of the
-// search allows: a slow server answers too few requests in an ordinary probe for a certain
-// verdict.
-func (v view) longer(tempered []Observation) (Step, bool) {
-	v.history = tempered
-	t := v.read(noiseEstimate)
-	n, last := t.prefix(), v.typical()
-	if n == 0 || last <= 0 || v.late(0) { // without the lengths of visits nothing would end it
-		return Step{}, false
-	}
-	size := (float64(v.Time-v.spent())/float64(last) - settling) / (1 - settling)
-	return Step{At: []float64{t.points[n-1].x}, Size: min(size, longest), Full: true, Reason: "the answer so far, for longer"}, true
-}
-
-// lasts is how long a visit of a size takes where one of size 1 takes that long.
-func lasts(one time.Duration, size float64) time.Duration {
-	return time.Duration((settling + (1-settling)*size) * float64(one))
 }
