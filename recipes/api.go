@@ -17,9 +17,10 @@ import (
 // TTFT would then hold or break for the latency of a request, under a name that everybody
 // takes for something else.
 
-// tokenless reports whether the answers of the target's API have no tokens. A prober of the
-// user's own is not asked.
-func (s *Spec) tokenless() bool {
+// Tokenless reports whether the answers of the target's API have no tokens, as those of
+// embeddings. Texts then leave out output tokens, TTFT and ITL, whose columns would be empty.
+// A prober of the user's own is not asked for its API, since the target says nothing of it.
+func (s *Spec) Tokenless() bool {
 	api := s.Target.Speaks()
 	return s.Prober == nil && api.Name != "" && !api.Tokens
 }
@@ -27,7 +28,7 @@ func (s *Spec) tokenless() bool {
 // tokens refuses a plan that counts tokens if answers have none. The objective of a search
 // for a boundary only ranks points, and becomes the request rate.
 func (s *Spec) tokens(p *Plan) error {
-	if !s.tokenless() {
+	if !s.Tokenless() {
 		return nil
 	}
 	// A boundary is where the limits end, whatever the points are ranked by. Where the

@@ -53,7 +53,7 @@ func (r *run) facts() facts {
 	o := r.out
 	f := facts{
 		search: o.Plan.Search != nil, wanted: len(r.problem.List), limits: len(o.Plan.Limits) > 0,
-		line: len(r.problem.Dims) == 1, lowest: math.NaN(), cut: r.cut(),
+		line: len(r.problem.Dims) == 1, lowest: math.NaN(), cut: r.out.CutShort(),
 		confidence: o.Spec.Confidence, least: o.Least(),
 		safe: o.Boundary.Safe, ceiling: r.ceiling, best: math.NaN(), knee: math.NaN(),
 	}
@@ -164,10 +164,11 @@ func place(o *Outcome, i int) string {
 	return strings.Join(at, ", ")
 }
 
-// cut says in words what ended the run before its planner did; empty when nothing did, or
-// when the run still goes on.
-func (r *run) cut() string {
-	o := r.out
+// CutShort says in words what ended the run before its planner did, for example "the
+// deadline"; it is empty when nothing did, or while the run goes on. Only a planner that saw
+// nothing else gives untrusted and unmeasured as its reason, and a search whose time was over
+// once its answer lay between a pass and a failure was not cut short.
+func (o *Outcome) CutShort() string {
 	switch o.Reason {
 	case ReasonDeadline:
 		return "the deadline"

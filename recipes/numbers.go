@@ -67,17 +67,17 @@ func withNumber(w loadgen.Workload, keys string, x float64) (loadgen.Workload, e
 	return out, out.Validate()
 }
 
-// settable reports, before anything is sent, what keeps a path of the workload from having the value x; nil for other
-// paths.
-func settable(w loadgen.Workload, path Path, x float64) error {
+// numbered is withNumber for a path, which the error names; other paths change nothing.
+func numbered(w loadgen.Workload, path Path, x float64) (loadgen.Workload, error) {
 	keys, ok := strings.CutPrefix(path, PathWorkload)
 	if !ok {
-		return nil
+		return w, nil
 	}
-	if _, err := withNumber(w, keys, x); err != nil {
-		return fmt.Errorf("%s cannot be %s: %s", path, number(x), strings.TrimPrefix(err.Error(), "json: "))
+	out, err := withNumber(w, keys, x)
+	if err != nil {
+		return w, fmt.Errorf("%s cannot be %s: %s", path, number(x), strings.TrimPrefix(err.Error(), "json: "))
 	}
-	return nil
+	return out, nil
 }
 
 // settable checks the dimensions of a search at their ends and, unless they are whole, at a
@@ -85,7 +85,7 @@ func settable(w loadgen.Workload, path Path, x float64) error {
 // so, before a planner asks for half of it.
 func (s *Search) settable(w loadgen.Workload) error {
 	for _, v := range s.With {
-		if err := settable(w, v.Path, v.Value); err != nil {
+		if _, err := numbered(w, v.Path, v.Value); err != nil {
 			return err
 		}
 	}
@@ -95,7 +95,7 @@ func (s *Search) settable(w loadgen.Workload) error {
 			between = d.Lo
 		}
 		for _, x := range []float64{d.Lo, between, d.Hi} {
-			if err := settable(w, d.Path, x); err != nil {
+			if _, err := numbered(w, d.Path, x); err != nil {
 				return fmt.Errorf("dimension %w", err)
 			}
 		}
@@ -108,19 +108,11 @@ func (s *Search) settable(w loadgen.Workload) error {
 // Of a search the corners of its space are looked at.
 func (p *Plan) settable(w loadgen.Workload) error {
 	points := p.points()
+	var with []Value
 	if s := p.Search; s != nil {
 		// What all points share comes first: it decides which numbers there are, for example of
 		// how many prefixes.
-		for _, v := range s.With {
-			keys, ok := strings.CutPrefix(v.Path, PathWorkload)
-			if !ok {
-				continue
-			}
-			var err error
-			if w, err = withNumber(w, keys, v.Value); err != nil {
-				return inputError(nil, "cannot set %s to %s: %v", v.Path, number(v.Value), err)
-			}
-		}
+		with = s.With
 		// All corners of the space: of two shares, each large alone, only one may be too much.
 		points = [][]float64{nil}
 		for _, d := range s.Space {
@@ -132,15 +124,15 @@ func (p *Plan) settable(w loadgen.Workload) error {
 		}
 	}
 	for _, at := range points {
-		all := w
+		values := slices.Clone(with)
 		for i, path := range p.Paths() {
-			keys, ok := strings.CutPrefix(path, PathWorkload)
-			if !ok {
-				continue
-			}
+			values = append(values, Value{path, at[i]})
+		}
+		all := w
+		for _, v := range values {
 			var err error
-			if all, err = withNumber(all, keys, at[i]); err != nil {
-				return inputError(nil, "cannot set %s to %s: %v", path, number(at[i]), err)
+			if all, err = numbered(all, v.Path, v.Value); err != nil {
+				return inputError(nil, "cannot measure a point: %v", err)
 			}
 		}
 	}

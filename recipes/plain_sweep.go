@@ -43,7 +43,7 @@ func Sweep(axes ...Axis) *Recipe {
 			}
 			for _, a := range every(axes) {
 				for _, x := range a.Values {
-					if err := settable(in.Workload.Workload, a.Path, x); err != nil {
+					if _, err := numbered(in.Workload.Workload, a.Path, x); err != nil {
 						return nil, inputError(nil, "cannot sweep: %v", err)
 					}
 				}

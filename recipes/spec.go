@@ -110,7 +110,7 @@ func (s *Spec) complete(p *Plan) {
 	w := &s.Workload
 	w.ISL = cmp.Or(w.ISL, loadgen.DefaultISL)
 	w.OSL = cmp.Or(w.OSL, loadgen.DefaultOSL)
-	if s.tokenless() {
+	if s.Tokenless() {
 		w.OSL = 1 // one result; there is no other length
 	}
 	w.Requests = cmp.Or(w.Requests, loadgen.DefaultRequests)
@@ -172,11 +172,7 @@ func setTo(l loadgen.Load, path Path, v float64) loadgen.Load {
 		if name, ok := strings.CutPrefix(path, PathBody); ok {
 			return withField(l, name, v)
 		}
-		if keys, ok := strings.CutPrefix(path, PathWorkload); ok {
-			if w, err := withNumber(l.Workload, keys, v); err == nil {
-				l.Workload = w
-			}
-		}
+		l.Workload, _ = numbered(l.Workload, path, v) // found settable, before anything was sent
 	}
 	return l
 }

@@ -27,7 +27,7 @@ func (r *run) conclude(reason Reason) error {
 		}
 	}
 	switch {
-	case ruled.err != nil && r.cut() == "":
+	case ruled.err != nil && o.CutShort() == "":
 		o.Reason = reasonNothing
 	case reason == ReasonDeadline:
 		o.Warnings = append(o.Warnings, &DeadlineError{Probes: len(o.Probes)})

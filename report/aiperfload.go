@@ -68,7 +68,7 @@ func (v *view) aiperfLoad(m *loadgen.Measurement, dir string) aiperfLoad {
 	if m.Load.Workload.File != "" || v.Spec.Target.Prompts != "" {
 		a.file(cmp.Or(m.Load.Workload.File, v.Spec.Target.Prompts), m.Load)
 	} else {
-		a.synthetic(m.Load, kinds, !v.tokenless())
+		a.synthetic(m.Load, kinds, !v.Spec.Tokenless())
 	}
 	a.dataset["random_seed"] = m.Load.Seed
 	a.phased(m.Load, filepath.Join(dir, rateSeriesName))

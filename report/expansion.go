@@ -84,7 +84,7 @@ func (v *view) points(t *text) {
 // length.
 func (v *view) lengths() string {
 	w := v.Spec.Workload
-	if v.tokenless() {
+	if v.Spec.Tokenless() {
 		return w.Workload.Describe(w.ISL, 0)
 	}
 	return w.Lengths()

@@ -10,7 +10,6 @@ import (
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
-	"github.com/aiperf-go/aiperf/recipes/plan"
 )
 
 // Finding writes the answer for people. Its first line is complete alone, since
@@ -312,26 +311,17 @@ func (v *view) distrusted() (names []string) {
 	return names
 }
 
-// cutShort says what ended the run before its planner did; empty when nothing did. Only a
-// planner that saw nothing else gives untrusted and unmeasured as its reason. A search
-// whose time was over once its answer lay between a pass and a failure was not cut short.
+// cutShort is what cut the run short, with the load of the probe that said nothing if it was
+// that; empty when nothing did.
 func (v *view) cutShort() string {
 	last := v.probes[len(v.probes)-1]
 	switch v.Reason {
-	case recipes.ReasonDeadline:
-		return "the deadline"
-	case recipes.ReasonCancelled:
-		return "its cancellation"
-	case recipes.ReasonAborted:
-		return "the loss of the endpoint"
-	case plan.ReasonOutOfTime:
-		return "the end of its time"
 	case "untrusted":
 		return fmt.Sprintf("probes at %v that cannot be trusted", last.Load)
 	case "unmeasured":
 		return fmt.Sprintf("probes at %v that could not be measured", last.Load)
 	}
-	return ""
+	return v.CutShort()
 }
 
 // from is the smallest load from which on every point up to the answer meets every limit,

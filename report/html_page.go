@@ -437,7 +437,7 @@ func (p *page) config(v *view) {
 	}
 	// What every run has comes last, the question before it.
 	w := v.Spec.Workload
-	if w.Workload.IsZero() && !v.tokenless() {
+	if w.Workload.IsZero() && !v.Spec.Tokenless() {
 		add("tokens", "%d in, %d out", w.ISL, w.OSL)
 	} else {
 		add("requests", "%s", v.lengths())

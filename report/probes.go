@@ -61,7 +61,7 @@ func (v *view) probeHead() []string {
 		}
 	}
 	head = append(head, "req/s")
-	if !v.tokenless() {
+	if !v.Spec.Tokenless() {
 		head = append(head, "out-tok/s", "ttft p95", "itl p95")
 	}
 	head = append(head, "errors")
@@ -85,7 +85,7 @@ func (v *view) probeCells(p probe) []string {
 		cells = append(cells, strings.TrimSuffix(strings.TrimSuffix(value(p.stat(metric, stat), unit), " "+unit), "/s"))
 	}
 	stat("req-rate", "avg", "req/s")
-	if !v.tokenless() {
+	if !v.Spec.Tokenless() {
 		stat("throughput", "avg", "tok/s")
 		stat("ttft", "p95", "ms")
 		stat("itl", "p95", "ms")

@@ -424,11 +424,3 @@ func (v *view) worstHealth() (lag, woke time.Duration, cpu float64, ok bool) {
 	}
 	return lag, woke, cpu, ok
 }
-
-// tokenless reports whether the API that was measured has no tokens, as that of embeddings.
-// Texts then leave out output tokens, TTFT and ITL, whose columns would be empty. A prober of
-// one's own is not asked for its API, since the target says nothing of it.
-func (v *view) tokenless() bool {
-	api := v.Spec.Target.Speaks()
-	return v.Spec.Prober == nil && api.Name != "" && !api.Tokens
-}

@@ -183,7 +183,7 @@ func configOf(o *recipes.Outcome) []benchfmt.Config {
 	if !swept[recipes.PathISL] {
 		add("isl", strconv.Itoa(o.Spec.Workload.ISL))
 	}
-	if api := o.Spec.Target.Speaks(); !swept[recipes.PathOSL] && (api.Name == "" || api.Tokens || o.Spec.Prober != nil) {
+	if !swept[recipes.PathOSL] && !o.Spec.Tokenless() {
 		add("osl", strconv.Itoa(o.Spec.Workload.OSL))
 	}
 	return out
