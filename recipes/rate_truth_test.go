@@ -17,8 +17,8 @@ import (
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
-var everyRate = flag.Bool("rates", false,
-	"search the rates of all models with both recipes in their own styles and wide ranges, for two minutes")
+var everyRate = flag.Int("rates", 0,
+	"search the rates of all models so many `times`, with both recipes in their own styles and wide ranges, for a minute each time")
 
 // TestHighestRate: the recipes over the request rate find the highest rate that a server
 // sustains within 5%, on five models of servers, with Poisson arrivals. Without -rates it
@@ -26,34 +26,45 @@ var everyRate = flag.Bool("rates", false,
 func TestHighestRate(t *testing.T) {
 	slow.Test(t, slow.Pure)
 	for i, s := range boundaries.Rates() {
-		if i != 2 && !*everyRate {
+		if i != 2 && *everyRate == 0 {
 			continue
 		}
 		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
 			truth := boundaries.HighestRate(s)
 			for _, goodput := range []bool{false, true} {
-				requests := 0 // the default
-				in := recipes.Inputs{Rate: [2]float64{truth / 10, truth * 4}}
-				if !*everyRate {
+				search := boundaries.Search{Scenario: s, Logf: t.Logf, Inputs: recipes.Inputs{Rate: [2]float64{truth / 10, truth * 4}}}
+				if *everyRate == 0 {
 					if !goodput {
 						continue
 					}
-					requests, in = 800, recipes.Inputs{Rate: [2]float64{truth / 2, truth * 1.5}}
+					search.Requests, search.Inputs = 800, recipes.Inputs{Rate: [2]float64{truth / 2, truth * 1.5}}
 				}
-				synctest.Test(t, func(t *testing.T) {
-					srv := simserver.NewInMemory(s.Model)
-					ctx, cancel := context.WithCancel(t.Context())
-					out, err := boundaries.Search{Scenario: s, Server: srv, Dial: boundaries.Afar(srv), Logf: t.Logf,
-						Inputs: in, Requests: requests}.Rate(ctx, goodput)
-					cancel()
-					srv.Close()
-					require.NoError(t, err)
-					t.Logf("truth %.1f, answer %.1f", truth, out.Best.Rate())
+				for seed := range uint64(max(*everyRate, 1)) {
+					search.Seed = seed
+					out := searchRate(t, search, goodput)
+					t.Logf("%s, goodput %t, seed %d: truth %.1f, answer %.1f, %+.1f%%, estimate %+.1f%%, %.0f s, %v", s.Name, goodput, seed, truth,
+						out.Best.Rate(), 100*(out.Best.Rate()/truth-1), 100*(out.Boundary.Estimate/truth-1), out.Wall.Seconds(), out.Reason)
 					assert.NoError(t, boundaries.NearRate(s.Name, truth, out))
-				})
+				}
 			}
 		})
 	}
+}
+
+// searchRate searches in virtual time.
+func searchRate(t *testing.T, search boundaries.Search, goodput bool) (out *recipes.Outcome) {
+	synctest.Test(t, func(t *testing.T) {
+		var err error
+		search.Server = simserver.NewInMemory(search.Scenario.Model)
+		search.Dial = boundaries.Afar(search.Server)
+		ctx, cancel := context.WithCancel(t.Context())
+		out, err = search.Rate(ctx, goodput)
+		cancel()
+		search.Server.Close()
+		require.NoError(t, err)
+	})
+	return out
 }
 
 // TestOverload: a rate 20% above a server's capacity is told in less than 15 seconds, and one
@@ -61,7 +72,7 @@ func TestHighestRate(t *testing.T) {
 func TestOverload(t *testing.T) {
 	slow.Test(t, slow.Pure)
 	for i, s := range boundaries.Rates() {
-		if i > 1 && !*everyRate {
+		if i > 1 && *everyRate == 0 {
 			break
 		}
 		t.Run(s.Name, func(t *testing.T) {

@@ -66,6 +66,7 @@ type Search struct {
 	Server   *simserver.Server
 	Dial     Dial // if nil, by HTTP over a socket
 	Requests int  // of a probe; zero means the recipe's default
+	Seed     uint64
 	Full     bool // end no probe early
 	Inputs   recipes.Inputs
 	Logf     func(format string, args ...any)
@@ -87,7 +88,7 @@ func (s Search) ask(ctx context.Context, name string) (*recipes.Outcome, error) 
 	in.TTFT = new(float64(s.Scenario.Limit.Threshold) / float64(time.Millisecond))
 	out, err := recipes.Run(ctx, recipe, recipes.Spec{
 		Target:   loadgen.Target{URL: s.Server.URL, Dial: s.Dial},
-		Workload: loadgen.Load{ISL: s.Scenario.ISL, OSL: s.Scenario.OSL, Requests: s.Requests, Seed: 1},
+		Workload: loadgen.Load{ISL: s.Scenario.ISL, OSL: s.Scenario.OSL, Requests: s.Requests, Seed: s.Seed + 1},
 		Inputs:   in, FullProbes: s.Full,
 	})
 	if err != nil {

@@ -41,6 +41,9 @@ const (
 	// the scatter that is seen, the first pause is enough, and one more visit.
 	stretch      = 4
 	longestPause = 10 * time.Second
+	// overtime is the share of its time, as one over it, that a search takes longer at most to
+	// see an answer just below one that was refuted, in place of the next that was visited.
+	overtime = 16
 	// nearAnswer is how near to the answer a visit must be to confirm it, in ln of the
 	// searched value.
 	nearAnswer = 0.06
@@ -52,8 +55,10 @@ const (
 	// opposed is the scatter from which visits that speak against each other are more than
 	// the few percent by which one pattern of phases differs from another.
 	opposed = 0.05
-	// steepness is how far from 1 the slope of a margin in ln of the load is believed to be.
-	steepness = 1.5
+	// steepness is how far from 1 the slope of a margin in ln of the load is believed to be,
+	// and rateSteepness in ln of a rate: a queue at a server that is all but full grows ten
+	// times as fast as what is offered.
+	steepness, rateSteepness = 1.5, 10.0
 	// faith is how many visits' worth of belief there is that only the requests scatter.
 	faith = 2.0
 )
@@ -103,8 +108,8 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 		}
 	}
 	if timed {
-		now, fell := v.read(noiseEstimate), answer.Safe < at*math.Exp(-2*nearAnswer)
-		if now.late(pause) && (near > 0 || !fell || !now.late(-v.Time/2)) {
+		now, fell := v.read(noiseEstimate), answer.Safe < at*math.Exp(-nearAnswer)
+		if now.late(pause) && (!fell || now.late(pause-v.Time/overtime)) {
 			return step
 		}
 	}
@@ -127,14 +132,15 @@ func pauseOf(h []Observation) time.Duration {
 }
 
 // lower returns a point just below an answer that its own visits speak against, as far
-// below as they lie beyond the limit; the answer itself where they do not.
+// below as they lie beyond the limit by the slope that is seen there; the answer itself
+// where they do not.
 func (v view) lower(safe float64, seen track) float64 {
 	for range mostConfirming {
 		g, doubted := v.doubted(safe, seen)
 		if math.IsNaN(safe) || !doubted {
 			return safe
 		}
-		safe = v.clampDown(min(safe*math.Exp(-max(g, 0.02)), safe-1e-9))
+		safe = v.clampDown(min(safe*math.Exp(-max(g/seen.slopeAt(safe), 0.02)), safe-1e-9))
 		if v.Int {
 			safe = math.Floor(safe)
 		}
@@ -143,6 +149,30 @@ func (v view) lower(safe float64, seen track) float64 {
 		}
 	}
 	return math.NaN()
+}
+
+// slopeAt is the slope of the worst margin in ln x around a point: between the largest
+// believed pass below it and the lowest believed failure at or above it that is so far from
+// the other that noise does not make the slope. It is 1 without two such points, as where
+// latency grows in proportion to the load, and never less. A queue at a server that is all
+// but full is a cliff: over a request rate the slope may be 20.
+func (t track) slopeAt(x float64) float64 {
+	below := -1
+	for i, b := range t.points {
+		if b.x < x && b.x > 0 && b.passes() {
+			below = i
+		}
+		if below < 0 || b.x < x || b.passes() || b.x < t.points[below].x*math.Exp(nearAnswer) {
+			continue
+		}
+		a := t.points[below]
+		slope := (straightened(b.worst()) - straightened(a.worst())) / math.Log(b.x/a.x)
+		if slope > 1 {
+			return slope
+		}
+		return 1
+	}
+	return 1
 }
 
 // remote reports that every limit is so far from what was measured at x that no scatter
@@ -211,7 +241,7 @@ func (v view) confirmed(own Answer, inflation float64, seen track) (a Answer, ai
 		a = v.cautious(a)
 	}
 	a.Safe = v.upheld(a.Safe, seen)
-	if most, ok := own.most(); ok {
+	if most, ok := v.most(own); ok {
 		most = v.clampDown(most)
 		if inflation > disagree {
 			below = min(below, most)
@@ -227,15 +257,15 @@ func (v view) confirmed(own Answer, inflation float64, seen track) (a Answer, ai
 	if v.visited(func(x float64) bool { return x == aim }) == aim {
 		a.Safe = aim
 	}
-	v.include(&a)
+	v.include(&a, seen)
 	return a, aim
 }
 
 // include widens what is stated about the boundary so that it agrees with the answer and
 // with the visits that confirmed it: it holds the answer, and where two of them or more
 // know how their values scatter, the boundary by those, at the interval's level. Latency
-// is taken to rise in proportion to the load.
-func (v view) include(a *Answer) {
+// is taken to rise in proportion to the load, and as fast as was seen with a rate.
+func (v view) include(a *Answer, seen track) {
 	if math.IsNaN(a.Safe) {
 		return
 	}
@@ -246,17 +276,22 @@ func (v view) include(a *Answer) {
 		return
 	}
 	a.Lo = min(a.Lo, a.Safe)
+	slope := 1.0
+	if !v.Int {
+		slope = seen.slopeAt(a.Safe)
+	}
 	lowest, highest := math.Inf(1), math.Inf(1) // of ln(boundary), over the limits
 	for _, k := range v.tier {
 		var gs []float64
-		own := 0.0
+		own, remote := 0.0, true
 		for _, o := range v.history {
 			m, ok := o.margin(k)
 			away := math.Log(o.At[0] / a.Safe)
 			if !ok || !o.confirms() || math.Abs(away) > nearAnswer || math.IsNaN(m.Value) {
 				continue
 			}
-			gs = append(gs, straightened(m.Value-away))
+			gs = append(gs, straightened(m.Value-slope*away))
+			remote = remote && m.Value < -boundary.Straight
 			if m.SE > 0 {
 				own += m.SE * m.SE
 			}
@@ -264,11 +299,17 @@ func (v view) include(a *Answer) {
 		if len(gs) < 2 {
 			return
 		}
+		if remote { // such visits know that the limit holds, and not how far it is
+			continue
+		}
 		n := float64(len(gs))
 		mean, sd := stat.MeanStdDev(gs, nil)
 		sd = max(sd, math.Sqrt(own/n)) // few visits may happen to agree
 		half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1 + faith}.Quantile((1+a.Level)/2) * sd / math.Sqrt(n)
-		lowest, highest = min(lowest, -mean-half), min(highest, -mean+half)
+		lowest, highest = min(lowest, (-mean-half)/slope), min(highest, (-mean+half)/slope)
+	}
+	if math.IsInf(lowest, 1) {
+		return
 	}
 	a.Lo, a.Hi = min(a.Lo, a.Safe*math.Exp(lowest)), max(a.Hi, a.Safe*math.Exp(highest))
 }
@@ -354,7 +395,7 @@ func (v view) refuted(x float64) (g float64, yes bool) {
 // and lies where the boundary is not below with a probability of 90%. A few visits know
 // their scatter badly, and an answer that errs low is the smaller harm.
 func (v view) cautious(a Answer) Answer {
-	most, ok := a.most()
+	most, ok := v.most(a)
 	if !ok {
 		return a
 	}
@@ -373,13 +414,19 @@ func (v view) cautious(a Answer) Answer {
 }
 
 // most is the value below which the boundary does not lie with a probability of 90%, by
-// the answer's interval; ok is false where it has none.
-func (a Answer) most() (x float64, ok bool) {
+// the answer's interval, or the largest point up to the answer where every limit was far
+// away: at a cliff nothing is known by the values around it. ok is false where the answer
+// has no interval.
+func (v view) most(a Answer) (x float64, ok bool) {
 	if !(a.Level > 0) || !(a.Lo > 0) || !(a.Estimate > a.Lo) {
 		return 0, false
 	}
 	sd := math.Log(a.Estimate/a.Lo) / zOf((1+a.Level)/2)
-	return a.Estimate * math.Exp(-1.282*sd), true
+	x = a.Estimate * math.Exp(-1.282*sd)
+	if far := v.visited(func(x float64) bool { return x <= a.Safe && v.remote(x) }); far > x {
+		x = far
+	}
+	return x, true
 }
 
 // Scatter returns, per limit, the standard deviation of the margin from visit to visit
@@ -540,6 +587,10 @@ func (v view) scatterApart(k int) (ratio, typical float64) {
 	if !confirmed {
 		return 1, 0
 	}
+	steep := steepness
+	if !v.Int {
+		steep = rateSteepness
+	}
 	slices.SortStableFunc(visits, func(a, b visit) int { return cmp.Compare(a.u, b.u) })
 	var ss, mse, members, dof, alike, pairs float64
 	for from := 0; from < len(visits); {
@@ -562,7 +613,7 @@ func (v view) scatterApart(k int) (ratio, typical float64) {
 			suu, sug = suu+(a.u-meanU)*(a.u-meanU), sug+(a.u-meanU)*(a.g-meanG)
 			own += a.se * a.se / float64(len(group))
 		}
-		prior := own / (steepness * steepness)
+		prior := own / (steep * steep)
 		slope := (prior + sug) / (prior + suu)
 		free := float64(len(group)-1) - suu/(prior+suu) // what the slope takes of it
 		if free < 0.5 {

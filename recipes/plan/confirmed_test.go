@@ -90,3 +90,45 @@ func TestAnswerDoesNotFall(t *testing.T) {
 		})
 	}
 }
+
+// Over a request rate a server goes from all good to none within a few percent. A point that
+// its visits refute then gives way to one a few percent below, and not to one a third below:
+// the history is that of a search whose boundary is 490 requests a second, and which
+// answered 367.
+func TestAnswerDoesNotFallOffACliff(t *testing.T) {
+	var h []Observation
+	for _, v := range []struct {
+		x, size, lasted float64
+		bad, of         int
+	}{
+		{49.04, 1, 18.3, 0, 887}, {196.2, 1, 10.1, 0, 1962}, {784.6, 1, 4.2, 1873, 1944}, {486.6, 1, 12.5, 0, 4866},
+		{660, 1, 4.3, 1930, 1982}, {567, 1, 5.7, 1645, 1939}, {526.4, 1, 5.4, 1555, 2292}, {526.4, 2, 21.8, 9515, 10528},
+		{506.3, 1, 11.5, 2438, 5063}, {506.3, 2, 20.8, 8104, 10126}, {494.4, 1, 11, 1334, 4945}, {494.4, 2, 20.5, 13, 9890},
+		{492.2, 1, 10.2, 1345, 4923}, {492.2, 2, 20.3, 3338, 9846},
+	} {
+		bad, of := max(float64(v.bad), 0.5), float64(v.of) // half a request stands for none
+		m := Margin{Estimate: Estimate{Value: math.Log(bad / of / 0.05), SE: 1}, Pass: 0.999, Excess: float64(v.bad) - of/20}
+		if m.Excess > 0 {
+			m.Pass = 0.001
+		}
+		if v.bad > 0 { // they come in bursts
+			m.SE = 15 / math.Sqrt(bad)
+		}
+		state := Full
+		if v.lasted < 10 {
+			state = Cut
+		}
+		h = append(h, Observation{
+			At: []float64{v.x}, State: state, Requests: v.of, Lasted: time.Duration(v.lasted * float64(time.Second)),
+			Asked: Step{At: []float64{v.x}, Size: v.size}, Margins: []Margin{m},
+		})
+	}
+	p := Problem{Dims: []Dim{{Path: "rate", Lo: 49.04, Hi: 1962}}, Time: 330 * time.Second, Confidence: 0.95, Seed: 1}
+	planner := Confirmed{SmoothIsotonic{}}
+	if s := planner.Next(p, h); !s.Done {
+		assert.Greater(t, s.At[0], 450.0, s.Reason)
+	}
+	answer := planner.Answers(p, h)[0]
+	assert.Greater(t, answer.Safe, 450.0)
+	assert.Less(t, answer.Safe, 493.0)
+}

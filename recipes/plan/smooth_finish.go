@@ -11,6 +11,12 @@ const (
 	// worthwhile is the relative gain of the answer below which no further probe is worth
 	// it.
 	worthwhile = 0.004
+	// lastVisits are for claims, and for seeing the answer again, in a search whose time
+	// ends.
+	lastVisits = 4
+	// worthwhileRate is the same of a search that has a time to end in, along a dimension
+	// without steps: nobody can tell 52.7 requests a second from 53.
+	worthwhileRate = 0.01
 	// nearVisits is the number of visits within nearWindow of the boundary, in ln x,
 	// after which only what is known is claimed; claims is how many visits more are made
 	// until a claim has come true.
@@ -26,17 +32,21 @@ func (s *smooth) finish() Step {
 		safe = s.points[i].x
 	}
 	m := s.post.Quantile(0.5)
-	near := s.near(m, nearWindow)
+	near, late := s.near(m, nearWindow), s.late(lastVisits*s.typical())
 	x := s.free(s.target(m))
 	// A claim passes for certain by what is known already: it only has to be probed.
 	claim := s.free(s.post.Quantile(s.level))
-	if near >= nearVisits || x < max(safe, claim)*(1+worthwhile) {
+	if near >= nearVisits || late || x < max(safe, claim)*(1+worthwhile) {
 		x = claim
 	}
-	if near < nearVisits+claims && x > safe && x >= safe*(1+worthwhile) {
+	gain := worthwhile
+	if s.Time > 0 && !s.Int {
+		gain = worthwhileRate
+	}
+	if near < nearVisits+claims && x > safe && x >= safe*(1+gain) {
 		return whole(x, "confirming the answer")
 	}
-	if n := s.end; n < len(s.points) { // a plateau or a cliff may have misled the posterior
+	if n := s.end; n < len(s.points) && !late { // a plateau or a cliff may have misled the posterior
 		lo, hi := s.points[n-1].x, s.points[n].x
 		if m, ok := s.inside(middle(lo, hi), lo, hi); ok && !s.narrow(lo, hi, relativePrecision) {
 			return whole(m, "bisection: the bracket is wide")

@@ -3,7 +3,7 @@
 //
 //	go run ./internal/experiments/rates
 //
-// It measures real times, so nothing else should use the machine. It takes about four minutes a server.
+// It measures real times, so nothing else should use the machine. It takes up to six minutes a search, eleven a server.
 package main
 
 import (
