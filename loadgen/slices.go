@@ -39,7 +39,8 @@ func (m *Measurement) Slices(length time.Duration) (parts []*Measurement) {
 		for _, s := range m.Server.Series {
 			windows = append(windows, servermetrics.Summarize(around(s.Samples, from, to)))
 		}
-		part.Join(servermetrics.Record{Window: servermetrics.Merge(windows...)})
+		window := servermetrics.Merge(windows...).Only(m.Server.Window.GPUs)
+		part.Join(servermetrics.Record{Window: window, GPUs: m.Server.GPUs, Price: m.Server.Price})
 		parts = append(parts, part)
 	}
 	return parts

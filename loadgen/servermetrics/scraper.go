@@ -69,6 +69,9 @@ type Series struct {
 	Took   time.Duration
 	Failed int
 	Err    error
+	// Refreshed is how often an exporter reads its GPUs, if that is more seldom than samples
+	// are taken, and 0 otherwise.
+	Refreshed time.Duration
 }
 
 // Fetch asks for a page once. It must not be called twice at a time.
@@ -117,6 +120,8 @@ type Watch struct {
 	stop  context.CancelFunc
 	wg    sync.WaitGroup
 	all   []Series
+	// stopped says that all is whole.
+	stopped bool
 }
 
 // Watch begins to take samples. now is the clock of their times.
@@ -148,6 +153,12 @@ func (w *Watch) Mark() {
 func (w *Watch) Stop() []Series {
 	w.stop()
 	w.wg.Wait()
+	if !w.stopped {
+		w.stopped = true
+		for i := range w.all {
+			w.all[i].settle()
+		}
+	}
 	return w.all
 }
 
