@@ -134,6 +134,9 @@ type MetricInfo struct {
 	// Higher says that more is better. Latencies and error rates are better low, and
 	// lengths and counts are neither better high nor low.
 	Higher bool
+	// Falls says that the metric falls as the load grows, as what a token costs does, so that an
+	// upper limit on it holds from some load up.
+	Falls bool
 	// Share says that the metric is itself a share of all requests.
 	Share bool
 	// Tokens says that only answers of tokens have a value, and no vectors or scores.
@@ -252,10 +255,13 @@ var metrics = []MetricInfo{
 	{Tag: TagGPUUse, Short: "gpu_util", Label: "GPU utilization", Unit: "%", FileUnit: "%", Server: true, Sampled: true},
 	{Tag: TagGPUMemory, Short: "gpu_memory", Label: "memory used per GPU", Unit: "GB", FileUnit: "GB", Server: true, Sampled: true},
 	{Tag: TagGPUEnergy, Short: "gpu_energy", Label: "energy of all GPUs", Unit: "J", FileUnit: "J", Server: true},
-	{Tag: TagJoules, Short: "joules_per_token", Label: "energy per output token", Unit: "J/tok", FileUnit: "J/token", Server: true},
+	{
+		Tag: TagJoules, Short: "joules_per_token", Label: "energy per output token", Unit: "J/tok", FileUnit: "J/token",
+		Server: true, Falls: true,
+	},
 	{
 		Tag: TagTotalJoules, Short: "joules_per_total_token", Label: "energy per token", Unit: "J/tok", FileUnit: "J/token",
-		Server: true,
+		Server: true, Falls: true,
 	},
 	{
 		Tag: TagPerGPU, Short: "per-gpu", Label: "output throughput per GPU", Unit: "tok/s", FileUnit: "tokens/sec/gpu",
@@ -267,11 +273,11 @@ var metrics = []MetricInfo{
 	},
 	{
 		Tag: TagCost, Short: "cost", Label: "cost of a million output tokens", Unit: "per 1M tokens", FileUnit: "per million tokens",
-		Tokens: true,
+		Tokens: true, Falls: true,
 	},
 	{
 		Tag: TagTotalCost, Short: "total_cost", Label: "cost of a million tokens", Unit: "per 1M tokens",
-		FileUnit: "per million tokens",
+		FileUnit: "per million tokens", Falls: true,
 	},
 	{Tag: TagGPUs, Unit: "GPUs", FileUnit: "GPUs"},
 

@@ -224,6 +224,9 @@ func recordOf(all []servermetrics.Series, open spans) (r servermetrics.Record) {
 // once the rates are set.
 func (m *Measurement) Join(r servermetrics.Record) {
 	m.Server = r
+	if m.Metrics == nil {
+		m.Metrics = map[Tag]Metric{}
+	}
 	w := r.Window
 	for _, t := range serverTags {
 		stats := w.Stats(t.is)

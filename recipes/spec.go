@@ -17,7 +17,7 @@ import (
 // Prober; the zero value of any other field is a default. In Outcome.Spec it says what
 // was used, with the defaults filled in.
 type Spec struct {
-	// Target is the endpoint. It is not read when Prober is set.
+	// Target is the endpoint. Only its GPUs and Price are read when Prober is set.
 	Target loadgen.Target
 	// Workload has the lengths, the size and the seed of a normal probe, and in its own
 	// Workload the laws of the lengths and what requests share. What the plan varies, which
