@@ -21,7 +21,7 @@ func (v *view) gpuChart() (plot.Chart, bool) {
 		Name: "gpu_pareto", Title: "Throughput of a GPU against the speed of a user",
 		Caption: "One point a probe, its " + v.dimension() + " beside it; up and to the right is better. " +
 			"A ring marks what no other point beats in both.",
-		X: plot.Axis{Label: "output throughput per user (tok/s)", Zero: true},
+		X: plot.Axis{Label: "output throughput per user (tok/s)"},
 		Y: plot.Axis{Label: "output throughput per GPU (tok/s)", Zero: true},
 	}
 	type shape struct{ isl, osl int }
