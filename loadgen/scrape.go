@@ -203,10 +203,14 @@ func recordOf(all []servermetrics.Series, open spans) (r servermetrics.Record) {
 	var windows []servermetrics.Window
 	for _, s := range all {
 		var parts []servermetrics.Window
-		kept := s.Samples[:0:0]
+		var kept []servermetrics.Sample
 		for _, part := range open {
 			samples := during(s.Samples, part)
-			kept = append(kept, samples...)
+			if kept == nil {
+				kept = slices.Clip(samples) // those of a day are not copied
+			} else {
+				kept = append(kept, samples...)
+			}
 			parts = append(parts, servermetrics.Summarize(samples))
 		}
 		s.Samples, s.Window = kept, servermetrics.Chain(parts...)

@@ -12,6 +12,12 @@ import (
 type Sample struct {
 	At   time.Duration
 	Page Page
+	// Thin says that the page holds gauges and GPUs alone, as most do in a series of more than
+	// half an hour.
+	Thin bool
+
+	// marked says that a mark asked for it, so that it stays whole.
+	marked bool
 }
 
 // Record is what was seen of the servers behind a probe: the window of all of them together,
@@ -64,7 +70,8 @@ func (w Window) Has() bool {
 }
 
 // Summarize returns what happened between the first and the last of some samples of one
-// server, which are in the order of time. Of fewer than two it is the zero value.
+// server, which are in the order of time. Of fewer than two it is the zero value. Counters and
+// histograms are those between the first whole sample and the last.
 func Summarize(samples []Sample) (w Window) {
 	if len(samples) < 2 {
 		return w
@@ -76,33 +83,35 @@ func Summarize(samples []Sample) (w Window) {
 		GPUs: gpusBetween(samples),
 	}
 	falls := 0
-	for i, s := range samples {
+	was := Page{} // the last whole one
+	begun := false
+	for _, s := range samples {
 		fell := false
 		for q, v := range s.Page.Values {
 			if kinds[q] != counter {
 				w.Gauges[q] = append(w.Gauges[q], v)
 				continue
 			}
-			if i == 0 {
+			if !begun {
 				continue
 			}
 			// A counter that first shows in the middle has counted from 0: many servers
 			// write those with labels only once there is something to count.
-			if was := samples[i-1].Page.Values[q]; v >= was {
-				w.Counters[q] += v - was
+			if before := was.Values[q]; v >= before {
+				w.Counters[q] += v - before
 			} else {
 				w.Counters[q] += v
 				fell = true
 			}
 		}
 		for q, h := range s.Page.Histograms {
-			if i == 0 {
+			if !begun {
 				continue
 			}
 			step := h
-			if was, ok := samples[i-1].Page.Histograms[q]; ok {
-				step = h.minus(was)
-				fell = fell || h.Count < was.Count
+			if before, ok := was.Histograms[q]; ok {
+				step = h.minus(before)
+				fell = fell || h.Count < before.Count
 			}
 			if sum, ok := w.Histograms[q]; ok {
 				step = sum.plus(step)
@@ -111,6 +120,9 @@ func Summarize(samples []Sample) (w Window) {
 		}
 		if fell {
 			falls++
+		}
+		if !s.Thin {
+			was, begun = s.Page, true
 		}
 	}
 	// A restart is one fall. Where counts fall again and again, several servers answer by turns,
