@@ -79,6 +79,9 @@ func TestCostLimit(t *testing.T) {
 	}
 	_, err := ask(t, recipes.Fixed(4), server(), recipes.Spec{Inputs: recipes.Inputs{Limits: limits(t, "cost < 3")}})
 	assert.ErrorContains(t, err, "cost (the price or the number of GPUs is not known; set Target.Price and set Target.GPUs)")
+	_, err = recipes.Run(t.Context(), recipes.Fixed(4), recipes.Spec{Target: loadgen.Target{URL: "http://127.0.0.1:9"},
+		Inputs: recipes.Inputs{Limits: limits(t, "cost < 3")}})
+	assert.ErrorContains(t, err, "the price of a GPU is not known; set Target.Price", "before anything is sent")
 }
 
 // TestColdFirstPoint: one slow probe of a grid, at the lowest point or at any, does not take

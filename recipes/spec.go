@@ -250,6 +250,9 @@ func (s *Spec) valued(p *Plan) error {
 		if p.SLO == nil && s.Prober == nil && (l.Metric == loadgen.TagGoodput || l.Metric == loadgen.TagGoodShare) {
 			return wrong(inputSLA, "%q has no value here: no limits say which request is good; give them with %s", l.String(), inputSLO)
 		}
+		if priced := l.Metric == loadgen.TagCost || l.Metric == loadgen.TagTotalCost; priced && s.Prober == nil && s.Target.Price == 0 {
+			return wrong(inputSLA, "%q has no value here: the price of a GPU is not known; set Target.Price", l.String())
+		}
 	}
 	for _, tag := range asked {
 		if slices.Contains(between, tag) && s.Workload.OSL == 1 && !slices.Contains(p.Paths(), PathOSL) {
