@@ -32,15 +32,15 @@
 //	endpoint  Endpoint         base URL, or several in turn; default AIPERF_URL
 //	          Model, APIKey    default AIPERF_MODEL, then the only one; AIPERF_API_KEY
 //	          Header, Body     further request headers, and fields of the body
-//	          ServerMetrics    pages of the servers' metrics; default /metrics
+//	          ServerMetrics    pages of servers' and GPUs' metrics; default /metrics
+//	          GPUs, Price      GPUs that serve it, and what one costs an hour
 //	          CAFile, Insecure trusted authorities, or trust in every certificate
 //	          ClientCert       the client's own certificate
-//	          Timeout          longest request; default 6h
+//	          Timeout, Ready   longest request, default 6h; longest wait for the server, 2m
 //	          IdleTimeout      longest silence of a request; default 5m
 //	          EndpointType     API: chat (default), completions, messages, embeddings …
 //	          Streaming        event streams (default) or whole answers
 //	          Tokenizer        tokenizer.json, if the server reports no usage
-//	          Ready            how long to wait for the server; default 2m
 //	          Simulated        the embedded server instead of an endpoint
 //	SLA       TTFT, ITL, TPOT  p95 of time to first token and inter-token latency
 //	          E2E, ErrorRate   p99 of request latency; share of failed requests

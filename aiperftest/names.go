@@ -76,6 +76,9 @@ var targets = strings.NewReplacer(
 	"give one in Target.CertFile", "give one with aiperftest.ClientCert",
 	"set Target.NoStream", "use aiperftest.Streaming(false)",
 	"set Target.SamePrompts", "use aiperftest.SamePrompts",
+	"the endpoint: GPUs ", "aiperftest.GPUs(…): ", "the endpoint: Price ", "aiperftest.Price(…): ",
+	"set Target.GPUs", "use aiperftest.GPUs", "set Target.Price", "use aiperftest.Price",
+	"in Target.Metrics", "with aiperftest.ServerMetrics",
 )
 
 // protocol is the way out of a server that has another API.

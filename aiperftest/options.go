@@ -99,10 +99,30 @@ func ClientCert(certFile, keyFile string) Option {
 // ServerMetrics names the pages of metrics, in Prometheus' text form, of the servers behind
 // the endpoint, for example of each replica behind a gateway: http://replica-0:8000/metrics.
 // What they count is summed. Without it, each endpoint is asked for its own page at /metrics;
-// with no URL, none is read. docs/server-metrics.md says what is made of them. AIPerf:
-// --server-metrics, --no-server-metrics.
+// with no URL, none is read. A page of an exporter of GPUs, for example http://node:9400/metrics,
+// stands beside the others. docs/server-metrics.md says what is made of them. AIPerf:
+// --server-metrics, --no-server-metrics, --gpu-telemetry.
 func ServerMetrics(urls ...string) Option {
 	return option(func(c *config) { c.spec.Target.Metrics = append([]string{}, urls...) })
+}
+
+// GPUs sets how many GPUs serve the endpoint, for throughput of a GPU, energy of a token and
+// costs. Default: those that a page of an exporter of GPUs shows, which ServerMetrics names, for
+// example http://node:9400/metrics. docs/server-metrics.md says how they are told apart.
+func GPUs(n int) Option {
+	return option(func(c *config) {
+		c.spec.Target.GPUs = n
+		c.nonzero("GPUs", n != 0, "0: give the number of GPUs that serve the endpoint, or leave the option out")
+	})
+}
+
+// Price sets what one GPU costs an hour, in any currency: the cost of a million tokens is then
+// reported, and can be limited, for example by SLA("cost < 2.5"). Default: costs are not known.
+func Price(perGPUHour float64) Option {
+	return option(func(c *config) {
+		c.spec.Target.Price = perGPUHour
+		c.nonzero("Price", perGPUHour != 0, "0: give the price of a GPU-hour, or leave the option out")
+	})
 }
 
 // Timeout sets how long a request may last before it has failed. Default: 6 hours. AIPerf:

@@ -16,8 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/testdata/realservers/columns"
 	"github.com/aiperf-go/aiperf/testdata/realservers/relay"
 )
 
@@ -64,6 +66,17 @@ func TestRelayJoins(t *testing.T) {
 	assert.EqualValues(t, stats.Started, total.Requests)
 	assert.EqualValues(t, stats.PromptTokens, total.ISL)
 	assert.EqualValues(t, stats.OutputTokens, total.OSL)
+}
+
+// TestColumns: the columns of a server's own metrics are those of its pages, read by hand, and
+// its counters have the tokens that the relay saw.
+func TestColumns(t *testing.T) {
+	s := simserver.New(simserver.Model{Step: 4 * time.Millisecond, MaxBatch: 4, KVTokens: 2000, Paged: true})
+	defer s.Close()
+	var b strings.Builder
+	err := columns.Compare(t.Context(), &b, loadgen.Target{URL: s.URL}, loadgen.Load{Concurrency: 6, ISL: 32, OSL: 16, Requests: 60})
+	require.NoError(t, err, b.String())
+	assert.Equal(t, 16, strings.Count(b.String(), "equal"), b.String())
 }
 
 // TestRelayHearsOut: the account of a request whose client leaves is that of the server,

@@ -189,3 +189,17 @@ func TestPanic(t *testing.T) {
 	require.NotEmpty(t, f.errs)
 	assert.Contains(t, f.errs[0], "boom")
 }
+
+// TestGPUOptions: the number of GPUs, their price and their page make limits on costs and energy
+// possible.
+func TestGPUOptions(t *testing.T) {
+	dir := t.TempDir()
+	f := run(t, "TestCost", func(t aiperftest.T) {
+		aiperftest.Run(t, recipes.Fixed(4), aiperftest.Simulated(simserver.Model{Step: time.Millisecond, MaxBatch: 8, GPUs: 2}),
+			aiperftest.GPUs(2), aiperftest.Price(2.5), aiperftest.SLA("cost < 100", "joules_per_token < 10", "per-gpu > 1"),
+			aiperftest.Tokens(16, 8), aiperftest.Requests(40), aiperftest.Charts(false), aiperftest.Seed(7),
+			aiperftest.Artifacts(dir))
+	})
+	assert.Empty(t, f.errs, f.transcript())
+	assert.Regexp(t, `cost at concurrency 4: [\d.]+ per million output tokens, [\d.]+ per million tokens`, f.transcript())
+}

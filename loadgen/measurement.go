@@ -124,6 +124,9 @@ const (
 	ErrForeign Warning = "the server's tokens are not those of this run"
 	// ErrScrape reports that the server's metrics could not be read at times.
 	ErrScrape Warning = "the server's metrics are incomplete"
+	// ErrGPUs reports that the GPUs that the pages of metrics show may be others than the
+	// server's, or are fewer.
+	ErrGPUs Warning = "the GPUs are not all known"
 	// ErrCached reports that more than 5% of the prompts' tokens came from the server's
 	// prefix cache.
 	ErrCached Warning = "prompts came from the server's cache"

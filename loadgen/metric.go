@@ -87,6 +87,21 @@ const (
 	TagServerE2E    Tag = "server_e2e"
 	TagServerPrompt Tag = "server_prompt_tokens"
 	TagServerOutput Tag = "server_generation_tokens"
+
+	// What the GPUs take, and what follows from their number and their price; see gpu.go. The
+	// first three are AIPerf's names of what each GPU has, without the platform before them,
+	// and stand for one GPU. Power and energy of all of them are sums.
+	TagGPUs        Tag = "gpu_count"
+	TagGPUPower    Tag = "gpu_power_usage"
+	TagGPUUse      Tag = "gpu_utilization"
+	TagGPUMemory   Tag = "gpu_memory_used"
+	TagGPUEnergy   Tag = "total_gpu_energy"
+	TagPerGPU      Tag = "output_token_throughput_per_gpu"
+	TagTotalPerGPU Tag = "total_token_throughput_per_gpu"
+	TagJoules      Tag = "energy_per_output_token"
+	TagTotalJoules Tag = "energy_per_total_token"
+	TagCost        Tag = "cost_per_million_output_tokens"
+	TagTotalCost   Tag = "cost_per_million_tokens"
 )
 
 // MetricInfo is what is known of a metric before anything is measured.
@@ -96,8 +111,8 @@ type MetricInfo struct {
 	// Short is what people write in a limit, for example ttft, and Alias a second
 	// short name. A metric without a short name goes by its tag.
 	Short, Alias string
-	// Unit is the display unit of limits and texts: ms, s, tok/s, req/s, %, ratio,
-	// tokens or requests. FileUnit is the same unit as AIPerf's files spell it.
+	// Unit is the display unit of limits and texts: ms, s, tok/s, req/s, %, ratio, tokens,
+	// requests, W, J, GB, J/tok or, of a price, per 1M tokens. FileUnit is the same unit as AIPerf's files spell it.
 	Unit, FileUnit string
 	// Label is what charts call the metric; empty for its short name.
 	Label string
@@ -119,6 +134,9 @@ type MetricInfo struct {
 	// Higher says that more is better. Latencies and error rates are better low, and
 	// lengths and counts are neither better high nor low.
 	Higher bool
+	// Falls says that the metric falls as the load grows, as what a token costs does, so that an
+	// upper limit on it holds from some load up.
+	Falls bool
 	// Share says that the metric is itself a share of all requests.
 	Share bool
 	// Tokens says that only answers of tokens have a value, and no vectors or scores.
@@ -232,6 +250,36 @@ var metrics = []MetricInfo{
 		Tag: TagServerE2E, Short: "server_e2e", Label: "the server's request latency", Unit: "ms", FileUnit: "ms",
 		Server: true, Sampled: true,
 	},
+
+	{Tag: TagGPUPower, Short: "gpu_power", Label: "power per GPU", Unit: "W", FileUnit: "W", Server: true, Sampled: true},
+	{Tag: TagGPUUse, Short: "gpu_util", Label: "GPU utilization", Unit: "%", FileUnit: "%", Server: true, Sampled: true},
+	{Tag: TagGPUMemory, Short: "gpu_memory", Label: "memory used per GPU", Unit: "GB", FileUnit: "GB", Server: true, Sampled: true},
+	{Tag: TagGPUEnergy, Short: "gpu_energy", Label: "energy of all GPUs", Unit: "J", FileUnit: "J", Server: true},
+	{
+		Tag: TagJoules, Short: "joules_per_token", Label: "energy per output token", Unit: "J/tok", FileUnit: "J/token",
+		Server: true, Falls: true,
+	},
+	{
+		Tag: TagTotalJoules, Short: "joules_per_total_token", Label: "energy per token", Unit: "J/tok", FileUnit: "J/token",
+		Server: true, Falls: true,
+	},
+	{
+		Tag: TagPerGPU, Short: "per-gpu", Label: "output throughput per GPU", Unit: "tok/s", FileUnit: "tokens/sec/gpu",
+		Tokens: true, Higher: true,
+	},
+	{
+		Tag: TagTotalPerGPU, Short: "total-per-gpu", Label: "total throughput per GPU", Unit: "tok/s", FileUnit: "tokens/sec/gpu",
+		Tokens: true, Higher: true,
+	},
+	{
+		Tag: TagCost, Short: "cost", Label: "cost of a million output tokens", Unit: "per 1M tokens", FileUnit: "per million tokens",
+		Tokens: true, Falls: true,
+	},
+	{
+		Tag: TagTotalCost, Short: "total_cost", Label: "cost of a million tokens", Unit: "per 1M tokens",
+		FileUnit: "per million tokens", Falls: true,
+	},
+	{Tag: TagGPUs, Unit: "GPUs", FileUnit: "GPUs"},
 
 	{Tag: TagServerPrompt, Unit: "tokens", FileUnit: "tokens"},
 	{Tag: TagServerOutput, Unit: "tokens", FileUnit: "tokens"},

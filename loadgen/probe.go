@@ -147,7 +147,7 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	}
 	over := g.now()
 	m := p.measure(reached.ended, g.epoch, begun, over, seen)
-	m.join(g.cleaned(watch.Stop()), p)
+	g.join(m, g.cleaned(watch.Stop()), p)
 	if reached.skipped > 0 {
 		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d requests were due and not sent, because %d were in flight",
 			ErrUnsaturated, reached.skipped, mostInFlight))

@@ -35,7 +35,7 @@ func (g *Generator) seek(ctx context.Context) {
 		return
 	}
 	g.sought = true
-	var found []*servermetrics.Source
+	var found, gpus []*servermetrics.Source
 	for _, raw := range g.target.Metrics {
 		source, e, err := g.page(raw)
 		if err != nil {
@@ -43,23 +43,28 @@ func (g *Generator) seek(ctx context.Context) {
 			continue
 		}
 		g.readers = append(g.readers, e)
-		if page, err := source.Fetch(ctx); err != nil || page.Empty() {
-			if err == nil {
-				err = fmt.Errorf("it has no metrics of an inference server")
-			}
+		page, err := source.Fetch(ctx)
+		switch {
+		case err == nil && page.Empty():
+			err = fmt.Errorf("it has no metrics of an inference server or of GPUs")
+			fallthrough
+		case err != nil:
 			g.note(fmt.Errorf("cannot read the server's metrics at %s: %w", source.Name, g.censor.failure(err)))
-			continue
+		case page.GPUsOnly():
+			gpus = append(gpus, source)
+		default:
+			found = append(found, source)
 		}
-		found = append(found, source)
 	}
-	if g.target.Metrics == nil {
+	// An exporter of GPUs stands beside the endpoints' own pages, and for none of them.
+	if g.target.Metrics == nil || len(gpus) > 0 && len(gpus) == len(g.target.Metrics) {
 		for _, e := range g.ends {
 			if source := g.own(ctx, e); source != nil {
 				found = append(found, source)
 			}
 		}
 	}
-	g.pages = servermetrics.New(found...)
+	g.pages = servermetrics.New(append(found, gpus...)...)
 }
 
 // own returns the page of an endpoint; nil if it has none.
@@ -149,16 +154,21 @@ var serverTags = []struct {
 	{TagServerTTFT, servermetrics.TTFT, 1000},
 	{TagServerITL, servermetrics.ITL, 1000},
 	{TagServerE2E, servermetrics.Latency, 1000},
+	{TagGPUPower, servermetrics.GPUPower, 1},
+	{TagGPUUse, servermetrics.GPUUtilization, 1},
+	{TagGPUMemory, servermetrics.GPUMemory, 1},
 }
 
-// join sets what the server said of itself in the window, and warns of tokens that are not
-// ours.
-func (m *Measurement) join(all []servermetrics.Series, p *probe) {
+// join sets what the server said of itself in the window and what that costs, and warns of
+// tokens that are not ours.
+func (g *Generator) join(m *Measurement, all []servermetrics.Series, p *probe) {
 	open := spans(p.window.spans)
-	if len(all) == 0 || len(open) == 0 {
+	if len(open) == 0 {
 		return
 	}
-	m.Join(recordOf(all, open))
+	m.Server = recordOf(all, open)
+	g.gpus(m)
+	m.Join(m.Server)
 	for _, s := range all {
 		if s.Failed > 0 {
 			m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d of %d readings of %s failed: %w", ErrScrape,
@@ -193,10 +203,14 @@ func recordOf(all []servermetrics.Series, open spans) (r servermetrics.Record) {
 	var windows []servermetrics.Window
 	for _, s := range all {
 		var parts []servermetrics.Window
-		kept := s.Samples[:0:0]
+		var kept []servermetrics.Sample
 		for _, part := range open {
 			samples := during(s.Samples, part)
-			kept = append(kept, samples...)
+			if kept == nil {
+				kept = slices.Clip(samples) // those of a day are not copied
+			} else {
+				kept = append(kept, samples...)
+			}
 			parts = append(parts, servermetrics.Summarize(samples))
 		}
 		s.Samples, s.Window = kept, servermetrics.Chain(parts...)
@@ -209,10 +223,14 @@ func recordOf(all []servermetrics.Series, open spans) (r servermetrics.Record) {
 	return r
 }
 
-// Join sets what the servers said of themselves: Server, and the metrics of its window. A
-// prober of the user's own may call it, too.
+// Join sets what the servers said of themselves: Server, the metrics of its window, and what
+// follows from the number of GPUs and their price. A prober of the user's own may call it, too,
+// once the rates are set.
 func (m *Measurement) Join(r servermetrics.Record) {
 	m.Server = r
+	if m.Metrics == nil {
+		m.Metrics = map[Tag]Metric{}
+	}
 	w := r.Window
 	for _, t := range serverTags {
 		stats := w.Stats(t.is)
@@ -247,6 +265,7 @@ func (m *Measurement) Join(r servermetrics.Record) {
 			m.set(tag, v, 0)
 		}
 	}
+	m.account()
 }
 
 // tokensBetween counts the output tokens that arrived after one time and up to another. A server's

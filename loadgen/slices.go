@@ -37,26 +37,41 @@ func (m *Measurement) Slices(length time.Duration) (parts []*Measurement) {
 		delete(part.Metrics, TagInFlight)
 		var windows []servermetrics.Window
 		for _, s := range m.Server.Series {
-			windows = append(windows, servermetrics.Summarize(around(s.Samples, from, to)))
+			near, whole := around(s.Samples, from, to)
+			window := servermetrics.Summarize(whole)
+			if len(near) < len(whole) { // the gauges are known better
+				narrow := servermetrics.Summarize(near)
+				window.Gauges, window.GPUs = narrow.Gauges, narrow.GPUs
+			}
+			windows = append(windows, window)
 		}
-		part.Join(servermetrics.Record{Window: servermetrics.Merge(windows...)})
+		window := servermetrics.Merge(windows...).Only(m.Server.Window.GPUs)
+		part.Join(servermetrics.Record{Window: window, GPUs: m.Server.GPUs, Price: m.Server.Price})
 		parts = append(parts, part)
 	}
 	return parts
 }
 
 // around returns the samples between two times, with the last one before them and the first
-// one behind: a second is a long time for a part.
-func around(samples []servermetrics.Sample, from, to time.Duration) []servermetrics.Sample {
+// one behind: a second is a long time for a part. whole reaches to the nearest samples that have
+// counters, too, which may be farther away in a long series.
+func around(samples []servermetrics.Sample, from, to time.Duration) (near, whole []servermetrics.Sample) {
 	i, k := 0, len(samples)
+	first, last := 0, len(samples)
 	for n, s := range samples {
 		if s.At <= from {
 			i = n
+			if !s.Thin {
+				first = n
+			}
 		}
-		if s.At >= to {
+		if s.At >= to && k == len(samples) {
 			k = n + 1
+		}
+		if s.At >= to && !s.Thin {
+			last = n + 1
 			break
 		}
 	}
-	return samples[i:k]
+	return samples[i:k], samples[first:last]
 }

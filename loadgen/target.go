@@ -89,6 +89,12 @@ type Target struct {
 	// asked for its own, once; if it is empty, none is read.
 	Metrics []string
 
+	// GPUs is how many GPUs serve the endpoint. If it is 0, they are those that a page of their
+	// exporter among Metrics shows; see servermetrics.Mine. Price is what one of them costs an
+	// hour, in any currency. If it is 0, no costs are reported.
+	GPUs  int
+	Price float64
+
 	// CAFile is the path of a PEM file of authorities that are trusted beside the
 	// system's. Insecure trusts every certificate.
 	CAFile   string
@@ -141,6 +147,9 @@ func (t Target) normalize() (n Target, note error, err error) {
 				return t, nil, &TargetError{Field: "Header", Problem: fmt.Sprintf("%s has a line break or another control character in it", k)}
 			}
 		}
+	}
+	if err := t.checkCost(); err != nil {
+		return t, nil, err
 	}
 	t.ReadyTimeout = t.Patience()
 	if t.Timeout == 0 {

@@ -241,8 +241,8 @@ func (p *Probe) lacking(pl *Plan) string {
 	for k, tag := range metrics {
 		m, _ := loadgen.LookupMetric(tag)
 		switch valueless := k < len(p.read) && math.IsNaN(p.read[k].Value); {
-		case valueless && m.Server:
-			return fmt.Sprintf("%s (the server's page of metrics does not have it, or there is none)", m.Short)
+		case valueless && m.Absent() != "":
+			return fmt.Sprintf("%s (%s)", m.Name(), m.Absent())
 		case valueless && !has[tag], k >= len(p.read) && valid > 0 && !has[tag]:
 			return fmt.Sprintf("%s (none of %d successful requests has one)", cmp.Or(m.Name(), tag), p.Observed.Requests-p.failed)
 		}

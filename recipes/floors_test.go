@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
@@ -50,6 +51,37 @@ func TestThroughputFloor(t *testing.T) {
 	out, err = ask(t, recipes.Fixed(40), server(), recipes.Spec{Inputs: recipes.Inputs{Limits: limits(t, "throughput >= 700 tok/s")}})
 	require.NoError(t, err)
 	assert.Equal(t, recipes.Met, out.Verdict)
+}
+
+// TestCostLimit: what a token costs falls with the load, so that a limit on it beside one on a
+// latency holds on an interval, too, here from 27 to 97. Probers of one's own know no GPUs: the
+// target does.
+func TestCostLimit(t *testing.T) {
+	server := func() *host {
+		return &host{ttft: func(c, _ int) float64 { return 2 * float64(c) }, rate: func(c int) float64 { return 26 * float64(c) }}
+	}
+	target := loadgen.Target{GPUs: 2, Price: 3}
+	for _, style := range []recipes.Style{recipes.SmoothIsotonic, recipes.Sequential} {
+		in := recipes.Inputs{Style: style, Limits: limits(t, "ttft p95 < 230ms", "cost < 2.4"), Concurrency: between(1, 400)}
+		out, err := ask(t, named(t, "max-concurrency-under-sla"), server(), recipes.Spec{Target: target, Inputs: in})
+		require.NoError(t, err)
+		assert.Equal(t, recipes.Met, out.Verdict, out.Reason)
+		assert.GreaterOrEqual(t, out.Best.Concurrency(), 90)
+		assert.LessOrEqual(t, out.Best.Concurrency(), 97)
+		cost, ok := out.Probes[out.Best.Probe].Stat("cost", "avg")
+		require.True(t, ok)
+		assert.InEpsilon(t, 6e6/3600/26/float64(out.Best.Concurrency()), cost, 1e-6)
+
+		in.Limits = limits(t, "ttft p95 < 230ms", "cost < 0.1")
+		out, err = ask(t, named(t, "max-concurrency-under-sla"), server(), recipes.Spec{Target: target, Inputs: in})
+		require.NoError(t, err)
+		assert.Equal(t, recipes.Missed, out.Verdict, "no load meets both")
+	}
+	_, err := ask(t, recipes.Fixed(4), server(), recipes.Spec{Inputs: recipes.Inputs{Limits: limits(t, "cost < 3")}})
+	assert.ErrorContains(t, err, "cost (the price or the number of GPUs is not known; set Target.Price and set Target.GPUs)")
+	_, err = recipes.Run(t.Context(), recipes.Fixed(4), recipes.Spec{Target: loadgen.Target{URL: "http://127.0.0.1:9"},
+		Inputs: recipes.Inputs{Limits: limits(t, "cost < 3")}})
+	assert.ErrorContains(t, err, "the price of a GPU is not known; set Target.Price", "before anything is sent")
 }
 
 // TestColdFirstPoint: one slow probe of a grid, at the lowest point or at any, does not take

@@ -193,13 +193,15 @@ func (p *Plan) objectives() []Objective {
 }
 
 // floor reports whether limit k of a search or a sweep over load holds from some load up:
-// a lower limit on a rate, which rises with the load. The other limits hold up to some
-// load, so that both together hold on an interval.
+// a lower limit on a rate, which rises with the load, or an upper one on what a token takes or
+// costs, which falls. The other limits hold up to some load, so that both together hold on an
+// interval.
 func (p *Plan) floor(k int) bool {
 	l := p.Limits[k]
 	m, _ := loadgen.LookupMetric(l.Metric)
 	rate := l.Unit() == "tok/s" || l.Unit() == "req/s"
-	if l.Op.Upper() || !rate || m.PerRequest {
+	rises := rate && !m.PerRequest && !l.Op.Upper()
+	if falls := m.Falls && l.Op.Upper(); !rises && !falls {
 		return false
 	}
 	paths := p.Paths()

@@ -177,10 +177,23 @@ func (r *run) probe(ctx context.Context, step plan.Step) (Probe, error) {
 		if err != nil {
 			return p, err
 		}
+		r.account(m)
 		p.Trials = append(p.Trials, m)
 	}
 	p.Wall = time.Since(began)
 	return p, nil
+}
+
+// account has a measurement of the user's own prober say what the tokens cost, if the target
+// says so and the prober does not. loadgen's own measurements have it already.
+func (r *run) account(m *loadgen.Measurement) {
+	t := r.out.Spec.Target
+	if r.out.Spec.Prober == nil || m.Server.GPUs > 0 || t.GPUs <= 0 {
+		return
+	}
+	told := m.Server
+	told.GPUs, told.Price = t.GPUs, t.Price
+	m.Join(told)
 }
 
 // wait lets time pass between probes, as the prober does it: it may have a clock of its

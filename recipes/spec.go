@@ -17,7 +17,7 @@ import (
 // Prober; the zero value of any other field is a default. In Outcome.Spec it says what
 // was used, with the defaults filled in.
 type Spec struct {
-	// Target is the endpoint. It is not read when Prober is set.
+	// Target is the endpoint. Only its GPUs and Price are read when Prober is set.
 	Target loadgen.Target
 	// Workload has the lengths, the size and the seed of a normal probe, and in its own
 	// Workload the laws of the lengths and what requests share. What the plan varies, which
@@ -249,6 +249,9 @@ func (s *Spec) valued(p *Plan) error {
 		// A prober of the user's own may know which request is good.
 		if p.SLO == nil && s.Prober == nil && (l.Metric == loadgen.TagGoodput || l.Metric == loadgen.TagGoodShare) {
 			return wrong(inputSLA, "%q has no value here: no limits say which request is good; give them with %s", l.String(), inputSLO)
+		}
+		if priced := l.Metric == loadgen.TagCost || l.Metric == loadgen.TagTotalCost; priced && s.Prober == nil && s.Target.Price == 0 {
+			return wrong(inputSLA, "%q has no value here: the price of a GPU is not known; set Target.Price", l.String())
 		}
 	}
 	for _, tag := range asked {

@@ -86,6 +86,13 @@ func (v *view) aiperfLoad(m *loadgen.Measurement, dir string) aiperfLoad {
 		}
 		a.flag("--goodput", shell(strings.Join(slo, " ")))
 	}
+	pages, others := v.gpuPages(m)
+	if len(pages) > 0 {
+		a.flag("--gpu-telemetry", shellAll(pages))
+	}
+	if others {
+		a.lacks = append(a.lacks, "the page of AMD's exporter")
+	}
 	a.flag("--random-seed", fmt.Sprint(m.Load.Seed))
 	return a
 }
@@ -511,6 +518,15 @@ func rateSeries(l loadgen.Load) object {
 // aiperfCommand names.
 func (v *view) rateSeriesFile(w io.Writer, i, trial int) error {
 	return writeJSON(w, rateSeries(v.probes[i].Trials[trial].Load))
+}
+
+// shellAll quotes words.
+func shellAll(words []string) string {
+	var out []string
+	for _, s := range words {
+		out = append(out, shell(s))
+	}
+	return strings.Join(out, " ")
 }
 
 // shell quotes a word for a POSIX shell.

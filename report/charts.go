@@ -3,7 +3,7 @@ package report
 import "github.com/aiperf-go/aiperf/report/plot"
 
 // charts draws an outcome: each limit over concurrency, what the load gives, throughput
-// against latency, what the recipe derived, the search as it closed in, and the
+// against latency and of a GPU, what the recipe derived, the search as it closed in, and the
 // distributions of latency. What was not measured is not drawn;
 // it returns nil when nothing was. Each chart decides itself whether the outcome has
 // what it shows.
@@ -35,6 +35,7 @@ func (v *view) charts() []plot.Chart {
 		}
 	}
 	add(v.tradeChart())
+	add(v.gpuChart())
 	add(v.searchTrace())
 	for _, metric := range []string{"ttft", "itl", "e2e"} {
 		add(v.distributionChart(metric))

@@ -48,3 +48,6 @@ func fixed(v any, decimals int) string {
 	}
 	return ""
 }
+
+// csvStats are the columns of the tables in profile_export_aiperf.csv, in AIPerf's order.
+var csvStats = []string{"avg", "min", "max", "sum", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std"}

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/aiperf-go/aiperf/loadgen/servermetrics"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/bench"
 	"github.com/aiperf-go/aiperf/report/plot"
@@ -117,8 +119,12 @@ func (b *batch) probe(v *view, i int) {
 			}
 			b.dir.timelines[i] = timelineOf(parts, b.dir.Slice)
 		}
-		if len(v.probes[i].Trials[trial].Server.Series) > 0 {
+		m := v.probes[i].Trials[trial]
+		if slices.ContainsFunc(m.Server.Series, func(s servermetrics.Series) bool { return !onlyGPUs(s) }) {
 			b.file(filepath.Join(dir, "server_metrics_export.json"), func(w io.Writer) error { return v.serverMetrics(w, i, trial) })
+		}
+		if len(m.Server.Window.GPUs) > 0 && len(m.Server.Series) > 0 {
+			b.file(filepath.Join(dir, "gpu_telemetry_export.jsonl"), func(w io.Writer) error { return v.gpuRecords(w, i, trial) })
 		}
 	}
 	if trials > 0 && !v.visitedBefore(i) {

@@ -52,6 +52,8 @@ func (l Log) Finding(w io.Writer, o *recipes.Outcome) error {
 	v.best(t)
 	v.why(t)
 	v.server(t)
+	v.gpus(t)
+	v.costs(t)
 	v.endpoints(t)
 	v.users(t)
 	v.stages(t)
@@ -71,8 +73,9 @@ func (l Log) Finding(w io.Writer, o *recipes.Outcome) error {
 	return t.writeTo(w)
 }
 
-// brief is what a met run adds to its first line where nobody asked for more, four lines at
-// most, each cut rather than folded: the limits, the answer, what the run was like, the note.
+// brief is what a met run adds to its first line where nobody asked for more, five lines at
+// most, each cut rather than folded: the limits, the answer, its cost, what the run was like,
+// the note.
 // A warning is one line with the name of its entry in docs/troubleshooting.md.
 func (v *view) brief(t *text) {
 	if p := v.shown(); p != nil && len(v.Plan.Limits) > 0 {
@@ -88,6 +91,9 @@ func (v *view) brief(t *text) {
 	}
 	if best := v.bestLine(); best != "" {
 		t.single("%s", best)
+	}
+	if cost := v.cost(); cost != "" {
+		t.single("%s", cost)
 	}
 	// Why the search ended and what the time went into matter when the answer is doubted, and
 	// stand in the whole text.

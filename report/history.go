@@ -219,7 +219,11 @@ func (v *view) iteration(p probe) iteration {
 		it.Observations = append(it.Observations,
 			reading{filterOf(r.Limit), num(r.Value), num(r.Adjusted), num(margin), r.Exceeded, r.Of, r.Holds, num(r.Pass)})
 	}
-	for _, k := range keptStats {
+	kept := keptStats
+	if _, ok := p.Stat(loadgen.TagGPUs, "avg"); ok {
+		kept = slices.Concat(kept, keptOfGPUs)
+	}
+	for _, k := range kept {
 		if x, ok := p.Stat(k.tag, k.stat); ok {
 			if it.Metrics[k.tag] == nil {
 				it.Metrics[k.tag] = map[string]num{}
@@ -235,6 +239,12 @@ func (v *view) iteration(p probe) iteration {
 var keptStats = []struct{ tag, stat string }{
 	{loadgen.TagTTFT, "p95"}, {loadgen.TagITL, "p95"}, {loadgen.TagTokenRate, "avg"},
 	{loadgen.TagReqRate, "avg"}, {loadgen.TagErrorRate, "avg"},
+}
+
+// keptOfGPUs are those of a run that knows how many GPUs there are.
+var keptOfGPUs = []struct{ tag, stat string }{
+	{loadgen.TagGPUs, "avg"}, {loadgen.TagPerGPU, "avg"}, {loadgen.TagJoules, "avg"}, {loadgen.TagCost, "avg"},
+	{loadgen.TagTotalCost, "avg"}, {loadgen.TagPerUser, "avg"}, {loadgen.TagGPUPower, "avg"}, {loadgen.TagGPUPower, "max"},
 }
 
 // observationOf is a probe as its planner saw it, from which a search is resumed.

@@ -139,7 +139,7 @@ func (p *page) fill(v *view) {
 	p.failed(v)
 	p.Summary = v.runLine()
 	p.limits(v)
-	p.Findings = slices.Concat(paragraphs(v.best, v.stages), paragraphs(v.why), paragraphs(v.server), paragraphs(v.tiers))
+	p.Findings = slices.Concat(paragraphs(v.best, v.stages), paragraphs(v.why), paragraphs(v.server, v.gpus, v.costs), paragraphs(v.tiers))
 	for _, warning := range paragraphs(v.warned) {
 		p.Warnings = append(p.Warnings, strings.TrimPrefix(warning, "warning: "))
 	}

@@ -12,6 +12,7 @@ import (
 func (v *view) inputConfig(i, trial int) object {
 	dir := v.probeDir(i, trial)
 	l := v.aiperfLoad(v.probes[i].Trials[trial], dir)
+	gpuPages, _ := v.gpuPages(v.probes[i].Trials[trial])
 	c := object{
 		"models":        object{"strategy": "round_robin", "items": l.models},
 		"endpoint":      l.endpoint,
@@ -19,7 +20,7 @@ func (v *view) inputConfig(i, trial int) object {
 		"phases":        []object{l.phase},
 		"artifacts":     artifactsConfig(dir),
 		"tokenizer":     object{"name": v.tokenizerName(), "revision": "main", "trust_remote_code": false, "apply_chat_template": false},
-		"gpu_telemetry": object{"enabled": false, "urls": []string{}, "collector": "dcgm", "mode": gpuMode},
+		"gpu_telemetry": object{"enabled": len(gpuPages) > 0, "urls": append([]string{}, gpuPages...), "collector": "dcgm", "mode": gpuMode},
 		"server_metrics": object{"enabled": false, "urls": []string{}, "formats": []string{"json", "csv"},
 			"discovery": object{"mode": "disabled", "timeout_seconds": 30}},
 		"network_latency": object{"enabled": false, "ping_interval": 1},
@@ -37,7 +38,7 @@ func (v *view) inputConfig(i, trial int) object {
 	return c
 }
 
-// gpuMode is the only mode of a GPU telemetry that is off.
+// gpuMode is AIPerf's mode of a GPU telemetry that is off, or that nobody looks at.
 const gpuMode = "summary"
 
 // tokenizerName is what counts tokens: the server's usage, or where it has none a

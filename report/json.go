@@ -51,3 +51,6 @@ func writeJSON(w io.Writer, v any) error {
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }
+
+// stamp is how AIPerf writes a time: local, to the microsecond, without a zone.
+const stamp = "2006-01-02T15:04:05.000000"

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ func value(v float64, unit string) string {
 		return duration(v)
 	case unit == "%" || unit == "/s":
 		return digits(v) + unit
-	case unit == "tok/s" || unit == "req/s":
+	case slices.Contains([]string{"tok/s", "req/s", "W", "J", "GB", "J/tok"}, unit):
 		return digits(v) + " " + unit
 	}
 	return digits(v)

@@ -12,8 +12,8 @@ import (
 )
 
 // The table of probes has a column for each parameter that varies, five that
-// every run has, one for each further limit, up to three that the server says of
-// itself, and the probe's standing in words:
+// every run has, one for each further limit, up to six of what the server says of
+// itself and of its GPUs, and the probe's standing in words:
 //
 //	conc   req/s   out-tok/s   ttft p95   itl p95   errors   SLA
 //	  62      43        5502      203ms      10ms       0%   open (likely missed: ttft p95)
@@ -40,6 +40,12 @@ func (v *view) probeTable() *table {
 	head := v.probeHead()
 	t := numbers(len(head) - 1)
 	t.spare = []int{len(v.paths) + 3, len(v.paths)} // itl p95 and req/s
+	told := v.serverColumns()
+	for i, c := range told {
+		if c.metric == loadgen.TagPerGPU || c.metric == loadgen.TagJoules { // the cost has both in it
+			t.spare = append(t.spare, len(head)-1-len(told)+i)
+		}
+	}
 	t.add(head...)
 	for _, p := range v.probes {
 		t.add(v.probeCells(p)...)

@@ -49,6 +49,7 @@ func (v *view) profile(w io.Writer, i, trial int) error {
 	for tag, metric := range m.Metrics {
 		doc[tag] = block(metric)
 	}
+	v.withEnergy(doc, m)
 	if parts := v.byEndpoint(m); parts != nil {
 		doc["endpoints"] = parts
 	}
@@ -105,9 +106,6 @@ func byStage(m *loadgen.Measurement) (parts []map[string]any) {
 	}
 	return parts
 }
-
-// stamp is how AIPerf writes a time: local, to the microsecond, without a zone.
-const stamp = "2006-01-02T15:04:05.000000"
 
 // runInfo says which trial of which point the file is about.
 type runInfo struct {

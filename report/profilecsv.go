@@ -9,9 +9,6 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
-// csvStats are the columns of profile_export_aiperf.csv, in AIPerf's order.
-var csvStats = []string{"avg", "min", "max", "sum", "p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99", "std"}
-
 // csvName is a metric's name with its unit, which counts do not show. Metrics that the
 // table of loadgen does not title go by the words of their tag.
 func csvName(tag, unit string) string {
@@ -60,6 +57,7 @@ func (v *view) profileCSV(w io.Writer, i, trial int) error {
 	for _, cells := range run {
 		c.row(cells...)
 	}
+	v.gpuCSV(c, m)
 	return c.done()
 }
 

@@ -42,6 +42,9 @@ func (v *view) serverMetrics(w io.Writer, i, trial int) error {
 	info, metrics := object{}, map[string]*serverMetric{}
 	var first, last time.Time
 	for _, s := range m.Server.Series {
+		if onlyGPUs(s) {
+			continue
+		}
 		name := v.redact(s.Name)
 		configured = append(configured, name)
 		n := len(s.Samples)
@@ -75,6 +78,9 @@ func (v *view) serverMetrics(w io.Writer, i, trial int) error {
 		"input_config": v.inputConfig(i, trial),
 	})
 }
+
+// onlyGPUs reports whether a page is that of an exporter of GPUs, which has files of its own.
+func onlyGPUs(s servermetrics.Series) bool { return len(s.Samples) > 0 && s.Samples[0].Page.GPUsOnly() }
 
 // serverMetric is one metric of that file.
 type serverMetric struct {

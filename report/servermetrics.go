@@ -9,7 +9,7 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
-// What the server says of itself is shown in three places: in up to three columns of the
+// What the server says of itself is shown in three places: in some columns of the
 // table of probes, in a paragraph of the finding about the probe that is shown, and in a file
 // of AIPerf's form for each trial.
 
@@ -23,11 +23,11 @@ type serverColumn struct {
 // serverColumns are those of which some probe has a value, and preemptions only where there
 // were any: most servers never have one. What a limit is on has a column already.
 func (v *view) serverColumns() (out []serverColumn) {
-	for _, c := range []serverColumn{
+	for _, c := range slices.Concat([]serverColumn{
 		{loadgen.TagWaiting, "avg", "waiting"},
 		{loadgen.TagKVCache, "max", "kv max"},
 		{loadgen.TagPreemptions, "avg", "preempt/s"},
-	} {
+	}, gpuColumns) {
 		limited := slices.ContainsFunc(v.Plan.Limits, func(l sla.Limit) bool { return l.Metric == c.metric })
 		if !limited && slices.ContainsFunc(v.probes, func(p probe) bool {
 			x, ok := p.Stat(c.metric, c.stat)
@@ -37,6 +37,14 @@ func (v *view) serverColumns() (out []serverColumn) {
 		}
 	}
 	return out
+}
+
+// gpuColumns are those of the table of probes: throughput of a GPU, energy of an output token,
+// and the cost of a million of them.
+var gpuColumns = []serverColumn{
+	{loadgen.TagPerGPU, "avg", "tok/s/GPU"},
+	{loadgen.TagJoules, "avg", "J/tok"},
+	{loadgen.TagCost, "avg", "cost/1M"},
 }
 
 // server says what the server said of itself at the probe that is shown, and what part of

@@ -152,7 +152,7 @@ func (s *summary) fenced(language, text string) {
 // runList says what the run was like, and what to beware of, an item a paragraph.
 func (s *summary) runList() {
 	s.line("")
-	for _, item := range paragraphs(s.failed, s.best, s.endpoints, s.users, s.stages, s.run, s.tiers, s.warned) {
+	for _, item := range paragraphs(s.failed, s.best, s.costs, s.endpoints, s.users, s.stages, s.run, s.tiers, s.warned) {
 		s.line("- %s", md(item))
 	}
 }

@@ -161,7 +161,8 @@ func TestErrors(t *testing.T) {
 				`metrics are ttft, ttst, itl, icl, e2e, per-user, errors, goodput, good, throughput, ` +
 				`total-throughput, req-rate, osl, isl, ttfo, decode, prefill, e2e-per-user, reasoning, waiting, running, ` +
 				`kv_cache_use, preemptions, prefix_hit_share, queue_time, prefill_time, decode_time, server_ttft, ` +
-				`server_itl, server_e2e`},
+				`server_itl, server_e2e, gpu_power, gpu_util, gpu_memory, gpu_energy, joules_per_token, ` +
+				`joules_per_total_token, per-gpu, total-per-gpu, cost, total_cost`},
 		{"a misspelt statistic", met, HaveMetric("ttft p98", positive),
 			`HaveMetric("ttft p98", …): statistic "p98" is unknown; ` +
 				`use avg, min, max, p1, p5, p10, p25, p50, p75, p90, p95, p99; did you mean "p99"?`},

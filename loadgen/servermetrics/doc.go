@@ -18,6 +18,13 @@
 // group counts the same requests. A share, such as the use of the KV cache, is the largest of
 // its series: a replica that is full is not made less full by one that is idle.
 //
+// # The GPUs
+//
+// GPUs have a page of their own, of an exporter on their node: NVIDIA's dcgm-exporter or AMD's
+// device-metrics-exporter. Power, energy, utilization and memory are told apart by GPU, in
+// Page.GPUs, and [Mine] says which of a node's GPUs are a server's. Energy is that of the GPU's
+// counter, or of its power at the samples where it has none.
+//
 // # The window
 //
 // Counters count by difference; one that falls has been reset, by a restart of its server,

@@ -26,6 +26,8 @@ type Page struct {
 	Values map[Quantity]float64
 	// Histograms holds the others, since the start of the server.
 	Histograms map[Quantity]Histogram
+	// GPUs holds those that an exporter of GPUs tells of.
+	GPUs []GPU
 }
 
 // Histogram is a distribution as Prometheus has it: how many observations were at most each
@@ -42,7 +44,7 @@ type Histogram struct {
 type Bucket struct{ Upper, Count float64 }
 
 // Empty reports whether the page has nothing of the vocabulary.
-func (p Page) Empty() bool { return len(p.Values) == 0 && len(p.Histograms) == 0 }
+func (p Page) Empty() bool { return len(p.Values)+len(p.Histograms)+len(p.GPUs) == 0 }
 
 // Parse reads a page in Prometheus' text form. What is not of the vocabulary is not looked
 // at: a page in another form is empty, and an error is one in a line that matters.
@@ -60,7 +62,7 @@ func Parse(page []byte) (Page, error) {
 	for _, family := range slices.Sorted(maps.Keys(found)) { // of two spellings always the same
 		byName[normalize(family)] = found[family]
 	}
-	p := Page{Names: map[Quantity]string{}, Values: map[Quantity]float64{}, Histograms: map[Quantity]Histogram{}}
+	p := Page{Names: map[Quantity]string{}, Values: map[Quantity]float64{}, Histograms: map[Quantity]Histogram{}, GPUs: gpusOf(byName)}
 	for _, s := range vocabulary {
 		for _, n := range s.names {
 			f := byName[n.family]
@@ -136,6 +138,9 @@ var families = func() map[string]bool {
 		for _, n := range s.names {
 			all[n.family] = true
 		}
+	}
+	for _, name := range gpuFamilies() {
+		all[name] = true
 	}
 	return all
 }()

@@ -38,8 +38,12 @@ func TestPages(t *testing.T) {
 					h.Quantile(0.5), h.Quantile(0.95))
 			}
 		}
+		for _, g := range p.GPUs {
+			fmt.Fprintf(&b, "    %s GPU %d of %q, %q, %q, pod %q: %.5g W, %.9g J, %.3g%%, %.4g GB\n", g.Device.Platform, g.Device.Index,
+				g.Device.Host, g.Device.Model, g.Device.UUID, g.Device.Pod, g.Power, g.Energy, g.Utilization, g.Memory)
+		}
 	}
-	assert.GreaterOrEqual(t, len(files), 7)
+	assert.GreaterOrEqual(t, len(files), 11)
 	if *update {
 		require.NoError(t, os.WriteFile("testdata/pages.golden", []byte(b.String()), 0o644))
 	}

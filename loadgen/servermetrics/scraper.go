@@ -56,21 +56,6 @@ func (s *Scraper) Names() (names []string) {
 	return names
 }
 
-// Series are the samples of one source, in the order of time.
-type Series struct {
-	// Name is the source's.
-	Name    string
-	Samples []Sample
-	// Window is what happened in those of the samples that belong to a measurement; zero in
-	// what Watch returns, which knows of none.
-	Window Window
-	// Took is how long all fetches took together, those that failed included, and Failed
-	// counts these. Err is the last of their errors.
-	Took   time.Duration
-	Failed int
-	Err    error
-}
-
 // Fetch asks for a page once. It must not be called twice at a time.
 func (s *Source) Fetch(ctx context.Context) (Page, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -117,6 +102,8 @@ type Watch struct {
 	stop  context.CancelFunc
 	wg    sync.WaitGroup
 	all   []Series
+	// stopped says that all is whole.
+	stopped bool
 }
 
 // Watch begins to take samples. now is the clock of their times.
@@ -148,6 +135,12 @@ func (w *Watch) Mark() {
 func (w *Watch) Stop() []Series {
 	w.stop()
 	w.wg.Wait()
+	if !w.stopped {
+		w.stopped = true
+		for i := range w.all {
+			w.all[i].settle()
+		}
+	}
 	return w.all
 }
 
@@ -156,8 +149,9 @@ func (w *Watch) follow(ctx context.Context, source *Source, marks <-chan struct{
 	tick := time.NewTicker(Every)
 	defer tick.Stop()
 	slow := false
+	marked := true
 	for last := false; ; {
-		w.sample(source, series)
+		w.sample(source, series, marked || last)
 		if last {
 			return
 		}
@@ -172,8 +166,10 @@ func (w *Watch) follow(ctx context.Context, source *Source, marks <-chan struct{
 		if slow { // it is not asked for at marks
 			asked = nil
 		}
+		marked = false
 		select {
 		case <-asked:
+			marked = true
 		case <-tick.C:
 		case <-ctx.Done():
 			if slow {
@@ -184,11 +180,11 @@ func (w *Watch) follow(ctx context.Context, source *Source, marks <-chan struct{
 	}
 }
 
-// sample takes one sample. Its time is the middle of the request's: a server writes its page
-// at some time in between.
+// sample takes one sample, which a mark may have asked for. Its time is the middle of the
+// request's: a server writes its page at some time in between.
 //
 // It does not end with the Watch: the last sample of a window is taken when that is over.
-func (w *Watch) sample(source *Source, series *Series) {
+func (w *Watch) sample(source *Source, series *Series, marked bool) {
 	sent := w.now()
 	page, err := source.Fetch(context.Background())
 	got := w.now()
@@ -203,7 +199,7 @@ func (w *Watch) sample(source *Source, series *Series) {
 		return
 	}
 	source.failed = 0
-	series.Samples = append(series.Samples, Sample{At: sent + (got-sent)/2, Page: page})
+	series.add(Sample{At: sent + (got-sent)/2, Page: page, marked: marked})
 }
 
 // errEmpty is the error of a page that has lost its metrics.

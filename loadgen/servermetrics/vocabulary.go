@@ -34,6 +34,12 @@ const (
 	TTFT    Quantity = "ttft"
 	ITL     Quantity = "itl"
 	Latency Quantity = "latency"
+	// GPUPower (W), GPUUtilization (from 0 to 100%) and GPUMemory (GB in use) are gauges of
+	// each GPU, and GPUEnergy counts joules. They are in Page.GPUs, and in no map.
+	GPUPower       Quantity = "gpu_power"
+	GPUUtilization Quantity = "gpu_utilization"
+	GPUMemory      Quantity = "gpu_memory_used"
+	GPUEnergy      Quantity = "gpu_energy"
 )
 
 // kind is how the values of a quantity add up.
@@ -50,6 +56,7 @@ const (
 var kinds = map[Quantity]kind{
 	Running: gauge, Waiting: gauge, KVCacheUse: share, PrefixHitShare: share,
 	Preemptions: counter, PrefixHits: counter, PrefixQueries: counter, PromptTokens: counter, GenerationTokens: counter,
+	GPUPower: gauge, GPUUtilization: gauge, GPUMemory: gauge, GPUEnergy: counter,
 	QueueTime: histogram, PrefillTime: histogram, DecodeTime: histogram, TTFT: histogram, ITL: histogram, Latency: histogram,
 }
 
@@ -184,7 +191,8 @@ var vocabulary = []server{
 // Quantities lists the whole vocabulary, in the order in which texts have it.
 func Quantities() []Quantity {
 	return []Quantity{Running, Waiting, KVCacheUse, Preemptions, PrefixHits, PrefixQueries, PrefixHitShare,
-		PromptTokens, GenerationTokens, QueueTime, PrefillTime, DecodeTime, TTFT, ITL, Latency}
+		PromptTokens, GenerationTokens, QueueTime, PrefillTime, DecodeTime, TTFT, ITL, Latency,
+		GPUPower, GPUUtilization, GPUMemory, GPUEnergy}
 }
 
 // Kind returns gauge, counter or histogram, as Prometheus has it.

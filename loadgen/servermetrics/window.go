@@ -1,6 +1,7 @@
 package servermetrics
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -11,6 +12,12 @@ import (
 type Sample struct {
 	At   time.Duration
 	Page Page
+	// Thin says that the page holds gauges and GPUs alone, as most do in a series of more than
+	// half an hour.
+	Thin bool
+
+	// marked says that a mark asked for it, so that it stays whole.
+	marked bool
 }
 
 // Record is what was seen of the servers behind a probe: the window of all of them together,
@@ -21,6 +28,10 @@ type Record struct {
 	// Received is how many output tokens arrived at the client in the window, to stand beside
 	// those that the servers generated. It is 0 if that is not known.
 	Received float64
+	// GPUs is how many GPUs the load is divided by; 0 stands for those of Window. Price is what
+	// one of them costs an hour, in any currency; 0 if that is not known.
+	GPUs  int
+	Price float64
 }
 
 // Window is what happened at one server, or at several, between two samples. The zero value
@@ -38,6 +49,8 @@ type Window struct {
 	Counters map[Quantity]float64
 	// Histograms holds the observations of the window.
 	Histograms map[Quantity]Histogram
+	// GPUs holds what the GPUs did.
+	GPUs []GPUWindow
 }
 
 // Span is a time from one sample to another.
@@ -53,11 +66,12 @@ func (w Window) Length() (d time.Duration) {
 
 // Has reports whether the window says anything.
 func (w Window) Has() bool {
-	return w.Samples > 1 && len(w.Gauges)+len(w.Counters)+len(w.Histograms) > 0
+	return w.Samples > 1 && len(w.Gauges)+len(w.Counters)+len(w.Histograms)+len(w.GPUs) > 0
 }
 
 // Summarize returns what happened between the first and the last of some samples of one
-// server, which are in the order of time. Of fewer than two it is the zero value.
+// server, which are in the order of time. Of fewer than two it is the zero value. Counters and
+// histograms are those between the first whole sample and the last.
 func Summarize(samples []Sample) (w Window) {
 	if len(samples) < 2 {
 		return w
@@ -66,35 +80,38 @@ func Summarize(samples []Sample) (w Window) {
 	w = Window{
 		Server: last.Page.Server, Spans: []Span{{first.At, last.At}}, Samples: len(samples),
 		Gauges: map[Quantity][]float64{}, Counters: map[Quantity]float64{}, Histograms: map[Quantity]Histogram{},
+		GPUs: gpusBetween(samples),
 	}
 	falls := 0
-	for i, s := range samples {
+	was := Page{} // the last whole one
+	begun := false
+	for _, s := range samples {
 		fell := false
 		for q, v := range s.Page.Values {
 			if kinds[q] != counter {
 				w.Gauges[q] = append(w.Gauges[q], v)
 				continue
 			}
-			if i == 0 {
+			if !begun {
 				continue
 			}
 			// A counter that first shows in the middle has counted from 0: many servers
 			// write those with labels only once there is something to count.
-			if was := samples[i-1].Page.Values[q]; v >= was {
-				w.Counters[q] += v - was
+			if before := was.Values[q]; v >= before {
+				w.Counters[q] += v - before
 			} else {
 				w.Counters[q] += v
 				fell = true
 			}
 		}
 		for q, h := range s.Page.Histograms {
-			if i == 0 {
+			if !begun {
 				continue
 			}
 			step := h
-			if was, ok := samples[i-1].Page.Histograms[q]; ok {
-				step = h.minus(was)
-				fell = fell || h.Count < was.Count
+			if before, ok := was.Histograms[q]; ok {
+				step = h.minus(before)
+				fell = fell || h.Count < before.Count
 			}
 			if sum, ok := w.Histograms[q]; ok {
 				step = sum.plus(step)
@@ -103,6 +120,9 @@ func Summarize(samples []Sample) (w Window) {
 		}
 		if fell {
 			falls++
+		}
+		if !s.Thin {
+			was, begun = s.Page, true
 		}
 	}
 	// A restart is one fall. Where counts fall again and again, several servers answer by turns,
@@ -116,20 +136,43 @@ func Summarize(samples []Sample) (w Window) {
 
 // Chain returns the window of one server that was open in several parts, in order. What was
 // counted between them is left out.
-func Chain(parts ...Window) (all Window) {
-	for _, w := range parts {
-		if !w.Has() {
-			continue
-		}
-		if !all.Has() {
-			all = w.clone()
-			continue
-		}
+func Chain(parts ...Window) Window {
+	return combine(parts, func(all *Window, w Window) {
 		all.Spans, all.Samples = append(all.Spans, w.Spans...), all.Samples+w.Samples
 		for q, values := range w.Gauges {
 			all.Gauges[q] = append(all.Gauges[q], values...)
 		}
-		all.count(w)
+		all.withGPUs(w, true)
+	})
+}
+
+// Merge returns the window of several servers together, as of the replicas behind one
+// endpoint: what counts is summed, the largest share stands for all, and requests that run or
+// wait are those of all of them. GPUs are put side by side. The spans are those of the first,
+// since all are sampled at about the same times. Windows that say nothing are left out.
+func Merge(windows ...Window) Window {
+	return combine(windows, func(all *Window, w Window) {
+		all.Samples = min(all.Samples, w.Samples)
+		for q, values := range w.Gauges {
+			all.Gauges[q] = together(q, all.Gauges[q], values)
+		}
+		all.withGPUs(w, false)
+	})
+}
+
+// combine joins windows that say anything to a copy of the first of them, and adds what they
+// count.
+func combine(windows []Window, join func(all *Window, w Window)) (all Window) {
+	for _, w := range windows {
+		switch {
+		case !w.Has():
+		case !all.Has():
+			all = w.clone()
+		default:
+			all.Server = cmp.Or(all.Server, w.Server)
+			join(&all, w)
+			all.count(w)
+		}
 	}
 	return all
 }
@@ -145,28 +188,6 @@ func (w *Window) count(o Window) {
 		}
 		w.Histograms[q] = h
 	}
-}
-
-// Merge returns the window of several servers together, as of the replicas behind one
-// endpoint: what counts is summed, the largest share stands for all, and requests that run or
-// wait are those of all of them. The spans are those of the first, since all are sampled at
-// about the same times. Windows that say nothing are left out.
-func Merge(windows ...Window) (all Window) {
-	for _, w := range windows {
-		if !w.Has() {
-			continue
-		}
-		if !all.Has() {
-			all = w.clone()
-			continue
-		}
-		all.Samples = min(all.Samples, w.Samples)
-		for q, values := range w.Gauges {
-			all.Gauges[q] = together(q, all.Gauges[q], values)
-		}
-		all.count(w)
-	}
-	return all
 }
 
 // together are the values of a gauge of two servers whose samples were taken at about the
@@ -190,7 +211,7 @@ func together(q Quantity, a, b []float64) []float64 {
 func (w Window) clone() Window {
 	c := w
 	c.Gauges, c.Counters, c.Histograms = map[Quantity][]float64{}, map[Quantity]float64{}, map[Quantity]Histogram{}
-	c.Spans = slices.Clone(w.Spans)
+	c.Spans, c.GPUs = slices.Clone(w.Spans), slices.Clone(w.GPUs)
 	for q, v := range w.Gauges {
 		c.Gauges[q] = slices.Clone(v)
 	}
@@ -205,13 +226,17 @@ var percentiles = []float64{1, 5, 10, 25, 50, 75, 90, 95, 99}
 // not have it. A gauge has avg, min, max, p1 … p99 and std over the samples, and count of
 // them; a counter has sum, and avg, which is a second's; a histogram has avg, sum and count of
 // its observations, and p1 … p99 as its buckets show them. PrefixHitShare is one number, avg,
-// if the server counts hits.
+// if the server counts hits. A gauge of GPUs is described over the samples of all of them, so
+// that avg is the mean of one GPU, and GPUEnergy is one number, sum.
 func (w Window) Stats(q Quantity) map[string]float64 {
 	if q == PrefixHitShare && w.Counters[PrefixQueries] > 0 {
 		return map[string]float64{"avg": min(w.Counters[PrefixHits]/w.Counters[PrefixQueries], 1)}
 	}
-	if values := w.Gauges[q]; len(values) > 0 {
+	if values := append(w.ofGPUs(q), w.Gauges[q]...); len(values) > 0 {
 		return describe(values)
+	}
+	if joules, _, ok := w.Energy(); ok && q == GPUEnergy {
+		return map[string]float64{"sum": joules}
 	}
 	if sum, ok := w.Counters[q]; ok && w.Length() > 0 {
 		return map[string]float64{"sum": sum, "avg": sum / w.Length().Seconds()}

@@ -51,6 +51,12 @@
 // step under way, the queue for the chunk, the queue for a place in the batch, and steps
 // that grow with the batch.
 //
+// # The page of metrics
+//
+// GET /metrics is the engine's page, under vLLM's names. A Model with GPUs has them there, too,
+// under the names of NVIDIA's exporter: a GPU draws more power the more sequences run, and its
+// counter of energy is the exact integral of that.
+//
 // # The truth
 //
 // Model.Simulate runs the same engine under a closed loop of clients in virtual time, and

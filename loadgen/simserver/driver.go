@@ -67,8 +67,9 @@ func (d *driver) cancel(s *sequence) {
 func (d *driver) page() []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.eng.advance(time.Since(d.epoch))
-	return d.eng.page()
+	now := time.Since(d.epoch)
+	d.eng.advance(now)
+	return d.eng.page(now)
 }
 
 // run carries out steps until stop is closed.

@@ -29,8 +29,9 @@ type engine struct {
 	prefixes *prefixCache
 	// kv is the number of tokens that both have reserved.
 	kv int
-	// told is what the engine counts for its page of metrics.
+	// told is what the engine counts for its page of metrics, and gpu what one GPU draws.
 	told telemetry
+	gpu  power
 	// gone says that some of both were dropped.
 	gone bool
 	// warm says that the first step is over.
@@ -84,7 +85,9 @@ var (
 // newEngine returns an engine that sleeps.
 func newEngine(m Model, token func(*sequence, time.Duration)) *engine {
 	m = m.withDefaults()
-	return &engine{model: m, rng: rand.New(rand.NewPCG(m.Seed, 0)), token: token, prefixes: newPrefixCache(m.PrefixCache)}
+	return &engine{
+		model: m, gpu: power{watts: m.Idle}, rng: rand.New(rand.NewPCG(m.Seed, 0)), token: token, prefixes: newPrefixCache(m.PrefixCache),
+	}
 }
 
 // newSequence returns a sequence of isl prompt and osl output tokens, each at least 1,
@@ -163,6 +166,7 @@ func (e *engine) begin(at time.Duration) {
 		}
 	}
 	e.stepping = len(e.running) > 0
+	e.gpu.draw(at, e.model, len(e.running))
 	if e.stepping {
 		e.end = at + e.duration(decoding, e.model.Chunk-budget)
 	}

@@ -64,6 +64,16 @@ type Model struct {
 	// which chat, responses and messages send apart from the text. 0 means none.
 	Thoughts int
 
+	// GPUs is the number of GPUs that the page of metrics has, under the names of NVIDIA's
+	// exporter. Each draws Idle watts while the engine sleeps, and during a step
+	//
+	//	Idle + (Peak-Idle)·running/MaxBatch
+	//
+	// where running counts the sequences of the step. 0 means none. If both powers are zero,
+	// they are 100 W and 700 W; otherwise a zero is a zero.
+	GPUs       int
+	Idle, Peak float64
+
 	// Template is the number of tokens that the chat template adds to a chat prompt.
 	Template int
 	// APIKey, if not empty, is required: without "Authorization: Bearer <APIKey>", /v1
@@ -83,6 +93,8 @@ const (
 	defaultPerPromptToken = 10 * time.Microsecond
 	defaultChunk          = 512
 	defaultMaxBatch       = 256
+	defaultIdle           = 100.0
+	defaultPeak           = 700.0
 	minStep               = time.Microsecond
 )
 
@@ -95,6 +107,9 @@ func (m Model) withDefaults() Model {
 	}
 	if m.Step == 0 && m.PerSeq == 0 && m.PerPromptToken == 0 {
 		m.Step, m.PerSeq, m.PerPromptToken = defaultStep, defaultPerSeq, defaultPerPromptToken
+	}
+	if m.Idle, m.Peak = max(m.Idle, 0), max(m.Peak, 0); m.Idle == 0 && m.Peak == 0 {
+		m.Idle, m.Peak = defaultIdle, defaultPeak
 	}
 	if m.Chunk <= 0 {
 		m.Chunk = defaultChunk

@@ -92,7 +92,7 @@ func (m Model) Observe(c Clients, every time.Duration) (traces []Trace, pages []
 	var next time.Duration
 	traces = m.watched(c, c.settles(), func(e *engine, until time.Duration, begun bool) {
 		for next = max(next, (until/every)*every); begun && next <= until; next += every {
-			pages = append(pages, Page{At: next, Text: e.page()})
+			pages = append(pages, Page{At: next, Text: e.page(next)})
 		}
 	})
 	return traces, pages

@@ -69,8 +69,56 @@ func (t *telemetry) emit(s *sequence, at time.Duration) {
 	}
 }
 
-// page is the engine's page in Prometheus' text form.
-func (e *engine) page() []byte {
+// power is what one GPU of the engine draws: so many watts since a time, and joules before it.
+type power struct {
+	watts, joules float64
+	since         time.Duration
+}
+
+// draw changes the power at a time, to that of a step with so many sequences or, if there are
+// none, of a sleeping engine.
+func (p *power) draw(at time.Duration, m Model, running int) {
+	p.joules, p.since = p.energy(at), at
+	p.watts = m.Idle + (m.Peak-m.Idle)*float64(running)/float64(m.MaxBatch)
+}
+
+// energy is the integral of the power up to a time, in joules.
+func (p *power) energy(at time.Duration) float64 { return p.joules + p.watts*(at-p.since).Seconds() }
+
+// gpus writes what NVIDIA's exporter writes of the GPUs at a time. Utilization is 100% in a
+// step, and memory is that of the KV cache, of a megabyte a token, behind 10 GiB of weights.
+func (e *engine) gpus(b *bytes.Buffer, now time.Duration) {
+	if e.model.GPUs <= 0 {
+		return
+	}
+	busy, memory := 0.0, 10240.0
+	if e.stepping {
+		busy = 100
+	}
+	memory += float64(e.kv)
+	for _, f := range []struct {
+		name, kind, help string
+		v                float64
+	}{
+		{"POWER_USAGE", "gauge", "Power draw (in W).", e.gpu.watts},
+		{"TOTAL_ENERGY_CONSUMPTION", "counter", "Total energy consumption since boot (in mJ).", 1000 * (bootEnergy + e.gpu.energy(now))},
+		{"GPU_UTIL", "gauge", "GPU utilization (in %).", busy},
+		{"FB_USED", "gauge", "Framebuffer memory used (in MiB).", memory},
+	} {
+		fmt.Fprintf(b, "# HELP DCGM_FI_DEV_%[1]s %[2]s\n# TYPE DCGM_FI_DEV_%[1]s %[3]s\n", f.name, f.help, f.kind)
+		for i := range e.model.GPUs {
+			fmt.Fprintf(b, "DCGM_FI_DEV_%s{gpu=\"%d\",UUID=\"GPU-%08d\",device=\"nvidia%d\",modelName=\"simulated\",Hostname=\"simserver\"} %f\n",
+				f.name, i, i, i, f.v)
+		}
+	}
+}
+
+// bootEnergy is what a GPU has taken before the server began, in joules. A counter of 0 would
+// be one that the GPU does not have.
+const bootEnergy = 1e6
+
+// page is the engine's page in Prometheus' text form, with its GPUs' behind it.
+func (e *engine) page(now time.Duration) []byte {
 	var b bytes.Buffer
 	label := fmt.Sprintf("engine=\"0\",model_name=%q", e.model.Name)
 	number := func(name, kind string, v float64) {
@@ -112,5 +160,6 @@ func (e *engine) page() []byte {
 		fmt.Fprintf(&b, "vllm:%s_bucket{%s,le=\"+Inf\"} %d\n", h.name, label, h.d.n)
 		fmt.Fprintf(&b, "vllm:%s_count{%s} %d\nvllm:%s_sum{%s} %g\n", h.name, label, h.d.n, h.name, label, h.d.sum)
 	}
+	e.gpus(&b, now)
 	return b.Bytes()
 }

@@ -151,7 +151,7 @@ func formatValue(v float64, unit string) string {
 		return number(v) + "ms"
 	case "%", "/s":
 		return number(v) + unit
-	case "tok/s", "req/s":
+	case "tok/s", "req/s", "W", "J", "GB", "J/tok":
 		return number(v) + " " + unit
 	}
 	return number(v)

@@ -14,7 +14,7 @@ import (
 //
 // A metric is named by its tag or its short name (ttft, itl, tpot, e2e, errors,
 // goodput, good, throughput …). Operators are <, <=, > and >=; units are ms, s, us,
-// %, tok/s and req/s. A number without a unit is in the metric's display unit, except
+// %, tok/s, req/s, W, kW, J, GB and J/tok. A number without a unit is in the metric's display unit, except
 // that a latency must say ms or s, and a share of errors %: one reader takes 0.2 for
 // 0.2 ms and another for 0.2 s. Errors are *LimitError and show the column. AIPerf's form
 // has no units, and its latencies are in ms.
@@ -215,6 +215,10 @@ func unitFactor(display, unit string) (factor float64, ok bool) {
 		return 1e-3, true
 	case display == "ratio" && unit == "%":
 		return percent, true
+	case display == "W" && unit == "kW", display == "J" && unit == "kJ":
+		return 1000, true
+	case display == "J/tok" && unit == "J":
+		return 1, true
 	case display == "tok/s" && unit == "tokens/sec", display == "req/s" && unit == "requests/sec":
 		return 1, true
 	}

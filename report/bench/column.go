@@ -39,7 +39,7 @@ var columns = []Column{
 	{"errors-%", "", loadgen.TagErrorRate, "avg"},
 }
 
-// told are what the server says of itself. They stand in bench.txt, behind the others, and are
+// told are what the server says of itself and of its GPUs, and what those cost. They stand in bench.txt, behind the others, and are
 // never compared: they explain a change, and are none that a user sees.
 var told = []Column{
 	{"waiting", "-", loadgen.TagWaiting, "avg"},
@@ -49,6 +49,11 @@ var told = []Column{
 	{"queue-avg-ns", "-", loadgen.TagQueueTime, "avg"},
 	{"prefill-avg-ns", "-", loadgen.TagPrefillTime, "avg"},
 	{"server-ttft-avg-ns", "-", loadgen.TagServerTTFT, "avg"},
+	{"W/gpu", "-", loadgen.TagGPUPower, "avg"},
+	{"tok/s/gpu", "-", loadgen.TagPerGPU, "avg"},
+	{"J/tok", "-", loadgen.TagJoules, "avg"},
+	{"cost/Mtok-out", "-", loadgen.TagCost, "avg"},
+	{"cost/Mtok", "-", loadgen.TagTotalCost, "avg"},
 }
 
 // lineCapacity is the answer of a search in the lines of go test -bench, and

@@ -28,15 +28,17 @@ from aiperf.cli_commands.profile import app as profile_app
 from aiperf.common.models.dataset_models import InputsFile
 from aiperf.common.models.export_models import JsonExportData, JsonMetricResult
 from aiperf.common.models.record_models import MetricRecordInfo
+from aiperf.common.models.server_metrics_models import ServerMetricsExportData
+from aiperf.common.models.telemetry_models import TelemetryRecord
 from aiperf.config.flags.resolver import resolve_config
 from aiperf.config.loader import build_benchmark_plan
 from aiperf.config.rate_series import read_rate_series_json
 from aiperf.config.resolution.plan import BenchmarkRun
 from aiperf.config.sweep.config import AdaptiveSearchSweep
 from aiperf.operator.routers.sweeps import _search_summary_from_doc
-from aiperf.operator.runs_index import _load_strategy_sweep_aggregate, _strategy_sweep_rows
+from aiperf.operator.runs_index import _load_strategy_sweep_aggregate, _strategy_sweep_rows, _summarize_telemetry
 from aiperf.orchestrator.search_planner.multi_tier_models import MultiTierBoundarySummary, TierResult
-from aiperf.plot.core.data_loader import DataLoader
+from aiperf.plot.core.data_loader import DataLoader, DerivedMetricCalculator
 from aiperf.plot.core.mode_detector import ModeDetector
 from aiperf.search_recipes._itl_surface_fit import ItlSurfaceFit
 from aiperf.search_recipes._pareto_sweep_export import ParetoSweepExport
@@ -58,7 +60,7 @@ EXCEPTIONS = {
 
 
 # Comparisons that have a row of their own in the table.
-COMPARED = ("cli_command against input_config", "the load that was sent")
+COMPARED = ("cli_command against input_config", "the load that was sent", "GPUs, energy and throughput of a GPU")
 
 
 class Report:
@@ -160,6 +162,7 @@ def probe(r, run, folder, loads):
     r.load("InputsFile (inputs.json)", folder / "inputs.json", lambda: InputsFile.model_validate_json((folder / "inputs.json").read_text()))
     if (folder / "rate_series.json").exists():
         r.load("read_rate_series_json (rate_series.json)", folder, lambda: read_rate_series_json(str(folder / "rate_series.json")))
+    telemetry(r, folder, doc, export)
     with (folder / "profile_export_aiperf.csv").open() as f:
         r.load("csv (profile_export_aiperf.csv)", folder, lambda: list(csv.reader(f)))
     command = config["cli_command"]
@@ -174,6 +177,33 @@ def probe(r, run, folder, loads):
     sent(r, folder, load, asked)
     if " # without " in command:
         r.excuse("without")
+
+
+def telemetry(r, folder, doc, export):
+    """The files of what servers and GPUs say, and what is worked out of the latter."""
+    path = folder / "server_metrics_export.json"
+    if path.exists():
+        r.load("ServerMetricsExportData (server_metrics_export.json)", path,
+               lambda: ServerMetricsExportData.model_validate_json(path.read_text()))
+    path = folder / "gpu_telemetry_export.jsonl"
+    r.expect("TelemetryRecord (a line of gpu_telemetry_export.jsonl)", folder, path.exists(), "telemetry_data" in doc, "a file")
+    if not path.exists():
+        return
+    records = [r.load("TelemetryRecord (a line of gpu_telemetry_export.jsonl)", path, lambda: TelemetryRecord.model_validate_json(line))
+               for line in path.read_text().splitlines()]
+    compared, gpus = COMPARED[2], len({(x.hostname, x.gpu_index) for x in records if x})
+    r.expect(compared, path, _summarize_telemetry(doc["telemetry_data"]), (gpus, "simulated"), "the operator's count of GPUs")
+    r.expect(compared, path, doc["gpu_count"]["avg"], gpus, "gpu_count")
+    parts = [m for e in export.telemetry_data.endpoints.values() for g in e.gpus.values() for k, m in g.metrics.items()
+             if k == "nvidia_energy_consumption"]
+    r.expect(compared, path, round(1e6 * sum(m.avg for m in parts), 3), round(doc["nvidia_total_gpu_energy"]["avg"], 3), "energy of the GPUs")
+    watts = doc["nvidia_average_gpu_power"]["avg"]
+    r.expect(compared, path, round(doc["nvidia_energy_per_output_token"]["avg"], 6),
+             round(1000 * watts / doc["output_token_throughput"]["avg"], 6), "energy of an output token")
+    r.expect(compared, path, round(doc["energy_per_output_token"]["avg"] * 1000, 6),
+             round(doc["nvidia_energy_per_output_token"]["avg"], 6), "energy of an output token, twice")
+    derived = DerivedMetricCalculator.per_gpu_throughput({"metrics": {"output_token_throughput": doc["output_token_throughput"]}}, gpus)
+    r.expect(compared, path, round(derived["avg"], 6), round(doc["output_token_throughput_per_gpu"]["avg"], 6), "throughput of a GPU")
 
 
 def history(r, path):

@@ -162,6 +162,10 @@ func runs(dir string) []run {
 		{"soak", named("soak"), recipes.Spec{Workload: loadgen.Load{Requests: -1, Workload: loadgen.Workload{Stages: workload.Stages{
 			{From: 20, To: 60, Over: 2 * time.Second}, {Over: time.Second}, {From: 20, Over: time.Second}}}}}},
 		{failing, recipes.Fixed(4), recipes.Spec{}},
+		{"gpus", recipes.Fixed(4), recipes.Spec{Target: loadgen.Target{GPUs: 2, Price: 2.5}, Trials: 2, Inputs: recipes.Inputs{
+			SLO: map[loadgen.Tag]float64{loadgen.TagLatency: 2000}, Limits: limits("joules_per_token < 1000")}}},
+		{"gpus-pareto", named("pareto-sweep"), recipes.Spec{Target: loadgen.Target{GPUs: 2}, Inputs: recipes.Inputs{
+			ConcurrencyList: []int{1, 4}, Pairs: text("16/4,32/8")}}},
 	}
 }
 
@@ -195,6 +199,7 @@ func writeInputs(trace, prompts string) {
 func (r run) write(dir string) error {
 	model := simserver.Model{Adapters: []string{"adapter"}, Step: 4 * time.Millisecond, PerPromptToken: 20 * time.Microsecond,
 		PrefixCache: 1 << 16}
+	model.GPUs = r.spec.Target.GPUs
 	switch r.name {
 	case failing:
 		model.Faults = simserver.Faults{Status: map[int]float64{503: 0.1}, Cut: 0.1, ErrorEvent: 0.1}
