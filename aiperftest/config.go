@@ -31,6 +31,7 @@ type config struct {
 	resume     string
 	baseline   string
 	tolerance  float64
+	past       *past // the history of the run; nil for none
 	ctx        context.Context
 	talk       talk
 	// smoking says that the run is a smoke probe, which leaves no files.
@@ -93,6 +94,7 @@ func resolve(opts []Option) *config {
 		c.seed()
 	}
 	c.earlier()
+	c.checkHistory()
 	for _, name := range slices.Sorted(maps.Keys(c.zeros)) {
 		c.errs = append(c.errs, c.zeros[name])
 	}

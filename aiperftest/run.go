@@ -220,6 +220,9 @@ func (c *config) measure(ctx context.Context, t T, r *recipes.Recipe) (measured,
 			m.out.Verdict = recipes.Inconclusive // what was learnt stays, but it is no verdict
 		}
 	}
+	if m.out != nil && err == nil && !c.smoking {
+		c.remember(m.out)
+	}
 	return m, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -151,8 +152,14 @@ func (b *batch) pages(v *view) {
 			charts = append(charts, c)
 		}
 	}
-	for i := range charts {
-		c := &charts[i]
+	var trend []plot.Chart
+	if v.trend != nil {
+		if !b.dir.NoCharts {
+			trend = v.pastCharts()
+		}
+		b.file("history.html", func(w io.Writer) error { return v.historyHTML(w, trend) })
+	}
+	for _, c := range slices.Concat(charts, trend) {
 		name := filepath.Join("plots", Safe(c.Name))
 		b.file(name+".svg", c.SVG)
 		b.file(name+".png", c.PNG)

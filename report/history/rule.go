@@ -83,6 +83,8 @@ type Trend struct {
 	Path string
 	// Runs are those that asked the same question, by their times; the last is the run itself.
 	Runs []Run
+	// Own is the verdict of the run alone.
+	Own recipes.Verdict
 	// Asked says that a rule was applied, and Rule is that, its defaults filled in.
 	Asked bool
 	Rule  Rule
@@ -107,6 +109,8 @@ type Move struct {
 	Worse float64
 	// P is the chance that a run of an unchanged server is so much worse in any metric.
 	P float64
+	// Bound is the value from which on a single run fails.
+	Bound float64
 	// Finds is the loss, as a share, that two runs would show 95% of the time.
 	Finds float64
 	// Fails says that P is below the rule's FalseAlarm, and Worse above its Tolerance.
@@ -208,6 +212,7 @@ func (r Rule) move(runs []Run, s bench.Series, metrics int) (m Move, ok bool) {
 	alone, n := level(before, r.Last)
 	p1 := beyond(now-alone, scatter*math.Sqrt(1+1/float64(n)), df) / aloneShare
 	show(alone, now, false, n)
+	m.Bound = math.Exp(sign * (alone + r.margin(m.Higher, student(df).Quantile(1-alpha*aloneShare)*scatter*math.Sqrt(1+1/float64(n)))))
 	fails := func(p float64) bool { return p < alpha && m.Worse > r.Tolerance }
 	m.P = min(1, p1*float64(metrics))
 	m.Fails = fails(p1)
@@ -322,14 +327,24 @@ func beyond(d, se float64, df int) float64 {
 	return student(df).Survival(d / se)
 }
 
+// margin is the difference of logarithms from which on a test fails: what it can tell, and at
+// least what is tolerated.
+func (r Rule) margin(higher bool, tells float64) float64 {
+	if higher {
+		return max(tells, -math.Log1p(-r.Tolerance))
+	}
+	return max(tells, math.Log1p(r.Tolerance))
+}
+
 // finds is the loss that a test with this quantile and standard error shows 95% of the time,
 // as a share of the level.
 func (r Rule) finds(higher bool, quantile, se float64) float64 {
 	const z95 = 1.645
+	x := r.margin(higher, quantile*se) + z95*se
 	if higher {
-		return -math.Expm1(-max(quantile*se, -math.Log1p(-r.Tolerance)) - z95*se)
+		return -math.Expm1(-x)
 	}
-	return math.Expm1(max(quantile*se, math.Log1p(r.Tolerance)) + z95*se)
+	return math.Expm1(x)
 }
 
 // Failed returns the metrics in which the run is worse, the worst first.
@@ -360,8 +375,20 @@ func (t *Trend) Verdict() recipes.Verdict {
 // before it, and otherwise its own. A history that is too short to judge by fails nobody, since
 // each begins with such runs.
 func (t *Trend) Join(own recipes.Verdict) recipes.Verdict {
+	t.Own = own
 	if t.Verdict() == recipes.Missed {
 		return recipes.Missed
 	}
 	return own
+}
+
+// Values are the values of a metric at a point in the trend's runs, and the indexes of those
+// runs that have one, both in the order of Runs.
+func (t *Trend) Values(point, unit string) (values []float64, runs []int) {
+	for i := range t.Runs {
+		if v, ok := t.Runs[i].value(point, unit); ok {
+			values, runs = append(values, v), append(runs, i)
+		}
+	}
+	return values, runs
 }

@@ -265,7 +265,8 @@ func TestJudged(t *testing.T) {
 		{"no limits", Rule{}, series(ttft, "itl-p95-ns", "tok/s", "req/s"), nil, []string{ttft, "tok/s"}},
 		{"a limit that has no unit here", Rule{}, series(ttft, "tok/s"), []string{"itl-p95-ns"}, []string{ttft, "tok/s"}},
 		{"answers in one piece", Rule{}, series("e2e-p95-ns", "req/s", "errors-%"), nil, []string{"e2e-p95-ns", "req/s"}},
-		{"named", Rule{Metrics: []string{"req/s", "itl p95"}}, series(ttft, "itl-p95-ns", "req/s"), []string{ttft}, []string{"itl-p95-ns", "req/s"}},
+		{"named", Rule{Metrics: []string{"req/s", "itl p95"}}, series(ttft, "itl-p95-ns", "req/s"), []string{ttft},
+			[]string{"itl-p95-ns", "req/s"}},
 	} {
 		var got []string
 		for _, s := range tt.rule.judged(tt.run, tt.limited) {
