@@ -15,6 +15,7 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/plan"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 	"github.com/aiperf-go/aiperf/report"
+	"github.com/aiperf-go/aiperf/report/history"
 )
 
 // The examples below ask each recipe's question of a fast simulated server, as a
@@ -396,4 +397,37 @@ func Example_converge() {
 	// Output:
 	// a rise of 50% in time_to_first_token p95
 	// three trials or more: true
+}
+
+// This measures one load as a scheduled job does, adds the run to a history, and holds it against
+// the runs before it. The first three have none to be held against.
+func Example_history() {
+	dir, err := os.MkdirTemp("", "nightly")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	nightly := func(step time.Duration) *recipes.Outcome {
+		var out *recipes.Outcome
+		asTest(func(t aiperftest.T) {
+			out = aiperftest.Run(t, recipes.Fixed(2), small, aiperftest.Requests(20), aiperftest.ReportOnly(),
+				aiperftest.Simulated(simserver.Model{Step: step}),
+				aiperftest.Label("driver", "570.86"),
+				aiperftest.History(dir, history.Rule{Metrics: []string{"tok/s"}, Tolerance: 0.5}))
+		})
+		return out
+	}
+	for range 5 {
+		nightly(4 * time.Millisecond)
+	}
+	out := nightly(40 * time.Millisecond)
+	trend := out.Trend.(*history.Trend)
+	fmt.Println(out.Verdict, len(trend.Runs), "runs,", trend.Runs[0].Facts["driver"])
+	for _, m := range trend.Failed() {
+		fmt.Println(m.Unit, "is worse than the last", m.N)
+	}
+	// Output:
+	// missed 6 runs, 570.86
+	// tok/s is worse than the last 5
 }

@@ -10,6 +10,12 @@ import (
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
+// A history is drawn a metric a chart, in the unit in which the metric is printed, over the
+// number of the run and not over its time: nights without a run would be gaps, and five runs of
+// one afternoon a single spot. The dates are the axis' ticks. Levels and their changes are those
+// of package report/history, over the runs that are drawn, so that what a chart shows is what
+// its rule works with.
+
 // pastRuns is how many runs a chart of a history shows, and pastCharts how many charts there
 // are at most.
 const pastRuns, pastCharts = 60, 8
@@ -23,7 +29,9 @@ type change struct {
 	before, after float64
 }
 
-// pastMetric is a metric of a history with its values, newest last.
+// pastMetric is a metric of a history with its values, newest last. Runs that did not measure
+// it, for example because their recipe had other points then, are left out, and so are all but
+// the last pastRuns.
 type pastMetric struct {
 	bench.Series
 	// values has one value a run of runs, which are indexes of the trend's.
@@ -34,7 +42,8 @@ type pastMetric struct {
 }
 
 // pastMetrics are what the charts of a history show: what is judged first, then what everybody
-// wants to know of a fixed load; at most pastCharts.
+// wants to know of a fixed load; at most pastCharts. A metric of zero has no logarithm, and no
+// changes of level: the share of errors is drawn nowhere, since it is zero in every good run.
 func (v *view) pastMetrics() []pastMetric {
 	now := v.trend.Runs[len(v.trend.Runs)-1]
 	var chosen []bench.Series
@@ -73,7 +82,9 @@ func (v *view) pastMetrics() []pastMetric {
 	return out
 }
 
-// level is the geometric mean of the k-th stretch.
+// level is the geometric mean of the k-th stretch, in the unit of the values. It is the mean that
+// the rule compares with, and a run that is twice as slow pulls it up less than it would an
+// arithmetic one.
 func (m *pastMetric) level(k int) float64 {
 	end := len(m.values)
 	if k+1 < len(m.starts) {
@@ -86,7 +97,9 @@ func (m *pastMetric) level(k int) float64 {
 	return math.Exp(sum / float64(end-m.starts[k]))
 }
 
-// changed are the changes of the level of what the charts show, newest first.
+// levelChanges are the changes of level of what the charts show, newest first. A change of the
+// server shows in several metrics, often one run apart, and has a row in each: which of them
+// moved, and which did not, is what tells a slower prefill from a slower decode.
 func (v *view) levelChanges(metrics []pastMetric) []change {
 	var out []change
 	for i := range metrics {
@@ -106,7 +119,10 @@ var pastLooks = map[past.Mark]look{
 	past.Worse:    {"worse than those before it", plot.Cross, plot.Bad},
 }
 
-// pastChart shows one metric over the runs of a history, with its levels and their changes.
+// pastChart shows one metric over the runs of a history, with its levels and their changes, and
+// where it is judged, with the value beyond which a single run fails. A point's tip has the day,
+// the value, the verdict and the facts of its run. The axis begins at zero only for what is zero
+// somewhere: changes of a few percent are what is looked for.
 func (v *view) pastChart(m pastMetric) plot.Chart {
 	name, unit, divisor := bench.Describe(m.Unit)
 	at, title := "", sentence(name)
@@ -143,7 +159,8 @@ func (v *view) pastChart(m pastMetric) plot.Chart {
 			end = m.starts[k+1]
 		}
 		y := m.level(k) / divisor
-		s := plot.Series{Color: plot.Quiet, Line: plot.Solid, Points: []plot.Point{{X: float64(start) + 0.6, Y: y}, {X: float64(end) + 0.4, Y: y}}}
+		ends := []plot.Point{{X: float64(start) + 0.6, Y: y}, {X: float64(end) + 0.4, Y: y}}
+		s := plot.Series{Color: plot.Quiet, Line: plot.Solid, Points: ends}
 		if finite(y) {
 			c.Series = append(c.Series, s)
 		}
@@ -167,7 +184,8 @@ func (v *view) pastChart(m pastMetric) plot.Chart {
 	return c
 }
 
-// dates are the ticks of a history's axis: at most six days, evenly over the runs.
+// dates are the ticks of a history's axis: at most six days, evenly over the runs, and of
+// several runs of one day the first alone.
 func (v *view) dates(m pastMetric) []plot.Tick {
 	const most = 6
 	n := len(m.runs)

@@ -26,6 +26,7 @@ import (
 //	    sweep_aggregate/profile_export_aiperf_sweep.json
 //	    plots/search_trace.svg
 //	    bench.txt  report.html  summary.md
+//	    history.html
 //
 // A Dir is not safe for concurrent use.
 type Dir struct {
@@ -55,8 +56,8 @@ type Dir struct {
 // Update writes what is new since the last call: the exports of probes that
 // have ended, the aggregates of their points, and search_history.json. Once the
 // run has ended it also writes the sweep's aggregate, what handlers derived,
-// bench.txt, charts, report.html and summary.md; of a run that measured nothing
-// the last two say why. Each file appears whole or not at all. Before the outcome
+// bench.txt, charts, report.html and summary.md, and history.html of a run that is one of a
+// history; of a run that measured nothing report.html and summary.md say why. Each file appears whole or not at all. Before the outcome
 // has a plan nothing is written.
 //
 // A file that cannot be written keeps none of the others from being tried. The
@@ -142,7 +143,9 @@ func (b *batch) sweep(v *view) {
 }
 
 // pages adds what a finished run is looked at by: the charts as PNG and SVG, unless
-// they are turned off, summary.md and report.html.
+// they are turned off, summary.md and report.html, and of a run that is one of a history the
+// charts of that, and history.html. The two pages share no chart: one is about this run, and the
+// other about how it stands to the others.
 func (b *batch) pages(v *view) {
 	b.file("summary.md", func(w io.Writer) error { return v.summary(w, b.dir.Again) })
 	var charts []plot.Chart

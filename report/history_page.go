@@ -13,7 +13,13 @@ import (
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
-// historyPage is what the template of history.html reads.
+// The page of a history is written by each run anew, from the file of all runs: it needs no
+// server, no database and no earlier page. What is on it is that of the question of this run
+// alone, its recipe with its label, its model and its lengths; another question of the same
+// file has a page of its own, beside the report of its own run.
+
+// historyPage is what the template of history.html reads. As in page, everything is text but
+// for the charts, the style and the script.
 type historyPage struct {
 	// Title is the headline of the run, and Badge its verdict.
 	Title, Verdict, Badge, Recipe string
@@ -33,14 +39,18 @@ type historyPage struct {
 	Policy string
 }
 
+// historyText is the template; the look of a chart in it is defined by that of report.html.
+//
 //go:embed history.gohtml
 var historyText string
 
 // historyTemplate shares the look of a chart with report.html.
 var historyTemplate = template.Must(template.Must(pageTemplate.Clone()).New("history.html").Parse(historyText))
 
-// historyHTML writes history.html: the run among those of its history, with the charts of
-// pastCharts. Like report.html it is one file that opens without a network.
+// historyHTML writes history.html: how the run stands to those before it, the charts of
+// pastCharts, which may be none, the changes of level, and the last pastRuns runs, the newest
+// first. Like report.html it is one file that opens without a network, under the same policy.
+// Facts come from a file that others write to, and are escaped as everything is.
 func (v *view) historyHTML(w io.Writer, charts []plot.Chart) error {
 	p := historyPage{Title: v.headline(), Verdict: v.Verdict.String(), Badge: v.badge(), Recipe: v.called(), Facts: v.facts(),
 		Told:  paragraphs(v.amongWhich),

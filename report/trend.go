@@ -13,10 +13,12 @@ import (
 
 // A run may be one of many: a history has what each of them measured, and a rule says whether
 // the newest is worse than those before it. That is a verdict of its own beside that of the
-// limits and of a baseline, and where it says no it is the headline.
+// limits and of a baseline, and where it says no it is the headline: a limit that still holds
+// with half of its headroom gone is no news beside that.
 
 // trendHeadline says that the run is worse than those before it, in one clause; empty where it
-// is not, or where it missed something by itself.
+// is not, or where it missed something by itself: whoever has a limit that is broken mends
+// that first. The worst metric comes first, as in comparedHeadline.
 func (v *view) trendHeadline() string {
 	if v.trend == nil || v.trend.Own == recipes.Missed {
 		return ""
@@ -102,6 +104,9 @@ func overAll(metrics int) string {
 	return fmt.Sprintf(", over all %d metrics", metrics)
 }
 
+// A user who reads that nothing is worse wants to know what would have been seen. It differs
+// from one history to the next, by its scatter and its length, and no page of rates knows those.
+
 // foundBy says how large a loss must be for the history to show it, and what to do where that
 // is more than two and a half times what is tolerated.
 func (v *view) foundBy(loss float64) string {
@@ -122,7 +127,9 @@ func (v *view) foundBy(loss float64) string {
 	return s + "; longer measurements scatter less, and so do those of a quiet machine"
 }
 
-// moveCells are a metric of a trend as the cells of a row.
+// moveCells are a metric of a trend as the cells of a row: its name, the level before, the value
+// now with its change, how far runs scatter, as a share, and P. Where two runs are judged
+// together the value is their mean, which says so.
 func (v *view) moveCells(m past.Move) []string {
 	_, unit, divisor := bench.Describe(m.Unit)
 	now := value(m.Now/divisor, unit)
