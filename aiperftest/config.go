@@ -27,6 +27,7 @@ type config struct {
 	reportOnly bool
 	artifacts  string
 	noCharts   bool
+	llmd       bool // write llm-d's report of each trial
 	slice      time.Duration
 	resume     string
 	baseline   string

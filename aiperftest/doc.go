@@ -69,7 +69,7 @@
 //	test      ReportOnly       report, but do not fail the test
 //	          Baseline, Resume an earlier answer to start from, or run to continue
 //	          Tolerance        loss that Gate and Compare accept; default 0.05
-//	          Artifacts        directory of the run's files
+//	          Artifacts        directory of the run's files, and llm-d's form of them
 //	          Charts, Slices   draw charts (default) or not; parts of a probe's time
 //	          Label, History   a name or a fact of the run; the file of all runs, a gate
 //	          Context, Input   a context of one's own; an input of a recipe of one's own

@@ -173,6 +173,8 @@ func TestHistoryMisuse(t *testing.T) {
 			"a tolerance of 5 cannot be"},
 		{"a fact with a name of the run's own", aiperftest.Options{aiperftest.Label("Model", "x")},
 			`use aiperftest.Label("Model", …): "Model" is a name of the run's own; choose another`},
+		{"a form that is none", aiperftest.Options{aiperftest.Artifacts("out", "llm-d", "csv")},
+			`use aiperftest.Artifacts("out", "csv"): there is no such form of a run's files; use "llm-d", or none`},
 		{"a fact without a name", aiperftest.Options{aiperftest.Label("1:", "x")}, "cannot be the name of a fact; begin it with a letter"},
 	} {
 		f := run(t, "TestNightly", func(t aiperftest.T) {
@@ -183,20 +185,42 @@ func TestHistoryMisuse(t *testing.T) {
 	}
 }
 
-// A history that cannot be written costs a warning, and not the run.
+// spoiling is a prober during whose probe the history's folder becomes a file.
+type spoiling struct {
+	curve
+	folder string
+}
+
+func (s *spoiling) Probe(ctx context.Context, l loadgen.Load, d loadgen.Decider) (*loadgen.Measurement, error) {
+	if err := os.WriteFile(s.folder, nil, 0o666); err != nil {
+		return nil, err
+	}
+	return s.curve.Probe(ctx, l, d)
+}
+
+// A history that cannot be read or written any more costs a warning, and not the run.
 func TestHistoryUnwritten(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o666))
-	f := run(t, "TestNightly", func(t aiperftest.T) {
-		o := aiperftest.Run(t, recipes.Fixed(4), aiperftest.Prober(&curve{ttft: linear(2)}), aiperftest.Charts(false),
-			aiperftest.History(filepath.Join(dir, "file", "history.txt")))
-		if o.Verdict != recipes.Met {
-			t.Errorf("not met")
-		}
+	folder := filepath.Join(dir, "nightly")
+	synctest.Test(t, func(t *testing.T) {
+		f := run(t, "TestNightly", func(t aiperftest.T) {
+			aiperftest.Run(t, recipes.Fixed(4), aiperftest.Prober(&spoiling{curve{ttft: linear(2)}, folder}), aiperftest.Charts(false),
+				aiperftest.History(filepath.Join(folder, "history.txt")))
+		})
+		assert.Empty(t, f.errs)
+		assert.Contains(t, strings.Join(f.logs, "\n"), "read history")
 	})
-	if len(f.errs) == 1 && strings.Contains(f.errs[0], "read history") {
-		return // where such a path is an error of reading, it is said before the run
-	}
-	assert.Empty(t, f.errs)
-	assert.Contains(t, strings.Join(f.logs, "\n"), "add the run to history")
+}
+
+// Artifacts(dir, "llm-d") writes llm-d's report of each trial.
+func TestArtifactsLLMD(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		f := run(t, "TestNightly", func(t aiperftest.T) {
+			aiperftest.Run(t, recipes.Fixed(4), aiperftest.Prober(&curve{ttft: linear(2)}), aiperftest.Charts(false),
+				aiperftest.Artifacts(dir, "llm-d"))
+		})
+		assert.Empty(t, f.errs)
+	})
+	assert.FileExists(t, filepath.Join(dir, "concurrency_4", "benchmark_report_v0.2,_profile_export_aiperf.json.yaml"))
 }

@@ -490,9 +490,21 @@ func Baseline(path string) Option { return option(func(c *config) { c.baseline =
 // and Compare.
 func Tolerance(fraction float64) Option { return option(func(c *config) { c.tolerance = fraction }) }
 
-// Artifacts sets the directory of the run's files. Default: a folder of the test
-// under AIPERF_ARTIFACTS or, if that is not set, the test's own artifact directory.
-func Artifacts(dir string) Option { return option(func(c *config) { c.artifacts = dir }) }
+// Artifacts sets the directory of the run's files. Default, also of "": a folder of the test
+// under AIPERF_ARTIFACTS or, if that is not set, the test's own artifact directory. Further
+// forms are written beside AIPerf's: "llm-d" is llm-d's benchmark report, version 0.2, of each
+// trial. AIPerf: --artifact-dir.
+func Artifacts(dir string, forms ...string) Option {
+	return option(func(c *config) {
+		c.artifacts, c.llmd = dir, slices.Contains(forms, "llm-d")
+		for _, form := range forms {
+			if form != "llm-d" {
+				c.errs = append(c.errs, fmt.Errorf("use aiperftest.Artifacts(%q, %q): there is no such form of a run's files; "+
+					`use "llm-d", or none`, dir, form))
+			}
+		}
+	})
+}
 
 // Context bounds the run by ctx instead of the test's own context, for example by
 // Ginkgo's SpecContext.

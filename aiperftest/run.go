@@ -185,7 +185,7 @@ func (c *config) measure(ctx context.Context, t T, r *recipes.Recipe) (measured,
 	}
 	n := &narrator{
 		lines: make(chan string), live: liveOn(t), log: c.talk.log(),
-		files: report.Dir{Path: dir, NoCharts: c.noCharts, Slice: c.slice, Again: c.again(t)},
+		files: report.Dir{Path: dir, NoCharts: c.noCharts, Slice: c.slice, LLMD: c.llmd, Again: c.again(t)},
 	}
 	defer n.live.end()
 	if c.talk.ginkgo != nil {

@@ -20,7 +20,9 @@ import (
 // are at most.
 const pastRuns, pastCharts = 60, 8
 
-// change is a change of the level of a metric in a history.
+// change is a change of the level of a metric in a history, as Changes of package history finds
+// it. It says when, and by how much, and not why: the facts of the first run of the new level,
+// its commit above all, are what to look at.
 type change struct {
 	point, unit string
 	// first is the first run of the new level, and before and after are the two levels, which
@@ -112,7 +114,8 @@ func (v *view) levelChanges(metrics []pastMetric) []change {
 	return out
 }
 
-// pastLooks are how the runs of a history are drawn, by what they are to later ones.
+// pastLooks are how the runs of a history are drawn, by what they are to later ones. They differ in
+// shape as well, as looks do.
 var pastLooks = map[past.Mark]look{
 	past.Plain:    {"a run", plot.Disc, plot.Good},
 	past.Accepted: {"a new level, accepted", plot.Ring, plot.Doubt},

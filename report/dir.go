@@ -12,6 +12,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/bench"
+	"github.com/aiperf-go/aiperf/report/llmd"
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
@@ -40,6 +41,8 @@ type Dir struct {
 	// Slice cuts the time of each probe into parts of this length, with files and a chart of
 	// them. 0 means that there are none.
 	Slice time.Duration
+	// LLMD writes llm-d's benchmark report of each trial, version 0.2, beside its profile.
+	LLMD bool
 
 	// timelines has what the chart of slices needs, by the index of the probe.
 	timelines map[int]timeline
@@ -109,6 +112,12 @@ func (b *batch) probe(v *view, i int) {
 		}
 		if len(v.probes[i].Trials[trial].Load.Workload.Stages) > 0 {
 			b.file(filepath.Join(dir, rateSeriesName), func(w io.Writer) error { return v.rateSeriesFile(w, i, trial) })
+		}
+		if b.dir.LLMD {
+			// The identity of the trial is that of its profile, so that both can be found by it.
+			t := llmd.Trial{Outcome: v.Outcome, Probe: i, Trial: trial, ID: v.benchmarkID(i, trial), Run: v.sweepID()}
+			t.Tool, t.Version, _ = strings.Cut(library(), " ")
+			b.file(filepath.Join(dir, llmd.Name), t.Write)
 		}
 		if parts := v.probes[i].Trials[trial].Slices(b.dir.Slice); len(parts) > 0 {
 			const name = "profile_export_aiperf_timeslices"

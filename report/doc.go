@@ -37,6 +37,7 @@
 //	sweep_aggregate/…                  all points, the best, the frontier, what was derived
 //	bench.txt                          for benchstat; see package report/bench
 //	plots/…, report.html, summary.md   to be looked at
+//	benchmark_report_v0.2,_….yaml      llm-d's form of a trial, if asked for; see package llmd
 //	history.html                       the run among those before it, if it has a history
 //
 // StepSummary appends summary.md to the page of the CI job. WriteFile and Safe are

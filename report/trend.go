@@ -38,7 +38,8 @@ func (v *view) trendHeadline() string {
 	return s
 }
 
-// moved names a metric of a trend, and its point where several are judged.
+// moved names a metric of a trend, and its point where several are judged: a sweep measures the
+// same metric at each of its points, and a search, or a fixed load, at one.
 func (v *view) moved(m past.Move) string {
 	name, _, _ := bench.Describe(m.Unit)
 	for _, other := range v.trend.Moves {
@@ -71,7 +72,10 @@ func (v *view) among(t *text) {
 	v.amongWhich(t)
 }
 
-// amongWhich says which runs those of the history are, and what a comparison with them is worth.
+// amongWhich says which runs those of the history are, and what a comparison with them is worth:
+// how often it is wrong, and how large a loss it finds. A run that was only added to the history
+// says how many it has, and one with fewer than three before it what it waits for: a reader of
+// the first nights must not take "no worse" for an answer.
 func (v *view) amongWhich(t *text) {
 	h := v.trend
 	if h == nil {
@@ -151,7 +155,8 @@ func runFacts(r past.Run) string {
 	return strings.Trim(r.Label+", "+r.Describe(), ", ")
 }
 
-// markWord is what a run of a history is called beside its verdict.
+// markWord is what a run of a history is called: what it is to the runs after it, where it is
+// anything but one of them, and otherwise its own verdict, by its limits.
 func markWord(r past.Run) string {
 	switch r.Mark {
 	case past.Worse:

@@ -2,10 +2,12 @@ package report_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"net/url"
@@ -23,6 +25,7 @@ import (
 	"github.com/aiperf-go/aiperf/report"
 	"github.com/aiperf-go/aiperf/report/bench"
 	"github.com/aiperf-go/aiperf/report/history"
+	"github.com/aiperf-go/aiperf/report/llmd"
 )
 
 // nights are n runs before the outcome, whose level is 10% lower after the fortieth, and the
@@ -182,5 +185,36 @@ func TestBrowserHistory(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestLLMD: llm-d's report stands beside the profile of each trial if it is asked for, and
+// nowhere else.
+func TestLLMD(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		dir := t.TempDir()
+		require.NoError(t, (&report.Dir{Path: dir, NoCharts: true, LLMD: on}).Update(outcome(t, runs[0].name)))
+		profiles, reports := 0, 0
+		require.NoError(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if e.Name() == "profile_export_aiperf.json" {
+				profiles++
+			}
+			if e.Name() != llmd.Name {
+				return err
+			}
+			reports++
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			var doc struct{ Run struct{ UID string } }
+			require.NoError(t, json.Unmarshal(b, &doc), path)
+			profile, err := os.ReadFile(filepath.Join(filepath.Dir(path), "profile_export_aiperf.json"))
+			require.NoError(t, err)
+			assert.True(t, strings.Contains(string(profile), `"benchmark_id": "`+doc.Run.UID+`"`), doc.Run.UID)
+			return nil
+		}))
+		require.NotZero(t, profiles)
+		assert.Equal(t, map[bool]int{true: profiles}[on], reports)
 	}
 }

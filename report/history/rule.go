@@ -12,8 +12,9 @@ import (
 )
 
 // Rule says when a run is worse than those before it. The zero value is the rule of the
-// package comment. At a scatter of 3% between runs it finds a loss of 10% within two runs 95%
-// of the time once the file has 40 runs; docs/gate.md has the rates of other rules.
+// package comment. At a scatter of 3% between runs it finds a loss of 10% in one judged metric
+// within two runs 95% of the time, once the file has 40 runs; docs/gate.md has the rates of
+// other rules, and of several metrics.
 type Rule struct {
 	// Last is how many earlier runs a run is held against, at least 2; 0 means 20. Of fewer the
 	// mean is less certain, which is allowed for, and a loss is found later.
