@@ -15,6 +15,7 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/plan"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 	"github.com/aiperf-go/aiperf/report"
+	"github.com/aiperf-go/aiperf/report/history"
 )
 
 // The examples below ask each recipe's question of a fast simulated server, as a
@@ -396,4 +397,39 @@ func Example_converge() {
 	// Output:
 	// a rise of 50% in time_to_first_token p95
 	// three trials or more: true
+}
+
+// answering stands for a server whose TTFT p95, in milliseconds, is known before it is asked.
+type answering float64
+
+func (s answering) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*loadgen.Measurement, error) {
+	m := &loadgen.Measurement{Load: l, Metrics: map[string]loadgen.Metric{}}
+	m.Metrics[loadgen.TagTTFT] = loadgen.Metric{Stats: map[string]float64{"p95": float64(s)}}
+	return m, nil
+}
+
+// This measures one load as a scheduled job does, adds each run to a history, and holds it against
+// the runs before it. The limit still holds in the last of them, and the test fails all the same.
+func Example_history() {
+	dir, err := os.MkdirTemp("", "nightly")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	for _, ttft := range []float64{98, 103, 101, 99, 104, 96, 100, 102, 99, 118} {
+		asTest(func(t aiperftest.T) {
+			out := aiperftest.Run(t, recipes.Fixed(16), aiperftest.Prober(answering(ttft)), aiperftest.ReportOnly(),
+				aiperftest.TTFT(200*time.Millisecond), aiperftest.Charts(false),
+				aiperftest.Label("driver", "570.86"), aiperftest.History(dir, history.Rule{Last: 5}))
+			for _, m := range out.Trend.(*history.Trend).Failed() {
+				fmt.Printf("%s %.0f%% worse than the last %d runs\n", m.Unit, 100*m.Worse, m.N)
+			}
+		})
+	}
+	runs, _, err := history.ReadFile(history.Path(dir))
+	fmt.Println(len(runs), "runs,", runs[9].Mark, runs[9].Facts["driver"], err)
+	// Output:
+	// ttft-p95-ns 18% worse than the last 5 runs
+	// 10 runs, worse 570.86 <nil>
 }

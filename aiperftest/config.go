@@ -27,10 +27,12 @@ type config struct {
 	reportOnly bool
 	artifacts  string
 	noCharts   bool
+	llmd       bool // write llm-d's report of each trial
 	slice      time.Duration
 	resume     string
 	baseline   string
 	tolerance  float64
+	past       *past // the history of the run; nil for none
 	ctx        context.Context
 	talk       talk
 	// smoking says that the run is a smoke probe, which leaves no files.
@@ -93,6 +95,7 @@ func resolve(opts []Option) *config {
 		c.seed()
 	}
 	c.earlier()
+	c.checkHistory()
 	for _, name := range slices.Sorted(maps.Keys(c.zeros)) {
 		c.errs = append(c.errs, c.zeros[name])
 	}

@@ -23,7 +23,7 @@
 //     misuse, end it at once.
 //
 // Gate compares a run with a committed baseline, which AIPERF_UPDATE_BASELINE=1
-// writes, and Compare two endpoints with each other.
+// writes, Compare two endpoints with each other, and History a run with those before it.
 //
 // # Options
 //
@@ -69,11 +69,11 @@
 //	test      ReportOnly       report, but do not fail the test
 //	          Baseline, Resume an earlier answer to start from, or run to continue
 //	          Tolerance        loss that Gate and Compare accept; default 0.05
-//	          Artifacts        directory of the run's files
+//	          Artifacts        directory of the run's files, and llm-d's form of them
 //	          Charts, Slices   draw charts (default) or not; parts of a probe's time
-//	          Label, Context   a name of the run; a context instead of the test's own
+//	          Label, History   a name or a fact of the run; the file of all runs, a gate
+//	          Context, Input   a context of one's own; an input of a recipe of one's own
 //	          Prober, Setup    something else than HTTP load; the server for a point
-//	          Input            an input that a recipe of your own declares
 //
 // # Runs and go test
 //

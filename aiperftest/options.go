@@ -2,9 +2,11 @@ package aiperftest
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sla"
+	"github.com/aiperf-go/aiperf/report/history"
 )
 
 // Option sets one thing of a run. The order of options does not matter, except that
@@ -448,8 +451,39 @@ func Confidence(p float64) Option {
 func ReportOnly() Option { return option(func(c *config) { c.reportOnly = true }) }
 
 // Label names the run beside its recipe, for example "nightly" or "fp8": in the first line of
-// the finding and in the title of the page.
-func Label(text string) Option { return option(func(c *config) { c.spec.Label = text }) }
+// the finding and in the title of the page. With a value it is a fact of the run instead, for
+// example Label("driver", "570.86") or Label("args", "--max-num-seqs=64"), of which there may be
+// several; facts stand on the page and in the History.
+func Label(text string, value ...string) Option {
+	return option(func(c *config) {
+		if len(value) == 0 {
+			c.spec.Label = text
+			return
+		}
+		if _, err := history.Key(text); err != nil {
+			c.errs = append(c.errs, fmt.Errorf("use aiperftest.Label(%q, …): %w", text, err))
+			return
+		}
+		c.spec.Facts = maps.Clone(c.spec.Facts) // Options are shared
+		if c.spec.Facts == nil {
+			c.spec.Facts = map[string]string{}
+		}
+		c.spec.Facts[text] = strings.Join(value, " ")
+	})
+}
+
+// History adds the run to the file at path, or to history.txt where path is a folder, as
+// benchmark lines with the date, the facts of Label and the commit; benchstat reads the file. It
+// writes history.html beside the run's other files, with a chart of each metric over the last
+// 60 runs and the changes of their levels.
+//
+// With a rule it is a gate, too: the run is missed if it is worse than those before it, by more
+// than such runs differ from day to day. The zero Rule is wrong about 1% of the runs of an
+// unchanged server at most, and finds a loss of 10% within two runs where they scatter by 3%.
+// A run with AIPERF_UPDATE_BASELINE=1 begins a new level. See package report/history.
+func History(path string, worseThan ...history.Rule) Option {
+	return option(func(c *config) { c.past = &past{path: path, rules: slices.Clone(worseThan)} })
+}
 
 // Charts draws the run's charts (the default) or, with false, leaves them out.
 func Charts(on bool) Option { return option(func(c *config) { c.noCharts = !on }) }
@@ -476,9 +510,21 @@ func Baseline(path string) Option { return option(func(c *config) { c.baseline =
 // and Compare.
 func Tolerance(fraction float64) Option { return option(func(c *config) { c.tolerance = fraction }) }
 
-// Artifacts sets the directory of the run's files. Default: a folder of the test
-// under AIPERF_ARTIFACTS or, if that is not set, the test's own artifact directory.
-func Artifacts(dir string) Option { return option(func(c *config) { c.artifacts = dir }) }
+// Artifacts sets the directory of the run's files. Default, also of "": a folder of the test
+// under AIPERF_ARTIFACTS or, if that is not set, the test's own artifact directory. Further
+// forms are written beside AIPerf's: "llm-d" is llm-d's benchmark report, version 0.2, of each
+// trial. AIPerf: --artifact-dir.
+func Artifacts(dir string, forms ...string) Option {
+	return option(func(c *config) {
+		c.artifacts, c.llmd = dir, slices.Contains(forms, "llm-d")
+		for _, form := range forms {
+			if form != "llm-d" {
+				c.errs = append(c.errs, fmt.Errorf("use aiperftest.Artifacts(%q, %q): there is no such form of a run's files; "+
+					`use "llm-d", or none`, dir, form))
+			}
+		}
+	})
+}
 
 // Context bounds the run by ctx instead of the test's own context, for example by
 // Ginkgo's SpecContext.

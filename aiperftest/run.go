@@ -185,7 +185,7 @@ func (c *config) measure(ctx context.Context, t T, r *recipes.Recipe) (measured,
 	}
 	n := &narrator{
 		lines: make(chan string), live: liveOn(t), log: c.talk.log(),
-		files: report.Dir{Path: dir, NoCharts: c.noCharts, Slice: c.slice, Again: c.again(t)},
+		files: report.Dir{Path: dir, NoCharts: c.noCharts, Slice: c.slice, LLMD: c.llmd, Again: c.again(t)},
 	}
 	defer n.live.end()
 	if c.talk.ginkgo != nil {
@@ -219,6 +219,9 @@ func (c *config) measure(ctx context.Context, t T, r *recipes.Recipe) (measured,
 		if err != nil {
 			m.out.Verdict = recipes.Inconclusive // what was learnt stays, but it is no verdict
 		}
+	}
+	if m.out != nil && err == nil && !c.smoking {
+		c.remember(m.out)
 	}
 	return m, err
 }

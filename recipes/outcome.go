@@ -66,6 +66,9 @@ type Outcome struct {
 	// Comparison compares the run with another run's measurements. Run leaves it nil;
 	// whoever compares sets it once the run is over.
 	Comparison Comparison
+	// Trend compares the run with those of a history before it. Run leaves it nil, as it does
+	// Comparison, and a run may have both.
+	Trend Comparison
 	// Warnings are to be read with the numbers, for example a *ClientBoundError, a
 	// *DeadlineError, an error that wraps ErrNonMonotone, or a warning of loadgen.
 	Warnings []error
@@ -79,7 +82,8 @@ type Outcome struct {
 	Wall  time.Duration
 }
 
-// Comparison is a run compared with another one. Package report/bench implements it.
+// Comparison is a run compared with another one. Packages report/bench and
+// report/history implement it.
 type Comparison interface {
 	// Verdict is Missed when the run is worse than the other, Met when it is not, and
 	// Inconclusive when neither is certain.

@@ -76,6 +76,10 @@ type Spec struct {
 	// Label names the run beside its recipe, for example "nightly" or "fp8". It stands in
 	// the first line of the finding and in the title of the page; empty means none.
 	Label string
+	// Facts are what else is to be known of the run when it is one of many, by name, for
+	// example the version of a driver or the server's arguments. They change nothing of what
+	// is measured; nil means none.
+	Facts map[string]string
 }
 
 // Prober runs one probe: it turns a load into a measurement. loadgen.Generator does it

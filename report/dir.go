@@ -13,6 +13,7 @@ import (
 	"github.com/aiperf-go/aiperf/loadgen/servermetrics"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/bench"
+	"github.com/aiperf-go/aiperf/report/llmd"
 	"github.com/aiperf-go/aiperf/report/plot"
 )
 
@@ -27,6 +28,7 @@ import (
 //	    sweep_aggregate/profile_export_aiperf_sweep.json
 //	    plots/search_trace.svg
 //	    bench.txt  report.html  summary.md
+//	    history.html
 //
 // A Dir is not safe for concurrent use.
 type Dir struct {
@@ -40,6 +42,8 @@ type Dir struct {
 	// Slice cuts the time of each probe into parts of this length, with files and a chart of
 	// them. 0 means that there are none.
 	Slice time.Duration
+	// LLMD writes llm-d's benchmark report of each trial, version 0.2, beside its profile.
+	LLMD bool
 
 	// timelines has what the chart of slices needs, by the index of the probe.
 	timelines map[int]timeline
@@ -56,8 +60,8 @@ type Dir struct {
 // Update writes what is new since the last call: the exports of probes that
 // have ended, the aggregates of their points, and search_history.json. Once the
 // run has ended it also writes the sweep's aggregate, what handlers derived,
-// bench.txt, charts, report.html and summary.md; of a run that measured nothing
-// the last two say why. Each file appears whole or not at all. Before the outcome
+// bench.txt, charts, report.html and summary.md, and history.html of a run that is one of a
+// history; of a run that measured nothing report.html and summary.md say why. Each file appears whole or not at all. Before the outcome
 // has a plan nothing is written.
 //
 // A file that cannot be written keeps none of the others from being tried. The
@@ -110,6 +114,12 @@ func (b *batch) probe(v *view, i int) {
 		if len(v.probes[i].Trials[trial].Load.Workload.Stages) > 0 {
 			b.file(filepath.Join(dir, rateSeriesName), func(w io.Writer) error { return v.rateSeriesFile(w, i, trial) })
 		}
+		if b.dir.LLMD {
+			// The identity of the trial is that of its profile, so that both can be found by it.
+			t := llmd.Trial{Outcome: v.Outcome, Probe: i, Trial: trial, ID: v.benchmarkID(i, trial), Run: v.sweepID()}
+			t.Tool, t.Version, _ = strings.Cut(library(), " ")
+			b.file(filepath.Join(dir, llmd.Name), t.Write)
+		}
 		if parts := v.probes[i].Trials[trial].Slices(b.dir.Slice); len(parts) > 0 {
 			const name = "profile_export_aiperf_timeslices"
 			b.file(filepath.Join(dir, name+".json"), func(w io.Writer) error { return v.slicesJSON(w, i, trial, parts) })
@@ -147,7 +157,9 @@ func (b *batch) sweep(v *view) {
 }
 
 // pages adds what a finished run is looked at by: the charts as PNG and SVG, unless
-// they are turned off, summary.md and report.html.
+// they are turned off, summary.md and report.html, and of a run that is one of a history the
+// charts of that, and history.html. The two pages share no chart: one is about this run, and the
+// other about how it stands to the others.
 func (b *batch) pages(v *view) {
 	b.file("summary.md", func(w io.Writer) error { return v.summary(w, b.dir.Again) })
 	var charts []plot.Chart
@@ -157,8 +169,14 @@ func (b *batch) pages(v *view) {
 			charts = append(charts, c)
 		}
 	}
-	for i := range charts {
-		c := &charts[i]
+	var trend []plot.Chart
+	if v.trend != nil {
+		if !b.dir.NoCharts {
+			trend = v.pastCharts()
+		}
+		b.file("history.html", func(w io.Writer) error { return v.historyHTML(w, trend) })
+	}
+	for _, c := range slices.Concat(charts, trend) {
 		name := filepath.Join("plots", Safe(c.Name))
 		b.file(name+".svg", c.SVG)
 		b.file(name+".png", c.PNG)

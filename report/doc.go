@@ -37,9 +37,18 @@
 //	sweep_aggregate/…                  all points, the best, the frontier, what was derived
 //	bench.txt                          for benchstat; see package report/bench
 //	plots/…, report.html, summary.md   to be looked at
+//	benchmark_report_v0.2,_….yaml      llm-d's form of a trial, if asked for; see package llmd
+//	history.html                       the run among those before it, if it has a history
 //
 // StepSummary appends summary.md to the page of the CI job. WriteFile and Safe are
 // for others who keep files beside these.
+//
+// # Many runs
+//
+// A run that was held against those before it (recipes.Outcome.Trend, a *history.Trend of
+// package report/history) says so in its finding, in summary.md and on its page, and has
+// history.html with charts of them all. That package has the file of the runs and the rule; what
+// is here draws them.
 //
 // # How it is built
 //
@@ -51,10 +60,10 @@
 //	numbers, JSON, CSV, tables, text   how values are written; they know no outcome
 //	metrics, readings, standings       what one metric, one limit, one verdict is called
 //	probe, view, layout                an outcome, ready to be written
-//	lines, tables, finding             messages
+//	lines, tables, trend, finding      messages
 //	charts                             what package report/plot draws
 //	profiles, records, history, sweep  AIPerf's files
-//	summary, page                      what is made of all the above
+//	summary, page, page of a history   what is made of all the above
 //	Dir                                which file is written when
 //
 // A file of this package uses only files that stand before it in that list; a test

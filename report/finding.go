@@ -47,6 +47,7 @@ func (l Log) Finding(w io.Writer, o *recipes.Outcome) error {
 	v.limits(t)
 	if v.Plan != nil {
 		v.compared(t)
+		v.among(t)
 	}
 	v.failed(t)
 	v.best(t)
@@ -162,6 +163,9 @@ func (v *view) headline() string {
 		return "inconclusive: nothing was measured" + v.because()
 	}
 	// What a run was held against is the question that it was made for.
+	if s := v.trendHeadline(); s != "" {
+		return s
+	}
 	if s := v.comparedHeadline(); s != "" {
 		return s
 	}

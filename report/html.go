@@ -28,14 +28,11 @@ func (v *view) html(w io.Writer, again string, charts []plot.Chart) error {
 	}
 	p.Badge = v.badge()
 	for i := range charts {
-		c := &charts[i]
-		var b bytes.Buffer
-		if err := c.Inline(&b); err != nil {
+		f, err := figureOf(&charts[i])
+		if err != nil {
 			return fmt.Errorf("write report.html: %w", err)
 		}
-		svg := template.HTML(b.String()) //nolint:gosec // made by plot, which escapes
 		// Beyond the first screen the order is that of the charts.
-		f := figure{Name: c.Name, Caption: c.Caption, SVG: svg, Data: dataOf(c)}
 		if onFirst := 1 + min(v.pair(), len(charts)-1); i < onFirst {
 			p.Answer = append(p.Answer, f)
 			continue
@@ -53,6 +50,16 @@ func (v *view) html(w io.Writer, again string, charts []plot.Chart) error {
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// figureOf draws a chart for a page.
+func figureOf(c *plot.Chart) (figure, error) {
+	var b bytes.Buffer
+	if err := c.Inline(&b); err != nil {
+		return figure{}, err
+	}
+	svg := template.HTML(b.String()) //nolint:gosec // made by plot, which escapes
+	return figure{Name: c.Name, Caption: c.Caption, SVG: svg, Data: dataOf(c)}, nil
 }
 
 // A curve that is read off a sweep needs no second chart: its result is the chart.

@@ -51,7 +51,11 @@ type page struct {
 	// Legend explains the words of the table of probes.
 	Legend string
 	// Compared is the run held against another one; nil when it was not.
-	Compared            *comparedRows
+	Compared *comparedRows
+	// Trend is the run among those of its history, and Told the same in paragraphs; nil when it
+	// has none.
+	Trend               *comparedRows
+	Told                []string
 	Distributions       []distribution
 	Health              []healthRow
 	Config, Environment []pair
@@ -136,6 +140,7 @@ func (p *page) fill(v *view) {
 	p.Facts, p.Asked = v.facts(), v.within()
 	p.Advice = v.advice()
 	p.compared(v)
+	p.Trend, p.Told = v.moveRows(), paragraphs(v.amongWhich)
 	p.failed(v)
 	p.Summary = v.runLine()
 	p.limits(v)
@@ -259,6 +264,10 @@ func (v *view) advice() []string {
 	if len(v.probes) == 0 || v.Err != nil {
 		return nil // the section on what failed has commands
 	}
+	if v.trendHeadline() != "" {
+		say("Look in history.html for what changed with this run or the one before it. If it was meant, accept the new level.")
+		return out
+	}
 	// Advice is about this answer alone; what a message means in general is on the page of
 	// troubleshooting. Nothing is said where the table already says it.
 	met, _ := v.passing()
@@ -317,6 +326,22 @@ func (p *page) compared(v *view) {
 		rows.Rows = append(rows.Rows, row)
 	}
 	p.Compared = rows
+}
+
+// moveRows are the metrics of a trend that were judged, a row a metric; nil when none was.
+func (v *view) moveRows() *comparedRows {
+	if v.trend == nil || len(v.trend.Moves) == 0 {
+		return nil
+	}
+	rows := &comparedRows{With: v.redact(v.trend.Path), Head: []string{"metric", "runs before", "now", "change", "scatter", "p", ""}}
+	for _, m := range v.trend.Moves {
+		row := comparedRow{Cells: append(v.moveCells(m), "no worse")}
+		if m.Fails {
+			row.Kind, row.Cells[len(row.Cells)-1] = "missed", "✗ worse"
+		}
+		rows.Rows = append(rows.Rows, row)
+	}
+	return rows
 }
 
 // A chart is a picture for those who see it. The same values stand behind it as a table, which
@@ -455,6 +480,7 @@ func (p *page) environment(v *view) {
 	e := v.environment()
 	for _, fact := range []pair{
 		{"endpoint", e.URL}, {"model", v.redact(e.Model)}, {"server", v.redact(e.Server)},
+		{"facts", v.redact(factsOf(v.Spec.Facts))},
 		{"began", v.Began.UTC().Format(time.RFC3339)},
 		{"library", e.Library}, {"Go", e.Go}, {"client", fmt.Sprintf("%s/%s, %s", e.OS, e.Arch, plural(e.CPUs, "core"))},
 	} {

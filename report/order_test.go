@@ -21,11 +21,11 @@ var order = strings.Fields(`
 	doc.go version.go entry.go
 	number.go json.go csv.go table.go text.go
 	metric.go reading.go standing.go probe.go view.go layout.go
-	line.go servermetrics.go gpu.go probes.go expansion.go compared.go front.go derived.go cause.go finding.go
-	chart.go charts_curve.go charts_distribution.go charts_search.go charts_trade.go charts_gpu.go charts.go
+	line.go servermetrics.go gpu.go probes.go expansion.go compared.go trend.go front.go derived.go cause.go finding.go
+	chart.go charts_curve.go charts_distribution.go charts_search.go charts_trade.go charts_trend.go charts_gpu.go charts.go
 	gpuexport.go aiperfload.go inputconfig.go profile.go records.go inputs.go profilecsv.go slices.go serverexport.go aggregate.go sweep.go
 	history_file.go history.go read.go
-	summary.go html_page.go html.go
+	summary.go html_page.go html.go history_page.go
 	file.go dir.go`)
 
 // nothing stands for every package that is imported: what matters is which names of

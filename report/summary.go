@@ -133,6 +133,7 @@ func (s *summary) probeRows() {
 func (s *summary) derivedBlock() {
 	t := &text{}
 	s.compared(t)
+	s.among(t)
 	s.derived(t)
 	if len(t.lines) > 0 {
 		s.fenced("text", s.redact(strings.Join(t.lines, "\n")))

@@ -14,6 +14,7 @@ import (
 	"github.com/aiperf-go/aiperf/recipes/sla"
 	"github.com/aiperf-go/aiperf/recipes/sweep"
 	"github.com/aiperf-go/aiperf/report/bench"
+	past "github.com/aiperf-go/aiperf/report/history"
 )
 
 // view is an outcome as the formats read it: every question that more than one of
@@ -29,6 +30,8 @@ type view struct {
 	paths []string
 	// comparison is the run held against another one; nil when it was not.
 	comparison *bench.Comparison
+	// trend is the run among those of a history; nil when it has none.
+	trend *past.Trend
 }
 
 // viewOf returns the view of an outcome as it is now. The outcome may be that of a
@@ -42,6 +45,7 @@ func viewOf(o *recipes.Outcome) *view {
 	}
 	v := &view{Outcome: o}
 	v.comparison, _ = o.Comparison.(*bench.Comparison)
+	v.trend, _ = o.Trend.(*past.Trend)
 	if o.Plan != nil {
 		v.paths = o.Plan.Paths()
 	}

@@ -12,7 +12,7 @@ import (
 // wrote it, and whether it stands in bench.txt or in a line of go test -bench.
 func TestRateBefore(t *testing.T) {
 	for _, unit := range []string{"request_rate", "max-req/s"} {
-		f, err := read(strings.NewReader("BenchmarkRecipe/max-request-rate-under-sla/capacity 60 52.8 "+unit+"\n"), "old.txt")
+		f, err := Read(strings.NewReader("BenchmarkRecipe/max-request-rate-under-sla/capacity 60 52.8 "+unit+"\n"), "old.txt")
 		require.NoError(t, err)
 		all, err := f.For("max-request-rate-under-sla")
 		require.NoError(t, err)

@@ -73,11 +73,11 @@ func ReadFile(path string) (*File, error) {
 		return nil, fmt.Errorf("read benchmarks: %w", err)
 	}
 	defer f.Close()
-	return read(f, path)
+	return Read(f, path)
 }
 
-// read is ReadFile of what was opened; path is for messages.
-func read(from io.Reader, path string) (*File, error) {
+// Read is ReadFile of what was opened; path is for messages.
+func Read(from io.Reader, path string) (*File, error) {
 	b := &File{Path: path, series: map[string][]Series{}, config: map[string]string{}}
 	r := benchfmt.NewReader(from, path)
 	for r.Scan() {

@@ -25,7 +25,7 @@ BenchmarkServe/concurrency=16-8   	       1	         0 ns/op	  86000000 ttft-p95
 PASS
 `
 	for name, text := range map[string]string{"bench.txt": ours, "go test -bench": theirs} {
-		b, err := read(strings.NewReader(text), "old.txt")
+		b, err := Read(strings.NewReader(text), "old.txt")
 		require.NoError(t, err, name)
 		all, err := b.For("fixed-concurrency-16")
 		require.NoError(t, err, name)
@@ -49,7 +49,7 @@ func TestReadBenchErrors(t *testing.T) {
 			"compare with benchmarks old.txt: both A/concurrency=2 and B/concurrency=2 may be recipe x; " +
 				"name the lines BenchmarkRecipe/x/…, or keep one of them in the file"},
 	} {
-		b, err := read(strings.NewReader(tt.text), "old.txt")
+		b, err := Read(strings.NewReader(tt.text), "old.txt")
 		if err == nil {
 			_, err = b.For("x")
 		}
@@ -59,7 +59,7 @@ func TestReadBenchErrors(t *testing.T) {
 
 // The file's own word on what is better stands.
 func TestReadBenchUnits(t *testing.T) {
-	b, err := read(strings.NewReader("Unit widgets better=lower\nBenchmarkA/concurrency=2 1 5 widgets 7 gadgets\n"), "old.txt")
+	b, err := Read(strings.NewReader("Unit widgets better=lower\nBenchmarkA/concurrency=2 1 5 widgets 7 gadgets\n"), "old.txt")
 	require.NoError(t, err)
 	all, err := b.For("x")
 	require.NoError(t, err)
