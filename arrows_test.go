@@ -50,6 +50,10 @@ var arrows = map[string][]string{
 
 	"loadgen":           {"loadgen/internal/...", "loadgen/codec", "loadgen/workload", "loadgen/servermetrics"},
 	"loadgen/simserver": {"loadgen/workload"},
+	"loadgen/remote":    {"loadgen", "loadgen/internal/share"},
+
+	"loadgen/internal/share":       {},
+	"loadgen/remote/aiperf-worker": {"loadgen/remote"},
 	"recipes/sla":       {"loadgen"},
 	"recipes/sweep":     {"recipes/sla", "loadgen"},
 	"recipes/cause":     {"loadgen"},
