@@ -82,7 +82,9 @@ func NewKeys(valid time.Duration) (client, worker *Keys, err error) {
 }
 
 // inPEM writes a block of PEM.
-func inPEM(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
+func inPEM(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
 
 // The files of one side's keys.
 const (
