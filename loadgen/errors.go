@@ -3,6 +3,8 @@ package loadgen
 import (
 	"fmt"
 	"strings"
+
+	"github.com/aiperf-go/aiperf/loadgen/internal/share"
 )
 
 // TargetError reports a Target or a Load that cannot be used. Nothing was sent.
@@ -158,21 +160,12 @@ func (e *ProtocolError) remedy() string {
 	return "use the base URL of a server that has /v1/chat/completions or /v1/completions"
 }
 
-// unreachableBy reports an endpoint that some of n workers cannot reach, as an
-// *UnreachableError. Of one worker it is what that says.
+// unreachableBy reports an endpoint that some of n workers cannot reach. Of one worker it is
+// what that says.
 func unreachableBy(url string, err error, workers []string, n int) error {
-	switch k := len(workers); {
-	case n == 1:
+	if n == 1 {
 		return &UnreachableError{URL: url, Err: err}
-	case k == n:
-		return &UnreachableError{URL: url, Err: fmt.Errorf("none of %d workers can: %w", n, err)}
-	default:
-		const most = 5
-		names := strings.Join(workers[:min(k, most)], ", ")
-		if k > most {
-			names += fmt.Sprintf(" and %d more", k-most)
-		}
-		return &UnreachableError{URL: url, Err: fmt.Errorf("%d of %d workers cannot (%s): %w", k, n, names, err),
-			Remedy: "look for what stands between these workers and the endpoint, such as a firewall or a NetworkPolicy"}
 	}
+	text, remedy := share.CannotReach(workers, n)
+	return &UnreachableError{URL: url, Err: fmt.Errorf("%s: %w", text, err), Remedy: remedy}
 }

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"slices"
@@ -29,8 +30,8 @@ func (g *Generator) Facts() share.Facts {
 
 // Adopt takes over what the Ready of another generator of the same target has learnt. elsewhere
 // says that this one has sent nothing itself, and is not to: it learns also where the endpoints
-// are behind redirects.
-func (g *Generator) Adopt(f share.Facts, elsewhere bool) {
+// are behind redirects, and looks for the pages of their metrics.
+func (g *Generator) Adopt(ctx context.Context, f share.Facts, elsewhere bool) {
 	g.fields.without, g.fields.completion, g.hides, g.salt = f.Without, f.Completion, f.Hides, f.Salt
 	g.cal, g.pace = calibration{base: f.Base, slope: f.Slope}, pace{first: f.First, token: f.Token}
 	g.server.Model = f.Model
@@ -51,6 +52,7 @@ func (g *Generator) Adopt(f share.Facts, elsewhere bool) {
 			}
 		}
 	}
+	g.seek(ctx)
 }
 
 // Elapsed returns the time since the making of the generator, which the times of a Request

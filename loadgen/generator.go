@@ -92,7 +92,7 @@ func New(t Target) (*Generator, error) {
 	t.Protocol = api
 	var tokenizer *bpe.Tokenizer
 	if t.Tokenizer != "" {
-		if tokenizer, err = bpe.ReadFile(t.Tokenizer); err != nil {
+		if tokenizer, err = t.readTokenizer(); err != nil {
 			return nil, &TargetError{Field: "Tokenizer", Problem: fmt.Sprintf("cannot be used: %v", err)}
 		}
 	}

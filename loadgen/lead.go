@@ -45,6 +45,8 @@ type lead struct {
 	// due is when the window, or the transition before it, has lasted long enough; 0 if it must
 	// not end by time.
 	due time.Duration
+	// skew is how far apart the parts of the window opened, at most.
+	skew time.Duration
 	// cut says that the probe ends where it stands, and lost that a generator cannot reach the
 	// endpoint.
 	cut, lost bool
@@ -148,6 +150,10 @@ func (ld *lead) Parts() (parts []share.Part) {
 
 // Stop ends what runs beside the probe.
 func (ld *lead) Stop() { ld.p.timer.Stop(); ld.watch.Stop() }
+
+// Skew returns how far apart the windows of the generators opened, at most. A request belongs to
+// the cohort from the last of them on.
+func (ld *lead) Skew() time.Duration { return ld.skew }
 
 // alone reports whether there is one generator, which leads itself.
 func (ld *lead) alone() bool { return len(ld.all) == 1 }
@@ -277,7 +283,8 @@ func (ld *lead) advance() {
 			ld.order(share.Order{Do: share.Open}, opening)
 		}
 	case opening:
-		if _, last, all := ld.have(share.Opened); all && last > -never {
+		if first, last, all := ld.have(share.Opened); all && last > -never {
+			ld.skew = max(ld.skew, last-first)
 			ld.opens(last, last)
 		}
 	case emptying:

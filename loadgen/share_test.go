@@ -37,11 +37,11 @@ func newCrew(t *testing.T, target loadgen.Target, n int) *crew {
 		require.NoError(t, err)
 		require.NoError(t, g.Ready(t.Context()))
 		if i > 0 {
-			g.Adopt(c.hands[0].Facts(), false)
+			g.Adopt(t.Context(), c.hands[0].Facts(), false)
 		}
 		c.hands = append(c.hands, g)
 	}
-	c.leader.Adopt(c.hands[0].Facts(), true)
+	c.leader.Adopt(t.Context(), c.hands[0].Facts(), true)
 	return c
 }
 

@@ -2,7 +2,10 @@ package remote
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/aiperf-go/aiperf/loadgen"
 )
 
 // WorkerError reports a worker that was lost, or that could not be reached. A probe that
@@ -43,4 +46,15 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("it is of version %s (protocol %d), and this test of version %s (protocol %d); "+
 		"build the worker with the version of the test: go build github.com/aiperf-go/aiperf/loadgen/remote/aiperf-worker",
 		e.Worker, e.Protocol[1], e.Pool, e.Protocol[0])
+}
+
+// speaks reports that a worker does not have the codec of the target, as a *TargetError: a codec
+// of one's own is code, which does not travel.
+func (p *Pool) speaks(m *member, codecs []string) error {
+	api := p.Target.API()
+	if slices.Contains(codecs, api) {
+		return nil
+	}
+	return &loadgen.TargetError{Field: "Protocol", Problem: fmt.Sprintf("%q is a codec of this test, which %s does not have; "+
+		"register it in a worker of your own, whose main calls remote.Serve", api, placed(p.called(m.i, m)))}
 }

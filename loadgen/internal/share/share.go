@@ -24,7 +24,11 @@
 // anybody who leads: it takes no order but Cut.
 package share
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Part is a generator's part of a probe.
 type Part struct {
@@ -192,4 +196,26 @@ type Facts struct {
 	First, Token time.Duration
 	// Salt makes the prompts of the run differ from those of any other.
 	Salt uint64
+}
+
+// Target is a target as data: its fields as JSON, and the files that it names by their paths.
+type Target struct {
+	Fields []byte
+	Files  map[string][]byte
+}
+
+// CannotReach says that these of n workers, of which there are several, cannot reach the
+// endpoint, and what to do. remedy is empty if it is all of them: the server may not run.
+func CannotReach(workers []string, n int) (text, remedy string) {
+	const most = 5
+	k := len(workers)
+	if k == n {
+		return fmt.Sprintf("none of the %d workers can", n), ""
+	}
+	names := strings.Join(workers[:min(k, most)], ", ")
+	if k > most {
+		names += fmt.Sprintf(" and %d more", k-most)
+	}
+	return fmt.Sprintf("%d of the %d workers cannot (%s)", k, n, names),
+		"look for what stands between these workers and the endpoint, such as a firewall or a NetworkPolicy"
 }

@@ -1,0 +1,3 @@
+package remote
+
+func serving() bool { return false }
