@@ -50,7 +50,7 @@ var arrows = map[string][]string{
 
 	"loadgen":           {"loadgen/internal/...", "loadgen/codec", "loadgen/workload", "loadgen/servermetrics"},
 	"loadgen/simserver": {"loadgen/workload"},
-	"loadgen/remote":    {"loadgen", "loadgen/internal/share"},
+	"loadgen/remote":    {"loadgen", "loadgen/codec", "loadgen/internal/share"},
 
 	"loadgen/internal/share":       {},
 	"loadgen/remote/aiperf-worker": {"loadgen/remote"},
@@ -63,7 +63,7 @@ var arrows = map[string][]string{
 	"report": {"recipes", "recipes/sla", "recipes/sweep", "recipes/plan", "recipes/cause", "loadgen", "loadgen/workload",
 		"loadgen/servermetrics", "report/plot", "report/bench"},
 	"aiperftest": {"report", "report/bench", "recipes", "recipes/sla", "recipes/sweep", "recipes/plan", "loadgen",
-		"loadgen/simserver"},
+		"loadgen/simserver", "loadgen/remote"},
 	"aiperftest/matchers":     {"report", "recipes", "recipes/sla", "loadgen"},
 	"aiperftest/ginkgoaiperf": {"report", "recipes", "recipes/sla", "loadgen"},
 }

@@ -35,12 +35,12 @@
 //	          ServerMetrics    pages of the servers' metrics; default /metrics
 //	          CAFile, Insecure trusted authorities, or trust in every certificate
 //	          ClientCert       the client's own certificate
-//	          Timeout          longest request; default 6h
+//	          Ready, Timeout   wait for the server, 2m; longest request, 6h
 //	          IdleTimeout      longest silence of a request; default 5m
 //	          EndpointType     API: chat (default), completions, messages, embeddings …
 //	          Streaming        event streams (default) or whole answers
 //	          Tokenizer        tokenizer.json, if the server reports no usage
-//	          Ready            how long to wait for the server; default 2m
+//	          Workers, Spread  other machines that carry the load, or your own way to it
 //	          Simulated        the embedded server instead of an endpoint
 //	SLA       TTFT, ITL, TPOT  p95 of time to first token and inter-token latency
 //	          E2E, ErrorRate   p99 of request latency; share of failed requests

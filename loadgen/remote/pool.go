@@ -349,8 +349,8 @@ func (p *Pool) Probe(ctx context.Context, l loadgen.Load, d loadgen.Decider) (*l
 	}
 	defer lead.Stop()
 	parts := lead.Parts()
-	if errs := p.each(p.members[len(parts):], func(m *member) error { _, err := p.ask(ctx, m, down{Rest: true}); return err }); errors.Join(errs...) != nil {
-		return nil, p.spoilt(errors.Join(errs...))
+	if err := p.rest(ctx, p.members[len(parts):]); err != nil {
+		return nil, p.spoilt(err)
 	}
 	p.probes++
 	if p.unhook != nil {
@@ -487,18 +487,20 @@ func (p *Pool) Alive(ctx context.Context) error {
 func (p *Pool) Rest() {
 	ctx, cancel := context.WithTimeout(context.Background(), writePatience)
 	defer cancel()
-	for _, err := range p.each(p.members, func(m *member) error {
+	if p.rest(ctx, p.members) != nil { // its load ends with its connection
+		p.disconnect()
+	}
+}
+
+// rest ends the load of some of the workers, and waits until none has a request in flight.
+func (p *Pool) rest(ctx context.Context, members []*member) error {
+	return errors.Join(p.each(members, func(m *member) error {
 		if m == nil {
 			return nil
 		}
 		_, err := p.ask(ctx, m, down{Rest: true})
 		return err
-	}) {
-		if err != nil { // its load ends with its connection
-			p.disconnect()
-			return
-		}
-	}
+	})...)
 }
 
 // Wait lets d pass and reports whether ctx is still alive.
