@@ -13,6 +13,10 @@ import (
 // What one generator learns of the endpoint holds for all that share a load: two that map words
 // to tokens differently would send prompts of different lengths.
 
+// Note: letting one generator ask and all others believe it was tried. Redirects, gateways and
+// networks differ from one machine to another, and whether a worker reaches the endpoint at all
+// would show in the first probe. So each asks, and takes over afterwards what must be the same.
+
 // Facts returns what Ready has learnt, for Adopt.
 func (g *Generator) Facts() share.Facts {
 	s := g.server

@@ -27,6 +27,16 @@ const (
 // lead measures one probe with several generators. It is told what they report, and has
 // orders for them; it neither waits nor sends. It is used from one goroutine.
 //
+// How a part of the window goes, with two generators A and B and time to the right:
+//
+//	A   ....settled|  open|111111111111|rephase  .....|
+//	B   ......settled| open|222222222222|rephase ...|
+//	                       ^ from here on starts count   ^ restart, once both are drained
+//
+// Starts count from the latest of the times at which the generators had opened, by the leader's
+// clock. The first of them opens the window, and the one that is one too many closes it, whoever
+// sent it.
+//
 // The window is the one of a single generator (window.go), which is told the starts of all in
 // the order of their times. A start is told once every generator has reported beyond it, some
 // tellEvery later. So the window closes that much late, and what has started meanwhile is not
@@ -52,7 +62,8 @@ type lead struct {
 	cut, lost bool
 }
 
-// leading is what a lead waits for.
+// leading is what a lead waits for. Each order leads from one to the next, and a report moves
+// nothing on but what is waited for, so that a state that was told twice, or late, does no harm.
 type leading uint8
 
 const (
@@ -227,7 +238,8 @@ func (ld *lead) Told(rank int, r share.Report, offset time.Duration) error {
 	return nil
 }
 
-// take takes in a request that has ended.
+// take takes in a request that has ended. One that the window has not been told the start of
+// yet waits for that: its place in the cohort is not known.
 func (ld *lead) take(f *follower, q Request, own bool) {
 	switch {
 	case ld.alone() || !own || q.Index < 0:
@@ -260,6 +272,9 @@ func (ld *lead) have(state share.State) (first, last time.Duration, all bool) {
 func (ld *lead) timed() bool {
 	return ld.p.pacer != nil && (ld.p.pacer.replay != nil || ld.p.pacer.stages != nil)
 }
+
+// The states of a generator that is at its end are not waited for: it has measured what it could,
+// and its end is told to Measurement.
 
 // advance gives the orders that follow from the states of the generators, and tells the window
 // what is known by now.
@@ -310,7 +325,8 @@ func (ld *lead) opens(from, at time.Duration) {
 	ld.p.mark()
 }
 
-// tempo is that of all generators together.
+// tempo is that of all generators together: whether phases are frozen is a matter of the server,
+// and a generator with two slots has seen too little of it.
 func (ld *lead) tempo() (t share.Tempo) {
 	for _, f := range ld.all {
 		t = t.Add(f.tempo)
@@ -383,7 +399,9 @@ func (ld *lead) close() {
 	ld.p.stage.changed(was)
 }
 
-// Expire ends what has lasted long enough: the transition, or the window.
+// Expire ends what has lasted long enough: the transition, or the window. A transition that does
+// not end is that of a server which never answers; its window is opened all the same, and holds
+// what there is. Where an endpoint cannot be reached, it ends the wait for others to say so.
 func (ld *lead) Expire() {
 	w, at := &ld.p.window, ld.due
 	ld.due = 0
@@ -400,7 +418,8 @@ func (ld *lead) Expire() {
 	}
 }
 
-// end cuts the probe for the given reason.
+// end cuts the probe for the given reason. The generators stop at different times, and the
+// window is over at the first of them: beyond it the load was another one.
 func (ld *lead) end(why Ended) {
 	if !ld.cut {
 		ld.cut, ld.due = true, 0
@@ -409,7 +428,9 @@ func (ld *lead) end(why Ended) {
 	}
 }
 
-// decide ends a probe of which enough was seen.
+// decide ends a probe of which enough was seen: by the Decider, by failures alone, or by an open
+// loop that the server does not keep up with. The failures are those of all generators, as are
+// the requests in flight.
 func (ld *lead) decide() {
 	p := ld.p
 	if why := p.enough(); why != "" {
@@ -434,7 +455,8 @@ func (ld *lead) underway() (opened time.Duration, starts []time.Duration, ok boo
 	return ld.p.window.open, starts, true
 }
 
-// ended takes in the end of a generator.
+// ended takes in the end of a generator, whose window has closed. It closed behind that of the
+// cohort, or when it was cut.
 func (ld *lead) ended(f *follower, end *share.End) {
 	f.end = end
 	ld.g.books.use(end.Used)
@@ -480,6 +502,8 @@ func (ld *lead) Measurement(names []string) (*Measurement, error) {
 }
 
 // finish puts the ends of all generators together: it tells the window the rest, and closes it.
+// begun and over are those of the first and of the last generator. One that was alone has closed
+// its window itself, and its times are taken as they are.
 func (ld *lead) finish() (begun, over time.Duration) {
 	p := ld.p
 	begun, over = never, 0
@@ -518,8 +542,11 @@ func (b *books) timesOf(t share.Tempo) {
 	b.times = t
 }
 
-// health is that of the generator which fared worst; what it names is the sum, or the greatest
-// share, of all.
+// health is that of the generator which fared worst. What cannot be the worst of several is a sum,
+// or the greatest share of a processor of all.
+//
+// Note: the percentile over the requests of all was tried. Of eight workers, one that is late with
+// every request is then hidden behind the other seven at the median, and diluted at the 99th.
 func (ld *lead) health(m *Measurement, names []string) (worst Health) {
 	for i, f := range ld.all {
 		var own []Request

@@ -11,6 +11,19 @@ import (
 // Several generators may measure one probe together; package share says how. This file is the
 // side of each of them, and lead.go that of the one that leads.
 
+// What leads is in another process. Nothing that a slot does waits for it: an order changes the
+// phase of the window between two requests, and what is to be said is put down and taken later.
+//
+// Three things differ in the books from those of a generator by itself, all of them where
+// probe.led is not nil:
+//
+//   - The window is held: it settles, and then waits for the order to open. A schedule that says
+//     which request opens the window opens it itself, since every generator has the schedule.
+//   - The window has one part, no number of requests and no end in time. Rephase and Shut are
+//     orders.
+//   - When the last request before a new part has ended, the slots wait until those of all
+//     generators have come so far, for the phases are drawn for all of them together.
+
 // led is what the books say to whoever leads, and were told. It belongs to the books.
 type led struct {
 	// begin is the order that a schedule begins with, which begun is closed by.
@@ -47,7 +60,8 @@ func (d *led) started(p *probe, was phase, tk ticket, now time.Duration) {
 	}
 }
 
-// outbox holds what is to be said, until it is taken.
+// outbox holds what is to be said, until it is taken. It has a lock of its own: the collector puts
+// requests in, and must not hold up the slots.
 type outbox struct {
 	mu       sync.Mutex
 	requests []byte
@@ -79,7 +93,7 @@ func (o *outbox) edge() {
 	o.wake()
 }
 
-// take returns the requests and the number of edges that were put in since the last call.
+// take returns, as one parcel, the requests and the number of edges that were put in since the last call.
 func (o *outbox) take() (requests []byte, edges int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -89,7 +103,11 @@ func (o *outbox) take() (requests []byte, edges int) {
 }
 
 // prepared says that the schedule of p can begin, waits for the order to, and reports whether
-// it came. request is how long a request of p takes on an idle server.
+// it came. How many requests come before the window, and which of a file were used, is agreed on:
+// with a schedule of its own for each generator, some requests would be sent twice and others not
+// at all.
+//
+// request is how long a request of p takes on an idle server.
 func (b *books) prepared(ctx context.Context, p *probe, request time.Duration) bool {
 	b.mu.Lock()
 	p.led.lead = b.turnover(p, b.expect(p, request))
@@ -108,7 +126,9 @@ func (b *books) prepared(ctx context.Context, p *probe, request time.Duration) b
 // generators left out of account.
 func (l *level) used(part share.Part) uint64 { return max(part.Number(l.serial), l.items) }
 
-// obey carries out an order for p, unless p is over.
+// obey carries out an order for p, unless p is over. Orders that do not fit the phase are those
+// that have crossed a report on the way, and change nothing: a window that is open stays so, and
+// one that has closed is not opened again.
 func (b *books) obey(p *probe, o share.Order) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -149,7 +169,8 @@ func (b *books) obey(p *probe, o share.Order) {
 	p.stage.changed(was)
 }
 
-// measures reports whether the window of p is open.
+// measures reports whether the window of p is open. Only then is the time up to which everything
+// is told of use to whoever leads.
 func (b *books) measures(p *probe) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -251,7 +272,9 @@ func (b *books) usedBy(part share.Part) uint64 {
 	return b.used(part)
 }
 
-// teller says what there is to say of a probe.
+// teller says what there is to say of a probe. It sends at once what it can: a Decider that is to
+// end a probe early waits for it, and with one generator and no time on the way the probe then
+// ends in the same instant as without a leader.
 type teller struct {
 	g   *Generator
 	p   *probe

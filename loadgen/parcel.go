@@ -9,12 +9,36 @@ import (
 	"time"
 )
 
-// A request travels from the generator that sent it to whoever leads in a form of its own: 50
-// bytes, and 4 more for each event. That of encoding/gob is twice as long and takes eight times
-// as long, and JSON's is longer still. Integers are varints, and times are distances from the
-// one before.
+// A request travels from the generator that sent it to whoever leads in a form of its own: some
+// 50 bytes, and 4 more for each event.
+//
+// Note: encoding/gob was tried, and is twice as long and takes eight times the time; JSON is
+// longer still. What differs between any two requests here is mostly times, which are short as
+// distances: a nanosecond count has six bytes, and what passes between two tokens four.
+//
+// In order, each is a varint unless it says otherwise:
+//
+//	flags                 which of the parts below there are, and everything that is yes or no
+//	index                 its place among the starts of its own generator's window, or −1
+//	at                    when it was entered in the books, from the generator's epoch
+//	start, scheduled      each from the one before it
+//	chunks                their number, and each from the one before it, the first from start
+//	end                   from the last chunk, or left out if it is that
+//	EOF                   from the last chunk, or from start if there is none
+//	counts                ISL, OSL, FirstTokens, Cached, Reasoning, Replays, Endpoint, Bytes, and
+//	                      what the request was to have: inputs, outputs, asked
+//	times                 FirstOutput from the epoch, 0 for none; Dial, paused and thought
+//	serial, item          unsigned
+//	usage                 six counts, if any is not 0
+//	failure               kind, status, message; texts have their lengths before them
+//	values                their number, and for each its tag and eight bytes of a float64
+//	talk                  the conversation's number, the turn, and what was said by then
+//
+// What a request says of the run, the names of requests, is said once a parcel. Estimated and
+// Good are made anew from the rest, and so is the Index within the cohort of all generators.
 
-// The flags of a request in a parcel.
+// The flags of a request in a parcel. They are never given another meaning: the version of the
+// protocol changes with them.
 const (
 	flagOwn = 1 << iota
 	flagCancelled
@@ -112,6 +136,7 @@ type parcel struct {
 	err  error
 }
 
+// uint reads an unsigned number, 0 if there is none any more.
 func (p *parcel) uint() uint64 {
 	v, n := binary.Uvarint(p.rest)
 	if n <= 0 {
@@ -122,6 +147,7 @@ func (p *parcel) uint() uint64 {
 	return v
 }
 
+// num reads a number, 0 if there is none any more.
 func (p *parcel) num() int64 {
 	v, n := binary.Varint(p.rest)
 	if n <= 0 {
@@ -132,9 +158,10 @@ func (p *parcel) num() int64 {
 	return v
 }
 
+// time reads a time or a distance, in nanoseconds.
 func (p *parcel) time() time.Duration { return time.Duration(p.num()) }
 
-// bytes takes the next n bytes.
+// bytes takes the next n bytes; nil if there are not so many.
 func (p *parcel) bytes(n uint64) []byte {
 	if n > uint64(len(p.rest)) {
 		p.rest, p.err = nil, errParcel
@@ -145,9 +172,11 @@ func (p *parcel) bytes(n uint64) []byte {
 	return b
 }
 
+// text reads a text with its length before it.
 func (p *parcel) text() string { return string(p.bytes(p.uint())) }
 
-// count reads how many things follow, of at least the given size in bytes each.
+// count reads how many things follow, of at least the given size in bytes each. More than there
+// is room for is a mistake, so that nobody can ask for memory that was not sent.
 func (p *parcel) count(size int) int {
 	n := p.num()
 	if n < 0 || n > int64(len(p.rest)/size) {

@@ -16,8 +16,15 @@ import (
 
 // A target and a load travel to other processes as data. What a target names by a path is read
 // here and sent, since the file is not there; what is no data is refused.
+//
+// Both are JSON. A Workload has a form in JSON anyway, in which it stands in the files of a run,
+// and a field of a body is JSON in the end. Numbers are not read on the way but copied, since an
+// integer above 2⁵³ would come out as another one. Files are bytes beside it, and are never
+// written to a disk where they arrive: a container's is often read-only, and prompts and private
+// keys have no business there.
 
-// packed is a Target as JSON.
+// packed is a Target as JSON. Waiting stays, since it is called here, and so does Metrics: several
+// workers would read the same pages several times.
 type packed struct {
 	URL                             string
 	Others                          []string

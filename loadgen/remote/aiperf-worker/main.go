@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string) error {
 	keys := flags.String("keys", "", "the directory of the worker's keys (ca.pem, cert.pem, key.pem)")
 	orphan := flags.Duration("orphan", 0, "end after so long without a test, for example 2m; 0 never does")
 	name := flags.String("name", "", "what tests call this worker (default the host's name)")
-	node := flags.String("node", os.Getenv("AIPERF_NODE"), "where it runs, for reports (default $AIPERF_NODE, otherwise the host's name)")
+	node := flags.String("node", "", "where it runs, for reports (default the host's name)")
 	create := flags.String("new-keys", "", "make keys in this directory, and end")
 	valid := flags.Duration("valid", 365*24*time.Hour, "how long new keys are valid")
 	if err := flags.Parse(args); err != nil {
