@@ -24,6 +24,8 @@ type member struct {
 	gone chan struct{}
 	read atomic.Int64
 	wg   sync.WaitGroup
+	// probe is the number of the one that is measured; see raise.
+	probe atomic.Uint64
 
 	mu sync.Mutex
 	// why it was lost, nil as long as it is not.
@@ -67,8 +69,9 @@ func (p *Pool) try(ctx context.Context, i int) (*member, error) {
 		return nil, err
 	}
 	m := &member{i: i, in: make(chan up, 64), gone: make(chan struct{})}
-	c = counter{c, &m.read}
-	defer context.AfterFunc(ctx, func() { c.Close() })()
+	plain := counter{c, &m.read}
+	defer context.AfterFunc(ctx, func() { plain.Close() })()
+	c = plain
 	_ = c.SetDeadline(time.Now().Add(handshakePatience))
 	if p.Keys != nil {
 		config, err := p.Keys.config()
@@ -142,7 +145,7 @@ func (m *member) follow(p *Pool) {
 			m.offsets = m.offsets[max(len(m.offsets)-offsetsKept, 0):]
 		}
 		m.mu.Unlock()
-		if u.Pong != nil {
+		if u.Pong != nil || u.Report != nil && u.Report.Probe != m.probe.Load() { // of a probe that was given up
 			continue
 		}
 		select {
@@ -170,8 +173,7 @@ func (m *member) ping(p *Pool) {
 			m.lose(errSilent)
 			return
 		}
-		at := p.g.Elapsed()
-		if err := m.send(down{Ping: &at}); err != nil {
+		if err := m.send(down{Ping: &ping{p.g.Elapsed()}}); err != nil {
 			m.lose(err)
 			return
 		}
@@ -184,8 +186,7 @@ func (m *member) pings(ctx context.Context, p *Pool) error {
 	m.offsets = nil // those from before its generator was made
 	m.mu.Unlock()
 	for n := 1; n <= offsetPings; n++ {
-		at := p.g.Elapsed()
-		if err := m.send(down{Ping: &at}); err != nil {
+		if err := m.send(down{Ping: &ping{p.g.Elapsed()}}); err != nil {
 			return p.failed(m.i, m, m.loss(err))
 		}
 		for m.answers() < n {

@@ -139,10 +139,11 @@ func (p *Pool) connect(ctx context.Context) error {
 	defer cancel()
 	errs := make([]error, p.N)
 	var wg sync.WaitGroup
+	var told sync.Once
 	for i := range p.N {
 		if p.members[i] == nil {
 			wg.Go(func() {
-				if p.members[i], errs[i] = p.dial(wait, i); errs[i] != nil {
+				if p.members[i], errs[i] = p.dial(wait, i, &told); errs[i] != nil {
 					cancel() // one is missing, and nobody waits for the others
 				}
 			})
@@ -162,9 +163,9 @@ func (p *Pool) connect(ctx context.Context) error {
 	return nil
 }
 
-// dial connects to worker i, and waits for it to be there. A forwarded port opens even where
+// dial connects to worker i, and waits for it to be there. Target.Waiting is told once. A forwarded port opens even where
 // nobody listens, so that only a welcome proves a worker.
-func (p *Pool) dial(ctx context.Context, i int) (*member, error) {
+func (p *Pool) dial(ctx context.Context, i int, told *sync.Once) (*member, error) {
 	const first, most = 50 * time.Millisecond, time.Second
 	var last error
 	for pause := first; ; pause = min(2*pause, most) {
@@ -178,6 +179,11 @@ func (p *Pool) dial(ctx context.Context, i int) (*member, error) {
 		}
 		if ctx.Err() == nil || last == nil {
 			last = err
+		}
+		if p.Target.Waiting != nil && ctx.Err() == nil {
+			told.Do(func() {
+				p.Target.Waiting(fmt.Errorf("waiting up to %v for %s: %w", p.StartTimeout, placed(p.called(i, m)), err))
+			})
 		}
 		if !p.Wait(ctx, pause) {
 			if context.Cause(ctx) == context.Canceled {
@@ -322,7 +328,7 @@ func (p *Pool) ask(ctx context.Context, m *member, d down) (up, error) {
 			}
 		case <-ctx.Done():
 			m.close() // what it answers later is not to be taken for another answer
-			return up{}, fmt.Errorf("wait for %s: %w", p.names(m.i + 1)[m.i], context.Cause(ctx))
+			return up{}, fmt.Errorf("wait for %s: %w", placed(p.called(m.i, m)), context.Cause(ctx))
 		}
 	}
 }
@@ -363,15 +369,19 @@ func (p *Pool) Probe(ctx context.Context, l loadgen.Load, d loadgen.Decider) (*l
 	defer close(stop)
 	events := make(chan event)
 	for rank, m := range active {
+		m.probe.Store(p.probes)
 		if err := m.send(down{Raise: &raise{p.probes, load, parts[rank]}}); err != nil {
 			return nil, p.spoilt(p.failed(m.i, m, m.loss(err)))
 		}
 		listening.Go(func() { m.listen(p.probes, rank, events, stop) })
 	}
+	due := time.NewTimer(time.Hour)
+	defer due.Stop()
 	for !lead.Done() {
-		var due <-chan time.Time
 		if in, ok := lead.Due(); ok {
-			due = time.After(in)
+			due.Reset(in)
+		} else {
+			due.Stop()
 		}
 		select {
 		case e := <-events:
@@ -385,7 +395,7 @@ func (p *Pool) Probe(ctx context.Context, l loadgen.Load, d loadgen.Decider) (*l
 			if err := lead.Told(e.rank, e.Report.Report, active[e.rank].offset()); err != nil {
 				return nil, p.spoilt(p.failed(e.rank, active[e.rank], err))
 			}
-		case <-due:
+		case <-due.C:
 			lead.Expire()
 		case <-ctx.Done():
 			p.end()

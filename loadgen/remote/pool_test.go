@@ -77,7 +77,13 @@ type fleet struct {
 // newFleet starts n workers. It must be closed.
 func newFleet(t *testing.T, n int, change func(*loadgen.Target)) *fleet {
 	t.Helper()
-	f := &fleet{srv: simserver.NewInMemory(simserver.Model{})}
+	return modelFleet(t, n, simserver.Model{}, change)
+}
+
+// modelFleet is newFleet beside a server of the given model.
+func modelFleet(t *testing.T, n int, model simserver.Model, change func(*loadgen.Target)) *fleet {
+	t.Helper()
+	f := &fleet{srv: simserver.NewInMemory(model)}
 	target := loadgen.Target{URL: f.srv.URL, Metrics: []string{}, SamePrompts: true}
 	if change != nil {
 		change(&target)
@@ -149,9 +155,9 @@ func (s *sent) prompts() map[string]int {
 }
 
 // direct measures the loads by one generator.
-func direct(t *testing.T, change func(*loadgen.Target), loads []loadgen.Load) (all []*loadgen.Measurement) {
+func direct(t *testing.T, model simserver.Model, change func(*loadgen.Target), loads []loadgen.Load) (all []*loadgen.Measurement) {
 	t.Helper()
-	srv := simserver.NewInMemory(simserver.Model{})
+	srv := simserver.NewInMemory(model)
 	defer srv.Close()
 	target := loadgen.Target{URL: srv.URL, Metrics: []string{}, SamePrompts: true, Dial: srv.Dial}
 	if change != nil {
@@ -205,7 +211,7 @@ func TestPool(t *testing.T) {
 		for _, n := range []int{1, 2, 4, 7} {
 			t.Run(fmt.Sprintf("%s over %d", name, n), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					want := direct(t, nil, loads)
+					want := direct(t, simserver.Model{}, nil, loads)
 					f := newFleet(t, n, nil)
 					require.NoError(t, f.Ready(t.Context()))
 					for i, l := range loads {

@@ -143,7 +143,8 @@ func (w *worker) session(ctx context.Context, c net.Conn) error {
 	defer c.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { c.Close() })()
+	plain := c
+	defer context.AfterFunc(ctx, func() { plain.Close() })()
 	_ = c.SetReadDeadline(time.Now().Add(handshakePatience))
 	if w.tls != nil {
 		c = tls.Server(c, w.tls)
@@ -230,7 +231,7 @@ func (s *session) reply(err error) {
 func (s *session) handle(ctx context.Context, d down) error {
 	switch {
 	case d.Ping != nil:
-		p := &pong{Sent: *d.Ping}
+		p := &pong{Sent: d.Ping.At}
 		if s.g != nil {
 			p.At = s.g.Elapsed()
 		}

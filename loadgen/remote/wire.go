@@ -42,7 +42,7 @@ type down struct {
 	Rest  bool
 	Alive bool
 	Stop  bool
-	Ping  *time.Duration
+	Ping  *ping
 }
 
 // up is what a worker says.
@@ -93,9 +93,12 @@ type report struct {
 	share.Report
 }
 
-// pong answers a ping: Sent is that of the ping, on the pool's clock, and At when it was
-// answered, on that of the worker's generator.
-type pong struct{ Sent, At time.Duration }
+// ping has the time on the pool's clock, and pong that of the ping and the time on the clock of
+// the worker's generator.
+type (
+	ping struct{ At time.Duration }
+	pong struct{ Sent, At time.Duration }
+)
 
 // fault is an error on its way. Kind names its type if that is one of loadgen's, and Fields
 // holds it as JSON; Text is the whole text.
