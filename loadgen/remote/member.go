@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -158,6 +159,7 @@ func (m *member) follow(p *Pool) {
 
 // ping asks every beat whether the worker is there, and gives it up if it is not.
 func (m *member) ping(p *Pool) {
+	var pinging atomic.Bool
 	t := time.NewTicker(p.beat)
 	defer t.Stop()
 	for {
@@ -173,9 +175,13 @@ func (m *member) ping(p *Pool) {
 			m.lose(errSilent)
 			return
 		}
-		if err := m.send(down{Ping: &ping{p.g.Elapsed()}}); err != nil {
-			m.lose(err)
-			return
+		if pinging.CompareAndSwap(false, true) { // one that does not read holds up one ping, and not this loop
+			m.wg.Go(func() {
+				defer pinging.Store(false)
+				if err := m.send(down{Ping: &ping{p.g.Elapsed()}}); err != nil {
+					m.lose(err)
+				}
+			})
 		}
 	}
 }
@@ -249,8 +255,8 @@ func (m *member) loss(err error) error {
 	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
 		return errors.New("its connection ended; the process has ended, or was killed")
 	}
-	if errors.Is(err, errSilent) {
-		return err
+	if errors.Is(err, errSilent) || errors.Is(err, os.ErrDeadlineExceeded) { // it does not even read
+		return errSilent
 	}
 	return fmt.Errorf("its connection broke: %w", err)
 }

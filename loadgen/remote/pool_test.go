@@ -141,6 +141,13 @@ func (r recorded) Write(b []byte) (int, error) {
 	return r.Conn.Write(b)
 }
 
+// size is the number of bytes that were written.
+func (s *sent) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.bytes)
+}
+
 var prompt = regexp.MustCompile(`"content":"([^"]*)"`)
 
 // prompts counts the prompts by their text.

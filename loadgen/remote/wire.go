@@ -115,9 +115,11 @@ type link struct {
 	net.Conn
 	dec *gob.Decoder
 
-	mu  sync.Mutex // held while a message is written
-	buf *bufio.Writer
-	enc *gob.Encoder
+	// turn is full while a message is written. A mutex would do, but for tests in virtual time,
+	// which stands still while one is waited for.
+	turn chan struct{}
+	buf  *bufio.Writer
+	enc  *gob.Encoder
 }
 
 // writePatience is how long the other side may take to read a message.
@@ -125,13 +127,15 @@ const writePatience = 10 * time.Second
 
 func newLink(c net.Conn) *link {
 	buf := bufio.NewWriterSize(c, 32<<10)
-	return &link{Conn: c, buf: buf, enc: gob.NewEncoder(buf), dec: gob.NewDecoder(bufio.NewReaderSize(c, 32<<10))}
+	return &link{
+		Conn: c, turn: make(chan struct{}, 1), buf: buf, enc: gob.NewEncoder(buf), dec: gob.NewDecoder(bufio.NewReaderSize(c, 32<<10)),
+	}
 }
 
 // send writes a message.
 func (l *link) send(message any) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
 	_ = l.SetWriteDeadline(time.Now().Add(writePatience)) // a connection that has none is local
 	if err := l.enc.Encode(message); err != nil {
 		return err
