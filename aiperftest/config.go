@@ -37,6 +37,8 @@ type config struct {
 	talk       talk
 	// smoking says that the run is a smoke probe, which leaves no files.
 	smoking bool
+	// workers are the addresses of the workers that carry the load; nil for none.
+	workers []string
 	// own are the inputs that were given to this run alone, and in no shared Options.
 	own recipes.Inputs
 	// filled has what the environment filled in and may be shown: names and values.
@@ -72,6 +74,8 @@ const (
 	envRequire   = "AIPERF_REQUIRE"
 	envUpdate    = "AIPERF_UPDATE_BASELINE"
 	envLive      = "AIPERF_LIVE"
+	envWorkers   = "AIPERF_WORKERS"
+	envKeys      = "AIPERF_WORKER_KEYS"
 )
 
 // resolve folds options and environment.
@@ -94,6 +98,7 @@ func resolve(opts []Option) *config {
 	if !c.seeded {
 		c.seed()
 	}
+	c.spreads()
 	c.earlier()
 	c.checkHistory()
 	for _, name := range slices.Sorted(maps.Keys(c.zeros)) {

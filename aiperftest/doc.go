@@ -36,11 +36,12 @@
 //	          GPUs, Price      GPUs that serve it, and what one costs an hour
 //	          CAFile, Insecure trusted authorities, or trust in every certificate
 //	          ClientCert       the client's own certificate
-//	          Timeout, Ready   longest request, default 6h; longest wait for the server, 2m
+//	          Ready, Timeout   wait for the server, 2m; longest request, 6h
 //	          IdleTimeout      longest silence of a request; default 5m
 //	          EndpointType     API: chat (default), completions, messages, embeddings …
 //	          Streaming        event streams (default) or whole answers
 //	          Tokenizer        tokenizer.json, if the server reports no usage
+//	          Workers, Spread  other machines that carry the load, or your own way to it
 //	          Simulated        the embedded server instead of an endpoint
 //	SLA       TTFT, ITL, TPOT  p95 of time to first token and inter-token latency
 //	          E2E, ErrorRate   p99 of request latency; share of failed requests

@@ -534,6 +534,21 @@ func Context(ctx context.Context) Option { return option(func(c *config) { c.ctx
 // may be cached by go test, and handle signals only through Context.
 func Prober(p recipes.Prober) Option { return option(func(c *config) { c.spec.Prober = p }) }
 
+// Workers lets processes on other machines carry the load, each an aiperf-worker at host:port.
+// Everything else is as without them, and stays in this process. Their keys are in the
+// directory that AIPERF_WORKER_KEYS names; without keys, workers are on this machine. Default:
+// AIPERF_WORKERS, with commas. See docs/workers.md.
+func Workers(addrs ...string) Option {
+	return option(func(c *config) { c.workers = append([]string{}, addrs...) })
+}
+
+// Spread lets what spread returns carry the load on the endpoint, for example pods of a cluster.
+// Unlike with a Prober, runs take turns, handle signals and are kept out of the test cache, as
+// those of this process. AIPerf: kube sweep.
+func Spread(spread func(context.Context, loadgen.Target) (recipes.Prober, error)) Option {
+	return option(func(c *config) { c.spec.Spread = spread })
+}
+
 // Setup prepares the server for each point of a sweep or a search, for example by a restart
 // with other settings: at has the point's values by their paths, those of the server's under
 // recipes.PathServer. The run waits until the server is ready again. See recipes.Spec.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/internal/share"
 )
 
 // books is what the slots, the driver of an open loop and the probe share: the
@@ -22,7 +24,6 @@ import (
 // be taken in one step; otherwise a request could be counted in a window that had
 // closed before the request started.
 type books struct {
-	now   func() time.Duration                       // the generator's clock
 	slot  func(ctx context.Context, id int) *slot    // makes a slot; its id is −1 in an open loop
 	drive func(ctx context.Context, schedule *pacer) // runs an open loop until ctx ends
 	freed chan struct{}                              // has a capacity of 1: a slot of an open loop has come back
@@ -37,6 +38,7 @@ type books struct {
 // level is the state inside the books. Its methods neither lock nor wait: whoever
 // can call them has locked the books.
 type level struct {
+	now    func() time.Duration // the generator's clock
 	closed bool
 
 	// ctx is the running load's. stopLoad ends it and is nil when no load runs;
@@ -75,41 +77,26 @@ type level struct {
 	work   *workload
 	probe  *probe
 	probes int
+	// part is what of the load is this generator's, and total the slots of all generators
+	// together.
+	part  share.Part
+	total int
 
 	// times is how long requests take at this level, and last what it was at the level
 	// before, of so many slots.
-	times, last tempo
+	times, last share.Tempo
 	lastSize    int
 	reachedAt   time.Duration // when every slot had started a request of this level, or part
 	rng         *rand.Rand    // draws phases
-	sheds       bool          // the server did not take a request of this level
 	// gate is closed when the last request before a new part of the window has ended.
 	gate chan struct{}
-}
-
-// tempo is how long the requests of a level take.
-type tempo struct {
-	sum time.Duration
-	n   int
-	// moved sums by how much each request of a slot took longer or shorter than the one
-	// before it, over pairs of them.
-	moved time.Duration
-	pairs int
-}
-
-// mean is a request's time; 0 when none has ended.
-func (t tempo) mean() time.Duration {
-	if t.n == 0 {
-		return 0
-	}
-	return t.sum / time.Duration(t.n)
 }
 
 // frozen reports that a slot's next request takes as long as its last one, so that the
 // slots keep the phases that they have: the pattern in which they meet the server's steps
 // then stays the same however long it is looked at.
-func (t tempo) frozen() bool {
-	return t.pairs > 0 && t.moved/time.Duration(t.pairs) < t.mean()/steady
+func frozen(t share.Tempo) bool {
+	return t.Pairs > 0 && t.Moved/time.Duration(t.Pairs) < t.Mean()/steady
 }
 
 const (
@@ -147,8 +134,11 @@ type ticket struct {
 	// is not measured.
 	index  int
 	serial uint64
+	order  uint64 // by which endpoints take turns
+	// at is when the request was entered in the books, just before it was sent.
+	at time.Duration
 	// item is the number of the request's body in the workload. It is the serial, except in a
-	// replay and in conversations.
+	// replay and in conversations, and where several generators share a load.
 	item uint64
 	work *workload
 	// talk is the conversation, nil if the request stands alone. turn is the request's place
@@ -206,23 +196,19 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 		close(b.gate)
 		b.gate = nil
 	}
-	if b.times.n > 0 {
-		b.last, b.lastSize = b.times, b.size
-	}
-	// A request takes longer under load than on the idle server, and at most in
-	// proportion to the load.
-	if took := b.last.mean(); took > 0 && b.lastSize > 0 {
-		request = max(request, time.Duration(float64(took)*max(1, float64(p.load.Concurrency)/float64(b.lastSize))))
-	}
+	b.part, b.probes, b.total = p.part, p.part.Probes, p.total
+	request = b.expect(p, request)
 	p.window.turnover = b.turnover(p, request)
-	b.work, b.size, b.probe, b.times = p.work, p.load.Concurrency, p, tempo{}
-	b.sheds = false
+	b.work, b.size, b.probe, b.times = p.work, p.load.Concurrency, p, share.Tempo{}
 	b.probes++
 	b.refused = 0
 	b.rng = rand.New(rand.NewPCG(p.load.Seed, uint64(b.probes)))
-	p.window.parts, p.window.size = 1, b.size
-	if b.size > 1 && !p.work.talks() { // the turns of a conversation differ, and so do their times
-		p.window.parts = max(1, min(patterns, p.window.requests/b.size))
+	p.window.divide(b.size, p.work)
+	if p.led != nil { // whoever leads divides the window
+		p.window.parts = 1
+		if p.pacer != nil {
+			p.window.turnover = (p.window.turnover + p.part.Active - 1) / p.part.Active
+		}
 	}
 	p.window.inFlight = len(b.flying)
 	for _, s := range b.alive {
@@ -234,8 +220,14 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 	}
 	if p.pacer != nil {
 		switch {
+		case p.pacer.replay != nil && p.led != nil:
+			p.pacer.replay.begin(p.led.begin.Lead, p.led.begin.Used)
+			p.window.turnover = 0
 		case p.pacer.replay != nil:
-			p.pacer.replay.begin(p.window.turnover, max(b.serial, b.items))
+			p.pacer.replay.begin(p.window.turnover, max(b.serial, b.items, p.part.Used))
+			p.window.turnover = 0
+		case p.pacer.stages != nil && p.led != nil:
+			p.pacer.stages.begin(p.pacer, p.led.begin.Lead)
 			p.window.turnover = 0
 		case p.pacer.stages != nil:
 			p.pacer.stages.begin(p.pacer, p.window.turnover)
@@ -258,9 +250,13 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 // the whole probe, a herd that no real server meets. Slots that go on as they were
 // keep the spacing of the last level, so that what is measured at a level depends
 // on the levels before it: with answers of equal length, the phases are frozen.
+//
+// Of several generators each draws the phases of all slots and takes its own, so that
+// together they have those of one.
 func (b *books) spread(cycle time.Duration) {
+	delays := b.phases(b.total, cycle)
 	for id := range b.size {
-		delay := time.Duration(b.rng.Float64() * float64(cycle))
+		delay := delays[id]
 		if s := b.alive[id]; s != nil {
 			s.entry.delay = delay
 			continue
@@ -270,6 +266,30 @@ func (b *books) spread(cycle time.Duration) {
 		b.alive[id] = s
 		b.running.Go(s.run)
 	}
+}
+
+// phases draws random parts of cycle for so many slots of all generators, and returns those
+// of this one's.
+func (l *level) phases(total int, cycle time.Duration) (own []time.Duration) {
+	for k := range total {
+		delay := time.Duration(l.rng.Float64() * float64(cycle))
+		if l.part.Has(k) {
+			own = append(own, delay)
+		}
+	}
+	return own
+}
+
+// expect returns how long a request of p will take, which is so long on an idle server. It
+// takes longer under load, and at most in proportion to the load.
+func (l *level) expect(p *probe, request time.Duration) time.Duration {
+	if l.times.N > 0 {
+		l.last, l.lastSize = l.times, l.size
+	}
+	if took := l.last.Mean(); took > 0 && l.lastSize > 0 {
+		request = max(request, time.Duration(float64(took)*max(1, float64(p.load.Concurrency)/float64(l.lastSize))))
+	}
+	return request
 }
 
 // stop cancels the running load without waiting for it.
@@ -369,7 +389,7 @@ func (b *books) end(s *slot, rec *record) (pause time.Duration, wanted bool) {
 	defer b.mu.Unlock()
 	delete(b.flying, s)
 	rec.paused = s.entry.rest(rec)
-	b.sheds = b.sheds || rec.paused > 0
+	b.times.Sheds = b.times.Sheds || rec.paused > 0
 	b.timed(s, rec)
 	if s.entry.again {
 		// A slot that was retired before its last request ended finds no gate: the others
@@ -377,7 +397,7 @@ func (b *books) end(s *slot, rec *record) (pause time.Duration, wanted bool) {
 		s.entry.again = false
 		s.entry.gate = b.gate
 		if b.gate != nil && len(b.flying) == 0 {
-			b.restart()
+			b.drained()
 		}
 	}
 	pause = max(s.entry.take(), rec.paused)
@@ -520,7 +540,8 @@ func (b *books) release(p *probe) stage {
 
 // ticket enters a request of s that starts at now.
 func (l *level) ticket(s *slot, now time.Duration, turn turn) ticket {
-	tk := ticket{probe: l.probe, index: -1, serial: l.serial, item: l.serial, work: l.work}
+	tk := ticket{probe: l.probe, index: -1, serial: l.serial, at: now, item: l.part.Number(l.serial), work: l.work}
+	tk.order = tk.serial + uint64(l.part.Index)
 	if turn.fixed {
 		tk.item = turn.item
 		l.items = max(l.items, turn.item+1)
@@ -532,7 +553,7 @@ func (l *level) ticket(s *slot, now time.Duration, turn turn) ticket {
 			s.talk = l.next(now)
 		}
 		if s.talk == nil || s.talk.of != l.work.talking.key {
-			s.talk = &talk{number: l.conversations, of: l.work.talking.key}
+			s.talk = &talk{number: l.part.Number(l.conversations), of: l.work.talking.key}
 			l.conversations++
 		}
 		tk.talk = s.talk
@@ -562,29 +583,53 @@ func (l *level) ticket(s *slot, now time.Duration, turn turn) ticket {
 		l.reachedAt = now
 	}
 	if was != rephasing && p.window.phase == rephasing {
-		l.gate = make(chan struct{})
-		for _, other := range l.alive {
-			other.entry.fresh, other.entry.again = false, true
-		}
+		l.rephase()
+	}
+	if p.led != nil {
+		p.led.started(p, was, tk, now)
 	}
 	return tk
+}
+
+// rephase lets every slot wait behind its request for a new part of the window.
+func (l *level) rephase() {
+	l.gate = make(chan struct{})
+	for _, other := range l.alive {
+		other.entry.fresh, other.entry.again = false, true
+	}
+}
+
+// drained says that no request is in flight any more, and every slot waits. They go on at
+// once or, of several generators, when all have come so far.
+func (l *level) drained() {
+	if p := l.probe; p != nil && p.led != nil {
+		p.led.mark(share.Drained, l.now())
+		return
+	}
+	l.restart(l.times.Mean())
 }
 
 // worthwhile returns in how many parts the window of this level should be, with phases
 // drawn anew between them: one if they move by themselves, and no more than there is time
 // for. Before anything is known at any level it sets no bound.
 func (l *level) worthwhile() int {
+	return worthwhile(l.times, l.last, l.size)
+}
+
+// worthwhile is level.worthwhile of a level with so many slots whose requests take so long, as
+// those of the level before took.
+func worthwhile(times, last share.Tempo, size int) int {
 	switch {
-	case l.sheds: // slots that pause have no phase, and would miss the parts
+	case times.Sheds: // slots that pause have no phase, and would miss the parts
 		return 1
-	case l.times.pairs < l.size/2 && l.last.pairs > 0 && !l.last.frozen():
+	case times.Pairs < size/2 && last.Pairs > 0 && !frozen(last):
 		return 1 // as at the level before
-	case l.times.pairs < l.size/2:
+	case times.Pairs < size/2:
 		return patterns
-	case !l.times.frozen():
+	case !frozen(times):
 		return 1
 	}
-	return int(patternTime / (3 * l.times.mean()))
+	return int(patternTime / (3 * times.Mean()))
 }
 
 // restart lets the slots go on that wait for a new part of the window, each after a random
@@ -593,10 +638,17 @@ func (l *level) worthwhile() int {
 // The server is empty by then. To let each slot draw its phase when its own request ends
 // was tried: the load then dips to a half and no lower, and the patterns came out more
 // even than those of a server that is started anew, whose boundary is 4% lower.
-func (l *level) restart() {
-	for _, s := range l.alive {
+//
+// mean is the mean time of a request at this level.
+func (l *level) restart(mean time.Duration) {
+	most := l.size
+	for id := range l.alive {
+		most = max(most, id+1)
+	}
+	delays := l.phases(max(l.total, most*l.part.Active), mean)
+	for id, s := range l.alive {
 		s.entry.again = false // also of a slot that pauses after a failure, and has nothing in flight
-		s.entry.delay = time.Duration(l.rng.Float64() * float64(l.times.mean()))
+		s.entry.delay = delays[id]
 	}
 	close(l.gate)
 	l.gate = nil
@@ -612,9 +664,9 @@ func (l *level) timed(s *slot, rec *record) {
 	if rec.start < l.reachedAt || l.probe == nil || l.probe.window.phase != measuring {
 		return
 	}
-	l.times.sum, l.times.n = l.times.sum+took, l.times.n+1
+	l.times.Sum, l.times.N = l.times.Sum+took, l.times.N+1
 	if last := s.entry.took; last > 0 {
-		l.times.moved, l.times.pairs = l.times.moved+(took-last).Abs(), l.times.pairs+1
+		l.times.Moved, l.times.Pairs = l.times.Moved+(took-last).Abs(), l.times.Pairs+1
 	}
 	s.entry.took = took
 }

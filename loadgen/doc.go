@@ -45,6 +45,17 @@
 //     AIPerf's metrics of the window (metric.go has the table of them), how the
 //     client itself fared, and warnings.
 //
+// Several generators may carry one load together, each in a process of its own (package
+// remote). They go through the same stages, with three differences:
+//
+//   - Each has its share of the slots, or of the arrivals of the one schedule, and numbers what
+//     it sends so that no other sends the same (led.go, and package internal/share).
+//   - None of them opens or closes its window. They say what they have come to, and one that
+//     sends nothing itself leads: it tells one window the starts of all, in the order of their
+//     times (lead.go).
+//   - What is parsed goes to the leader (parcel.go), with whatever it must know of the target and
+//     of the load before (travel.go, facts.go). Stages 8 and 9 are the leader's.
+//
 // The stance is that the numbers are the server's and not the client's. TTFT starts
 // just before a request's first byte is written on an open connection. An event has
 // the time at which the read that completed it returned, before anything is parsed.

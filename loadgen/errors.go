@@ -3,6 +3,8 @@ package loadgen
 import (
 	"fmt"
 	"strings"
+
+	"github.com/aiperf-go/aiperf/loadgen/internal/share"
 )
 
 // TargetError reports a Target or a Load that cannot be used. Nothing was sent.
@@ -156,4 +158,14 @@ func (e *ProtocolError) remedy() string {
 		return e.Remedy
 	}
 	return "use the base URL of a server that has /v1/chat/completions or /v1/completions"
+}
+
+// unreachableBy reports an endpoint that some of n workers cannot reach. Of one worker it is
+// what that says.
+func unreachableBy(url string, err error, workers []string, n int) error {
+	if n == 1 {
+		return &UnreachableError{URL: url, Err: err}
+	}
+	text, remedy := share.CannotReach(workers, n)
+	return &UnreachableError{URL: url, Err: fmt.Errorf("%s: %w", text, err), Remedy: remedy}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen/internal/bpe"
+	"github.com/aiperf-go/aiperf/loadgen/internal/share"
 	"github.com/aiperf-go/aiperf/loadgen/servermetrics"
 )
 
@@ -91,7 +92,7 @@ func New(t Target) (*Generator, error) {
 	t.Protocol = api
 	var tokenizer *bpe.Tokenizer
 	if t.Tokenizer != "" {
-		if tokenizer, err = bpe.ReadFile(t.Tokenizer); err != nil {
+		if tokenizer, err = t.readTokenizer(); err != nil {
 			return nil, &TargetError{Field: "Tokenizer", Problem: fmt.Sprintf("cannot be used: %v", err)}
 		}
 	}
@@ -122,11 +123,10 @@ func New(t Target) (*Generator, error) {
 	}
 	g.budget.most.Store(leastBudget)
 	g.books = books{
-		now:   g.now,
 		slot:  func(ctx context.Context, id int) *slot { return newSlot(ctx, g, id) },
 		drive: g.drive,
 		freed: make(chan struct{}, 1),
-		level: level{alive: make(map[int]*slot), flying: make(map[*slot]time.Duration)},
+		level: level{now: g.now, part: share.Whole, alive: make(map[int]*slot), flying: make(map[*slot]time.Duration)},
 	}
 	return g, nil
 }
@@ -179,11 +179,15 @@ func (g *Generator) raise(ctx context.Context, p *probe) {
 	if p.pacer != nil {
 		// Twice what is in flight on average: arrivals come in bursts. Those that an earlier
 		// probe has left are used again.
-		g.drain(ctx, p.load, int(2*p.pacer.first()*request.Seconds()))
-		ahead = max(min(int(2*p.pacer.highest()*request.Seconds()), 1000)-g.dialer.vacant(g.books.busy()), 0)
+		own := request.Seconds() / float64(p.part.Active)
+		g.drain(ctx, p.load, int(2*p.pacer.first()*own))
+		ahead = max(min(int(2*p.pacer.highest()*own), 1000)-g.dialer.vacant(g.books.busy()), 0)
 	}
 	for _, e := range g.ends { // requests go to them in turn
 		e.dialer.ahead(ctx, (ahead+len(g.ends)-1)/len(g.ends))
+	}
+	if p.pacer != nil && p.led != nil && !g.books.prepared(ctx, p, request) {
+		return
 	}
 	g.books.raise(ctx, p, request)
 }

@@ -23,6 +23,11 @@ type Health struct {
 	GCPause time.Duration
 	// Bytes is the size of all answers of the cohort.
 	Bytes int64
+	// Worker names the one of several workers whose lags these are, the latest of all, and Workers
+	// is how many there were. CPU is then the greatest, and GCPause and Bytes are sums. They are
+	// zero for load of this process.
+	Worker  string
+	Workers int
 }
 
 // beat is the interval of the heartbeat. It is short against what a server takes for a

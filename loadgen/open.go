@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"time"
@@ -20,7 +21,7 @@ const mostInFlight = 20000
 // With a limit on what is in flight a request that is due waits for one to end, and counts as
 // due only then, since it is not the client that is late.
 func (g *Generator) drive(ctx context.Context, p *pacer) {
-	begun := g.now()
+	begun := cmp.Or(p.start, g.now())
 	for {
 		at, turn := p.next()
 		due := begun + at

@@ -27,16 +27,17 @@ const (
 // overloaded reports whether the server of an open loop certainly does not keep up. It looks
 // each time that a tenth more of the requests has ended. A schedule of rates goes on to its
 // end: what is in flight grows where its rate does, and may be gone by then.
-func (p *probe) overloaded(g *Generator) bool {
+// underway is as books.underway says.
+func (p *probe) overloaded(now time.Duration, underway func() (opened time.Duration, starts []time.Duration, ok bool)) bool {
 	if p.pacer == nil || p.pacer.stages != nil || p.stopped || len(p.cohort) < max(leastTrend, p.looked+p.looked/10) {
 		return false
 	}
 	p.looked = len(p.cohort)
-	opened, flying, ok := g.books.underway(p)
+	opened, flying, ok := underway()
 	if !ok {
 		return false
 	}
-	served, behind := growing(opened, g.now(), p.cohort, p.others, flying)
+	served, behind := growing(opened, now, p.cohort, p.others, flying)
 	if behind {
 		p.served, p.stopped = served, true
 	}

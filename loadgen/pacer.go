@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/aiperf-go/aiperf/loadgen/internal/share"
 )
 
 // pacer says when the requests of an open loop are due. The schedule is a function of
@@ -29,6 +31,11 @@ type pacer struct {
 	replay *replay
 	// stages takes the place of the one rate, nil for none.
 	stages *stages
+	// part says which of the requests are this generator's, in turn with those of others, sent
+	// counts all of them, and start is when the schedule starts, 0 for at once.
+	part  share.Part
+	sent  int
+	start time.Duration
 }
 
 // defaultShape makes gamma arrivals burstier than a Poisson process, whose shape is 1:
@@ -38,7 +45,7 @@ const defaultShape = 0.5
 // newPacer reads an arrival process: constant (also if empty), poisson, gamma or
 // gamma:SHAPE. Errors are *TargetError.
 func newPacer(rate float64, arrival string, seed uint64) (*pacer, error) {
-	p := &pacer{rate: rate, shape: math.Inf(1), rng: rand.New(rand.NewPCG(seed, 0x7061636572))} // "pacer"
+	p := &pacer{rate: rate, shape: math.Inf(1), part: share.Whole, rng: rand.New(rand.NewPCG(seed, 0x7061636572))} // "pacer"
 	name, shape, shaped := strings.Cut(arrival, ":")
 	switch {
 	case !(rate > 0) || math.IsInf(rate, 0):
@@ -63,9 +70,19 @@ func newPacer(rate float64, arrival string, seed uint64) (*pacer, error) {
 	return p, nil
 }
 
-// next returns when the next request is due, counted from the start of the schedule.
-// The first is due one gap after it. turn says which request of a replay it is.
+// next returns when the next request of this generator is due, counted from the start of the
+// schedule. The first of all is due one gap after it. turn says which request of a replay it is.
 func (p *pacer) next() (due time.Duration, turn turn) {
+	for {
+		due, turn = p.any()
+		if p.sent++; p.part.Has(p.sent - 1) {
+			return due, turn
+		}
+	}
+}
+
+// any is next for the requests of all generators.
+func (p *pacer) any() (due time.Duration, turn turn) {
 	switch {
 	case p.replay != nil:
 		return p.replay.next()

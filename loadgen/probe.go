@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"sync"
 	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/internal/share"
 )
 
 // probe is one measurement under way.
@@ -18,6 +21,11 @@ type probe struct {
 	pacer   *pacer // nil in a closed loop
 	stream  bool
 	ends    int // the number of endpoints
+	// part is what of the probe is this generator's, and total the number of slots of all
+	// generators together. out takes what goes to whoever leads; nil if there is nobody.
+	part  share.Part
+	total int
+	out   *outbox
 
 	// What the books own.
 	stage
@@ -55,6 +63,37 @@ func (g *Generator) Probe(ctx context.Context, l Load, d Decider) (*Measurement,
 
 // measure is Probe with errors that may hold what a server said in full.
 func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measurement, error) {
+	part := share.Whole
+	part.Probes = g.books.begun()
+	p, err := g.newProbe(l, part)
+	if err != nil {
+		return nil, err
+	}
+	p.decider = d
+	watch := g.pages.Watch(g.now)
+	defer watch.Stop()
+	p.mark = watch.Mark
+	r, err := g.carry(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	m := p.measure(r.reached.ended, g.epoch, r.begun, r.over, r.health)
+	g.join(m, g.cleaned(watch.Stop()), p)
+	m.unsent(r.reached.skipped)
+	return m, nil
+}
+
+// unsent warns of requests of an open loop that were due and not sent.
+func (m *Measurement) unsent(skipped int) {
+	if skipped > 0 {
+		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d requests were due and not sent, because %d were in flight",
+			ErrUnsaturated, skipped, mostInFlight))
+	}
+}
+
+// newProbe returns a generator's part of a probe of the load l, which is that of all
+// generators. Errors are *TargetError.
+func (g *Generator) newProbe(l Load, part share.Part) (*probe, error) {
 	asked := l.Requests
 	l, err := l.withDefaults()
 	if err != nil {
@@ -70,11 +109,11 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	}
 	var pace *pacer
 	if l.Rate != 0 {
-		if pace, err = newPacer(l.Rate, l.Arrival, l.Seed+uint64(g.books.begun())); err != nil {
+		if pace, err = newPacer(l.Rate, l.Arrival, l.Seed+uint64(part.Probes)); err != nil {
 			return nil, err
 		}
-		pace.replay, pace.stages = again, newStages(l)
-		pace.most = l.MostInFlight
+		pace.replay, pace.stages, pace.part = again, newStages(l), part
+		pace.most = part.Share(l.MostInFlight)
 	}
 	t := g.target
 	if len(l.Body) > 0 {
@@ -99,29 +138,43 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	if g.books.isClosed() {
 		return nil, fmt.Errorf("probe %s: the generator is closed", g.target.Redacted())
 	}
-	watch := g.pages.Watch(g.now)
-	defer watch.Stop()
 	p := &probe{
-		load:    l,
-		work:    w,
-		stage:   stage{window: window{requests: l.Requests, most: l.Window}, mark: watch.Mark, done: make(chan struct{})},
-		queue:   queue{ready: make(chan struct{}, 1)},
-		decider: d,
-		pacer:   pace,
-		stream:  !g.target.NoStream,
-		ends:    len(g.ends),
-		cohort:  make(map[int]Request, l.Requests),
+		load:   l,
+		work:   w,
+		stage:  stage{window: window{requests: l.Requests, most: l.Window}, done: make(chan struct{})},
+		queue:  queue{ready: make(chan struct{}, 1)},
+		pacer:  pace,
+		stream: !g.target.NoStream,
+		ends:   len(g.ends),
+		part:   part,
+		total:  l.Concurrency,
+		cohort: make(map[int]Request, l.Requests),
 	}
+	p.load.Concurrency = part.Share(l.Concurrency)
 	if 0 < asked && asked < l.Requests {
 		p.raised = asked
 	}
-	g.budget.most.Store(budgetOf(l, w))
+	return p, nil
+}
+
+// ran is how a probe went.
+type ran struct {
+	reached     stage
+	begun, over time.Duration
+	health      Health
+}
+
+// carry brings the load to the level of p and waits until its window has closed and its cohort
+// has ended.
+func (g *Generator) carry(ctx context.Context, p *probe) (ran, error) {
+	l := p.load
+	g.budget.most.Store(budgetOf(l, p.work))
 	begun := g.now()
 	health := watchHealth()
 	// The opening of the window arms the timer again. Until then it bounds the
 	// transition, so that a server which never answers does not hold a probe
 	// forever.
-	p.timer = time.AfterFunc(transitionLimit(l, g.target), func() { g.books.expire(p) })
+	p.timer = time.AfterFunc(p.patience(g.target), func() { g.books.expire(p) })
 	defer p.timer.Stop()
 
 	g.raise(ctx, p)
@@ -141,18 +194,20 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	switch {
 	case reached.err != nil:
 		g.books.stop()
-		return nil, fmt.Errorf("probe %s: %w", l, &UnreachableError{URL: g.name, Err: reached.err})
+		return ran{reached: reached}, fmt.Errorf("probe %s: %w", l, &UnreachableError{URL: g.name, Err: reached.err})
 	case reached.window.phase != finished:
-		return nil, fmt.Errorf("probe %s: %w", l, context.Cause(ctx))
+		return ran{}, fmt.Errorf("probe %s: %w", l, context.Cause(ctx))
 	}
-	over := g.now()
-	m := p.measure(reached.ended, g.epoch, begun, over, seen)
-	g.join(m, g.cleaned(watch.Stop()), p)
-	if reached.skipped > 0 {
-		m.Warnings = append(m.Warnings, fmt.Errorf("%w: %d requests were due and not sent, because %d were in flight",
-			ErrUnsaturated, reached.skipped, mostInFlight))
+	return ran{reached, begun, g.now(), seen}, nil
+}
+
+// patience is how long the transition may take; for ever where somebody leads, who knows when
+// it is enough.
+func (p *probe) patience(t Target) time.Duration {
+	if p.led != nil {
+		return math.MaxInt64
 	}
-	return m, nil
+	return transitionLimit(p.load, t)
 }
 
 // transitionLimit returns how long ramp and settling may take: as long as the window,
@@ -171,12 +226,24 @@ func (g *Generator) collect(p *probe) {
 			if g.inspect != nil {
 				g.inspect(rec)
 			}
-			p.keep(rec.parse(p.stream), rec.ticket.probe == p)
+			q, own := rec.parse(p.stream), rec.ticket.probe == p
+			if p.out != nil {
+				p.out.put(q, own)
+			}
+			if p.led == nil {
+				p.keep(q, own)
+			}
 			g.recycle(rec)
+		}
+		if p.led != nil { // whoever leads sees the requests of all
+			if !open {
+				return
+			}
+			continue
 		}
 		if why := p.enough(); why != "" {
 			g.books.cut(p, why)
-		} else if p.overloaded(g) {
+		} else if p.overloaded(g.now(), func() (time.Duration, []time.Duration, bool) { return g.books.underway(p) }) {
 			g.books.cut(p, EndedOverload)
 		}
 		if !open {

@@ -115,7 +115,7 @@ func (t Target) prompts(tokenizer *bpe.Tokenizer) (prompts []prompt, note error,
 	if t.workload.SkipUnread {
 		options = append(options, dataset.Lenient)
 	}
-	f, err := dataset.ReadFile(t.Prompts, options...)
+	f, err := t.readPrompts(options...)
 	if form := (*dataset.FormError)(nil); errors.As(err, &form) {
 		return nil, nil, &TargetError{Field: "Prompts", Problem: fmt.Sprintf("of %s cannot be used: %v", t.Prompts, err)}
 	}

@@ -89,6 +89,7 @@ func (r *record) parse(streaming bool) Request {
 	inputs, outputs := r.ticket.work.lengths(r.ticket.item)
 	q := Request{
 		Index:     r.ticket.index,
+		at:        r.ticket.at,
 		serial:    r.ticket.serial,
 		item:      r.ticket.item,
 		run:       r.ticket.work.runID(),

@@ -87,9 +87,10 @@ type Request struct {
 	// have no values.
 	Streamed bool
 
-	run    uint64 // part of ID, 0 if there is none
-	serial uint64 // the number of the request among those of the generator
-	item   uint64 // the number of the request's body in the workload
+	at     time.Duration // when it was entered in the books, just before Start
+	run    uint64        // part of ID, 0 if there is none
+	serial uint64        // the number of the request among those of the generator
+	item   uint64        // the number of the request's body in the workload
 	// inputs and outputs are the tokens that the request's prompt was made with and that
 	// its answer was asked for, each 0 if it is the load's. A file's prompts have 0 inputs.
 	inputs, outputs int

@@ -177,7 +177,7 @@ func (s *slot) perform(rec *record, body []byte) {
 		}()
 	}
 
-	order := rec.ticket.serial
+	order := rec.ticket.order
 	if k := rec.ticket.talk; k != nil { // all turns go to the server that has the history
 		order = k.number
 	}

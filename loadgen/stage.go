@@ -37,6 +37,8 @@ type stage struct {
 	mark func()
 	// held is how long the last request of the window waited because too many were in flight.
 	held time.Duration
+	// led is what is said to whoever leads several generators; nil if there is nobody.
+	led *led
 }
 
 // start records a request that starts at now, as window.start does.

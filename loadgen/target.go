@@ -104,8 +104,10 @@ type Target struct {
 	CertFile, KeyFile string
 	// TLS configures https further. If it is nil, the system's roots are trusted.
 	TLS *tls.Config
-	// workload says how Prompts is read; see For.
+	// workload says how Prompts is read; see For. files are those that came with the target from
+	// another process, by their paths.
 	workload Workload
+	files    map[string][]byte
 	// Dial opens connections. If it is nil, a net.Dialer does; tests set it to
 	// reach in-memory servers.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)

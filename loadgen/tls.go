@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 )
 
@@ -19,7 +18,7 @@ func (t Target) tlsConfig() (*tls.Config, error) {
 		c = &tls.Config{}
 	}
 	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
+		pem, err := t.readFile(t.CAFile)
 		if err != nil {
 			return nil, &TargetError{Field: "CAFile", Problem: fmt.Sprintf("cannot be read: %v", err)}
 		}
@@ -44,7 +43,7 @@ func (t Target) tlsConfig() (*tls.Config, error) {
 		if key == "" {
 			key = t.CertFile
 		}
-		cert, err := tls.LoadX509KeyPair(t.CertFile, key)
+		cert, err := t.readCertificate(key)
 		if err != nil {
 			return nil, &TargetError{Field: "CertFile", Problem: fmt.Sprintf("cannot be used with its key: %v", err)}
 		}

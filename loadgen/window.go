@@ -35,6 +35,8 @@ type window struct {
 	// turnover is the number of requests that must end, after the level was reached,
 	// before the window opens.
 	turnover int
+	// held says that the window does not open by itself.
+	held bool
 	// parts is the number of parts that the window is open in, at least 1. Between two
 	// of them the phases of the slots are drawn anew. part counts those that are over,
 	// began is the cohort at the beginning of the one that is open, size the number of
@@ -78,7 +80,7 @@ func (w *window) start(now time.Duration, serial uint64, reached bool) int {
 	if (w.phase == ramping || w.phase == rephasing) && reached {
 		w.phase, w.settled = settling, 0
 	}
-	if w.phase == settling && w.settled >= w.turnover {
+	if w.phase == settling && w.settled >= w.turnover && !w.held {
 		w.phase, w.open = measuring, now
 	}
 	// The start that would be one too many closes the window just before itself. A
@@ -99,6 +101,14 @@ func (w *window) start(now time.Duration, serial uint64, reached bool) int {
 	}
 	w.cohort++
 	return w.cohort - 1
+}
+
+// divide sets in how many parts the window of a closed loop with so many slots is open.
+func (w *window) divide(slots int, work *workload) {
+	w.parts, w.size = 1, slots
+	if slots > 1 && !work.talks() { // the turns of a conversation differ, and so do their times
+		w.parts = max(1, min(patterns, w.requests/slots))
+	}
 }
 
 // share is how many requests the part that is open has: an equal share of what is left, in

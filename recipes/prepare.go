@@ -93,6 +93,13 @@ func (r *run) expand() error {
 func (r *run) open(ctx context.Context) (io.Closer, error) {
 	o := r.out
 	r.prober = o.Spec.Prober
+	if r.prober == nil && o.Spec.Spread != nil {
+		p, err := o.Spec.Spread(ctx, o.Spec.Target)
+		if err != nil {
+			return nil, err
+		}
+		r.prober = p
+	}
 	if r.prober == nil {
 		g, err := loadgen.New(o.Spec.Target)
 		if err != nil {
@@ -107,8 +114,17 @@ func (r *run) open(ctx context.Context) (io.Closer, error) {
 	if p, ok := r.prober.(interface{ Ready(context.Context) error }); ok {
 		if err := p.Ready(ctx); err != nil {
 			closer.Close()
+			if o.Spec.Spread != nil && errors.As(err, new(*loadgen.TargetError)) { // what cannot be sent to workers
+				err = targetInput(err)
+			}
 			return nil, err
 		}
+	}
+	if p, ok := r.prober.(interface{ Where() string }); ok {
+		if o.Spec.Note != "" {
+			o.Spec.Note += "; "
+		}
+		o.Spec.Note += "the load comes from " + p.Where()
 	}
 	if p, ok := r.prober.(interface{ Server() loadgen.Server }); ok {
 		o.Server = p.Server()

@@ -46,6 +46,9 @@ type Spec struct {
 
 	// Prober runs the probes. If nil, they are HTTP load on Target.
 	Prober Prober
+	// Spread, if not nil and there is no Prober, returns what puts the load on a target from
+	// somewhere else than this process, for example a remote.Pool. It is called once a run.
+	Spread func(context.Context, loadgen.Target) (Prober, error)
 	// Setup, if not nil, prepares the server for a point, for example by a restart with
 	// other settings. It is called before the first probe and whenever the values under
 	// PathServer differ from those of the probe before or, if none are varied, whenever any
@@ -90,6 +93,7 @@ type Spec struct {
 //
 //	Ready(context.Context) error    before the first probe
 //	Server() loadgen.Server         after Ready; what the endpoint says about itself
+//	Where() string                  after Ready; where the load comes from, for reports
 //	Alive(context.Context) error    after a probe of which every request failed
 //	Rest()                          to end the load that is kept up between probes
 //	Close() error                   at the end of the run

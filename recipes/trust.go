@@ -22,7 +22,8 @@ func (p *Probe) doubts(limits []sla.Limit) []error {
 		lag := max(h.SendLagP99, h.BeatLagP99)
 		if allowed, blurred := p.blurred(m, lag); blurred {
 			doubts = append(doubts, &ClientBoundError{Concurrency: m.Load.Concurrency, Rate: m.Load.Rate, Lag: lag,
-				Woke: h.BeatLagP99 > h.SendLagP99, Allowed: allowed, CPU: h.CPU, free: len(p.Readings) == 0})
+				Woke: h.BeatLagP99 > h.SendLagP99, Allowed: allowed, CPU: h.CPU,
+				Worker: h.Worker, Workers: h.Workers, free: len(p.Readings) == 0})
 		}
 		for _, w := range m.Warnings {
 			if errors.Is(w, loadgen.ErrUnsaturated) {
@@ -133,6 +134,10 @@ type ClientBoundError struct {
 	Woke bool
 	// CPU is this process's share of the cores that it may use, 0 to 1.
 	CPU float64
+	// Worker is the one of several Workers that was the latest. CPU is then the greatest share of
+	// any. Worker is empty for load of this process.
+	Worker  string
+	Workers int
 	// free says that the run has no limits, so that the lag is held against the latencies
 	// that were measured.
 	free bool
@@ -153,6 +158,10 @@ func (e *ClientBoundError) Error() string {
 	why := "the machine was busy: this process used %s%% of the CPU; stop what else runs on it, or give it more cores"
 	if e.CPU >= busyShare {
 		why = "this process used %s%% of the CPU; give it more cores or lower the load"
+	}
+	if e.Worker != "" {
+		why = e.Worker + fmt.Sprintf(" was the latest of %d, which used up to %%s%%%% of their CPU; use %d workers, or ones with more cores",
+			e.Workers, 2*e.Workers)
 	}
 	than := " and the limit is nearer than that; "
 	if e.free {

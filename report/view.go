@@ -394,12 +394,15 @@ type clientHealth struct {
 	GC      num `json:"gc_pause_ms"`
 	// Bound says that the client was the bottleneck: the verdict is not the server's.
 	Bound bool `json:"client_bound"`
+	// Worker is the one of several workers that was the latest.
+	Worker string `json:"worker,omitempty"`
 }
 
 // trialHealth is how the client fared in one trial.
 func (v *view) trialHealth(m *loadgen.Measurement) clientHealth {
 	h := m.Health
-	return clientHealth{num(ms(h.SendLagP99)), num(ms(h.BeatLagP99)), num(h.CPU), num(ms(h.GCPause)), recipes.ClientBound(m, v.Plan.Limits)}
+	return clientHealth{num(ms(h.SendLagP99)), num(ms(h.BeatLagP99)), num(h.CPU), num(ms(h.GCPause)),
+		recipes.ClientBound(m, v.Plan.Limits), h.Worker}
 }
 
 // health is the worst of a probe's trials, and the sum of their GC pauses. Its zero
@@ -408,6 +411,9 @@ func (v *view) health(p probe) clientHealth {
 	var worst clientHealth
 	for _, m := range p.Trials {
 		h := v.trialHealth(m)
+		if h.Worker != "" && (worst.Worker == "" || max(h.SendLag, h.BeatLag) >= max(worst.SendLag, worst.BeatLag)) {
+			worst.Worker = h.Worker
+		}
 		worst.SendLag = max(worst.SendLag, h.SendLag)
 		worst.BeatLag = max(worst.BeatLag, h.BeatLag)
 		worst.CPU = max(worst.CPU, h.CPU)

@@ -1,0 +1,340 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"regexp"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/aiperf-go/aiperf/internal/turn"
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
+)
+
+func TestMain(m *testing.M) {
+	if serving() {
+		return
+	}
+	goleak.VerifyTestMain(turn.M{M: m, Parallel: 4})
+}
+
+// pipes is a listener in memory.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), done: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
+
+func (p *pipes) dial(ctx context.Context) (net.Conn, error) {
+	a, b := net.Pipe()
+	select {
+	case p.conns <- b:
+		return a, nil
+	case <-p.done:
+		return nil, errors.New("connection refused")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// fleet is a pool and its workers in one process, beside a simulated server.
+type fleet struct {
+	*Pool
+	srv     *simserver.Server
+	workers []*pipes
+	// via, if not nil, stands between the pool and worker i.
+	via func(i int, c net.Conn) net.Conn
+	// reach, if not nil, opens the connections of worker i to the server.
+	reach func(i int, c net.Conn) (net.Conn, error)
+	sent  sent
+}
+
+// newFleet starts n workers. It must be closed.
+func newFleet(t *testing.T, n int, change func(*loadgen.Target)) *fleet {
+	t.Helper()
+	return modelFleet(t, n, simserver.Model{}, change)
+}
+
+// modelFleet is newFleet beside a server of the given model.
+func modelFleet(t *testing.T, n int, model simserver.Model, change func(*loadgen.Target)) *fleet {
+	t.Helper()
+	f := &fleet{srv: simserver.NewInMemory(model)}
+	target := loadgen.Target{URL: f.srv.URL, Metrics: []string{}, SamePrompts: true}
+	if change != nil {
+		change(&target)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var serving sync.WaitGroup
+	for i := range n {
+		l := newPipes()
+		f.workers = append(f.workers, l)
+		serving.Go(func() {
+			o := Options{Name: fmt.Sprintf("w%d", i), Node: fmt.Sprintf("n%d", i/2)}
+			o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := f.srv.Dial(ctx, network, addr)
+				if err == nil && f.reach != nil {
+					return f.reach(i, c)
+				}
+				return f.sent.record(c), err
+			}
+			assert.NoError(t, Serve(ctx, l, o))
+		})
+	}
+	f.Pool = &Pool{Target: target, N: n, Dial: func(ctx context.Context, i int) (net.Conn, error) {
+		c, err := f.workers[i].dial(ctx)
+		if err == nil && f.via != nil {
+			c = f.via(i, c)
+		}
+		return c, err
+	}}
+	t.Cleanup(func() {
+		_ = f.Pool.Close()
+		cancel()
+		serving.Wait()
+		f.srv.Close()
+	})
+	return f
+}
+
+// sent collects what is written to the server.
+type sent struct {
+	mu    sync.Mutex
+	bytes []byte
+}
+
+type recorded struct {
+	net.Conn
+	to *sent
+}
+
+func (s *sent) record(c net.Conn) net.Conn { return recorded{c, s} }
+
+func (r recorded) Write(b []byte) (int, error) {
+	r.to.mu.Lock()
+	r.to.bytes = append(r.to.bytes, b...)
+	r.to.mu.Unlock()
+	return r.Conn.Write(b)
+}
+
+// size is the number of bytes that were written.
+func (s *sent) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.bytes)
+}
+
+var prompt = regexp.MustCompile(`"content":"([^"]*)"`)
+
+// prompts counts the prompts by their text.
+func (s *sent) prompts() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := map[string]int{}
+	for _, m := range prompt.FindAllSubmatch(s.bytes, -1) {
+		n[string(m[1])]++
+	}
+	return n
+}
+
+// direct measures the loads by one generator.
+func direct(t *testing.T, model simserver.Model, change func(*loadgen.Target), loads []loadgen.Load) (all []*loadgen.Measurement) {
+	t.Helper()
+	srv := simserver.NewInMemory(model)
+	defer srv.Close()
+	target := loadgen.Target{URL: srv.URL, Metrics: []string{}, SamePrompts: true, Dial: srv.Dial}
+	if change != nil {
+		change(&target)
+	}
+	g, err := loadgen.New(target)
+	require.NoError(t, err)
+	defer g.Close()
+	require.NoError(t, g.Ready(t.Context()))
+	for _, l := range loads {
+		m, err := g.Probe(t.Context(), l, nil)
+		require.NoError(t, err)
+		all = append(all, m)
+	}
+	return all
+}
+
+// same fails if two measurements differ in a bit of a statistic.
+func same(t *testing.T, want, got *loadgen.Measurement) {
+	t.Helper()
+	for tag, metric := range want.Metrics {
+		for name, v := range metric.Stats {
+			w := got.Metrics[tag].Stats[name]
+			assert.Equal(t, math.Float64bits(v), math.Float64bits(w), "%s %s: %v, not %v", tag, name, w, v)
+		}
+		for name, v := range metric.SE {
+			assert.Equal(t, math.Float64bits(v), math.Float64bits(got.Metrics[tag].SE[name]), "standard error of %s %s", tag, name)
+		}
+	}
+	assert.Len(t, got.Metrics, len(want.Metrics))
+	assert.Equal(t, [3]time.Duration{want.Window, want.Ramp, want.Wall}, [3]time.Duration{got.Window, got.Ramp, got.Wall})
+	assert.Equal(t, want.Ended, got.Ended)
+	assert.Equal(t, fmt.Sprint(want.Warnings), fmt.Sprint(got.Warnings))
+	assert.Equal(t, want.Failures, got.Failures)
+	assert.Len(t, got.Others, len(want.Others))
+	if assert.Len(t, got.Requests, len(want.Requests)) {
+		for i := range want.Requests {
+			w, g := &want.Requests[i], &got.Requests[i]
+			assert.Equal(t, w.EOF-w.Start, g.EOF-g.Start)
+			assert.Equal(t, string(want.Body(w)), string(got.Body(g)), "request %d", i)
+		}
+	}
+}
+
+// TestPool: N workers measure what one process measures, and one worker the same, bit for bit.
+func TestPool(t *testing.T) {
+	for name, loads := range map[string][]loadgen.Load{
+		"closed": {{Concurrency: 5, ISL: 100, OSL: 16, Requests: 60}, {Concurrency: 12, ISL: 100, OSL: 16, Requests: 120}},
+		"open":   {{Rate: 12, Arrival: "poisson", ISL: 100, OSL: 16, Requests: 120}, {Rate: 16, ISL: 100, OSL: 16, Requests: 120}},
+	} {
+		for _, n := range []int{1, 2, 4, 7} {
+			t.Run(fmt.Sprintf("%s over %d", name, n), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					want := direct(t, simserver.Model{}, nil, loads)
+					f := newFleet(t, n, nil)
+					require.NoError(t, f.Ready(t.Context()))
+					for i, l := range loads {
+						got, err := f.Probe(t.Context(), l, nil)
+						require.NoError(t, err)
+						if n == 1 {
+							same(t, want[i], got)
+						}
+						a, _ := want[i].Stat(loadgen.TagTokenRate, "avg")
+						b, _ := got.Stat(loadgen.TagTokenRate, "avg")
+						assert.InEpsilon(t, a, b, 0.06)
+						assert.Len(t, got.Requests, len(want[i].Requests))
+						t.Logf("%v tok/s, %v; %d bytes, skew %v", a, b, f.members[0].read.Load(), f.skew)
+					}
+				})
+			})
+		}
+	}
+}
+
+// cutOff is a connection that breaks behind so many writes, or reads, of messages.
+type cutOff struct {
+	net.Conn
+	mu    *sync.Mutex
+	after *int
+}
+
+func (c cutOff) count() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if *c.after--; *c.after < 0 {
+		c.Conn.Close()
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
+func (c cutOff) Write(b []byte) (int, error) {
+	if err := c.count(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
+
+func (c cutOff) Read(b []byte) (int, error) {
+	if err := c.count(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
+}
+
+// TestLoss: whatever message a worker is lost at, the probe ends with a *WorkerError, or was
+// over, and the next one measures again with all workers.
+func TestLoss(t *testing.T) {
+	load := loadgen.Load{Concurrency: 3, ISL: 50, OSL: 2, Requests: 9}
+	ended := map[string]int{}
+	for k := 0; ; k += 1 + k/25 {
+		whole := false
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(t, 2, nil)
+			var once sync.Once
+			left, mu := k, sync.Mutex{}
+			f.via = func(i int, c net.Conn) net.Conn {
+				if i == 1 {
+					once.Do(func() { c = cutOff{c, &mu, &left} })
+				}
+				return c
+			}
+			if err := f.Ready(t.Context()); err != nil {
+				var lost *WorkerError
+				require.ErrorAs(t, err, &lost)
+				assert.Equal(t, "w1", lost.Worker)
+				ended["ready"]++
+			}
+			for range 2 {
+				m, err := f.Probe(t.Context(), load, nil)
+				if err != nil {
+					var lost *WorkerError
+					require.ErrorAs(t, err, &lost)
+					ended["probe"]++
+					m, err = f.Probe(t.Context(), load, nil)
+				}
+				require.NoError(t, err)
+				assert.Len(t, m.Requests, 9)
+			}
+			mu.Lock()
+			whole = left > 0
+			mu.Unlock()
+		})
+		if whole {
+			t.Logf("%d messages, ended %v", k, ended)
+			assert.Greater(t, ended["probe"], 10)
+			return
+		}
+	}
+}
+
+// TestPromptsOnce: no two workers send the same prompt, and neither do two levels.
+func TestPromptsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 4, func(t *loadgen.Target) { t.SamePrompts = false })
+		for _, c := range []int{6, 3, 9} {
+			_, err := f.Probe(t.Context(), loadgen.Load{Concurrency: c, ISL: 40, OSL: 4, Requests: 60}, nil)
+			require.NoError(t, err)
+		}
+		all, twice := 0, 0
+		for _, n := range f.sent.prompts() {
+			all += n
+			if n > 1 {
+				twice += n - 1
+			}
+		}
+		t.Logf("%d prompts, %d twice", all, twice)
+		assert.Greater(t, all, 180)
+		// Each worker asks the endpoint two questions of its own in Ready, which have the words
+		// of the number that they are of.
+		assert.LessOrEqual(t, twice, 0)
+	})
+}
