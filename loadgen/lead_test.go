@@ -206,7 +206,8 @@ func TestParcel(t *testing.T) {
 	}
 	ms := time.Millisecond
 	q := Request{Index: 250, at: time.Hour, Start: time.Hour + 20000, Scheduled: time.Hour - 5000, EOF: time.Hour + 900*ms, ISL: 550, OSL: 128,
-		FirstTokens: 1, Bytes: 30000, FirstOutput: time.Hour + 200*ms, serial: 5000, item: 20003, asked: 128, Usage: codec.Usage{Prompt: 550, Completion: 128, Total: 678}}
+		FirstTokens: 1, Bytes: 30000, FirstOutput: time.Hour + 200*ms, serial: 5000, item: 20003,
+		asked: 128, Usage: codec.Usage{Prompt: 550, Completion: 128, Total: 678}}
 	for k := range 128 {
 		q.Chunks = append(q.Chunks, time.Hour+200*ms+time.Duration(k)*7*ms+time.Duration(k*k%1000))
 	}

@@ -24,7 +24,8 @@ import (
 // keys have no business there.
 
 // packed is a Target as JSON. Waiting stays, since it is called here, and so does Metrics: several
-// workers would read the same pages several times.
+// workers would read the same pages several times. GPUs and Price stay as well, since what a token
+// costs is computed here, of the requests of all workers and over the window that they share.
 type packed struct {
 	URL                             string
 	Others                          []string
@@ -39,6 +40,12 @@ type packed struct {
 	Timeout, IdleTimeout            time.Duration
 	Workload                        Workload
 }
+
+// The fields of packed have the names of Target's. Dial, TLS and files that were read are not
+// among them, and a field that is added to Target travels only once it is added here:
+// TestTravel compares the two by reflection. A second list
+// of names was chosen over sending Target itself, because encoding/json leaves out what it
+// cannot encode without a word, and a worker would then send another load than it was asked for.
 
 // Pack returns the target as data, for Unpack in another process. Metrics stay here, where they
 // are read. Errors are *TargetError: for what is no data, and for files that cannot be read.
@@ -75,7 +82,8 @@ func (t Target) Pack() (share.Target, error) {
 	return s, nil
 }
 
-// Unpack returns the target that was packed. The receiver is not used.
+// Unpack returns the target that was packed. The receiver is not used. Files are kept as bytes,
+// under the names that they had where they were read. Errors are those of JSON.
 func (Target) Unpack(s share.Target) (Target, error) {
 	var p packed
 	d := json.NewDecoder(bytes.NewReader(s.Fields))
