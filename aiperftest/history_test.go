@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -223,4 +224,79 @@ func TestArtifactsLLMD(t *testing.T) {
 		assert.Empty(t, f.errs)
 	})
 	assert.FileExists(t, filepath.Join(dir, "concurrency_4", "benchmark_report_v0.2,_profile_export_aiperf.json.yaml"))
+}
+
+// TestHistoryOfGates: a gate on a search is kept by what it measured at its floor, since its
+// answer is the floor whatever the server does; a search by its answer; and a comparison of two
+// endpoints by the new one.
+func TestHistoryOfGates(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("AIPERF_URL", "")
+	common := aiperftest.Options{aiperftest.Charts(false), aiperftest.Tokens(550, 128), aiperftest.Seed(7),
+		aiperftest.Concurrency(1, 200), aiperftest.TTFT(200 * time.Millisecond)}
+	one := func(body func(aiperftest.T)) {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakeT{TB: fixedDir{t, t.TempDir()}, name: "TestNightly"}
+			done := make(chan struct{})
+			go func() { defer close(done); body(f) }()
+			<-done
+			require.Empty(t, f.errs)
+		})
+	}
+	read := func(path string) []history.Run {
+		runs, problems, err := history.ReadFile(path)
+		require.NoError(t, err)
+		require.Empty(t, problems)
+		return runs
+	}
+	search := func(t aiperftest.T, opts ...aiperftest.Option) *recipes.Outcome {
+		return aiperftest.Gate(t, "max-concurrency-under-sla", "capacity.json",
+			append([]aiperftest.Option{common, aiperftest.Prober(&shaky{ttft: linear(2)})}, opts...)...)
+	}
+	t.Setenv("AIPERF_UPDATE_BASELINE", "1")
+	one(func(t aiperftest.T) { search(t, aiperftest.History("gate.txt", history.Rule{})) })
+	t.Setenv("AIPERF_UPDATE_BASELINE", "")
+	for range 5 {
+		one(func(t aiperftest.T) { search(t, aiperftest.History("gate.txt", history.Rule{})) })
+	}
+	runs := read("gate.txt")
+	require.Len(t, runs, 6)
+	assert.Equal(t, history.Accepted, runs[0].Mark)
+	answer, ok := runs[0].Value("", "concurrency")
+	require.True(t, ok, "the run that measured the baseline is a search")
+	at := strings.TrimPrefix(runs[1].Series[0].Point, "concurrency=")
+	assert.InDelta(t, 0.95*answer, number(t, at), 0.03*answer, "the floor")
+	ttft, ok := runs[1].Value("concurrency="+at, "ttft-p95-ns")
+	require.True(t, ok)
+	assert.InDelta(t, 190e6, ttft, 15e6)
+	assert.GreaterOrEqual(t, len(runs[1].Series[0].Values), 3, "a value a visit")
+
+	var out *recipes.Outcome
+	one(func(t aiperftest.T) {
+		out = search(t, aiperftest.History("gate.txt", history.Rule{}))
+	})
+	moves := out.Trend.(*history.Trend).Moves
+	require.Len(t, moves, 1, "the limit's metric, against the five runs of the same floor")
+	assert.Equal(t, "ttft-p95-ns", moves[0].Unit)
+	assert.Equal(t, 5, moves[0].N)
+
+	one(func(t aiperftest.T) {
+		aiperftest.RunRecipe(t, "max-concurrency-under-sla", common, aiperftest.Style(recipes.Monotonic), aiperftest.ProbeTime(time.Minute),
+			aiperftest.Prober(&shaky{ttft: linear(2)}), aiperftest.History("search.txt"))
+		aiperftest.Compare(t, recipes.Fixed(64), "http://old:8000", "http://new:8000", aiperftest.Charts(false), aiperftest.Seed(7),
+			aiperftest.Prober(&shaky{ttft: linear(2)}), aiperftest.History("compare.txt"))
+	})
+	_, ok = read("search.txt")[0].Value("", "concurrency")
+	assert.True(t, ok)
+	compared := read("compare.txt")
+	require.Len(t, compared, 1)
+	assert.Equal(t, "fixed-concurrency-64", compared[0].Recipe)
+}
+
+// number is a text as a number.
+func number(t *testing.T, s string) float64 {
+	t.Helper()
+	v, err := strconv.ParseFloat(s, 64)
+	require.NoError(t, err)
+	return v
 }

@@ -32,9 +32,7 @@ func prepare(recipe *Recipe, s Spec) (*run, error) {
 	// A search that was out of time is resumed for more of it: what was measured before counts as
 	// known, and not as time that is spent.
 	if was := o.Spec.Resume; was != nil && was.Reason == plan.ReasonOutOfTime && r.problem.Time > 0 {
-		for _, seen := range r.history {
-			r.problem.Time += seen.Lasted + seen.Asked.Apart
-		}
+		r.problem.Time += r.problem.Spent(r.history)
 	}
 	return r, nil
 }

@@ -7,11 +7,11 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
@@ -31,15 +31,24 @@ func long(t testing.TB, o *recipes.Outcome, n int) *recipes.Outcome {
 	return &l
 }
 
-// BenchmarkHistory is the update of search_history.json at 200 probes, without
-// the disk.
+// BenchmarkHistory is the update of search_history.json at 200 probes, without the disk. It
+// reports how many times as long that takes as one at 100: 2 where the file grows with its
+// probes, and 4 where each of them is held against all others.
 func BenchmarkHistory(b *testing.B) {
-	o := long(b, benchOutcome(b), 200)
+	half, o := long(b, benchOutcome(b), 100), long(b, benchOutcome(b), 200)
 	for b.Loop() {
 		if err := History(io.Discard, o); err != nil {
 			b.Fatal(err)
 		}
 	}
+	whole := b.Elapsed()
+	began := time.Now()
+	for range b.N {
+		if err := History(io.Discard, half); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(whole)/float64(time.Since(began)), "x/doubling")
 }
 
 // benchOutcome is the outcome of a search against a formula.
@@ -51,21 +60,23 @@ func benchOutcome(b *testing.B) *recipes.Outcome {
 	return o
 }
 
-// TestHistoryIsQuick: the update at 200 probes takes under 20 ms, the quickest of
-// some: others may be using the machine.
-func TestHistoryIsQuick(t *testing.T) {
-	slow.Test(t, slow.RealTime)
-	o := long(t, runOutcome(t, "mono"), 200)
-	best := int64(math.MaxInt64)
-	for try := 0; try < 5 && best >= 20e6; try++ {
-		best = min(best, testing.Benchmark(func(b *testing.B) {
-			for b.Loop() {
-				_ = History(io.Discard, o)
-			}
-		}).NsPerOp())
+// TestHistoryGrowsWithProbes: the work of an update grows with the number of probes, and not with
+// its square: each is made into its iteration once. A pass over all probes for each probe that
+// makes anything shows in what is allocated, whatever else the machine does; BenchmarkHistory has
+// the times.
+func TestHistoryGrowsWithProbes(t *testing.T) {
+	work := func(probes int) (allocations float64, written int) {
+		o := long(t, runOutcome(t, "mono"), probes)
+		var b bytes.Buffer
+		require.NoError(t, History(&b, o))
+		return testing.AllocsPerRun(3, func() { _ = History(io.Discard, o) }), b.Len()
 	}
-	t.Logf("%.1f ms", float64(best)/1e6)
-	assert.Less(t, best, int64(20e6))
+	few, short := work(100)
+	many, whole := work(400)
+	t.Logf("100 probes: %.0f allocations, %d bytes; 400: %.0f, %d", few, short, many, whole)
+	assert.Less(t, many/few, 4.4, "allocations of four times as many probes")
+	assert.Less(t, float64(whole)/float64(short), 4.4, "bytes of four times as many")
+	assert.Greater(t, few, 100.0, "else this test counts nothing")
 }
 
 // TestBestTrials: one objective has one best trial; several have the

@@ -172,10 +172,10 @@ func (t track) arbiter() (Step, bool) {
 	return Step{}, false
 }
 
-// spent is how long the search has taken so far, by its visits and the pauses that it asked
-// for.
-func (t track) spent() (d time.Duration) {
-	for _, o := range t.history {
+// Spent returns how long a search of the problem has taken so far, by its visits and the pauses
+// that it asked for; what its Time is the bound of.
+func (Problem) Spent(h []Observation) (d time.Duration) {
+	for _, o := range h {
 		d += o.Lasted + o.Asked.Apart
 	}
 	return d
@@ -184,7 +184,7 @@ func (t track) spent() (d time.Duration) {
 // late reports that a visit of ordinary length which begins after a pause would end after
 // the time of the search.
 func (t track) late(pause time.Duration) bool {
-	return t.Time > 0 && t.spent()+pause+t.typical() > t.Time
+	return t.Time > 0 && t.Spent(t.history)+pause+t.typical() > t.Time
 }
 
 // typical is how long a visit of size 1 takes: by those of the largest point that passes or,
@@ -238,7 +238,7 @@ func (t track) longer() (Step, bool) {
 	if n == 0 || last <= 0 || t.late(0) { // without the lengths of visits nothing would end it
 		return Step{}, false
 	}
-	size := (float64(t.Time-t.spent())/float64(last) - settling) / (1 - settling)
+	size := (float64(t.Time-t.Spent(t.history))/float64(last) - settling) / (1 - settling)
 	return Step{At: []float64{t.points[n-1].x}, Size: min(size, longest), Full: true, Reason: "the answer so far, for longer"}, true
 }
 
