@@ -225,7 +225,7 @@ func (ld *lead) Told(rank int, r share.Report, offset time.Duration) error {
 			ld.watch.Mark()
 		}
 	}
-	if err := requests(r.Requests, r.Run, f.offset, func(q Request, own bool) { ld.take(f, q, own) }); err != nil {
+	if err := requests(r.Requests, f.run, f.offset, func(q Request, own bool) { ld.take(f, q, own) }); err != nil {
 		return err
 	}
 	if r.End != nil {

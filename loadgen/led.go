@@ -282,6 +282,7 @@ type teller struct {
 	// credit is the number of reports that may be sent at once.
 	credit int
 	paid   time.Duration // up to when credit was given
+	told   int           // reports
 }
 
 // run reports until over is closed.
@@ -326,6 +327,12 @@ func (t *teller) tell(end *share.End) error {
 	if edges > 0 {
 		r.Marks = append(r.Marks, share.Mark{State: share.Opened, At: r.At})
 	}
-	r.Run, r.Requests, r.End = t.g.run, requests, end
+	r.Requests, r.End = requests, end
+	if t.told++; t.told == 1 {
+		r.Run = t.g.run
+	}
+	if t.p.led == nil && end == nil {
+		r.Tempo = share.Tempo{} // nobody divides the window but the generator itself
+	}
 	return t.say(r)
 }

@@ -112,7 +112,7 @@ type Report struct {
 	// At is when it was made: every request that started before is in this report or in an
 	// earlier one.
 	At time.Duration
-	// Run is part of the names of the generator's requests.
+	// Run is part of the names of the generator's requests. It is in the first report.
 	Run   uint64
 	Marks []Mark
 	// Lead and Used are those that the generator's schedule needs, with the mark Prepared.
