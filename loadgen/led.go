@@ -199,6 +199,10 @@ const (
 	tellPause = 2 * time.Millisecond
 )
 
+// A report could also wait for a number of requests, or always for some milliseconds. The first
+// holds back the last requests of a slow server, and the second delays every early end of a probe
+// by half its time on average, where most servers end some ten requests a second.
+
 // Share measures a part of a probe for whoever leads it, from another process. l is the whole
 // load. It obeys orders, and calls say, from one goroutine, with what there is to report; the
 // last report has an End. As after [Generator.Probe] the load goes on behind it, until the end
