@@ -125,7 +125,8 @@ func (g *Generator) Lead(l Load, d Decider, of int) (*lead, error) {
 	p.timer = time.NewTimer(time.Hour) // the stage sets it, and nobody waits for it
 	for rank := range n {
 		ld.all = append(ld.all, &follower{
-			part:  share.Part{Index: rank, Of: of, Rank: rank, Active: n, Probes: part.Probes, Used: g.books.usedBy(share.Whole)},
+			part: share.Part{Index: rank, Of: of, Rank: rank, Active: n, Probes: part.Probes, Used: g.books.usedBy(share.Whole),
+				Patient: d == nil},
 			early: map[int]Request{}, flying: map[int]time.Duration{}, reached: map[share.State]time.Duration{},
 		})
 	}

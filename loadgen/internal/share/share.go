@@ -41,6 +41,8 @@ type Part struct {
 	Probes int
 	// Used is how many requests of a file the run has used before this probe.
 	Used uint64
+	// Patient says that nothing is decided by single requests, so that they may be told in lots.
+	Patient bool
 }
 
 // Whole is the part of a generator that shares with nobody.
