@@ -178,7 +178,8 @@ func TestPartition(t *testing.T) {
 
 // everything is a request that uses every part of a parcel.
 func everything() Request {
-	q := Request{Index: 3, at: 7, Start: 10, Scheduled: 9, Chunks: []time.Duration{20, 25, 25}, End: 26, EOF: 30, ISL: 1, OSL: 2,
+	q := Request{Index: 3, at: 7, Start: 10, Scheduled: 9,
+		Chunks: []time.Duration{20, 25, 25}, End: 26, EOF: 30, ISL: 1, OSL: 2,
 		Estimated: true, FirstTokens: 3, Cached: 4, Reasoning: 5, FirstOutput: 22, Dial: 6, Replays: 7, Endpoint: 8, Bytes: 9,
 		Usage:  codec.Usage{Prompt: 1, Completion: 2, Total: 3, Reasoning: 4, CacheRead: 5, CacheKnown: true, CacheWrite: 6},
 		Values: map[Tag]float64{"a": 0.1, "b": math.Inf(1)}, Conversation: 11, Turn: 2, Cancelled: true, Streamed: true,
@@ -205,9 +206,10 @@ func TestParcel(t *testing.T) {
 		}
 	}
 	ms := time.Millisecond
-	q := Request{Index: 250, at: time.Hour, Start: time.Hour + 20000, Scheduled: time.Hour - 5000, EOF: time.Hour + 900*ms, ISL: 550, OSL: 128,
-		FirstTokens: 1, Bytes: 30000, FirstOutput: time.Hour + 200*ms, serial: 5000, item: 20003,
-		asked: 128, Usage: codec.Usage{Prompt: 550, Completion: 128, Total: 678}}
+	q := Request{Index: 250, at: time.Hour, Start: time.Hour + 20000, Scheduled: time.Hour - 5000, EOF: time.Hour + 900*ms,
+		ISL: 550, OSL: 128,
+		FirstTokens: 1, Bytes: 30000, FirstOutput: time.Hour + 200*ms,
+		serial: 5000, item: 20003, asked: 128, Usage: codec.Usage{Prompt: 550, Completion: 128, Total: 678}}
 	for k := range 128 {
 		q.Chunks = append(q.Chunks, time.Hour+200*ms+time.Duration(k)*7*ms+time.Duration(k*k%1000))
 	}
