@@ -43,6 +43,10 @@ func (m *Measurement) account() {
 		{TagTotalRate, TagTotalPerGPU, TagTotalJoules, TagTotalCost},
 	} {
 		rate, ok := m.Stat(t.rate, "avg")
+		if !ok && t.rate == TagTotalRate { // vectors and scores have prompts alone
+			t.rate = TagInputRate
+			rate, ok = m.Stat(t.rate, "avg")
+		}
 		if !ok || !(rate > 0) {
 			continue
 		}

@@ -99,6 +99,9 @@ func energyBlocks(m *loadgen.Measurement) map[string]any {
 		}
 		watts := joules / length.Seconds()
 		tokens, all, requests := rate(loadgen.TagTokenRate), rate(loadgen.TagTotalRate), rate(loadgen.TagReqRate)
+		if math.IsNaN(all) { // vectors and scores
+			all = rate(loadgen.TagInputRate)
+		}
 		put("average_gpu_power", "W", watts)
 		put(loadgen.TagGPUEnergy, "J", joules)
 		put("output_tokens_per_joule", "tokens/J", tokens/watts)
