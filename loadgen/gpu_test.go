@@ -163,7 +163,9 @@ func TestGPUCount(t *testing.T) {
 
 // TestVectorCost: an API without output tokens has the cost of its prompts.
 func TestVectorCost(t *testing.T) {
-	probed(t, func(_ *testing.T, to *loadgen.Target, _ *simserver.Server) { to.GPUs, to.Price, to.Protocol = 2, 3, "embeddings" },
+	probed(t, func(_ *testing.T, to *loadgen.Target, _ *simserver.Server) {
+		to.GPUs, to.Price, to.Protocol = 2, 3, "embeddings"
+	},
 		loadgen.Load{Concurrency: 4, ISL: 100, Requests: 60}, func(_ *simserver.Server, m *loadgen.Measurement) {
 			rate := stat(t, m, loadgen.TagInputRate, "avg")
 			assert.InEpsilon(t, 6/(rate*3600)*1e6, stat(t, m, loadgen.TagTotalCost, "avg"), 1e-9)
