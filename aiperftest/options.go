@@ -109,9 +109,9 @@ func ServerMetrics(urls ...string) Option {
 	return option(func(c *config) { c.spec.Target.Metrics = append([]string{}, urls...) })
 }
 
-// GPUs sets how many GPUs serve the endpoint, for throughput of a GPU, energy of a token and
-// costs. Default: those that a page of an exporter of GPUs shows, which ServerMetrics names, for
-// example http://node:9400/metrics. docs/server-metrics.md says how they are told apart.
+// GPUs sets how many GPUs serve the endpoint, or all of several together, for throughput of a
+// GPU, energy of a token and costs. Default: those that a page of an exporter of GPUs shows,
+// which ServerMetrics names. docs/server-metrics.md says how they are told apart.
 func GPUs(n int) Option {
 	return option(func(c *config) {
 		c.spec.Target.GPUs = n

@@ -56,6 +56,13 @@
 //   - What is parsed goes to the leader (parcel.go), with whatever it must know of the target and
 //     of the load before (travel.go, facts.go). Stages 8 and 9 are the leader's.
 //
+// Beside the stages, scrape.go reads what servers and GPUs say of themselves: pages of metrics,
+// on connections and goroutines of their own, once a second and at each edge of the window.
+// [Measurement.Join] puts what happened in the window beside the measured numbers, and gpu.go
+// works out what a token takes in GPUs, energy and money. slices.go cuts a measurement into
+// parts of its time, each of which has all of that, too. Package servermetrics knows the
+// pages; a target without one loses nothing else.
+//
 // The stance is that the numbers are the server's and not the client's. TTFT starts
 // just before a request's first byte is written on an open connection. An event has
 // the time at which the read that completed it returned, before anything is parsed.

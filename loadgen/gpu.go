@@ -24,7 +24,10 @@ import (
 // energy is what was taken in it.
 
 // account sets what follows from the number of GPUs, their energy and their price, as far as
-// they are known.
+// they are known. It needs the rates, and may be called again: what it sets is set anew.
+//
+// Energy has no standard error. It is exact for its window, and how much another window takes
+// differs with its tokens, whose rate has one.
 func (m *Measurement) account() {
 	w := m.Server.Window
 	if m.Server.GPUs == 0 {
@@ -43,6 +46,10 @@ func (m *Measurement) account() {
 		{TagTotalRate, TagTotalPerGPU, TagTotalJoules, TagTotalCost},
 	} {
 		rate, ok := m.Stat(t.rate, "avg")
+		if !ok && t.rate == TagTotalRate { // vectors and scores have prompts alone
+			t.rate = TagInputRate
+			rate, ok = m.Stat(t.rate, "avg")
+		}
 		if !ok || !(rate > 0) {
 			continue
 		}
@@ -62,7 +69,8 @@ func (m *Measurement) account() {
 }
 
 // gpus chooses which of the GPUs that the pages show are the server's, and warns if they are
-// more or fewer than can be known.
+// more or fewer than can be known. The others are left out of the window, and stay in the series
+// of their page.
 func (g *Generator) gpus(m *Measurement) {
 	r := &m.Server
 	r.GPUs, r.Price = g.target.GPUs, g.target.Price
@@ -117,7 +125,8 @@ func (m MetricInfo) Absent() string {
 	return ""
 }
 
-// checkCost returns the error of a number of GPUs or a price that is none.
+// checkCost returns the error of a number of GPUs or of a price that is none, a *TargetError. 0
+// is not given, and no error.
 func (t Target) checkCost() error {
 	switch {
 	case t.GPUs < 0:

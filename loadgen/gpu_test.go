@@ -161,6 +161,20 @@ func TestGPUCount(t *testing.T) {
 	}
 }
 
+// TestVectorCost: an API without output tokens has the cost of its prompts.
+func TestVectorCost(t *testing.T) {
+	probed(t, func(_ *testing.T, to *loadgen.Target, _ *simserver.Server) {
+		to.GPUs, to.Price, to.Protocol = 2, 3, "embeddings"
+	},
+		loadgen.Load{Concurrency: 4, ISL: 100, Requests: 60}, func(_ *simserver.Server, m *loadgen.Measurement) {
+			rate := stat(t, m, loadgen.TagInputRate, "avg")
+			assert.InEpsilon(t, 6/(rate*3600)*1e6, stat(t, m, loadgen.TagTotalCost, "avg"), 1e-9)
+			assert.InEpsilon(t, rate/2, stat(t, m, loadgen.TagTotalPerGPU, "avg"), 1e-9)
+			_, ok := m.Stat(loadgen.TagCost, "avg")
+			assert.False(t, ok)
+		})
+}
+
 // TestExporterPage: the page of an exporter stands beside the server's own, and the power that
 // it has gives the energy if it counts none.
 func TestExporterPage(t *testing.T) {

@@ -269,7 +269,7 @@ var metrics = []MetricInfo{
 	},
 	{
 		Tag: TagTotalPerGPU, Short: "total-per-gpu", Label: "total throughput per GPU", Unit: "tok/s", FileUnit: "tokens/sec/gpu",
-		Tokens: true, Higher: true,
+		Higher: true,
 	},
 	{
 		Tag: TagCost, Short: "cost", Label: "cost of a million output tokens", Unit: "per 1M tokens", FileUnit: "per million tokens",

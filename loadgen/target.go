@@ -89,7 +89,7 @@ type Target struct {
 	// asked for its own, once; if it is empty, none is read.
 	Metrics []string
 
-	// GPUs is how many GPUs serve the endpoint. If it is 0, they are those that a page of their
+	// GPUs is how many GPUs serve the endpoint, or all of several together. If it is 0, they are those that a page of their
 	// exporter among Metrics shows; see servermetrics.Mine. Price is what one of them costs an
 	// hour, in any currency. If it is 0, no costs are reported.
 	GPUs  int

@@ -31,6 +31,9 @@
 //
 //	profile_export_aiperf.json, .csv   the metrics of one trial
 //	profile_export.jsonl               its requests, one a line
+//	server_metrics_export.json         what its server said of itself, if it did
+//	gpu_telemetry_export.jsonl         what its GPUs took, one of them and one second a line
+//	profile_export_aiperf_timeslices.* the metrics of parts of its time, if it was cut
 //	run_config.json, inputs.json       what was asked for, and the payloads
 //	aggregate/…                        a point over its trials
 //	search_history.json                the search, as History writes and ReadHistory reads it

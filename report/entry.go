@@ -41,6 +41,8 @@ var entries = []string{
 	"more requests were measured than asked for",
 	"answers do not have the requested length",
 	"the window held fewer requests",
+	"the GPUs are not all known",
+	"GPUs are read each",
 	"does not use",
 	"was not derived",
 	"write artifacts to",

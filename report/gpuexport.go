@@ -99,6 +99,9 @@ func energyBlocks(m *loadgen.Measurement) map[string]any {
 		}
 		watts := joules / length.Seconds()
 		tokens, all, requests := rate(loadgen.TagTokenRate), rate(loadgen.TagTotalRate), rate(loadgen.TagReqRate)
+		if math.IsNaN(all) { // vectors and scores
+			all = rate(loadgen.TagInputRate)
+		}
 		put("average_gpu_power", "W", watts)
 		put(loadgen.TagGPUEnergy, "J", joules)
 		put("output_tokens_per_joule", "tokens/J", tokens/watts)
@@ -198,7 +201,8 @@ func (v *view) eachPage(m *loadgen.Measurement, do func(name string, s servermet
 	}
 }
 
-// displayed is a page's URL as AIPerf shows it: without its scheme, and without /metrics.
+// displayed is a page's URL as AIPerf shows it: without its scheme, and without /metrics, for
+// example node-7:9400. A query of it is lost, and so is one of two pages that differ in it alone.
 func displayed(name string) string {
 	u, err := url.Parse(name)
 	if err != nil {
@@ -382,7 +386,8 @@ func (v *view) gpuPages(m *loadgen.Measurement) (pages []string, others bool) {
 	return slices.Compact(pages), others
 }
 
-// withEnergy adds what AIPerf says of GPUs to a profile.
+// withEnergy adds what AIPerf says of GPUs to a profile: the blocks of energy, which stand
+// beside the metrics, and telemetry_data.
 func (v *view) withEnergy(doc map[string]any, m *loadgen.Measurement) {
 	maps.Copy(doc, energyBlocks(m))
 	if t := v.telemetry(m); t != nil {

@@ -241,7 +241,8 @@ var keptStats = []struct{ tag, stat string }{
 	{loadgen.TagReqRate, "avg"}, {loadgen.TagErrorRate, "avg"},
 }
 
-// keptOfGPUs are those of a run that knows how many GPUs there are.
+// keptOfGPUs are those of a run that knows how many GPUs there are. The speed of a user is what
+// their chart has on its other axis.
 var keptOfGPUs = []struct{ tag, stat string }{
 	{loadgen.TagGPUs, "avg"}, {loadgen.TagPerGPU, "avg"}, {loadgen.TagJoules, "avg"}, {loadgen.TagCost, "avg"},
 	{loadgen.TagTotalCost, "avg"}, {loadgen.TagPerUser, "avg"}, {loadgen.TagGPUPower, "avg"}, {loadgen.TagGPUPower, "max"},

@@ -39,8 +39,9 @@ func (v *view) serverColumns() (out []serverColumn) {
 	return out
 }
 
-// gpuColumns are those of the table of probes: throughput of a GPU, energy of an output token,
-// and the cost of a million of them.
+// gpuColumns are what a probe takes: throughput of a GPU, energy of an output token, and the cost
+// of a million of them. Each is there only if it is known, and the first two give way in a narrow
+// log: a cost has both in it.
 var gpuColumns = []serverColumn{
 	{loadgen.TagPerGPU, "avg", "tok/s/GPU"},
 	{loadgen.TagJoules, "avg", "J/tok"},
