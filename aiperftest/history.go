@@ -126,6 +126,9 @@ func head(git string) (sha string, found bool) {
 	}
 	common := git
 	if dir, ok := strings.CutPrefix(read(git), "gitdir: "); ok { // a work tree
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(filepath.Dir(git), dir)
+		}
 		if git = dir; read(filepath.Join(git, "commondir")) != "" {
 			common = filepath.Join(git, read(filepath.Join(git, "commondir")))
 		}
@@ -135,6 +138,7 @@ func head(git string) (sha string, found bool) {
 	if !symbolic {
 		return at, at != ""
 	}
+	// A branch is a file of its own, or a line among others once git has packed them.
 	if sha := read(filepath.Join(common, filepath.FromSlash(ref))); sha != "" {
 		return sha, true
 	}

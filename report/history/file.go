@@ -162,7 +162,7 @@ func (p *parser) end() {
 	r := Run{Line: p.begun, Time: at.UTC(), Recipe: keys["recipe"], Label: keys["label"], Verdict: keys["verdict"],
 		Mark: Mark(keys["history"]), Facts: map[string]string{}}
 	var same []string
-	for _, k := range []string{"model", "isl", "osl", "workload"} {
+	for _, k := range []string{"model", "isl", "osl", "workload", "sla"} {
 		if keys[k] != "" {
 			same = append(same, k+" "+keys[k])
 		}

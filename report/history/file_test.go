@@ -19,6 +19,7 @@ import (
 	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
+	"github.com/aiperf-go/aiperf/recipes/sla"
 )
 
 // steady is a prober that measures the same TTFT at each load, in ms.
@@ -90,6 +91,27 @@ func TestAppend(t *testing.T) {
 	r.Line, r.Mark = 0, Plain
 	assert.Equal(t, r, now, "a run is what it is read back as")
 	assert.Len(t, Among(path, runs, now).Runs, 2, "runs of another label are not compared")
+}
+
+// TestSameQuestion: the answers of a search within other limits are answers to another question,
+// and what a fixed load measures is the same whatever the limits are.
+func TestSameQuestion(t *testing.T) {
+	search, err := recipes.Lookup("max-concurrency-under-sla")
+	require.NoError(t, err)
+	of := func(r *recipes.Recipe, limit float64) Run {
+		in := recipes.Inputs{Style: recipes.Monotonic, Limits: []sla.Limit{{Metric: loadgen.TagTTFT, Stat: "p95", Op: sla.LT, Threshold: limit}}}
+		o, err := recipes.Run(t.Context(), r, recipes.Spec{Prober: steady(84), Inputs: in})
+		require.NoError(t, err)
+		run, ok := Of(o)
+		require.True(t, ok)
+		return run
+	}
+	a, b := of(search, 200), of(search, 300)
+	assert.Equal(t, "isl 550, osl 128, sla ttft p95 < 200ms", a.Same)
+	assert.Len(t, Among("", []Run{a, b}, a).Runs, 2, "itself, and the one within the same limits")
+	fixed := recipes.Fixed(16)
+	a, b = of(fixed, 200), of(fixed, 300)
+	assert.Len(t, Among("", []Run{a, b}, a).Runs, 3)
 }
 
 // TestBenchstat: benchstat reads the file, and its columns are the runs.

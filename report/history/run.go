@@ -31,8 +31,9 @@ type Run struct {
 	Line int
 	// Time is when it began, to the second, in UTC.
 	Time time.Time
-	// Recipe and Label name what was run, and Same has the rest of the question: the model and
-	// the lengths. Runs that differ in one of the three are not compared.
+	// Recipe and Label name what was run, and Same has the rest of the question: the model, the
+	// lengths and, of a search, its limits. Runs that differ in one of the three are not
+	// compared. The limits of a fixed load change nothing of what it measures.
 	Recipe, Label, Same string
 	// Verdict is the run's own verdict, in a word.
 	Verdict string
@@ -45,7 +46,7 @@ type Run struct {
 }
 
 // own are the keys of a record that are no facts, and cannot be names of facts.
-var own = []string{keyDate, "recipe", "label", "verdict", "history", "goos", "goarch", "pkg", "model", "isl", "osl", "workload"}
+var own = []string{keyDate, "recipe", "label", "verdict", "history", "goos", "goarch", "pkg", "model", "isl", "osl", "workload", "sla"}
 
 // keyDate begins a record, and ends it.
 const keyDate = "date"
@@ -88,6 +89,13 @@ func record(o *recipes.Outcome, mark Mark) []byte {
 	keys := [][2]string{
 		{keyDate, o.Began.UTC().Format(time.RFC3339)}, {"recipe", o.Recipe.Name}, {"label", hide(o.Spec.Label)},
 		{"verdict", o.Verdict.String()}, {"history", string(mark)},
+	}
+	if o.Plan.Search != nil && o.Spec.Gate == nil {
+		var limits []string
+		for _, l := range o.Plan.Limits {
+			limits = append(limits, l.String())
+		}
+		keys = append(keys, [2]string{"sla", strings.Join(limits, ", ")})
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Spec.Facts)) {
 		if key, err := Key(name); err == nil {
