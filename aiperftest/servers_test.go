@@ -286,11 +286,14 @@ func (c *oddCase) numbers(t assert.TestingT, p *recipes.Probe, times bool) (same
 	}
 	c.Server.mu.Lock()
 	defer c.Server.mu.Unlock()
-	const slack = 8.0 // ms
-	same = assert.InDelta(t, median(c.Server.ttft), stat("ttft", "p50"), slack, "TTFT, against the server's own")
+	// The medians are not over quite the same requests: the server's are also those of the
+	// ramps. They may differ by what the server's own times scatter, which is about nothing
+	// unless the machine is busy.
+	slack := func(ds []time.Duration) float64 { return 8 + quantile(ds, 0.75) - quantile(ds, 0.25) } // ms
+	same = assert.InDelta(t, quantile(c.Server.ttft, 0.5), stat("ttft", "p50"), slack(c.Server.ttft), "TTFT, against the server's own")
 	if has && c.Want.Times == nil && len(c.Server.Lengths) == 0 {
 		between := float64(c.Run.OSL - max(c.Want.AtFirst, 1))
-		same = assert.InDelta(t, median(c.Server.itl), stat("itl", "p50")*between, slack,
+		same = assert.InDelta(t, quantile(c.Server.itl, 0.5), stat("itl", "p50")*between, slack(c.Server.itl),
 			"from the first token to the last, against the server's own") && same
 	}
 	return same
@@ -310,11 +313,11 @@ func (c *oddCase) verdict(t assert.TestingT, out *recipes.Outcome) {
 	}
 }
 
-// median returns the median in milliseconds.
-func median(ds []time.Duration) float64 {
+// quantile returns the q-quantile in milliseconds.
+func quantile(ds []time.Duration, q float64) float64 {
 	ds = slices.Sorted(slices.Values(ds))
 	if len(ds) == 0 {
 		return 0
 	}
-	return float64(ds[len(ds)/2]) / float64(time.Millisecond)
+	return float64(ds[int(q*float64(len(ds)))]) / float64(time.Millisecond)
 }
