@@ -26,7 +26,7 @@ func TestSeveralEndpoints(t *testing.T) {
 	for range 2 {
 		urls = append(urls, (&rude{model: "m"}).serve(t).URL)
 	}
-	got := seen(t, aiperftest.Endpoint(urls[0]), aiperftest.Endpoint(urls[1]), aiperftest.Requests(8), aiperftest.Charts(false))
+	got := newJury(t).seen(t, aiperftest.Endpoint(urls[0]), aiperftest.Endpoint(urls[1]), aiperftest.Requests(8), aiperftest.Charts(false))
 	for _, name := range []string{"log", "summary.md"} {
 		for _, url := range urls {
 			assert.Regexp(t, "endpoint "+url+`: 4 requests, 0% failed, ttft p95`, strings.Join(strings.Fields(got[name]), " "), name)
@@ -76,6 +76,7 @@ func TestSeveralEndpoints(t *testing.T) {
 
 // TestTransportOptions checks that the options of the transport reach the wire.
 func TestTransportOptions(t *testing.T) {
+	j := newJury(t)
 	plain := (&rude{model: "m"}).serve(t)
 	var host atomic.Value
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -86,16 +87,16 @@ func TestTransportOptions(t *testing.T) {
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600))
 	for _, trust := range []aiperftest.Option{aiperftest.CAFile(ca), aiperftest.Insecure()} {
-		got := seen(t, aiperftest.Endpoint(srv.URL), aiperftest.Header("Host", "models.internal"), trust,
+		got := j.seen(t, aiperftest.Endpoint(srv.URL), aiperftest.Header("Host", "models.internal"), trust,
 			aiperftest.Timeout(time.Minute), aiperftest.IdleTimeout(time.Minute), aiperftest.Charts(false))
 		assert.Contains(t, got["log"], "errors 0%") // whether it is met depends on the machine
 		assert.Equal(t, "models.internal", host.Load())
 	}
-	got := seen(t, aiperftest.Endpoint(srv.URL), aiperftest.Charts(false))
+	got := j.seen(t, aiperftest.Endpoint(srv.URL), aiperftest.Charts(false))
 	text := strings.Join(strings.Fields(got["log"]), " ")
 	assert.Contains(t, text, "give the file of its authority with aiperftest.CAFile (or in SSL_CERT_FILE), "+
 		"or trust any certificate with aiperftest.Insecure")
-	got = seen(t, aiperftest.Endpoint(srv.URL), aiperftest.ClientCert("none.pem", ""), aiperftest.Charts(false))
+	got = j.seen(t, aiperftest.Endpoint(srv.URL), aiperftest.ClientCert("none.pem", ""), aiperftest.Charts(false))
 	assert.Contains(t, strings.Join(strings.Fields(got["log"]), " "), "CertFile cannot be used with its key")
 }
 

@@ -5,29 +5,44 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
-	"github.com/aiperf-go/aiperf/internal/slow"
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/report/bench"
 )
 
+// virtually runs a gate in virtual time, with the load generator as its prober and an
+// in-memory server.
+func virtually(t *testing.T, step time.Duration, gate func(aiperftest.T, aiperftest.Option)) *fakeT {
+	dir := t.TempDir()
+	var f *fakeT
+	synctest.Test(t, func(t *testing.T) {
+		srv := simserver.NewInMemory(simserver.Model{Step: step, MaxBatch: 8})
+		defer srv.Close()
+		g, err := loadgen.New(loadgen.Target{URL: srv.URL, Dial: srv.Dial})
+		require.NoError(t, err)
+		defer g.Close()
+		f = run(t, "TestGate", func(ft aiperftest.T) {
+			ft.(*fakeT).TB = fixedDir{t, dir}
+			gate(ft, aiperftest.Prober(g))
+		})
+	})
+	return f
+}
+
 // TestGateRoundTrip writes a baseline and holds the same server, and one that
-// lost a third of its speed, against it: over HTTP, both kinds of baseline.
+// lost two thirds of its speed, against it: both kinds of baseline. The script
+// update_baseline does the same over HTTP.
 func TestGateRoundTrip(t *testing.T) {
-	slow.Test(t, slow.RealTime)
-	// The fixed load has a wide limit: how late the client may send is a share of
-	// it, and the machine may be busy.
 	small := aiperftest.Options{aiperftest.Seed(7), aiperftest.Tokens(8, 4), aiperftest.Requests(60), aiperftest.Charts(false),
 		aiperftest.Tolerance(0.3)}
-	server := func(step time.Duration) aiperftest.Option {
-		return aiperftest.Simulated(simserver.Model{Step: step, MaxBatch: 8})
-	}
 	for _, tt := range []struct {
 		name, file string
 		gate       func(aiperftest.T, string, ...aiperftest.Option) *recipes.Outcome
@@ -42,13 +57,16 @@ func TestGateRoundTrip(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "testdata", tt.file)
-			missing := run(t, "TestGate", func(ft aiperftest.T) { tt.gate(ft, path, server(4*time.Millisecond)) })
+			var out *recipes.Outcome
+			gate := func(step time.Duration) *fakeT {
+				return virtually(t, step, func(ft aiperftest.T, server aiperftest.Option) { out = tt.gate(ft, path, server) })
+			}
+			missing := gate(4 * time.Millisecond)
 			assert.True(t, missing.failed)
 			assert.Contains(t, unfolded(missing.transcript()), "run this test once with AIPERF_UPDATE_BASELINE=1")
 
 			t.Setenv("AIPERF_UPDATE_BASELINE", "1")
-			var out *recipes.Outcome
-			f := run(t, "TestGate", func(ft aiperftest.T) { out = tt.gate(ft, path, server(4*time.Millisecond)) })
+			f := gate(4 * time.Millisecond)
 			require.Empty(t, f.errs)
 			assert.Equal(t, recipes.Met, out.Verdict)
 			assert.Contains(t, f.transcript(), "baseline:  written to "+path)
@@ -56,11 +74,11 @@ func TestGateRoundTrip(t *testing.T) {
 			require.NoError(t, err)
 
 			t.Setenv("AIPERF_UPDATE_BASELINE", "")
-			f = run(t, "TestGate", func(ft aiperftest.T) { out = tt.gate(ft, path, server(4*time.Millisecond)) })
+			f = gate(4 * time.Millisecond)
 			assert.Empty(t, f.errs)
 			assert.Equal(t, recipes.Met, out.Verdict)
 			t.Log(f.transcript())
-			f = run(t, "TestGate", func(ft aiperftest.T) { out = tt.gate(ft, path, server(12*time.Millisecond)) })
+			f = gate(12 * time.Millisecond)
 			require.Len(t, f.errs, 1)
 			assert.Equal(t, recipes.Missed, out.Verdict)
 			t.Log(f.transcript())

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,13 +78,37 @@ func (s *rude) serve(t *testing.T) *httptest.Server {
 	return srv
 }
 
-// seen runs a fixed load and returns everything that left the process: what was logged,
-// the job's page, and every file by name.
-func seen(t *testing.T, opts ...aiperftest.Option) map[string]string {
+// A jury runs loads that servers answer in their own words, several at a time, and returns
+// everything that left the process. The page of the CI job is one for all of them.
+type jury struct {
+	page   string
+	places chan struct{}
+	all    sync.WaitGroup
+	mu     sync.Mutex
+	pages  []string // what each run has put on the page
+}
+
+// newJury gives the job a page.
+func newJury(t *testing.T) *jury {
+	t.Helper()
+	j := &jury{page: filepath.Join(t.TempDir(), "step.md"), places: make(chan struct{}, 8)}
+	t.Setenv("GITHUB_STEP_SUMMARY", j.page)
+	return j
+}
+
+// run runs a subtest beside the others.
+func (j *jury) run(t *testing.T, name string, body func(t *testing.T)) {
+	j.places <- struct{}{}
+	j.all.Go(func() { // t.Parallel is not for tests with an environment of their own
+		defer func() { <-j.places }()
+		t.Run(name, body)
+	})
+}
+
+// seen runs a fixed load and returns what was logged and every file by name.
+func (j *jury) seen(t *testing.T, opts ...aiperftest.Option) map[string]string {
 	t.Helper()
 	dir := t.TempDir()
-	page := filepath.Join(t.TempDir(), "step.md")
-	t.Setenv("GITHUB_STEP_SUMMARY", page)
 	f := run(t, "TestX", func(ft aiperftest.T) {
 		out := aiperftest.Run(ft, recipes.Fixed(2), append([]aiperftest.Option{aiperftest.Artifacts(dir), aiperftest.Tokens(8, 2),
 			aiperftest.Requests(6), aiperftest.SLA("errors < 50%"), aiperftest.Ready(10 * time.Second)}, opts...)...)
@@ -101,10 +126,27 @@ func seen(t *testing.T, opts ...aiperftest.Option) map[string]string {
 		got[name] = string(b)
 		return err
 	}))
-	if b, err := os.ReadFile(page); err == nil {
-		got["step.md"] = string(b)
+	if text, ok := got["summary.md"]; ok {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.pages = append(j.pages, text)
 	}
 	return got
+}
+
+// done waits for all runs, and checks that the job's page has the summary of each, which
+// its test has looked at, and nothing else.
+func (j *jury) done(t *testing.T) {
+	t.Helper()
+	j.all.Wait()
+	b, err := os.ReadFile(j.page)
+	require.NoError(t, err)
+	page := string(b)
+	for _, text := range j.pages {
+		require.Contains(t, page, text)
+		page = strings.Replace(page, text, "", 1)
+	}
+	require.Empty(t, strings.TrimSpace(page))
 }
 
 // quoting returns the ways in which a server's words reach the client, each a server that
@@ -193,13 +235,14 @@ func TestQuotedSecrets(t *testing.T) {
 	}) {
 		servers[name] = s
 	}
+	j := newJury(t)
 	for name, s := range servers {
-		t.Run(name, func(t *testing.T) {
+		j.run(t, name, func(t *testing.T) {
 			if s.model == "" {
 				s.model = "m"
 			}
 			srv := s.serve(t)
-			got := seen(t, aiperftest.Endpoint(strings.Replace(srv.URL, "http://", "http://planted-user:planted-pass@", 1)+"?sig=planted-query"),
+			got := j.seen(t, aiperftest.Endpoint(strings.Replace(srv.URL, "http://", "http://planted-user:planted-pass@", 1)+"?sig=planted-query"),
 				aiperftest.APIKey(key), aiperftest.Header("X-Team", "planted-team"), aiperftest.Header("Cookie", "a=planted-cookie; b=2"),
 				aiperftest.Charts(name == "failures"))
 			require.Contains(t, got, "summary.md")
@@ -211,11 +254,12 @@ func TestQuotedSecrets(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a URL without a scheme", func(t *testing.T) {
-		for file, text := range seen(t, aiperftest.Endpoint("planted-user:planted-pass@127.0.0.1:8000?api_key=planted-query")) {
+	j.run(t, "a URL without a scheme", func(t *testing.T) {
+		for file, text := range j.seen(t, aiperftest.Endpoint("planted-user:planted-pass@127.0.0.1:8000?api_key=planted-query")) {
 			assert.Empty(t, pieces.FindString(text), "%s: %s", file, around(text, pieces))
 		}
 	})
+	j.done(t)
 }
 
 // around is what stands near the first match.
@@ -241,47 +285,54 @@ func TestHostileText(t *testing.T) {
 	starts := regexp.MustCompile(`(?m)^(?:\w+: )?[\s|>*-]*(?:::\S|##\[|---+ FAIL|===+ RUN|Benchmark[A-Z])`)
 	bench := regexp.MustCompile(`(?m)^(?:\w+: )?[\s|>*-]*(?:::\S|##\[|---+ FAIL|===+ RUN|BenchmarkOwned)`) // which has benchmarks of its own
 	const odd = "[\x00-\x08\x0b-\x1f\x7f\u0080-\u009f\u202a-\u202e\u2066-\u2069\u2028\u2029]"
+	j := newJury(t)
 	for how, s := range quoting(func(*http.Request) string { return evil }) {
 		s.model, s.version = "m", evil
-		for name, text := range seen(t, aiperftest.Endpoint(s.serve(t).URL), aiperftest.Charts(false)) {
-			switch name {
-			case "log", "summary.md", "report.html", "step.md":
-				assert.Empty(t, starts.FindString(text), "%s, %s: %s", how, name, around(text, starts))
-				assert.NotRegexp(t, odd, text, "%s, %s", how, name)
-			case "bench.txt":
-				assert.Empty(t, bench.FindString(text), "%s, %s: %s", how, name, around(text, bench))
-				assert.NotRegexp(t, odd, text, "%s, %s", how, name)
+		j.run(t, how, func(t *testing.T) {
+			for name, text := range j.seen(t, aiperftest.Endpoint(s.serve(t).URL), aiperftest.Charts(false)) {
+				switch name {
+				case "log", "summary.md", "report.html":
+					assert.Empty(t, starts.FindString(text), "%s: %s", name, around(text, starts))
+					assert.NotRegexp(t, odd, text, name)
+				case "bench.txt":
+					assert.Empty(t, bench.FindString(text), "%s: %s", name, around(text, bench))
+					assert.NotRegexp(t, odd, text, name)
+				}
+				assert.NotContains(t, text, "\x1b", name)
+				assert.NotContains(t, text, "\u202e", name)
 			}
-			assert.NotContains(t, text, "\x1b", "%s, %s", how, name)
-			assert.NotContains(t, text, "\u202e", "%s, %s", how, name)
-		}
+		})
 	}
 	for before := 0; before < 100; before += 9 {
 		s := &rude{model: "m\n" + evil, version: evil, say: say, half: before > 0}
-		got := seen(t, aiperftest.Endpoint(s.serve(t).URL), aiperftest.Charts(before == 0),
-			aiperftest.Header("X-Before", strings.Repeat("b", before)))
-		assert.Empty(t, bench.FindString(got["bench.txt"]), "bench.txt: %s", around(got["bench.txt"], bench))
-		assert.NotRegexp(t, odd, got["bench.txt"])
-		for _, name := range []string{"log", "summary.md", "report.html", "step.md"} {
-			text := got[name]
-			require.NotEmpty(t, text, name)
-			assert.Contains(t, text, "owned", "%s quotes the server", name)
-			assert.Empty(t, starts.FindString(text), "%s: %s", name, around(text, starts))
-			assert.NotRegexp(t, odd, text, name)
-			if name != "log" {
-				assert.NotContains(t, strings.SplitAfter(text, "```text")[0], "<script>alert", name)
+		j.run(t, fmt.Sprint(before, " before"), func(t *testing.T) {
+			got := j.seen(t, aiperftest.Endpoint(s.serve(t).URL), aiperftest.Charts(before == 0),
+				aiperftest.Header("X-Before", strings.Repeat("b", before)))
+			assert.Empty(t, bench.FindString(got["bench.txt"]), "bench.txt: %s", around(got["bench.txt"], bench))
+			assert.NotRegexp(t, odd, got["bench.txt"])
+			for _, name := range []string{"log", "summary.md", "report.html"} {
+				text := got[name]
+				require.NotEmpty(t, text, name)
+				assert.Contains(t, text, "owned", "%s quotes the server", name)
+				assert.Empty(t, starts.FindString(text), "%s: %s", name, around(text, starts))
+				assert.NotRegexp(t, odd, text, name)
+				if name != "log" {
+					assert.NotContains(t, strings.SplitAfter(text, "```text")[0], "<script>alert", name)
+				}
 			}
-		}
-		for name, text := range got {
-			assert.NotContains(t, text, "\x1b", name)
-			assert.NotContains(t, text, "\u202e", name)
-		}
+			for name, text := range got {
+				assert.NotContains(t, text, "\x1b", name)
+				assert.NotContains(t, text, "\u202e", name)
+			}
+		})
 	}
-	// A name of 400 kB is cut, and the run goes on.
-	s := &rude{model: strings.Repeat("long name ", 40<<10), version: "1"}
-	got := seen(t, aiperftest.Endpoint(s.serve(t).URL), aiperftest.Charts(false))
-	for _, name := range []string{"log", "summary.md", "report.html"} {
-		assert.NotEmpty(t, got[name], name)
-		assert.Less(t, len(got[name]), 128<<10, name)
-	}
+	j.run(t, "a name of 400 kB is cut, and the run goes on", func(t *testing.T) {
+		s := &rude{model: strings.Repeat("long name ", 40<<10), version: "1"}
+		got := j.seen(t, aiperftest.Endpoint(s.serve(t).URL), aiperftest.Charts(false))
+		for _, name := range []string{"log", "summary.md", "report.html"} {
+			assert.NotEmpty(t, got[name], name)
+			assert.Less(t, len(got[name]), 128<<10, name)
+		}
+	})
+	j.done(t)
 }

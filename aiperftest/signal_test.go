@@ -75,6 +75,7 @@ func (hanging) Errorf(string, ...any) {
 // the log, a second one ends the process, and outside of a run signals do what
 // they always did.
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		mode    string
 		signals []syscall.Signal
@@ -86,6 +87,7 @@ func TestSignals(t *testing.T) {
 		{"after", []syscall.Signal{syscall.SIGTERM}, true},
 	} {
 		t.Run(fmt.Sprintf("%s %v", tt.mode, tt.signals[0]), func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSignalChild$", "-test.v")
 			cmd.Env = append(os.Environ(), signalChild+"="+tt.mode, "AIPERF_TEST_DIR="+dir)

@@ -46,12 +46,12 @@ func TestStarvedChild(t *testing.T) {
 	}
 	done := make(chan struct{})
 	defer close(done)
-	// Busy neighbours on the one processor, each of which keeps it for 60 ms: the child
+	// Busy neighbours on the one processor, each of which keeps it for 30 ms: the child
 	// runs without asynchronous preemption, which would take it away after 10 ms. That was
 	// tried, and now and then left a whole probe in peace.
 	began := time.Now()
 	spin(1 << 24)
-	turns := int(float64(1<<24) * 0.060 / time.Since(began).Seconds())
+	turns := int(float64(1<<24) * 0.030 / time.Since(began).Seconds())
 	for range 2 {
 		go func() {
 			for {
@@ -98,7 +98,9 @@ func TestStarved(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStarvedChild$", "-test.v", "-test.timeout=2m")
 			cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1",
 				"AIPERF_URL="+srv.URL, "AIPERF_TEST_STARVED="+name, "AIPERF_TEST_DIR="+dir)
+			began := time.Now()
 			b, err := cmd.CombinedOutput()
+			used := (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds() / time.Since(began).Seconds()
 			out := unfolded(string(b))
 			require.NoError(t, err, "%s", b)
 			switch name {
@@ -110,7 +112,10 @@ func TestStarved(t *testing.T) {
 				assert.Contains(t, out, "client not healthy (p99 wake-up lag")
 				assert.Contains(t, out, "verdict: inconclusive", "%s", b)
 				assert.Contains(t, out, "the client was late at concurrency")
-				assert.Contains(t, out, "give it more cores or lower the load")
+				if used > 0.8 { // of its processor; otherwise others have it, which has another remedy
+					assert.Contains(t, out, "give it more cores or lower the load", "%.2f", used)
+				}
+				assert.Contains(t, out, "give it more cores")
 			}
 
 			type health struct {
@@ -138,7 +143,7 @@ func TestStarved(t *testing.T) {
 					bound++
 				}
 				assert.Greater(t, *h.Beat, 5.0)
-				assert.Greater(t, *h.CPU, 0.1)
+				assert.Greater(t, *h.CPU, min(0.1, used/5))
 			}
 			assert.Positive(t, seen, "every probe's profile says how the client fared")
 			if name != "met" { // of whose limit the lag is less than 5%

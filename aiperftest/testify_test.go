@@ -23,7 +23,8 @@ func (s *serving) TearDownSuite() { s.server.Close() }
 
 func (s *serving) TestFixed() {
 	out := aiperftest.Run(s.T(), recipes.Fixed(2), aiperftest.Endpoint(s.server.URL),
-		aiperftest.Tokens(8, 8), aiperftest.Requests(40), aiperftest.ReportOnly())
+		aiperftest.Tokens(8, 8), aiperftest.Requests(40), aiperftest.ReportOnly(),
+		aiperftest.SLA("e2e p50 < 10s")) // against which a late client is early enough
 	s.Require().Len(out.Probes, 1)
 	s.Positive(out.Probes[0].Requests())
 }
