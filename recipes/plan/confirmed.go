@@ -392,8 +392,8 @@ func (v view) refuted(x float64) (g float64, yes bool) {
 }
 
 // cautious lowers an answer whose visits disagree: to the largest point that was visited,
-// and lies where the boundary is not below with a probability of 90%. A few visits know
-// their scatter badly, and an answer that errs low is the smaller harm.
+// and lies where the boundary is not below with the probability that an answer needs. A few
+// visits know their scatter badly, and an answer that errs low is the smaller harm.
 func (v view) cautious(a Answer) Answer {
 	most, ok := v.most(a)
 	if !ok {
@@ -413,8 +413,8 @@ func (v view) cautious(a Answer) Answer {
 	return a
 }
 
-// most is the value below which the boundary does not lie with a probability of 90%, by
-// the answer's interval, or the largest point up to the answer where every limit was far
+// most is the value below which the boundary does not lie with the probability that an answer
+// needs, by the answer's interval, or the largest point up to the answer where every limit was far
 // away: at a cliff nothing is known by the values around it. ok is false where the answer
 // has no interval.
 func (v view) most(a Answer) (x float64, ok bool) {
@@ -422,7 +422,7 @@ func (v view) most(a Answer) (x float64, ok bool) {
 		return 0, false
 	}
 	sd := math.Log(a.Estimate/a.Lo) / zOf((1+a.Level)/2)
-	x = a.Estimate * math.Exp(-1.282*sd)
+	x = a.Estimate * math.Exp(-zOf(v.level())*sd)
 	if far := v.visited(func(x float64) bool { return x <= a.Safe && v.remote(x) }); far > x {
 		x = far
 	}

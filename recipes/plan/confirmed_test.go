@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
 )
 
 // An answer does not fall to a point far below because no nearer one was visited: the
@@ -131,4 +133,36 @@ func TestAnswerDoesNotFallOffACliff(t *testing.T) {
 	answer := planner.Answers(p, h)[0]
 	assert.Greater(t, answer.Safe, 450.0)
 	assert.Less(t, answer.Safe, 493.0)
+}
+
+// Near the end of what a server sustains a percentile scatters by a fifth from one ten seconds
+// to the next, so that certain verdicts speak against each other. The history is that of a
+// search whose boundary is 70.7 requests a second, and which answered 63.7.
+func TestAnswerAmongContradictions(t *testing.T) {
+	var h []Observation
+	for _, v := range []struct {
+		x, size, p95, bad, of, lasted float64
+		apart                         time.Duration
+	}{
+		{17.67, 1, 17.4, 0, 320, 18.2, 0}, {70.66, 1, 43.4, 30, 1000, 14.3, 0}, {141.3, 1, 869, 455, 455, 14.6, 0},
+		{75.04, 1, 61.4, 132, 1000, 14.2, 0}, {75.04, 2, 52.2, 135, 2000, 25.8, 0}, {71.77, 1, 53, 74, 1000, 13.6, 0},
+		{70.73, 1, 46.8, 48, 1000, 14.1, 0}, {70.97, 1, 40.2, 23, 1000, 14.3, 0}, {70.97, 1, 43.8, 30, 1000, 13.8, 4},
+		{70.97, 1, 48.7, 53, 1000, 13.7, 8}, {70.57, 1, 40.8, 18, 1000, 14.9, 0}, {70.97, 1, 54, 81, 1000, 13.7, 10},
+		{70.45, 1, 51.8, 63, 1000, 14.4, 0}, {67.16, 1, 41.5, 23, 1000, 15.3, 0}, {69.98, 1, 59.9, 90, 1000, 14.3, 0},
+		{69.98, 2, 47.7, 97, 2000, 28.8, 0}, {63.67, 1, 36.1, 10, 1000, 15.5, 0}, {68.77, 1, 41.1, 24, 1000, 14.5, 0},
+	} {
+		excess := v.bad - v.of/20
+		sd := math.Sqrt(v.of * 0.05 * 0.95 * 6) // six times the variance of independent requests
+		h = append(h, Observation{
+			At: []float64{v.x}, State: Full, Requests: int(v.of), Lasted: time.Duration(v.lasted * float64(time.Second)),
+			Asked:   Step{At: []float64{v.x}, Size: v.size, Apart: v.apart * time.Second},
+			Margins: []Margin{{Estimate: Estimate{Value: math.Log(v.p95 / 48), SE: 0.1}, Pass: normal.CDF(-excess / sd), Excess: excess}},
+		})
+	}
+	p := Problem{Dims: []Dim{{Path: "rate", Lo: 17.67, Hi: 282}}, Time: 330 * time.Second, Confidence: 0.95, Seed: 1}
+	answer := Confirmed{SmoothIsotonic{}}.Answers(p, h)[0]
+	assert.InEpsilon(t, 70.7, answer.Safe, 0.051)
+	assert.InEpsilon(t, 70.7, answer.Estimate, 0.02)
+	assert.Less(t, answer.Lo, 70.7)
+	assert.Greater(t, answer.Hi, 70.7)
 }

@@ -82,10 +82,7 @@ type smooth struct {
 // newSmooth reads the history and looks for the boundary in its bracket. A problem that
 // asks for more than the default certainty asks for as much of the answer.
 func newSmooth(v view) *smooth {
-	s := &smooth{bracket: bracketOf(v), level: boundaryLevel}
-	if v.Time > 0 && !v.Int {
-		s.level = rateLevel
-	}
+	s := &smooth{bracket: bracketOf(v), level: v.level()}
 	if s.confidence > DefaultConfidence {
 		s.level = s.confidence
 	}
@@ -97,6 +94,14 @@ func newSmooth(v view) *smooth {
 		}
 	}
 	return s
+}
+
+// level is the least P(every limit holds) of an answer that rests on its neighbours.
+func (v view) level() float64 {
+	if v.Time > 0 && !v.Int {
+		return rateLevel
+	}
+	return boundaryLevel
 }
 
 // believed reports whether a point is believed to pass: by its own verdict, or, when that
