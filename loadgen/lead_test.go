@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -231,4 +232,40 @@ func FuzzParcel(f *testing.F) {
 		_ = requests(b, 1, 2, func(Request, bool) { n++ })
 		assert.LessOrEqual(t, n, len(b))
 	})
+}
+
+// BenchmarkTold measures what a request costs whoever leads, from the bytes of a report to its
+// place in the cohort.
+func BenchmarkTold(b *testing.B) {
+	for _, events := range []int{1, 128} {
+		b.Run(fmt.Sprint(events), func(b *testing.B) {
+			g, err := New(Target{URL: "http://h", Metrics: []string{}})
+			require.NoError(b, err)
+			defer g.Close()
+			const lot = 50
+			q := Request{Start: time.Second, End: 2 * time.Second, EOF: 2 * time.Second, ISL: 550, OSL: events, FirstTokens: 1, Streamed: true,
+				Usage: codec.Usage{Prompt: 550, Completion: events}}
+			for k := range events {
+				q.Chunks = append(q.Chunks, time.Second+time.Duration(k)*7*time.Millisecond)
+			}
+			ld, err := g.Lead(Load{Concurrency: 1, Requests: 300}, nil, 1)
+			require.NoError(b, err)
+			defer ld.Stop()
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				var r share.Report
+				for range lot {
+					q.Index = n
+					r.Requests = appendRequest(r.Requests, &q, true)
+					n++
+				}
+				require.NoError(b, ld.Told(0, r, 0))
+				if n%5000 == 0 {
+					clear(ld.p.cohort)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/req")
+		})
+	}
 }

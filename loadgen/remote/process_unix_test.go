@@ -101,13 +101,15 @@ func processes(t testing.TB, n int, target loadgen.Target) (*Pool, []*exec.Cmd) 
 func TestProcesses(t *testing.T) {
 	srv := simserver.New(simserver.Model{Step: 2 * time.Millisecond})
 	defer srv.Close()
-	p, cmds := processes(t, 4, loadgen.Target{URL: srv.URL, Metrics: []string{}})
+	p, cmds := processes(t, 4, loadgen.Target{URL: srv.URL})
 	require.NoError(t, p.Ready(t.Context()))
 	load := loadgen.Load{Concurrency: 8, ISL: 20, OSL: 8, Requests: 80}
 	m, err := p.Probe(t.Context(), load, nil)
 	require.NoError(t, err)
 	assert.Len(t, m.Requests, 80)
 	assert.Empty(t, m.Failures)
+	assert.Len(t, m.Server.Series, 1, "the server's metrics are read here, once")
+	assert.Positive(t, m.Server.Received)
 	assert.Contains(t, p.Where(), "4 workers on 1 host")
 	t.Logf("opening skew %v", p.skew)
 
