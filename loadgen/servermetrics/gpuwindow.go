@@ -93,7 +93,7 @@ func (s *Series) settle() {
 		switch length := at[len(at)-1] - at[0]; {
 		case seldom && len(known) >= 2:
 			s.Refreshed = max(s.Refreshed, (known[len(known)-1].at-known[0].at)/time.Duration(len(known)-1))
-		case seldom && 2*alike[id] > len(energy)-1: // otherwise the counter alone stands still
+		case seldom && length >= 3*Every && 2*alike[id] > len(energy)-1: // otherwise the counter alone stands still
 			s.Refreshed = max(s.Refreshed, length)
 		}
 		k := 0
