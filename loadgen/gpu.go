@@ -99,8 +99,8 @@ func (g *Generator) gpus(m *Measurement) {
 		seldom = max(seldom, s.Refreshed)
 	}
 	if seldom > 0 {
-		warn(ErrScrape, "GPUs are read each %v by their exporter, and energy is that between its readings; have it read them each second",
-			seldom.Round(time.Second))
+		warn(ErrScrape, "GPUs are read each %v or more seldom by their exporter, and energy is that between its readings; "+
+			"have it read them each second", seldom.Round(time.Second))
 	}
 }
 

@@ -50,7 +50,8 @@ func gpusBetween(samples []Sample) (all []GPUWindow) {
 // taken to grow linearly, and before the first and behind the last as fast as beside them: a
 // part of a window is shorter than the time between two readings. A counter with fewer than
 // three changes, the first value included, says nothing if it stands still for most of the
-// samples, and is left out. Refreshed is set where it is longer than the time between samples.
+// samples, and is left out. Refreshed is set where it is longer than the time between samples,
+// to the length of the series at least if nothing changed in it, not even the power.
 func (s *Series) settle() {
 	type point struct {
 		at     time.Duration
@@ -58,12 +59,18 @@ func (s *Series) settle() {
 	}
 	counters := map[Device][]*float64{}
 	times := map[Device][]time.Duration{}
+	alike := map[Device]int{} // samples with the power of the one before
+	power := map[Device]float64{}
 	for i := range s.Samples {
 		gpus := s.Samples[i].Page.GPUs
 		for k := range gpus {
 			if id := gpus[k].Device.id(); !math.IsNaN(gpus[k].Energy) {
 				counters[id] = append(counters[id], &gpus[k].Energy)
 				times[id] = append(times[id], s.Samples[i].At)
+				if gpus[k].Power == power[id] {
+					alike[id]++
+				}
+				power[id] = gpus[k].Power
 			}
 		}
 	}
@@ -83,8 +90,11 @@ func (s *Series) settle() {
 		if seldom {
 			known = known[1:] // when the first value was read is not known
 		}
-		if seldom && len(known) >= 2 {
+		switch length := at[len(at)-1] - at[0]; {
+		case seldom && len(known) >= 2:
 			s.Refreshed = max(s.Refreshed, (known[len(known)-1].at-known[0].at)/time.Duration(len(known)-1))
+		case seldom && length >= 3*Every && 2*alike[id] > len(energy)-1: // otherwise the counter alone stands still
+			s.Refreshed = max(s.Refreshed, length)
 		}
 		k := 0
 		for i := range energy {
