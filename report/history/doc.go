@@ -36,6 +36,10 @@
 //     neither is part of. (Hahn and Meeker, Statistical Intervals, 1991, chapter 4: prediction
 //     intervals for one value and for the mean of m.)
 //
+// Where runs keep some of what they were off by the day before, by more than chance makes it
+// look so, the mean of two scatters by √((1 + ρ)/2) in place of √(1/2), and the level by
+// √((1 + ρ)/((1 − ρ)·n)); ρ is their autocorrelation.
+//
 // The chance of a false alarm, 1% of the runs by default, is divided between the two tests, 15%
 // and 85%, and among the metrics that are judged (Bonferroni). Two runs together find a loss
 // that a single one cannot: at a scatter of 3% a loss of 10% lies 3.2 standard deviations off,

@@ -204,11 +204,13 @@ func (r Rule) move(runs []Run, s bench.Series, metrics int) (m Move, ok bool) {
 		}
 	}
 	before, now := all[:len(all)-1], all[len(all)-1].ln
-	scatter, df := spread(before)
+	scatter, kept, df := spread(before)
 	if df < 2 {
 		return m, false
 	}
 	m.Scatter = scatter
+	// Runs that keep something of the ones before them say less of their level.
+	lasting := (1 + kept) / (1 - kept)
 	alpha := honest * r.FalseAlarm / float64(metrics)
 	show := func(level, x float64, two bool, n int) {
 		m.Level, m.Now, m.Two, m.N = math.Exp(sign*level), math.Exp(sign*x), two, n
@@ -216,9 +218,9 @@ func (r Rule) move(runs []Run, s bench.Series, metrics int) (m Move, ok bool) {
 	}
 
 	alone, n := level(before, r.Last)
-	p1 := beyond(now-alone, scatter*math.Sqrt(1+1/float64(n)), df) / aloneShare
+	p1 := beyond(now-alone, scatter*math.Sqrt(1+lasting/float64(n)), df) / aloneShare
 	show(alone, now, false, n)
-	m.Bound = math.Exp(sign * (alone + r.margin(m.Higher, student(df).Quantile(1-alpha*aloneShare)*scatter*math.Sqrt(1+1/float64(n)))))
+	m.Bound = math.Exp(sign * (alone + r.margin(m.Higher, student(df).Quantile(1-alpha*aloneShare)*scatter*math.Sqrt(1+lasting/float64(n)))))
 	fails := func(p float64) bool { return p < alpha && m.Worse > r.Tolerance }
 	m.P = min(1, p1*float64(metrics)/honest)
 	m.Fails = fails(p1)
@@ -227,10 +229,10 @@ func (r Rule) move(runs []Run, s bench.Series, metrics int) (m Move, ok bool) {
 	older, k := level(before[:len(before)-1], r.Last)
 	if k == 0 || last.mark == Accepted {
 		// The run before began this level: there is nothing to hold both against.
-		m.Finds = r.finds(m.Higher, student(df).Quantile(1-alpha*aloneShare), scatter*math.Sqrt(1+1/float64(n)))
+		m.Finds = r.finds(m.Higher, student(df).Quantile(1-alpha*aloneShare), scatter*math.Sqrt(1+lasting/float64(n)))
 		return m, true
 	}
-	se := scatter * math.Sqrt(0.5+1/float64(k))
+	se := scatter * math.Sqrt((1+kept)/2+lasting/float64(k))
 	m.Finds = r.finds(m.Higher, student(df).Quantile(1-alpha*(1-aloneShare)), se)
 	if p2 := beyond((now+last.ln)/2-older, se, df) / (1 - aloneShare); !m.Fails {
 		was := m
@@ -247,8 +249,9 @@ func (r Rule) move(runs []Run, s bench.Series, metrics int) (m Move, ok bool) {
 
 // spread is the standard deviation of the runs that count, around the level of their stretch,
 // and its degrees of freedom. A stretch ends where Changes finds a change, and where a level
-// was accepted.
-func spread(before []value) (sd float64, df int) {
+// was accepted. kept is the share of what a run is off by that the next keeps, their
+// autocorrelation, where that is more than chance makes it, and otherwise 0.
+func spread(before []value) (sd, kept float64, df int) {
 	var stretches [][]float64
 	all := counting(before)
 	all = all[max(0, len(all)-window):]
@@ -265,25 +268,38 @@ func spread(before []value) (sd float64, df int) {
 		}
 	}
 	cutAt(len(all))
-	squares := 0.0
+	squares, products := 0.0, 0.0
 	for _, s := range stretches {
 		ends := append(Changes(s), len(s))
 		begin := 0
 		for _, end := range ends {
 			part := s[begin:end]
 			mean := mean(part)
-			for _, v := range part {
+			for i, v := range part {
 				squares += (v - mean) * (v - mean)
+				if i > 0 {
+					products += (v - mean) * (part[i-1] - mean)
+				}
 			}
 			df += len(part) - 1
 			begin = end
 		}
 	}
 	if df == 0 {
-		return math.NaN(), 0
+		return math.NaN(), 0, 0
 	}
-	return math.Sqrt(squares / float64(df)), df
+	// The autocorrelation of runs that keep nothing is off by −1/n for the mean that was taken
+	// out, and scatters by 1/√n. Its bound is that of one in twenty: allowing for what is not
+	// there would cost every history some of the losses that it finds.
+	n := float64(len(all))
+	if r := products/squares + 1/n; r*math.Sqrt(n) > 1.645 {
+		kept = min(r, mostKept)
+	}
+	return math.Sqrt(squares / float64(df)), kept, df
 }
+
+// mostKept is the largest autocorrelation that is allowed for: runs that keep more have no level.
+const mostKept = 0.8
 
 // level is the mean of the last runs that count, and how many they are: at most last, and none
 // from before a level was accepted.
