@@ -34,7 +34,6 @@ type member struct {
 	// offsets are the latest of the clock, and heard is when anything came last.
 	offsets []offset
 	heard   time.Time
-	closed  bool
 }
 
 // offset is what the worker's clock must be added to be the pool's, as a ping that took so long
