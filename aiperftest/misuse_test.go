@@ -13,13 +13,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
+	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/recipes"
 )
 
 // TestMisuse holds what the author of a test can get wrong to a golden: each message names
 // the option as the author knows it, what is allowed, and what was probably meant. All of
 // them come before any load.
 func TestMisuse(t *testing.T) {
-	for _, k := range []string{"AIPERF_URL", "AIPERF_ARTIFACTS", "AIPERF_REQUIRE", "AIPERF_SEED"} {
+	for _, k := range []string{"AIPERF_WORKERS", "AIPERF_WORKER_KEYS", "AIPERF_URL", "AIPERF_ARTIFACTS", "AIPERF_REQUIRE", "AIPERF_SEED"} {
 		t.Setenv(k, "")
 	}
 	t.Chdir(t.TempDir())
@@ -79,6 +81,13 @@ func TestMisuse(t *testing.T) {
 		{`Prompts("nosuch.jsonl")`, opts{nobody, ttft, aiperftest.Prompts("nosuch.jsonl")}},
 		{`Baseline("nosuch.json")`, opts{fake, ttft, aiperftest.Baseline("nosuch.json")}},
 		{`Baseline("list.json")`, opts{fake, ttft, aiperftest.Baseline("list.json")}},
+		{`Workers()`, opts{nobody, ttft, aiperftest.Workers()}},
+		{`Workers("gpu7")`, opts{nobody, ttft, aiperftest.Workers("gpu7")}},
+		{`Workers("10.0.0.8:7070")`, opts{nobody, ttft, aiperftest.Workers("10.0.0.8:7070")}},
+		{`Workers("localhost:1", "localhost:1")`, opts{nobody, ttft, aiperftest.Workers("localhost:1", "localhost:1")}},
+		{`Workers and Prober`, opts{fake, ttft, aiperftest.Workers("localhost:1")}},
+		{`Workers and Spread`, opts{nobody, ttft, aiperftest.Workers("localhost:1"), aiperftest.Spread(
+			func(context.Context, loadgen.Target) (recipes.Prober, error) { return nil, nil })}},
 		{`Resume("text.json")`, opts{fake, ttft, aiperftest.Resume("text.json")}},
 	} {
 		f := run(t, "TestCapacity", func(t aiperftest.T) {

@@ -472,7 +472,9 @@ func Prober(p recipes.Prober) Option { return option(func(c *config) { c.spec.Pr
 // Everything else is as without them, and stays in this process. Their keys are in the
 // directory that AIPERF_WORKER_KEYS names; without keys, workers are on this machine. Default:
 // AIPERF_WORKERS, with commas. See docs/workers.md.
-func Workers(addrs ...string) Option { return option(func(c *config) { c.workers = addrs }) }
+func Workers(addrs ...string) Option {
+	return option(func(c *config) { c.workers = append([]string{}, addrs...) })
+}
 
 // Spread lets what spread returns carry the load on the endpoint, for example pods of a cluster.
 // Unlike with a Prober, runs take turns, handle signals and are kept out of the test cache, as

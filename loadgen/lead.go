@@ -125,7 +125,8 @@ func (g *Generator) Lead(l Load, d Decider, of int) (*lead, error) {
 	p.timer = time.NewTimer(time.Hour) // the stage sets it, and nobody waits for it
 	for rank := range n {
 		ld.all = append(ld.all, &follower{
-			part:  share.Part{Index: rank, Of: of, Rank: rank, Active: n, Probes: part.Probes, Used: g.books.usedBy(share.Whole)},
+			part: share.Part{Index: rank, Of: of, Rank: rank, Active: n, Probes: part.Probes, Used: g.books.usedBy(share.Whole),
+				Patient: d == nil},
 			early: map[int]Request{}, flying: map[int]time.Duration{}, reached: map[share.State]time.Duration{},
 		})
 	}
@@ -225,7 +226,7 @@ func (ld *lead) Told(rank int, r share.Report, offset time.Duration) error {
 			ld.watch.Mark()
 		}
 	}
-	if err := requests(r.Requests, r.Run, f.offset, func(q Request, own bool) { ld.take(f, q, own) }); err != nil {
+	if err := requests(r.Requests, f.run, f.offset, func(q Request, own bool) { ld.take(f, q, own) }); err != nil {
 		return err
 	}
 	if r.End != nil {
@@ -316,6 +317,12 @@ func (ld *lead) advance() {
 	ld.tell(through)
 }
 
+// A window that opened at different times in different generators could begin at the first of
+// them, at the last, or at a time that was agreed on before. At the first, those that are not open
+// yet have requests in flight that nobody counts. A time that is agreed on needs clocks that agree
+// and a guess at how long the order takes. So it is the last: all of them are known to be at their
+// level by then, and what a generator has counted too early is left out again.
+
 // opens says that starts from the given time on are of the window, which is open since at.
 func (ld *lead) opens(from, at time.Duration) {
 	w := &ld.p.window
@@ -333,6 +340,10 @@ func (ld *lead) tempo() (t share.Tempo) {
 	}
 	return t
 }
+
+// The window must be told in the order of times, and a generator that has said nothing for a while
+// may yet say of an earlier start. Hence the time up to which all have reported, and a report
+// every tellEvery even of one that has nothing to say.
 
 // tell tells the window of the starts up to a time, in their order, unless it is not known yet
 // from when on it is open.

@@ -42,7 +42,7 @@ type led struct {
 // mark notes that a state was reached.
 func (d *led) mark(state share.State, at time.Duration) {
 	d.marks = append(d.marks, share.Mark{State: state, At: at})
-	d.out.wake()
+	d.out.hurry()
 }
 
 // started notes the start of a request of p, before which its window was in the phase was.
@@ -66,7 +66,9 @@ type outbox struct {
 	mu       sync.Mutex
 	requests []byte
 	edges    int
-	ready    chan struct{} // has a capacity of 1
+	// ready says that requests are there, and urgent that something else is. Both have a capacity
+	// of 1.
+	ready, urgent chan struct{}
 }
 
 // put appends a request that has ended.
@@ -90,7 +92,22 @@ func (o *outbox) edge() {
 	o.mu.Lock()
 	o.edges++
 	o.mu.Unlock()
-	o.wake()
+	o.hurry()
+}
+
+// hurry says that there is something to take which whoever leads waits for.
+func (o *outbox) hurry() {
+	select {
+	case o.urgent <- struct{}{}:
+	default:
+	}
+}
+
+// empty reports whether no request is there.
+func (o *outbox) empty() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.requests) == 0
 }
 
 // take returns, as one parcel, the requests and the number of edges that were put in since the last call.
@@ -196,8 +213,12 @@ const (
 	// At most tellMost reports are sent at once, and one each tellPause from then on. Each costs
 	// both sides a system call or two, which is too much for every request of a fast server.
 	tellMost  = 64
-	tellPause = 2 * time.Millisecond
+	tellPause = 5 * time.Millisecond
 )
+
+// A report could also wait for a number of requests, or always for some milliseconds. The first
+// holds back the last requests of a slow server, and the second delays every early end of a probe
+// by half its time on average, where most servers end some ten requests a second.
 
 // Share measures a part of a probe for whoever leads it, from another process. l is the whole
 // load. It obeys orders, and calls say, from one goroutine, with what there is to report; the
@@ -216,7 +237,7 @@ func (g *Generator) share(ctx context.Context, l Load, part share.Part, orders <
 	if err != nil {
 		return err
 	}
-	p.out = &outbox{ready: make(chan struct{}, 1)}
+	p.out = &outbox{ready: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
 	if part.Alone() {
 		p.mark = p.out.edge
 	} else {
@@ -272,9 +293,9 @@ func (b *books) usedBy(part share.Part) uint64 {
 	return b.used(part)
 }
 
-// teller says what there is to say of a probe. It sends at once what it can: a Decider that is to
-// end a probe early waits for it, and with one generator and no time on the way the probe then
-// ends in the same instant as without a leader.
+// teller says what there is to say of a probe. With a Decider it sends at once what it can: with one
+// generator and no time on the way, the probe then ends in the same instant as without a leader.
+// Without one, nothing waits for single requests.
 type teller struct {
 	g   *Generator
 	p   *probe
@@ -282,22 +303,24 @@ type teller struct {
 	// credit is the number of reports that may be sent at once.
 	credit int
 	paid   time.Duration // up to when credit was given
+	told   int           // reports
 }
 
 // run reports until over is closed.
 func (t *teller) run(over <-chan struct{}) error {
 	t.credit, t.paid = tellMost, t.g.now()
-	var tick <-chan time.Time
-	if t.p.led != nil {
-		ticker := time.NewTicker(tellEvery)
-		defer ticker.Stop()
-		tick = ticker.C
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	ready := t.p.out.ready
+	if t.p.part.Patient {
+		ready = nil
 	}
 	for {
 		select {
-		case <-t.p.out.ready:
-		case <-tick:
-			if !t.g.books.measures(t.p) {
+		case <-t.p.out.urgent:
+		case <-ready:
+		case <-tick.C:
+			if t.p.out.empty() && (t.p.led == nil || !t.g.books.measures(t.p)) {
 				continue
 			}
 		case <-over:
@@ -326,6 +349,12 @@ func (t *teller) tell(end *share.End) error {
 	if edges > 0 {
 		r.Marks = append(r.Marks, share.Mark{State: share.Opened, At: r.At})
 	}
-	r.Run, r.Requests, r.End = t.g.run, requests, end
+	r.Requests, r.End = requests, end
+	if t.told++; t.told == 1 {
+		r.Run = t.g.run
+	}
+	if t.p.led == nil && end == nil {
+		r.Tempo = share.Tempo{} // nobody divides the window but the generator itself
+	}
 	return t.say(r)
 }

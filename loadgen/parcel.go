@@ -25,9 +25,10 @@ import (
 //	chunks                their number, and each from the one before it, the first from start
 //	end                   from the last chunk, or left out if it is that
 //	EOF                   from the last chunk, or from start if there is none
-//	counts                ISL, OSL, FirstTokens, Cached, Reasoning, Replays, Endpoint, Bytes, and
-//	                      what the request was to have: inputs, outputs, asked
-//	times                 FirstOutput from the epoch, 0 for none; Dial, paused and thought
+//	counts                ISL, OSL, FirstTokens, Bytes and asked
+//	rare                  Cached, Reasoning, Replays, Endpoint, inputs and outputs; FirstOutput from
+//	                      the epoch unless it is the first chunk, Dial, paused and thought; all or
+//	                      none of them
 //	serial, item          unsigned
 //	usage                 six counts, if any is not 0
 //	failure               kind, status, message; texts have their lengths before them
@@ -54,7 +55,9 @@ const (
 	flagUsageCache
 	flagValues
 	flagTalk
-	flagEnd // End is the time of the last chunk
+	flagEnd   // End is the time of the last chunk
+	flagFirst // FirstOutput is the time of the first chunk
+	flagRare  // one of the counts and times that are nearly always 0 is not
 )
 
 // flag returns f if it is set, and 0 otherwise.
@@ -72,11 +75,15 @@ func appendRequest(b []byte, q *Request, own bool) []byte {
 	if n := len(q.Chunks); n > 0 {
 		last = q.Chunks[n-1]
 	}
+	first := len(q.Chunks) > 0 && q.FirstOutput == q.Chunks[0]
+	rare := q.Cached|q.Reasoning|q.Replays|q.Endpoint|q.inputs|q.outputs != 0 || q.Dial|q.paused|q.thought != 0 ||
+		!first && q.FirstOutput != 0
 	b = binary.AppendUvarint(b, flag(flagOwn, own)|flag(flagCancelled, q.Cancelled)|flag(flagStreamed, q.Streamed)|
 		flag(flagGuessedISL, q.guessed.isl)|flag(flagGuessedOSL, q.guessed.osl)|flag(flagCacheKnown, q.cacheKnown)|
 		flag(flagFinished, q.finished)|flag(flagTokenless, q.tokenless)|flag(flagLate, q.late)|flag(flagFailed, q.Failure != nil)|
 		flag(flagUsage, q.Usage.Prompt|q.Usage.Completion|q.Usage.Total|q.Usage.Reasoning|q.Usage.CacheRead|q.Usage.CacheWrite != 0)|
-		flag(flagUsageCache, q.Usage.CacheKnown)|flag(flagValues, len(q.Values) > 0)|flag(flagTalk, q.said != nil)|flag(flagEnd, q.End == last))
+		flag(flagUsageCache, q.Usage.CacheKnown)|flag(flagValues, len(q.Values) > 0)|flag(flagTalk, q.said != nil)|
+		flag(flagEnd, q.End == last)|flag(flagFirst, first)|flag(flagRare, rare))
 	num := func(n int64) { b = binary.AppendVarint(b, n) }
 	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
 	num(int64(q.Index))
@@ -93,13 +100,17 @@ func appendRequest(b []byte, q *Request, own bool) []byte {
 		num(int64(q.End - last))
 	}
 	num(int64(q.EOF - last))
-	for _, n := range []int{q.ISL, q.OSL, q.FirstTokens, q.Cached, q.Reasoning, q.Replays, q.Endpoint, q.Bytes, q.inputs, q.outputs, q.asked} {
+	for _, n := range []int{q.ISL, q.OSL, q.FirstTokens, q.Bytes, q.asked} {
 		num(int64(n))
 	}
-	num(int64(q.FirstOutput))
-	num(int64(q.Dial))
-	num(int64(q.paused))
-	num(int64(q.thought))
+	if rare {
+		for _, n := range []int{q.Cached, q.Reasoning, q.Replays, q.Endpoint, q.inputs, q.outputs} {
+			num(int64(n))
+		}
+		for _, d := range []time.Duration{q.FirstOutput, q.Dial, q.paused, q.thought} {
+			num(int64(d))
+		}
+	}
 	b = binary.AppendUvarint(b, q.serial)
 	b = binary.AppendUvarint(b, q.item)
 	if u := q.Usage; u.Prompt|u.Completion|u.Total|u.Reasoning|u.CacheRead|u.CacheWrite != 0 {
@@ -208,14 +219,21 @@ func (p *parcel) request(run uint64, offset time.Duration) (q Request, own bool)
 		q.End += p.time()
 	}
 	q.EOF = last + p.time()
-	for _, n := range []*int{&q.ISL, &q.OSL, &q.FirstTokens, &q.Cached, &q.Reasoning, &q.Replays, &q.Endpoint, &q.Bytes,
-		&q.inputs, &q.outputs, &q.asked} {
+	for _, n := range []*int{&q.ISL, &q.OSL, &q.FirstTokens, &q.Bytes, &q.asked} {
 		*n = int(p.num())
 	}
-	if q.FirstOutput = p.time(); q.FirstOutput != 0 {
-		q.FirstOutput += offset
+	if is(flagRare) {
+		for _, n := range []*int{&q.Cached, &q.Reasoning, &q.Replays, &q.Endpoint, &q.inputs, &q.outputs} {
+			*n = int(p.num())
+		}
+		if q.FirstOutput = p.time(); q.FirstOutput != 0 {
+			q.FirstOutput += offset
+		}
+		q.Dial, q.paused, q.thought = p.time(), p.time(), p.time()
 	}
-	q.Dial, q.paused, q.thought = p.time(), p.time(), p.time()
+	if is(flagFirst) && len(q.Chunks) > 0 {
+		q.FirstOutput = q.Chunks[0]
+	}
 	q.serial, q.item = p.uint(), p.uint()
 	if is(flagUsage) {
 		u := &q.Usage

@@ -173,6 +173,9 @@ func (Load) Unpack(b []byte) (Load, error) {
 	return p.Load, nil
 }
 
+// Files that came with a target are found by the paths that they had where they came from: those
+// stand in messages and in the workload, and mean nothing to this machine.
+
 // readFile reads a file that the target names, or that came with it.
 func (t Target) readFile(path string) ([]byte, error) {
 	if b, ok := t.files[path]; ok {

@@ -81,6 +81,20 @@ func TestClientBound(t *testing.T) {
 	}
 }
 
+// TestClientBoundWorker: of several workers, the message names the one that was late and says how
+// many would do.
+func TestClientBoundWorker(t *testing.T) {
+	limit := 50.0
+	o, err := recipes.Run(t.Context(), recipes.Fixed(4), recipes.Spec{
+		Prober: &tired{ttft: 48, health: loadgen.Health{BeatLagP99: 6 * time.Millisecond, CPU: 0.9, Worker: "worker p3 (node7)", Workers: 4}},
+		Inputs: recipes.Inputs{TTFT: &limit},
+	})
+	require.NoError(t, err)
+	assert.ErrorContains(t, errors.Join(o.Warnings...), "the client was late at concurrency 4: goroutines woke 6ms late (p99, allowed 5ms) "+
+		"and the limit is nearer than that; worker p3 (node7) was the latest of 4, which used up to 90% of their CPU; "+
+		"use 8 workers, or ones with more cores")
+}
+
 // TestLagAndOtherLimits: error rates and throughput do not care for a late wake-up, and a
 // load without limits is judged by its own latency.
 func TestLagAndOtherLimits(t *testing.T) {

@@ -212,11 +212,15 @@ func same(t *testing.T, want, got *loadgen.Measurement) {
 // TestPool: N workers measure what one process measures, and one worker the same, bit for bit.
 func TestPool(t *testing.T) {
 	for name, loads := range map[string][]loadgen.Load{
-		"closed": {{Concurrency: 5, ISL: 100, OSL: 16, Requests: 60}, {Concurrency: 12, ISL: 100, OSL: 16, Requests: 120}},
-		"open":   {{Rate: 12, Arrival: "poisson", ISL: 100, OSL: 16, Requests: 120}, {Rate: 16, ISL: 100, OSL: 16, Requests: 120}},
+		"closed":  {{Concurrency: 5, ISL: 100, OSL: 16, Requests: 60}, {Concurrency: 12, ISL: 100, OSL: 16, Requests: 120}},
+		"open":    {{Rate: 12, Arrival: "poisson", ISL: 100, OSL: 16, Requests: 80}, {Rate: 16, ISL: 100, OSL: 16, Requests: 60}},
+		"short":   {{Concurrency: 5, ISL: 100, OSL: 16, Requests: 600, Window: 3 * time.Second}},
+		"limited": {{Rate: 12, Arrival: "poisson", MostInFlight: 3, ISL: 100, OSL: 16, Requests: 60}},
+		"one":     {{Concurrency: 1, ISL: 100, OSL: 16, Requests: 10}},
 	} {
 		for _, n := range []int{1, 2, 4, 7} {
 			t.Run(fmt.Sprintf("%s over %d", name, n), func(t *testing.T) {
+				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					want := direct(t, simserver.Model{}, nil, loads)
 					f := newFleet(t, n, nil)
@@ -229,7 +233,7 @@ func TestPool(t *testing.T) {
 						}
 						a, _ := want[i].Stat(loadgen.TagTokenRate, "avg")
 						b, _ := got.Stat(loadgen.TagTokenRate, "avg")
-						assert.InEpsilon(t, a, b, 0.06)
+						assert.InEpsilon(t, a, b, 0.1)
 						assert.Len(t, got.Requests, len(want[i].Requests))
 						t.Logf("%v tok/s, %v; %d bytes, skew %v", a, b, f.members[0].read.Load(), f.skew)
 					}

@@ -68,7 +68,7 @@ func TestWorkloads(t *testing.T) {
 		"replay": {load: loadgen.Load{Requests: 60, Window: time.Minute, Workload: loadgen.Workload{File: recorded, Replay: 1}}},
 		"stages": {load: loadgen.Load{ISL: 40, OSL: 4, Workload: loadgen.Workload{
 			Stages: laws.Stages{{From: 5, To: 20, Over: 6 * time.Second}, {From: 10, Over: 2 * time.Second}}}}},
-		"gamma":      {load: loadgen.Load{Rate: 14, Arrival: "gamma:0.7", ISL: 40, OSL: 4}},
+		"gamma":      {load: loadgen.Load{Rate: 14, Arrival: "gamma:0.7", ISL: 40, OSL: 4}, near: 0.3},
 		"embeddings": {load: loadgen.Load{Concurrency: 4, ISL: 40}, target: loadgen.Target{Protocol: "embeddings"}},
 		"messages": {load: loadgen.Load{Concurrency: 4, ISL: 40, OSL: 6, SLO: map[loadgen.Tag]float64{loadgen.TagTTFT: 15}},
 			target: loadgen.Target{Protocol: "messages"}},
@@ -78,8 +78,9 @@ func TestWorkloads(t *testing.T) {
 		"failing": {load: loadgen.Load{Concurrency: 4, ISL: 40, OSL: 6}, model: simserver.Model{MaxQueue: 1, MaxBatch: 2}, near: 0.3},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			if tt.load.Requests == 0 && tt.load.Workload.Stages == nil {
-				tt.load.Requests = 60
+				tt.load.Requests = 40
 			}
 			change := func(target *loadgen.Target) {
 				target.Protocol, target.NoStream, target.Body, target.Model = tt.target.Protocol, tt.target.NoStream, tt.target.Body, tt.target.Model
@@ -87,7 +88,7 @@ func TestWorkloads(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) {
 				for _, n := range []int{1, 4} {
-					loads := []loadgen.Load{tt.load, tt.load}
+					loads := []loadgen.Load{tt.load, tt.load}[:2-n/4] // the second begins where the first has ended
 					if n == 1 && tt.load.Concurrency > 0 {
 						// Requests that end in one instant are followed in any order, and those that follow
 						// differ from each other. With one slot, one process measures the same each time.
@@ -109,6 +110,16 @@ func TestWorkloads(t *testing.T) {
 						}
 						assert.InEpsilon(t, a, b, near)
 						assert.Len(t, got.Stages, len(want[i].Stages))
+						if w := l.Workload; w.Replay > 0 || w.Stages != nil { // the one schedule, dealt out
+							require.Len(t, got.Requests, len(want[i].Requests))
+							bodies := map[string]bool{}
+							for k, q := range got.Requests {
+								bodies[string(got.Body(&q))] = true
+								due := want[i].Requests[k].Scheduled - want[i].Requests[0].Scheduled
+								assert.Equal(t, due, q.Scheduled-got.Requests[0].Scheduled, "request %d", k)
+							}
+							assert.True(t, w.Replay == 0 || len(bodies) == 60, "each of the file once")
+						}
 					}
 				}
 			})

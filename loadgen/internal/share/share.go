@@ -41,6 +41,8 @@ type Part struct {
 	Probes int
 	// Used is how many requests of a file the run has used before this probe.
 	Used uint64
+	// Patient says that nothing is decided by single requests, so that they may be told in lots.
+	Patient bool
 }
 
 // Whole is the part of a generator that shares with nobody.
@@ -112,7 +114,7 @@ type Report struct {
 	// At is when it was made: every request that started before is in this report or in an
 	// earlier one.
 	At time.Duration
-	// Run is part of the names of the generator's requests.
+	// Run is part of the names of the generator's requests. It is in the first report.
 	Run   uint64
 	Marks []Mark
 	// Lead and Used are those that the generator's schedule needs, with the mark Prepared.

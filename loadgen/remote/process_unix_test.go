@@ -1,3 +1,5 @@
+//go:build unix
+
 package remote
 
 import (
@@ -5,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -24,9 +27,19 @@ import (
 // names.
 const envWorker = "AIPERF_TEST_WORKER_KEYS"
 
-// serving is a worker, if this process is to be one.
+// asServer in place of a directory makes it a simulated server.
+const asServer = "server"
+
+// serving is a worker, or a simulated server, if this process is to be one.
 func serving() bool {
 	dir := os.Getenv(envWorker)
+	if dir == asServer {
+		srv := simserver.New(simserver.Model{Step: 2 * time.Millisecond, MaxBatch: 1024})
+		fmt.Println(srv.URL)
+		_, _ = io.Copy(io.Discard, os.Stdin) // until the test ends
+		srv.Close()
+		return true
+	}
 	if dir == "" {
 		return false
 	}
@@ -44,10 +57,13 @@ func serving() bool {
 	return true
 }
 
-// process starts a worker and returns where it listens.
+// process starts a worker, or a server, and returns where it listens.
 func process(t testing.TB, keys string) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { in.Close() })
 	cmd.Env = append(os.Environ(), envWorker+"="+keys)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -85,13 +101,15 @@ func processes(t testing.TB, n int, target loadgen.Target) (*Pool, []*exec.Cmd) 
 func TestProcesses(t *testing.T) {
 	srv := simserver.New(simserver.Model{Step: 2 * time.Millisecond})
 	defer srv.Close()
-	p, cmds := processes(t, 4, loadgen.Target{URL: srv.URL, Metrics: []string{}})
+	p, cmds := processes(t, 4, loadgen.Target{URL: srv.URL})
 	require.NoError(t, p.Ready(t.Context()))
 	load := loadgen.Load{Concurrency: 8, ISL: 20, OSL: 8, Requests: 80}
 	m, err := p.Probe(t.Context(), load, nil)
 	require.NoError(t, err)
 	assert.Len(t, m.Requests, 80)
 	assert.Empty(t, m.Failures)
+	assert.Len(t, m.Server.Series, 1, "the server's metrics are read here, once")
+	assert.Positive(t, m.Server.Received)
 	assert.Contains(t, p.Where(), "4 workers on 1 host")
 	t.Logf("opening skew %v", p.skew)
 
@@ -126,4 +144,66 @@ func TestProcesses(t *testing.T) {
 	require.ErrorAs(t, err, new(*WorkerError), "nobody takes the place of the one that was killed")
 	assert.ErrorContains(t, err, "not there after 500ms")
 	assert.False(t, errors.As(err, new(*loadgen.UnreachableError)), "it is not the endpoint that is gone")
+}
+
+// timed ends a probe at so many requests, and notes when.
+type timed struct {
+	until, seen int
+	at          time.Time
+}
+
+func (d *timed) Seen(loadgen.Request) bool {
+	if d.seen++; d.seen == d.until {
+		d.at = time.Now()
+	}
+	return d.seen >= d.until
+}
+
+// cpu is the processor time of this process so far.
+func cpu(t testing.TB) time.Duration {
+	var u syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkPool measures what four workers cost the test, with the server in a process of its
+// own: bytes and processor time a request, how far apart the windows open, and how long an end
+// takes that the Decider wants. docs/workers.md has the figures.
+func BenchmarkPool(b *testing.B) {
+	_, url := process(b, asServer)
+	for _, tt := range []struct {
+		osl, concurrency int
+	}{{1, 8}, {1, 128}, {128, 128}} {
+		b.Run(fmt.Sprintf("osl=%d/c=%d", tt.osl, tt.concurrency), func(b *testing.B) {
+			p, _ := processes(b, 4, loadgen.Target{URL: url, Metrics: []string{}})
+			p.beat = beat
+			require.NoError(b, p.Ready(b.Context()))
+			load := loadgen.Load{Concurrency: tt.concurrency, ISL: 20, OSL: tt.osl, Requests: 3000}
+			var used, skew, stop time.Duration
+			var sent int64
+			read := func() (n int64) {
+				for _, m := range p.members {
+					n += m.read.Load()
+				}
+				return n
+			}
+			n, probes := 0, 0
+			for b.Loop() {
+				at, got := cpu(b), read()
+				m, err := p.Probe(b.Context(), load, nil)
+				require.NoError(b, err)
+				used, sent, skew = used+cpu(b)-at, sent+read()-got, max(skew, p.skew)
+				n += len(m.Requests) + len(m.Others)
+				d := &timed{until: 500}
+				_, err = p.Probe(b.Context(), load, d)
+				require.NoError(b, err)
+				stop = max(stop, time.Since(d.at))
+				probes++
+			}
+			b.ReportMetric(float64(sent)/float64(n), "B/req")
+			b.ReportMetric(float64(used)/float64(n)/1000, "cpu-µs/req")
+			b.ReportMetric(float64(skew)/1000, "skew-µs")
+			b.ReportMetric(float64(stop)/1e6, "stop-ms")
+		})
+	}
 }
