@@ -137,3 +137,16 @@ func TestLightFrontDoor(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	assert.NotContains(t, strings.Split(string(out), "\n"), "testing", "the engine never sees a test")
 }
+
+// TestNoKubernetes: a user who has no cluster gets nothing of Kubernetes into a go.sum, and one who
+// has pinned another client-go keeps it, since no module of Kubernetes is in this module's graph.
+// It is in that of loadgen/kube, which is a module of its own.
+func TestNoKubernetes(t *testing.T) {
+	out, err := exec.Command("go", "list", "-m", "all").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for _, modules := range []string{string(out), page(t, "go.mod"), page(t, "go.sum")} {
+		assert.Contains(t, modules, "gonum.org/v1/gonum")
+		assert.NotContains(t, modules, "k8s.io/")
+	}
+	assert.Contains(t, page(t, "loadgen/kube/go.mod"), "k8s.io/client-go ")
+}

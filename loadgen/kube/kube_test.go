@@ -211,8 +211,8 @@ func TestMistakes(t *testing.T) {
 		{[]Options{{CPU: "many"}}, `use kube.Options.CPU: "many" is not a quantity above 0, for example 2 or 2Gi`},
 		{[]Options{{Memory: "0"}}, `use kube.Options.Memory: "0" is not a quantity above 0, for example 2 or 2Gi`},
 		{[]Options{{StartTimeout: -time.Second}}, "use kube.Options.StartTimeout: -1s is negative"},
-		{nil, "find the cluster: invalid configuration: no configuration has been provided, try setting KUBERNETES_MASTER environment variable; " +
-			"kubectl must work here, or name a file by KUBECONFIG or kube.Options.Kubeconfig"},
+		{nil, "find the cluster: invalid configuration: no configuration has been provided, " +
+			"try setting KUBERNETES_MASTER environment variable; kubectl must work here, or name a file by KUBECONFIG or kube.Options.Kubeconfig"},
 	} {
 		_, _, err := prepared(c.how)
 		assert.EqualError(t, err, c.want)
