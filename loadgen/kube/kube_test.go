@@ -19,8 +19,10 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbac "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
 	"github.com/aiperf-go/aiperf/loadgen"
@@ -570,4 +572,48 @@ func TestRole(t *testing.T) {
 	assert.Equal(t, []string{"create jobs.batch", "create leases.coordination.k8s.io", "create pods/attach", "create pods/portforward",
 		"create secrets", "delete jobs.batch", "get leases.coordination.k8s.io", "get pods/attach", "get pods/log", "get pods/portforward",
 		"list events", "update leases.coordination.k8s.io", "watch pods"}, verbs)
+}
+
+// TestExampleInCluster reads the example as the API server would, and holds its pods to the Pod
+// Security standard "restricted", as those of the load are.
+func TestExampleInCluster(t *testing.T) {
+	b, err := os.ReadFile("examples/in-cluster.yaml")
+	require.NoError(t, err)
+	pods := map[string]corev1.PodSpec{"the load": job(Options{CPU: "1", Memory: "1Gi"}, "n", "x", who, 1, time.Hour).Spec.Template.Spec}
+	kinds := map[string]int{}
+	for doc := range strings.SplitSeq(string(b), "\n---\n") {
+		var kind meta.TypeMeta
+		require.NoError(t, yaml.Unmarshal([]byte(doc), &kind))
+		into := map[string]any{"ServiceAccount": &corev1.ServiceAccount{}, "RoleBinding": &rbac.RoleBinding{},
+			"PersistentVolumeClaim": &corev1.PersistentVolumeClaim{}, "Job": &batchv1.Job{}, "CronJob": &batchv1.CronJob{}}[kind.Kind]
+		require.NotNil(t, into, kind.Kind)
+		require.NoError(t, yaml.UnmarshalStrict([]byte(doc), into))
+		kinds[kind.Kind]++
+		switch o := into.(type) {
+		case *batchv1.Job:
+			pods[o.Name] = o.Spec.Template.Spec
+		case *batchv1.CronJob:
+			pods[o.Name] = o.Spec.JobTemplate.Spec.Template.Spec
+		case *rbac.RoleBinding:
+			var r rbac.Role
+			require.NoError(t, yaml.UnmarshalStrict(role, &r))
+			assert.Equal(t, r.Name, o.RoleRef.Name)
+		}
+	}
+	assert.Equal(t, map[string]int{"ServiceAccount": 1, "RoleBinding": 1, "PersistentVolumeClaim": 1, "Job": 1, "CronJob": 1}, kinds)
+	for name, p := range pods {
+		assert.True(t, *p.SecurityContext.RunAsNonRoot, name)
+		assert.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, p.SecurityContext.SeccompProfile.Type, name)
+		assert.False(t, p.HostNetwork || p.HostPID || p.HostIPC, name)
+		for _, v := range p.Volumes {
+			assert.True(t, v.EmptyDir != nil || v.Secret != nil || v.PersistentVolumeClaim != nil, "%s: volume %s", name, v.Name)
+		}
+		for _, c := range p.Containers {
+			assert.False(t, *c.SecurityContext.AllowPrivilegeEscalation, name)
+			assert.Equal(t, []corev1.Capability{"ALL"}, c.SecurityContext.Capabilities.Drop, name)
+			for _, port := range c.Ports {
+				assert.Zero(t, port.HostPort, name)
+			}
+		}
+	}
 }
