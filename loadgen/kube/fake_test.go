@@ -55,6 +55,8 @@ type cluster struct {
 	asked    []string
 	version  int
 	watchers []*watch.FakeWatcher
+	// key is the API key that the workers have.
+	key string
 	// created is called when a Job is.
 	created func(*batchv1.Job)
 }
@@ -250,7 +252,7 @@ func (c *cluster) workers(nodes ...string) (reach func(context.Context, *corev1.
 				return
 			}
 			p := running(pod(j, i), nodes[i%len(nodes)])
-			go remote.Serve(ctx, l, remote.Options{Keys: keys, Name: p.Name})
+			go remote.Serve(ctx, l, remote.Options{Keys: keys, Name: p.Name, APIKey: c.key})
 			mu.Lock()
 			addrs[p.Name], ends[i] = l.Addr().String(), func() { cancel(); c.remove(p.Name) }
 			mu.Unlock()

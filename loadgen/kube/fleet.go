@@ -27,6 +27,8 @@ const (
 	looking = 2 * time.Second
 	// endless is how long a run without a deadline may have its Job.
 	endless = 24 * time.Hour
+	// slow is how long a start takes until the test says what it waits for.
+	slow = 5 * time.Second
 	// asking is how long one request to the API server may take where nothing else bounds it.
 	asking = 10 * time.Second
 )
@@ -50,6 +52,10 @@ type fleet struct {
 
 	// users counts the carriers. The yard's mutex guards it.
 	users int
+
+	// waiting, if not nil, is told what it is waited for, each time that it is something else.
+	waiting func(error)
+	told    string
 
 	once struct{ permitted, started bool }
 	// watching ends the watch, and watched waits for its end.
@@ -255,11 +261,11 @@ func runs(p *corev1.Pod) bool {
 // Dial waits until pod i runs, and opens a connection to its worker. A pod that cannot start ends
 // it at once with a *StartError, and one that does not start shortly before ctx does.
 func (f *fleet) Dial(ctx context.Context, i int) (net.Conn, error) {
-	over := f.patience(ctx)
+	over, began := f.patience(ctx), time.Now()
 	tick := time.NewTicker(looking)
 	defer tick.Stop()
 	for {
-		current, _, changed, broken := f.known(i)
+		current, past, changed, broken := f.known(i)
 		if runs(current) {
 			c, err := f.open(ctx, current)
 			select {
@@ -274,8 +280,12 @@ func (f *fleet) Dial(ctx context.Context, i int) (net.Conn, error) {
 		if broken != nil && (apierrors.IsForbidden(broken) || apierrors.IsUnauthorized(broken)) {
 			return nil, fatalError{fmt.Errorf("watch the pods of Job %s: %w", f.name, broken)}
 		}
-		if st := f.hopeless(ctx, i, current); st.final {
+		st := f.hopeless(ctx, i, current, past)
+		if st.final {
 			return nil, f.explain(i, st)
+		}
+		if time.Since(began) >= slow {
+			f.tell(i, st)
 		}
 		select {
 		case <-changed:
@@ -323,10 +333,35 @@ func (f *fleet) open(ctx context.Context, p *corev1.Pod) (net.Conn, error) {
 	return f.reach(ctx, p)
 }
 
-// hopeless says why pod i will not come. The zero state means that it may.
-func (f *fleet) hopeless(ctx context.Context, i int, current *corev1.Pod) state {
+// tell says what pod i is waited for, if that is news.
+func (f *fleet) tell(i int, st state) {
+	name, _ := f.called(i)
+	text := fmt.Sprintf("waiting up to %v for %d of %d pods", f.o.StartTimeout, f.missing(), f.n)
+	if st.reason != "" {
+		text += fmt.Sprintf("; pod %s: %s", name, st.reason)
+		if st.message != "" {
+			text += ": " + refused(st.message)
+		}
+	}
+	f.mu.Lock()
+	news := f.told == "" || st.reason != "" && !strings.Contains(f.told, st.reason)
+	if news {
+		f.told = text
+	}
+	waiting := f.waiting
+	f.mu.Unlock()
+	if news && waiting != nil {
+		waiting(errors.New(text))
+	}
+}
+
+// hopeless says why pod i is not there, and whether it will not come.
+func (f *fleet) hopeless(ctx context.Context, i int, current, past *corev1.Pod) state {
 	if current != nil {
 		return judge(current)
+	}
+	if past != nil && past.Status.Phase == corev1.PodSucceeded { // the Job makes no other one for its index
+		return state{reason: "Completed", message: "the worker ended by itself", final: true}
 	}
 	events, _ := f.said(ctx, false)
 	for _, e := range events {

@@ -161,19 +161,25 @@ func (k *carrier) Ready(ctx context.Context) error {
 	if err := f.permitted(ctx); err != nil {
 		return err
 	}
+	var hosts []string
 	for _, endpoint := range k.target.Endpoints() {
-		l, err := f.lease(ctx, hostOf(endpoint), k.target.Waiting)
+		hosts = append(hosts, hostOf(endpoint))
+	}
+	slices.Sort(hosts) // so that no two tests wait for each other
+	for _, host := range slices.Compact(hosts) {
+		l, err := f.lease(ctx, host, k.target.Waiting)
 		if err != nil {
 			return err
 		}
-		if l != nil {
-			k.leases = append(k.leases, l)
-		}
+		k.leases = append(k.leases, l)
 	}
+	f.mu.Lock()
+	f.waiting = k.target.Waiting
+	f.mu.Unlock()
 	if err := f.start(ctx); err != nil {
 		return err
 	}
-	return k.Pool.Ready(ctx)
+	return start(k.Pool.Ready(ctx))
 }
 
 // hostOf is what an endpoint's Lease is on: two paths of a server share its machine.
@@ -197,7 +203,16 @@ func (k *carrier) Probe(ctx context.Context, l loadgen.Load, d loadgen.Decider) 
 	ctx, cancel := context.WithCancelCause(ctx)
 	detach := context.AfterFunc(k.fleet.held, func() { cancel(context.Cause(k.fleet.held)) })
 	k.ends = append(k.ends, func() { detach(); cancel(nil) })
-	return k.Pool.Probe(ctx, l, d)
+	m, err := k.Pool.Probe(ctx, l, d)
+	return m, start(err)
+}
+
+// start returns the error of a start as itself: it names its pod, as the pool's around it would.
+func start(err error) error {
+	if s := (*StartError)(nil); errors.As(err, &s) {
+		return s
+	}
+	return err
 }
 
 // Server returns what is known of the endpoint, with notes about the pods.

@@ -112,6 +112,24 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestAPIKeySecret checks that the pods use their own key of the endpoint, and that the test's is not
+// sent to them.
+func TestAPIKeySecret(t *testing.T) {
+	s := simserver.New(simserver.Model{Step: time.Millisecond, APIKey: "of the pods"})
+	defer s.Close()
+	c := newCluster(t)
+	c.key = "of the pods"
+	reach, _ := c.workers("n1")
+	o := Options{Image: "w", APIKeySecret: &corev1.SecretKeySelector{Key: "token"}}
+	k, err := yardOf(c, o).carrier(1, nil, of(loadgen.Target{URL: s.URL, APIKey: "of the test"}, who))
+	require.NoError(t, err)
+	k.fleet.reach = reach
+	require.NoError(t, k.Ready(t.Context()))
+	_, err = k.Probe(t.Context(), loadgen.Load{Concurrency: 2, ISL: 8, OSL: 4, Requests: 10, Seed: 1}, nil)
+	require.NoError(t, err)
+	require.NoError(t, k.Close())
+}
+
 // TestComparison checks that two endpoints of one test share pods, and that two tests that share
 // the option do not.
 func TestComparison(t *testing.T) {
@@ -289,6 +307,9 @@ func TestRights(t *testing.T) {
 	o.Direct = false
 	table, err = c.client().permitted(t.Context(), o)
 	text += table + err.Error() + "\n"
+	rec := &recorder{TB: t}
+	check(rec, o, c.client())
+	assert.Equal(t, []string{"kube.Check: " + err.Error()}, rec.errors)
 	o.SPDY, c.denied = true, map[string]bool{"get pods/portforward": true}
 	_, err = c.client().permitted(t.Context(), o)
 	require.NoError(t, err, "SPDY is no get")

@@ -130,8 +130,16 @@ func Check(t testing.TB, how ...Options) {
 		t.Errorf("kube.Check: %v", err)
 		return
 	}
+	check(t, o, c)
+}
+
+// check is Check with its options resolved.
+func check(t testing.TB, o Options, c *client) {
+	t.Helper()
 	table, err := c.permitted(t.Context(), o)
-	t.Log(table)
+	if table != "" {
+		t.Log(table)
+	}
 	if err != nil {
 		t.Errorf("kube.Check: %v", err)
 	}

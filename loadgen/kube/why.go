@@ -84,6 +84,7 @@ var reasons = []struct{ reason, message, remedy string }{
 	{"PreemptionByScheduler", "", "a pod of a higher priority took its place; give the pods a priority by Options.Template"},
 	{"DeletionByTaintManager", "", "its node is gone or was drained; choose other nodes by Options.NodeSelector"},
 	{"EvictionByEvictionAPI", "", "its node is being drained; choose other nodes by Options.NodeSelector"},
+	{"Completed", "", "no test has called it for 2 minutes, or somebody stopped it; run the test again"},
 	{"BackoffLimitExceeded", "", "the pods ended too often"},
 	{"DeadlineExceeded", "", "the Job may be there 5 minutes longer than the test; give the test more time"},
 	{"Unreachable", "", "the pod runs, and does not answer; look for a NetworkPolicy or a proxy before the API server"},

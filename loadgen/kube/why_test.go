@@ -51,6 +51,8 @@ var starts = []struct {
 	events []string
 	log    string
 	denied string
+	// said is what the test says meanwhile.
+	said string
 }{
 	{name: "quota", final: true, events: []string{`FailedCreate Error creating: pods "aiperf-cap-1-x2x4z" is forbidden: exceeded quota: ` +
 		`pods, requested: pods=1, used: pods=1, limited: pods=1`}},
@@ -62,7 +64,9 @@ var starts = []struct {
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable",
 			Message: "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption victims found."}}
 		return p
-	}, events: []string{"pod FailedScheduling 0/3 nodes are available: 3 Insufficient cpu."}},
+	}, events: []string{"pod FailedScheduling 0/3 nodes are available: 3 Insufficient cpu."},
+		said: "waiting up to 5m0s for 1 of 2 pods; pod aiperf-cap-x7k2p9b-1-abcde: Unschedulable: 0/3 nodes are available: " +
+			"3 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption victims found."},
 	{name: "image", final: true, pod: func(p *corev1.Pod) *corev1.Pod {
 		return waitingFor(p, "ImagePullBackOff", `Back-off pulling image "registry.example/aiperf-worker:v9": ErrImagePull: not found`)
 	}, events: []string{`pod Failed Failed to pull image "registry.example/aiperf-worker:v9": not found`, "pod Failed Error: ErrImagePull"}},
@@ -93,7 +97,11 @@ var starts = []struct {
 	{name: "backoff", final: true, events: []string{"BackoffLimitExceeded Job has reached the specified backoff limit"}},
 	{name: "mount", pod: func(p *corev1.Pod) *corev1.Pod { return waitingFor(p, "ContainerCreating", "") },
 		events: []string{`pod FailedMount MountVolume.SetUp failed for volume "key" : secret "llm-key" not found`}},
-	{name: "nothing"},
+	{name: "nothing", said: "waiting up to 5m0s for 1 of 2 pods"},
+	{name: "completed", final: true, pod: func(p *corev1.Pod) *corev1.Pod {
+		p.Status.Phase = corev1.PodSucceeded
+		return p
+	}},
 	{name: "creating", pod: func(p *corev1.Pod) *corev1.Pod { return waitingFor(p, "ContainerCreating", "") }},
 	{name: "mute", pod: func(p *corev1.Pod) *corev1.Pod {
 		return crashing(p, 1, corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"})
@@ -135,6 +143,8 @@ func TestStartErrors(t *testing.T) {
 				require.NoError(t, err)
 				f := newFleet(c.client(), o, 2, "TestCap of process 1 on ci")
 				f.id, f.name = "x7k2p9b", "aiperf-cap-x7k2p9b"
+				var said []string
+				f.waiting = func(err error) { said = append(said, err.Error()) }
 				ctx, cancel := context.WithTimeout(t.Context(), o.StartTimeout)
 				defer cancel()
 				began := time.Now()
@@ -152,6 +162,10 @@ func TestStartErrors(t *testing.T) {
 					assert.GreaterOrEqual(t, took, o.StartTimeout-5*time.Second)
 					assert.Less(t, took, o.StartTimeout)
 				}
+				if s.said != "" {
+					assert.Equal(t, []string{s.said}, said)
+				}
+				assert.Equal(t, s.final, said == nil, "%v", said)
 				golden(t, "start/"+s.name+".txt", err.Error()+"\n")
 			})
 		})
