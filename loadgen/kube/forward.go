@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	streaming "k8s.io/streaming/pkg/httpstream"
 )
 
 // direct reports whether pods are reached by their addresses.
@@ -48,9 +49,7 @@ func (f *fleet) forward(ctx context.Context, p *corev1.Pod) (net.Conn, error) {
 		if err != nil {
 			return nil, fmt.Errorf("forward a port of pod %s: %w", p.Name, err)
 		}
-		dialer = portforward.NewFallbackDialer(socket, dialer, func(err error) bool {
-			return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-		})
+		dialer = portforward.NewFallbackDialer(socket, dialer, noSocket)
 	}
 	type opened struct {
 		c   *stream
@@ -75,6 +74,12 @@ func (f *fleet) forward(ctx context.Context, p *corev1.Pod) (net.Conn, error) {
 		}()
 		return nil, context.Cause(ctx)
 	}
+}
+
+// noSocket reports whether a WebSocket could not be opened where SPDY may be. The error is of the
+// package that client-go's WebSockets use, whose twin in apimachinery has a type of its own.
+func noSocket(err error) bool {
+	return streaming.IsUpgradeFailure(err) || streaming.IsHTTPSProxyError(err)
 }
 
 // opening opens a session and the two streams of one connection in it.
@@ -135,7 +140,7 @@ func (s *stream) Read(b []byte) (int, error) {
 		return n, err
 	}
 	if s.failure != "" {
-		return n, errors.New(s.failure)
+		return n, &net.OpError{Op: "dial", Net: "portforward", Err: errors.New(s.failure)}
 	}
 	return n, err
 }

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -530,7 +532,7 @@ func TestShipping(t *testing.T) {
 	}
 	dir := t.TempDir()
 	worker := filepath.Join(dir, "built")
-	require.NoError(t, os.WriteFile(worker, []byte("#!"+sh+"\necho started \"$@\" >>"+dir+"/started\n"), 0o600))
+	require.NoError(t, os.WriteFile(worker, []byte("#!"+sh+"\necho started \"$@\" >>"+dir+"/started\necho worker: listening on 7070 >&2\n"), 0o600))
 	script := strings.ReplaceAll(shipping, binDir, dir)
 	c := newCluster(t)
 	f := newFleet(c.client(), Options{Worker: worker, CPU: "1", Memory: "1Gi"}, 1, who)
@@ -542,7 +544,7 @@ func TestShipping(t *testing.T) {
 			return err
 		}
 		go func() { _, _ = io.Copy(stdin, in) }()
-		cmd.Stdout = out
+		cmd.Stdout, cmd.Stderr = out, out
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Run() }()
 		select {
@@ -560,7 +562,7 @@ func TestShipping(t *testing.T) {
 		b, _ := os.ReadFile(filepath.Join(dir, "started"))
 		return string(b)
 	}
-	require.Eventually(t, func() bool { return started() == "started -listen :7070\n" }, 10*time.Second, 10*time.Millisecond)
+	assert.Equal(t, "started -listen :7070\n", started())
 	out, err := exec.CommandContext(ctx, sh, "-c", script, "worker", "again").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	assert.Equal(t, "started -listen :7070\nstarted again\n", started())
@@ -568,6 +570,17 @@ func TestShipping(t *testing.T) {
 	// A container that ends in between, and a machine that no worker is built for.
 	s.attach = func(_ context.Context, _ *corev1.Pod, in io.Reader, out io.Writer) error { return nil }
 	assert.EqualError(t, s.ship(ctx, p), "ship the worker to pod p: the container has ended")
+	s.attach = func(_ context.Context, _ *corev1.Pod, in io.Reader, out io.Writer) error {
+		_, _ = io.ReadFull(in, make([]byte, len("go\n")))
+		_, _ = io.WriteString(out, "x86_64\n")
+		lines := bufio.NewReader(in)
+		size, _ := lines.ReadString('\n')
+		n, _ := strconv.Atoi(strings.TrimSpace(size))
+		_, _ = io.CopyN(io.Discard, lines, int64(n))
+		_, _ = io.WriteString(out, "worker: line 8: exec format error\n")
+		return nil
+	}
+	assert.EqualError(t, s.ship(ctx, p), `ship the worker to pod p: the container has ended, and said "worker: line 8: exec format error"`)
 	s.attach = func(ctx context.Context, _ *corev1.Pod, in io.Reader, out io.Writer) error {
 		_, _ = io.ReadFull(in, make([]byte, 3))
 		_, _ = io.WriteString(out, "vax\n")
@@ -637,4 +650,15 @@ func TestExampleInCluster(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPage checks that the test of docs/kube.md is the file of testdata/page, and that it compiles.
+func TestPage(t *testing.T) {
+	b, err := os.ReadFile("../../docs/kube.md")
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(string(b), "```go\n")
+	block, _, _ := strings.Cut(rest, "```")
+	golden(t, "page/serving_test.go", block)
+	out, err := exec.CommandContext(t.Context(), "go", "vet", "./testdata/page").CombinedOutput()
+	assert.NoError(t, err, "%s", out)
 }

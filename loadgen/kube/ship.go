@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/remotecommand"
 )
@@ -40,7 +39,7 @@ func newShipper(f *fleet) *shipper {
 var machines = map[string]string{"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64"}
 
 // ship attaches to the container of a pod, whose script asks for the worker, and returns once the
-// script has it. See shipping.
+// worker says that it listens. See shipping.
 func (s *shipper) ship(ctx context.Context, p *corev1.Pod) (err error) {
 	defer func() {
 		if err != nil {
@@ -87,14 +86,17 @@ func (s *shipper) ship(ctx context.Context, p *corev1.Pod) (err error) {
 	if _, err := inW.Write(worker); err != nil {
 		return err
 	}
-	for {
+	for last := ""; ; {
 		line, err := lines.ReadString('\n')
-		if err != nil {
+		switch {
+		case err != nil && last != "":
+			return fmt.Errorf("%w, and said %q", err, last)
+		case err != nil:
 			return err
-		}
-		if strings.TrimSpace(line) == "shipped" {
+		case strings.Contains(line, "listening on "):
 			return nil
 		}
+		last = strings.TrimSpace(line)
 	}
 }
 
@@ -129,7 +131,7 @@ func (s *shipper) build(ctx context.Context, arch string) ([]byte, error) {
 // attached attaches to the worker's container through the API server.
 func (s *shipper) attached(ctx context.Context, p *corev1.Pod, in io.Reader, out io.Writer) error {
 	u := s.f.core.RESTClient().Post().Resource("pods").Namespace(p.Namespace).Name(p.Name).SubResource("attach").
-		VersionedParams(&corev1.PodAttachOptions{Container: container, Stdin: true, Stdout: true}, scheme.ParameterCodec).URL()
+		VersionedParams(&corev1.PodAttachOptions{Container: container, Stdin: true, Stdout: true, Stderr: true}, scheme.ParameterCodec).URL()
 	e, err := remotecommand.NewSPDYExecutor(s.f.config, "POST", u)
 	if err != nil {
 		return err
@@ -139,12 +141,9 @@ func (s *shipper) attached(ctx context.Context, p *corev1.Pod, in io.Reader, out
 		if err != nil {
 			return err
 		}
-		e, err = remotecommand.NewFallbackExecutor(socket, e, func(err error) bool {
-			return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-		})
-		if err != nil {
+		if e, err = remotecommand.NewFallbackExecutor(socket, e, noSocket); err != nil {
 			return err
 		}
 	}
-	return e.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: in, Stdout: out})
+	return e.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: in, Stdout: out, Stderr: out})
 }
