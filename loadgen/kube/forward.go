@@ -98,19 +98,32 @@ func opening(dialer httpstream.Dialer) (*stream, error) {
 		return nil, err
 	}
 	_ = failures.Close() // nothing is written to it
-	h.Set(corev1.StreamType, corev1.StreamTypeData)
-	data, err := session.CreateStream(h)
-	if err != nil {
-		session.Close()
-		return nil, err
-	}
-	s := &stream{Stream: data, session: session, failed: make(chan struct{})}
+	s := &stream{session: session, failed: make(chan struct{})}
 	go func() {
 		defer close(s.failed)
 		text, _ := io.ReadAll(io.LimitReader(failures, 1024)) // ends with the session at the latest
 		s.failure = strings.TrimSpace(string(text))
 	}()
+	h.Set(corev1.StreamType, corev1.StreamTypeData)
+	if s.Stream, err = session.CreateStream(h); err != nil {
+		err = s.because(err)
+		session.Close()
+		return nil, err
+	}
 	return s, nil
+}
+
+// because is the error of a stream that the other end has ended, for the reason that it gives.
+func (s *stream) because(err error) error {
+	select {
+	case <-s.failed:
+	case <-time.After(100 * time.Millisecond): // both streams end together
+		return err
+	}
+	if s.failure != "" {
+		return &net.OpError{Op: "dial", Net: "portforward", Err: errors.New(s.failure)}
+	}
+	return err
 }
 
 // stream is a forwarded connection. A port that nobody listens on is forwarded as well; then the
@@ -134,15 +147,7 @@ func (s *stream) Read(b []byte) (int, error) {
 	if err = late(err); err == nil || n > 0 {
 		return n, err
 	}
-	select {
-	case <-s.failed:
-	case <-time.After(100 * time.Millisecond): // both streams end together
-		return n, err
-	}
-	if s.failure != "" {
-		return n, &net.OpError{Op: "dial", Net: "portforward", Err: errors.New(s.failure)}
-	}
-	return n, err
+	return n, s.because(err)
 }
 
 // Write writes until the deadline that was set before it, at which the connection is closed.

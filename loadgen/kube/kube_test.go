@@ -532,7 +532,8 @@ func TestShipping(t *testing.T) {
 	}
 	dir := t.TempDir()
 	worker := filepath.Join(dir, "built")
-	require.NoError(t, os.WriteFile(worker, []byte("#!"+sh+"\necho started \"$@\" >>"+dir+"/started\necho worker: listening on 7070 >&2\n"), 0o600))
+	require.NoError(t, os.WriteFile(worker, []byte("#!"+sh+"\n"+
+		"echo started \"$@\" >>"+dir+"/started\necho worker: listening on 7070 >&2\n"), 0o600))
 	script := strings.ReplaceAll(shipping, binDir, dir)
 	c := newCluster(t)
 	f := newFleet(c.client(), Options{Worker: worker, CPU: "1", Memory: "1Gi"}, 1, who)
