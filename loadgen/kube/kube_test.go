@@ -244,11 +244,14 @@ func TestMistakes(t *testing.T) {
 // recorder is a test that is told what a run says.
 type recorder struct {
 	testing.TB
-	errors []string
+	errors, logs []string
 }
 
 func (r *recorder) Errorf(format string, args ...any) {
 	r.errors = append(r.errors, fmt.Sprintf(format, args...))
+}
+func (r *recorder) Logf(format string, args ...any) {
+	r.logs = append(r.logs, fmt.Sprintf(format, args...))
 }
 func (r *recorder) FailNow() { panic(r) }
 
@@ -662,4 +665,60 @@ func TestPage(t *testing.T) {
 	golden(t, "page/serving_test.go", block)
 	out, err := exec.CommandContext(t.Context(), "go", "vet", "./testdata/page").CombinedOutput()
 	assert.NoError(t, err, "%s", out)
+}
+
+// TestFinding holds what a test says of its pods to its text: where the load came from, with a
+// warning, and a start and a right that are missing. What differs from run to run is left out.
+func TestFinding(t *testing.T) {
+	s := simserver.New(simserver.Model{Step: time.Millisecond})
+	defer s.Close()
+	var text strings.Builder
+	for _, x := range []struct {
+		name string
+		set  func(*cluster)
+	}{
+		{"measured", func(*cluster) {}},
+		{"a quota", func(c *cluster) {
+			c.created = func(j *batchv1.Job) {
+				e := corev1.Event{Type: "Warning", Reason: "FailedCreate", Message: `Error creating: pods "` + j.Name + `-0-x2x4z" is forbidden: ` +
+					"exceeded quota: load, requested: requests.cpu=1, used: requests.cpu=0, limited: requests.cpu=0"}
+				e.InvolvedObject = corev1.ObjectReference{Kind: "Job", Name: j.Name}
+				c.mu.Lock()
+				c.events = append(c.events, e)
+				c.mu.Unlock()
+			}
+		}},
+		{"no right", func(c *cluster) { c.denied["create jobs"], c.denied["get leases"] = true, true }},
+	} {
+		c := newCluster(t)
+		reach, _ := c.workers("n1")
+		x.set(c)
+		y := yardOf(c, Options{Image: "w"})
+		name := ""
+		rec := &recorder{TB: t}
+		func() {
+			defer func() {
+				if r := recover(); r != nil && r != any(rec) {
+					panic(r)
+				}
+			}()
+			aiperftest.Run(rec, recipes.Fixed(4), aiperftest.Endpoint(s.URL), aiperftest.Tokens(8, 4), aiperftest.Requests(20),
+				aiperftest.ReportOnly(), aiperftest.Charts(false), aiperftest.Artifacts(t.TempDir()),
+				aiperftest.Spread(func(_ context.Context, o *recipes.Outcome) (recipes.Prober, error) {
+					k, err := y.carrier(2, nil, o)
+					k.fleet.reach, name = reach, k.fleet.name
+					return k, err
+				}))
+		}()
+		fmt.Fprintf(&text, "== %s\n", x.name)
+		for _, said := range append(rec.logs, rec.errors...) {
+			for paragraph := range strings.SplitSeq(strings.ReplaceAll(said, "\n        ", " "), "\n") {
+				if x.name != "measured" || strings.Contains(paragraph, "pods") {
+					fmt.Fprintln(&text, strings.TrimSpace(strings.ReplaceAll(paragraph, name, "NAME")))
+				}
+			}
+		}
+		assert.Empty(t, c.jobs)
+	}
+	golden(t, "finding.txt", strings.ReplaceAll(text.String(), s.URL, "URL"))
 }
