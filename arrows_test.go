@@ -54,14 +54,16 @@ var arrows = map[string][]string{
 
 	"loadgen/internal/share":       {},
 	"loadgen/remote/aiperf-worker": {"loadgen/remote"},
-	"recipes/sla":                  {"loadgen"},
-	"recipes/sweep":                {"recipes/sla", "loadgen"},
-	"recipes/cause":                {"loadgen"},
-	"recipes":                      {"recipes/sla", "recipes/sweep", "recipes/plan", "recipes/cause", "loadgen"},
-	"report/plot":                  {},
-	"report/bench":                 {"recipes", "recipes/sla", "recipes/sweep", "loadgen"},
-	"report/history":               {"recipes", "report/bench"},
-	"report/llmd":                  {"recipes", "loadgen", "loadgen/workload"},
+	// A module of its own, and one more front door: it has an option.
+	"loadgen/kube":   {"aiperftest", "loadgen", "loadgen/remote", "recipes"},
+	"recipes/sla":    {"loadgen"},
+	"recipes/sweep":  {"recipes/sla", "loadgen"},
+	"recipes/cause":  {"loadgen"},
+	"recipes":        {"recipes/sla", "recipes/sweep", "recipes/plan", "recipes/cause", "loadgen"},
+	"report/plot":    {},
+	"report/bench":   {"recipes", "recipes/sla", "recipes/sweep", "loadgen"},
+	"report/history": {"recipes", "report/bench"},
+	"report/llmd":    {"recipes", "loadgen", "loadgen/workload"},
 	"report": {"recipes", "recipes/sla", "recipes/sweep", "recipes/plan", "recipes/cause", "loadgen", "loadgen/workload",
 		"loadgen/servermetrics", "report/plot", "report/bench", "report/history", "report/llmd"},
 	"aiperftest": {"report", "report/bench", "report/history", "recipes", "recipes/sla", "recipes/sweep", "recipes/plan", "loadgen",
@@ -123,7 +125,7 @@ func TestArrows(t *testing.T) {
 func TestLightFrontDoor(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "./aiperftest").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	for _, heavy := range []string{"github.com/onsi", "github.com/stretchr", "net/http/httptest", "go.uber.org/goleak"} {
+	for _, heavy := range []string{"github.com/onsi", "github.com/stretchr", "net/http/httptest", "go.uber.org/goleak", "k8s.io/"} {
 		assert.NotContains(t, string(out), heavy)
 	}
 	out, err = exec.Command("go", "list", "-deps", "./recipes/sla").CombinedOutput()
@@ -136,4 +138,17 @@ func TestLightFrontDoor(t *testing.T) {
 	out, err = exec.Command("go", "list", "-deps", "./recipes", "./report").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	assert.NotContains(t, strings.Split(string(out), "\n"), "testing", "the engine never sees a test")
+}
+
+// TestNoKubernetes: a user who has no cluster gets nothing of Kubernetes into a go.sum, and one who
+// has pinned another client-go keeps it, since no module of Kubernetes is in this module's graph.
+// It is in that of loadgen/kube, which is a module of its own.
+func TestNoKubernetes(t *testing.T) {
+	out, err := exec.Command("go", "list", "-m", "all").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for _, modules := range []string{string(out), page(t, "go.mod"), page(t, "go.sum")} {
+		assert.Contains(t, modules, "gonum.org/v1/gonum")
+		assert.NotContains(t, modules, "k8s.io/")
+	}
+	assert.Contains(t, page(t, "loadgen/kube/go.mod"), "k8s.io/client-go ")
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
-	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
@@ -91,7 +90,7 @@ func TestMisuse(t *testing.T) {
 		{`Workers("localhost:1", "localhost:1")`, opts{nobody, ttft, aiperftest.Workers("localhost:1", "localhost:1")}},
 		{`Workers and Prober`, opts{fake, ttft, aiperftest.Workers("localhost:1")}},
 		{`Workers and Spread`, opts{nobody, ttft, aiperftest.Workers("localhost:1"), aiperftest.Spread(
-			func(context.Context, loadgen.Target) (recipes.Prober, error) { return nil, nil })}},
+			func(context.Context, *recipes.Outcome) (recipes.Prober, error) { return nil, nil })}},
 		{`Resume("text.json")`, opts{fake, ttft, aiperftest.Resume("text.json")}},
 	} {
 		f := run(t, "TestCapacity", func(t aiperftest.T) {

@@ -192,13 +192,13 @@ func (c *config) measure(ctx context.Context, t T, r *recipes.Recipe) (measured,
 		defer c.talk.ginkgo.AttachProgressReporter(n.soFar)()
 	}
 	m := measured{tellers: []*narrator{n}, shown: shown}
-	c.spec.Observe = n.observe
+	c.spec.Observe, c.spec.Who = n.observe, c.holder()
 	c.spec.Target.Waiting = func(err error) { n.lines <- spoken(err).Error() }
 	work := func() (err error) { m.out, err = recipes.Run(ctx, r, c.spec); return err }
 	if c.old != nil {
 		old := n.split()
 		m.tellers = append(m.tellers, old)
-		c.old.Observe, c.old.Target.Waiting = old.observe, c.spec.Target.Waiting
+		c.old.Observe, c.old.Target.Waiting, c.old.Who = old.observe, c.spec.Target.Waiting, c.spec.Who
 		work = func() (err error) { m.old, m.out, err = recipes.RunPair(ctx, r, *c.old, c.spec); return err }
 	}
 	engine := start(r, n.lines, work)

@@ -5,17 +5,32 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
-	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/remote"
 	"github.com/aiperf-go/aiperf/recipes"
 )
 
+// SpreadBy lets the option that way returns carry the load of each run on an endpoint whose
+// environment has the variable, unless the test itself says what carries it. A package that
+// knows a way to more machines calls it in init, so that a blank import of it is enough.
+func SpreadBy(variable string, way func(value string) Option) { ways[variable] = way }
+
+// ways has what SpreadBy was given, by variables. It is written by inits alone.
+var ways = map[string]func(value string) Option{}
+
 // spreads lets the run's workers, if there are any, carry its load.
 func (c *config) spreads() {
+	for _, name := range slices.Sorted(maps.Keys(ways)) {
+		if v := os.Getenv(name); v != "" && c.live() && c.spec.Spread == nil && c.workers == nil {
+			ways[name](v).apply(c)
+			c.filled = append(c.filled, [2]string{name, v})
+		}
+	}
 	addrs := c.workers
 	if v := os.Getenv(envWorkers); addrs == nil && v != "" && c.spec.Spread == nil && c.spec.Prober == nil {
 		addrs = strings.Split(v, ",")
@@ -36,9 +51,9 @@ func (c *config) spreads() {
 		return
 	}
 	run := rand.Text() // both endpoints of a comparison are loaded by the same workers
-	c.spec.Spread = func(_ context.Context, t loadgen.Target) (recipes.Prober, error) {
+	c.spec.Spread = func(_ context.Context, o *recipes.Outcome) (recipes.Prober, error) {
 		return &remote.Pool{
-			Target: t, N: len(addrs), Keys: keys, Run: run, Who: c.holder(),
+			Target: o.Spec.Target, N: len(addrs), Keys: keys, Run: run, Who: o.Spec.Who,
 			Dial: func(ctx context.Context, i int) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, "tcp", addrs[i])
 			},
@@ -47,7 +62,7 @@ func (c *config) spreads() {
 	}
 }
 
-// holder is what the workers call this run to whoever wants them meanwhile.
+// holder is what this run is called to whoever waits for what it holds.
 func (c *config) holder() string {
 	host, _ := os.Hostname()
 	return fmt.Sprintf("%s of process %d on %s", c.talk.t.Name(), os.Getpid(), host)

@@ -87,9 +87,11 @@ func TestSpread(t *testing.T) {
 	f := run(t, "TestX", func(ft aiperftest.T) {
 		aiperftest.Run(ft, recipes.Fixed(2), aiperftest.Endpoint(srv.URL), aiperftest.Tokens(8, 2), aiperftest.Requests(6),
 			aiperftest.ReportOnly(), aiperftest.Charts(false),
-			aiperftest.Spread(func(_ context.Context, t loadgen.Target) (recipes.Prober, error) {
+			aiperftest.Spread(func(_ context.Context, o *recipes.Outcome) (recipes.Prober, error) {
 				asked++
-				return loadgen.New(t)
+				assert.NotNil(t, o.Plan)
+				assert.Regexp(t, `^TestX of process \d+ on .`, o.Spec.Who)
+				return loadgen.New(o.Spec.Target)
 			}))
 	})
 	assert.Equal(t, 1, asked)
@@ -97,8 +99,35 @@ func TestSpread(t *testing.T) {
 	assert.Equal(t, 6, f.out.Probes[0].Requests())
 	f = run(t, "TestX", func(ft aiperftest.T) {
 		aiperftest.Run(ft, recipes.Fixed(2), aiperftest.Endpoint(srv.URL),
-			aiperftest.Spread(func(context.Context, loadgen.Target) (recipes.Prober, error) { return nil, os.ErrPermission }))
+			aiperftest.Spread(func(context.Context, *recipes.Outcome) (recipes.Prober, error) { return nil, os.ErrPermission }))
 	})
 	assert.True(t, f.failed)
 	assert.Contains(t, unfolded(f.transcript()), "permission denied")
+}
+
+// TestSpreadBy: a variable alone lets others carry the load of a run on an endpoint. What the test
+// itself says comes first, and a run without an endpoint has nothing to spread.
+func TestSpreadBy(t *testing.T) {
+	srv := simserver.New(simserver.Model{})
+	defer srv.Close()
+	asked := map[string]int{}
+	by := func(name string) aiperftest.Option {
+		return aiperftest.Spread(func(_ context.Context, o *recipes.Outcome) (recipes.Prober, error) {
+			asked[name]++
+			return loadgen.New(o.Spec.Target)
+		})
+	}
+	aiperftest.SpreadBy("AIPERF_TEST_SPREAD", by)
+	small := aiperftest.Options{aiperftest.Tokens(8, 2), aiperftest.Requests(6), aiperftest.ReportOnly(), aiperftest.Charts(false)}
+	on := func(opts ...aiperftest.Option) {
+		f := run(t, "TestX", func(ft aiperftest.T) { aiperftest.Run(ft, recipes.Fixed(2), append(opts, small)...) })
+		require.NotNil(t, f.out, f.transcript())
+	}
+	on(aiperftest.Endpoint(srv.URL))
+	assert.Empty(t, asked, "the variable is not set")
+	t.Setenv("AIPERF_TEST_SPREAD", "some")
+	on(aiperftest.Endpoint(srv.URL))
+	on(aiperftest.Endpoint(srv.URL), by("the test"))
+	on(aiperftest.Simulated(simserver.Model{}))
+	assert.Equal(t, map[string]int{"some": 1, "the test": 1}, asked)
 }

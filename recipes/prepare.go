@@ -92,7 +92,7 @@ func (r *run) open(ctx context.Context) (io.Closer, error) {
 	o := r.out
 	r.prober = o.Spec.Prober
 	if r.prober == nil && o.Spec.Spread != nil {
-		p, err := o.Spec.Spread(ctx, o.Spec.Target)
+		p, err := o.Spec.Spread(ctx, o)
 		if err != nil {
 			return nil, err
 		}

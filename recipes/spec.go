@@ -46,9 +46,13 @@ type Spec struct {
 
 	// Prober runs the probes. If nil, they are HTTP load on Target.
 	Prober Prober
-	// Spread, if not nil and there is no Prober, returns what puts the load on a target from
-	// somewhere else than this process, for example a remote.Pool. It is called once a run.
-	Spread func(context.Context, loadgen.Target) (Prober, error)
+	// Spread, if not nil and there is no Prober, returns what puts the load on the run's target
+	// from somewhere else than this process, for example a remote.Pool. It is called once a
+	// run, when the outcome has its Spec and its Plan, and nothing else.
+	Spread func(context.Context, *Outcome) (Prober, error)
+	// Who is what others are told of this run while they wait for what it holds, for example
+	// the test's name and its process; empty if there is nothing to say.
+	Who string
 	// Setup, if not nil, prepares the server for a point, for example by a restart with
 	// other settings. It is called before the first probe and whenever the values under
 	// PathServer differ from those of the probe before or, if none are varied, whenever any

@@ -82,6 +82,10 @@ func (p *Pool) try(ctx context.Context, i int) (*member, error) {
 		secure := tls.Client(c, config)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			c.Close()
+			// A forwarded port says only now that nobody listens.
+			if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
+				return nil, err
+			}
 			return nil, fmt.Errorf("its keys do not fit: %w", err)
 		}
 		c = secure

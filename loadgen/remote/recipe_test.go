@@ -20,7 +20,7 @@ import (
 )
 
 // search is a search for the largest concurrency with a p95 TTFT of 12.6 ms.
-func search(t *testing.T, target loadgen.Target, spread func(context.Context, loadgen.Target) (recipes.Prober, error)) *recipes.Outcome {
+func search(t *testing.T, target loadgen.Target, spread func(context.Context, *recipes.Outcome) (recipes.Prober, error)) *recipes.Outcome {
 	t.Helper()
 	recipe, err := recipes.Lookup("max-concurrency-under-sla")
 	require.NoError(t, err)
@@ -51,8 +51,8 @@ func TestRecipe(t *testing.T) {
 				return c
 			}
 			time.AfterFunc(5*time.Second, func() { lose.Store(true) })
-			got := search(t, f.Target, func(_ context.Context, t loadgen.Target) (recipes.Prober, error) {
-				f.Pool.Target = t
+			got := search(t, f.Target, func(_ context.Context, o *recipes.Outcome) (recipes.Prober, error) {
+				f.Pool.Target = o.Spec.Target
 				return f.Pool, nil
 			})
 			assert.Contains(t, got.Spec.Note, "the load comes from ")

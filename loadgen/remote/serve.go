@@ -30,6 +30,9 @@ type Options struct {
 	Orphan time.Duration
 	// Log, if not nil, is told in one line whenever a pool has come, left or been refused.
 	Log func(text string)
+	// APIKey is the endpoint's key for targets that come without one, so that whoever runs the
+	// test need not have it.
+	APIKey string
 	// Dial opens connections to the endpoint. If it is nil, a net.Dialer does.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
@@ -296,6 +299,9 @@ func (s *session) setup(d *setup) error {
 		return err
 	}
 	t.Dial = s.Dial
+	if t.APIKey == "" {
+		t.APIKey = s.APIKey
+	}
 	t.Waiting = func(err error) { _ = s.send(up{Waiting: err.Error()}) }
 	s.g, err = loadgen.New(t)
 	return err

@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -46,6 +47,7 @@ func run(ctx context.Context, args []string) error {
 	orphan := flags.Duration("orphan", 0, "end after so long without a test, for example 2m; 0 never does")
 	name := flags.String("name", "", "what tests call this worker (default the host's name)")
 	node := flags.String("node", "", "where it runs, for reports (default the host's name)")
+	key := flags.String("api-key-file", "", "a file with the endpoint's API key, for tests that do not have it")
 	create := flags.String("new-keys", "", "make keys in this directory, and end")
 	valid := flags.Duration("valid", 365*24*time.Hour, "how long new keys are valid")
 	if err := flags.Parse(args); err != nil {
@@ -60,6 +62,13 @@ func run(ctx context.Context, args []string) error {
 		if o.Keys, err = remote.ReadKeys(*keys); err != nil {
 			return err
 		}
+	}
+	if *key != "" {
+		b, err := os.ReadFile(*key)
+		if err != nil {
+			return fmt.Errorf("read the API key: %w", err)
+		}
+		o.APIKey = strings.TrimSpace(string(b))
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", *listen)
 	if err != nil {
