@@ -20,7 +20,7 @@ import (
 
 // thinking is a server whose answers begin with three thoughts.
 var thinking = aiperftest.Options{
-	aiperftest.Simulated(simserver.Model{Step: 4 * time.Millisecond, Thoughts: 3}),
+	aiperftest.Simulated(simserver.Model{Step: 2 * time.Millisecond, Thoughts: 3}),
 	aiperftest.Tokens(64, 8), aiperftest.Requests(40), aiperftest.Seed(7), aiperftest.Charts(false),
 }
 

@@ -23,9 +23,9 @@ import (
 // The output of an example is compared, and the measured numbers differ from run to
 // run, so the limits are generous and only the form of a curve is printed.
 
-// small is the server and a load that takes a second or two.
+// small is the server and a load that takes a second or less.
 var small = aiperftest.Options{
-	aiperftest.Simulated(simserver.Model{Step: 4 * time.Millisecond}),
+	aiperftest.Simulated(simserver.Model{Step: 2 * time.Millisecond}),
 	aiperftest.Tokens(16, 8), aiperftest.Requests(100), aiperftest.Seed(7), aiperftest.Charts(false),
 }
 
@@ -185,7 +185,7 @@ func Example_sweep() {
 		lengths := recipes.Axis{Path: recipes.PathISL, Values: []float64{16, 64}}
 		lengths.With = []recipes.Axis{{Path: recipes.PathOSL, Values: []float64{4, 8}}}
 		out := aiperftest.Run(t, recipes.Sweep(lengths, recipes.Axis{Path: recipes.PathConcurrency, Values: []float64{2, 4}}),
-			small, aiperftest.Requests(20), aiperftest.ReportOnly())
+			small, aiperftest.Requests(20), aiperftest.SLA("e2e p50 < 5s"))
 		for _, point := range out.Plan.Scenarios {
 			fmt.Println(point.Name)
 		}
@@ -206,7 +206,7 @@ func Example_setup() {
 		aiperftest.Run(t, recipes.Sweep(
 			recipes.Axis{Path: batch, Values: []float64{8, 16}},
 			recipes.Axis{Path: recipes.PathConcurrency, Values: []float64{4}},
-		), small, aiperftest.Requests(20), aiperftest.ReportOnly(),
+		), small, aiperftest.Requests(20), aiperftest.SLA("e2e p50 < 5s"),
 			aiperftest.Setup(func(_ context.Context, at map[recipes.Path]float64) error {
 				fmt.Println("restart with", at[batch], "sequences")
 				return nil
@@ -221,7 +221,8 @@ func Example_setup() {
 // latency is more than 30% above that of the lowest concurrency.
 func Example_concurrencyRamp() {
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.RunRecipe(t, "concurrency-ramp", small, aiperftest.ReportOnly(),
+		out := aiperftest.RunRecipe(t, "concurrency-ramp", small, aiperftest.SLA("e2e p90 < 5s"),
+			aiperftest.Simulated(simserver.Model{Step: 2 * time.Millisecond, MaxBatch: 4}),
 			aiperftest.Concurrency(4, 32), aiperftest.Steps(4), aiperftest.Degradation(0.3))
 		for _, p := range out.Probes {
 			fmt.Println("measured at", p.Load.Concurrency)
@@ -240,7 +241,7 @@ func Example_concurrencyRamp() {
 // This measures TTFT as a function of the prompt's length.
 func Example_prefillTTFTCurve() {
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.RunRecipe(t, "prefill-ttft-curve", small, aiperftest.ReportOnly(), aiperftest.Requests(10),
+		out := aiperftest.RunRecipe(t, "prefill-ttft-curve", small, aiperftest.SLA("ttft p50 < 5s"), aiperftest.Requests(10),
 			aiperftest.ISL(256, 4096), aiperftest.Steps(4))
 		fit, ok := out.TTFTFit()
 		fmt.Printf("%v: measured from %v to %v tokens at %d points, r² wanted %v\n", ok, fit.From, fit.To, len(out.Probes), fit.LeastR2)
@@ -254,22 +255,22 @@ func Example_prefillTTFTCurve() {
 // This measures inter-token latency over concurrency and answer length.
 func Example_decodeITLCurve() {
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.RunRecipe(t, "decode-itl-curve", small, aiperftest.ReportOnly(), aiperftest.Requests(20),
+		out := aiperftest.RunRecipe(t, "decode-itl-curve", small, aiperftest.SLA("e2e p50 < 5s"), aiperftest.Requests(20),
 			aiperftest.Concurrency(2, 8), aiperftest.Steps(2), aiperftest.OSL(4, 16), aiperftest.OSLSteps(2))
 		surface, ok := out.ITLSurface()
 		fmt.Println(ok, surface.Concurrency, surface.OSL)
-		fmt.Println("a step takes 4 ms at least:", surface.ITL[0][1] > 3.9)
+		fmt.Println("a step takes 2 ms at least:", surface.ITL[0][1] > 1.9)
 	})
 	// Output:
 	// true [2 8] [4 16]
-	// a step takes 4 ms at least: true
+	// a step takes 2 ms at least: true
 }
 
 // This measures the trade-off between latency and throughput over several shapes
 // of workload.
 func Example_paretoSweep() {
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.RunRecipe(t, "pareto-sweep", small, aiperftest.ReportOnly(), aiperftest.Requests(20),
+		out := aiperftest.RunRecipe(t, "pareto-sweep", small, aiperftest.SLA("e2e p50 < 5s"), aiperftest.Requests(20),
 			aiperftest.Pairs("16/8,256/8"), aiperftest.ConcurrencyList(1, 8))
 		frontier, ok := out.Frontier()
 		fmt.Println(ok, frontier.XMetric, frontier.XStat, "against", frontier.YMetric)
@@ -387,7 +388,7 @@ func Example_workloadSearch() {
 // its mean is known within 20%, by the trials' coefficient of variation.
 func Example_converge() {
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.RunRecipe(t, "concurrency-ramp", small, aiperftest.ReportOnly(), aiperftest.Requests(20),
+		out := aiperftest.RunRecipe(t, "concurrency-ramp", small, aiperftest.SLA("e2e p50 < 5s"), aiperftest.Requests(20),
 			aiperftest.Concurrency(2, 8), aiperftest.Steps(2), aiperftest.Degradation(0.5, "ttft p95"),
 			aiperftest.Converge("ttft", "avg", 0.5, "cv"))
 		rule := out.Plan.Derive.(sweep.KneeRule)

@@ -14,9 +14,12 @@ import (
 // flight; the next ones queue.
 var chat, _ = simserver.Lookup("chat")
 
-// A recipe also runs without a test: the engine returns values and errors.
+// A recipe also runs without a test: the engine returns values and errors. The server has
+// room for four sequences, so that of 64 requests most wait for a place.
 func Example_engine() {
-	srv := simserver.New(chat.Model)
+	model := chat.Model
+	model.MaxBatch = 4
+	srv := simserver.New(model)
 	defer srv.Close()
 	recipe, err := recipes.Lookup("max-concurrency-under-sla")
 	if err != nil {
@@ -24,7 +27,7 @@ func Example_engine() {
 		return
 	}
 	lo, hi, points := 4, 64, 2
-	limit, err := sla.ParseLimit("ttft p95 < 60ms")
+	limit, err := sla.ParseLimit("ttft p95 < 400ms")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -17,7 +17,7 @@ import (
 
 // cached is a server that keeps prefixes, and also answers to the name of an adapter.
 var cached = aiperftest.Options{
-	aiperftest.Simulated(simserver.Model{Name: "base", Adapters: []string{"adapter"}, Step: 4 * time.Millisecond, PrefixCache: 1 << 16}),
+	aiperftest.Simulated(simserver.Model{Name: "base", Adapters: []string{"adapter"}, Step: 2 * time.Millisecond, PrefixCache: 1 << 16}),
 	aiperftest.Model("base"), aiperftest.Requests(100), aiperftest.Seed(7), aiperftest.Charts(false),
 }
 
@@ -32,7 +32,7 @@ func Example_workload() {
 			System:   32,
 			Prefixes: []workload.Prefix{{Groups: 3, Tokens: 128, Share: 0.6}},
 		}
-		out := aiperftest.Run(t, recipes.Fixed(8), cached, aiperftest.Workload(w))
+		out := aiperftest.Run(t, recipes.Fixed(8), cached, aiperftest.SLA("e2e p50 < 5s"), aiperftest.Workload(w))
 		fmt.Println(out.Spec.Workload.Lengths())
 		share, _ := out.Probes[0].Stat(loadgen.TagCached, "avg")
 		fmt.Printf("%.0f%% expected from the cache, measured as expected: %v\n", 100*w.Cached(0, 0), math.Abs(share-w.Cached(0, 0)) < 0.1)
@@ -46,12 +46,13 @@ func Example_workload() {
 // fourth is long, goes to an adapter, and has a temperature.
 func Example_workloadMix() {
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.Run(t, recipes.Fixed(8), cached, aiperftest.Tokens(32, 8), aiperftest.Workload(loadgen.Workload{
-			Mix: []loadgen.Workload{
-				{Weight: 3},
-				{Weight: 1, ISL: workload.Uniform(200, 300), Model: "adapter", Body: map[string]any{"temperature": 0.2}},
-			},
-		}))
+		out := aiperftest.Run(t, recipes.Fixed(8), cached, aiperftest.Tokens(32, 8), aiperftest.SLA("e2e p50 < 5s"),
+			aiperftest.Workload(loadgen.Workload{
+				Mix: []loadgen.Workload{
+					{Weight: 3},
+					{Weight: 1, ISL: workload.Uniform(200, 300), Model: "adapter", Body: map[string]any{"temperature": 0.2}},
+				},
+			}))
 		fmt.Println(out.Spec.Workload.Lengths())
 		short, _ := out.Probes[0].Stat(loadgen.TagISL, "p50")
 		mean, _ := out.Probes[0].Stat(loadgen.TagISL, "avg")
@@ -100,7 +101,7 @@ func Example_conversations() {
 			ISL: workload.Constant(48), OSL: workload.Constant(16),
 			Turns: workload.Turns{Count: workload.Uniform(2, 4), Share: 0.2, Think: workload.LogNormal(30, 15)},
 		}
-		out := aiperftest.Run(t, recipes.Fixed(8), cached, aiperftest.Workload(w))
+		out := aiperftest.Run(t, recipes.Fixed(8), cached, aiperftest.SLA("e2e p50 < 5s"), aiperftest.Workload(w))
 		fmt.Println(out.Spec.Workload.Lengths())
 		m := out.Probes[0].Trials[0]
 		for turn, metrics := range m.Turns {
@@ -123,9 +124,10 @@ func Example_conversations() {
 // They are counted apart: none of them is a failure, and none a fast answer.
 func Example_cancel() {
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.Run(t, recipes.Fixed(4), cached, aiperftest.Tokens(32, 16), aiperftest.Workload(loadgen.Workload{
-			Cancel: workload.Cancel{Share: 0.1, After: 10 * time.Millisecond},
-		}))
+		out := aiperftest.Run(t, recipes.Fixed(4), cached, aiperftest.Tokens(32, 16), aiperftest.SLA("e2e p50 < 5s"),
+			aiperftest.Workload(loadgen.Workload{
+				Cancel: workload.Cancel{Share: 0.1, After: 10 * time.Millisecond},
+			}))
 		m := out.Probes[0].Trials[0]
 		failed, _ := m.Stat(loadgen.TagErrors, "avg")
 		valid, _ := m.Stat(loadgen.TagCount, "avg")

@@ -38,6 +38,7 @@ import (
 // own at $SERVER. A script that wants its tests to use the server sets AIPERF_URL.
 func TestScript(t *testing.T) {
 	slow.Test(t, slow.Processes)
+	t.Parallel()
 	root, err := os.Getwd()
 	require.NoError(t, err)
 	mod, sums := fetched(t, root)

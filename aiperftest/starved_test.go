@@ -17,6 +17,7 @@ import (
 
 	"github.com/aiperf-go/aiperf/aiperftest"
 	"github.com/aiperf-go/aiperf/internal/slow"
+	"github.com/aiperf-go/aiperf/internal/turn"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 )
@@ -90,6 +91,7 @@ var spun atomic.Uint64 // so that spin is not optimized away
 // same, since lateness makes latencies larger only.
 func TestStarved(t *testing.T) {
 	slow.Test(t, slow.Processes)
+	turn.Take(t) // since it keeps a processor busy
 	srv := simserver.New(simserver.Model{Step: 10 * time.Millisecond})
 	defer srv.Close()
 	for name := range starvedRuns {

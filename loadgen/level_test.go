@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/internal/slow"
+	"github.com/aiperf-go/aiperf/internal/turn"
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
@@ -89,42 +90,54 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // than c requests in flight, and that in the window it sees at least 0.98·c of them
 // on average.
 func TestExactlyC(t *testing.T) {
+	turn.Take(t)
+	// measure returns the average number of requests in flight in the window, as the server
+	// sees it, and whether the client was late.
+	measure := func(t *testing.T, c int) (mean float64, late bool) {
+		h := &counter{}
+		srv := httptest.NewServer(h)
+		defer srv.Close()
+		g, err := loadgen.New(loadgen.Target{URL: srv.URL})
+		require.NoError(t, err)
+		defer g.Close()
+		require.NoError(t, g.Ready(t.Context()))
+		m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: c, ISL: 20, OSL: 4, Requests: 20 * c}, nil)
+		require.NoError(t, err)
+		require.NoError(t, g.Close())
+		// Each part of the window runs from its first request's start to its last one's.
+		length := 0.0
+		for from := 0; from < len(m.Requests); {
+			to := from
+			for to < len(m.Requests) && m.Requests[to].Block == m.Requests[from].Block {
+				to++
+			}
+			first, last := m.Requests[from].Start, m.Requests[to-1].Start
+			part := (last - first).Seconds()
+			mean, length = mean+part*h.mean(m.Epoch.Add(first), m.Epoch.Add(last)), length+part
+			from = to
+		}
+		mean /= length
+		t.Logf("c %d: at most %d in flight, %.3f·c on average in the window; %v", c, h.peak(), mean/float64(c), m.Warnings)
+		assert.Equal(t, c, h.peak())
+		assert.Empty(t, m.Failures)
+		return mean, m.Health.BeatLagP99 > time.Millisecond
+	}
 	for _, c := range []int{1, 7, 64, 256} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			if c <= 64 {
 				t.Parallel() // together they are a quarter of the largest
 			}
-			h := &counter{}
-			srv := httptest.NewServer(h)
-			defer srv.Close()
-			g, err := loadgen.New(loadgen.Target{URL: srv.URL})
-			require.NoError(t, err)
-			defer g.Close()
-			require.NoError(t, g.Ready(t.Context()))
-			m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: c, ISL: 20, OSL: 4, Requests: 20 * c}, nil)
-			require.NoError(t, err)
-			require.NoError(t, g.Close())
-			// Each part of the window runs from its first request's start to its last one's.
-			mean, length := 0.0, 0.0
-			for from := 0; from < len(m.Requests); {
-				to := from
-				for to < len(m.Requests) && m.Requests[to].Block == m.Requests[from].Block {
-					to++
-				}
-				first, last := m.Requests[from].Start, m.Requests[to-1].Start
-				part := (last - first).Seconds()
-				mean, length = mean+part*h.mean(m.Epoch.Add(first), m.Epoch.Add(last)), length+part
-				from = to
-			}
-			mean /= length
-			t.Logf("c %d: at most %d in flight, %.3f·c on average in the window; %v", c, h.peak(), mean/float64(c), m.Warnings)
-			assert.Equal(t, c, h.peak())
+			mean, late := measure(t, c)
 			if slow.Race && c > 64 {
 				t.Log("the mean is not asserted: a thousand requests a second keep two cores under the race detector busy")
-			} else {
-				assert.GreaterOrEqual(t, mean, 0.98*float64(c))
+				return
 			}
-			assert.Empty(t, m.Failures)
+			for range 3 {
+				if mean < 0.98*float64(c) && late { // by another process's doing
+					mean, late = measure(t, c)
+				}
+			}
+			assert.GreaterOrEqual(t, mean, 0.98*float64(c))
 		})
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/internal/slow"
+	"github.com/aiperf-go/aiperf/internal/turn"
 	"github.com/aiperf-go/aiperf/loadgen"
 )
 
@@ -37,6 +38,7 @@ func resident() int64 {
 // every failure has its kind.
 func TestHostileMemory(t *testing.T) {
 	slow.Test(t, slow.RealTime) // and its memory
+	turn.Take(t)                // since it keeps the processors busy
 	const timeout = time.Second
 	forever := func(part string, pause time.Duration) answer {
 		return func(c net.Conn) bool {

@@ -42,6 +42,7 @@ func gated(t *testing.T, rates func(surfaces.Surface, bool) (*surfaces.Gates, er
 // compared with it.
 func TestGateRates(t *testing.T) {
 	slow.Test(t, slow.Pure)
+	t.Parallel()
 	gated(t, func(s surfaces.Surface, blocks bool) (*surfaces.Gates, error) {
 		return surfaces.GateRates(s, blocks, gateRuns, gateShared)
 	})
@@ -51,6 +52,7 @@ func TestGateRates(t *testing.T) {
 // surface's boundary.
 func TestFixedGateRates(t *testing.T) {
 	slow.Test(t, slow.Pure)
+	t.Parallel()
 	gated(t, func(s surfaces.Surface, blocks bool) (*surfaces.Gates, error) {
 		return surfaces.FixedGateRates(s, blocks, gateRuns)
 	})

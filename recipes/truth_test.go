@@ -29,6 +29,7 @@ func maxConcurrency(t *testing.T) *recipes.Recipe {
 // slow-decode is 49 then, and 45 in the long run. Those of the others are the same.
 func TestBoundaryVirtual(t *testing.T) {
 	slow.Test(t, slow.Covered) // TestRecipesVirtual
+	t.Parallel()
 	truth := map[string]int{}
 	for _, s := range boundaries.Scenarios() {
 		truth[s.Name] = s.Boundary
@@ -39,6 +40,7 @@ func TestBoundaryVirtual(t *testing.T) {
 	for _, style := range []recipes.Style{recipes.SmoothIsotonic, recipes.Sequential} {
 		for _, s := range boundaries.Scenarios() {
 			t.Run(string(style)+"/"+s.Name, func(t *testing.T) {
+				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					srv := simserver.NewInMemory(s.Model)
 					ctx, cancel := context.WithCancel(t.Context())

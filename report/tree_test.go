@@ -51,25 +51,30 @@ func TestArtifactTree(t *testing.T) {
 	if root == "" {
 		root = t.TempDir()
 	}
-	for _, r := range treeRuns() {
-		dir := filepath.Join(root, strings.ReplaceAll(r.name, " ", "-"))
-		synctest.Test(t, func(t *testing.T) {
-			recipe, spec := r.question(t)
-			d := &report.Dir{Path: dir, Again: "AIPERF_SEED=7 go test"}
-			spec.Observe = d.Update
-			_, err := recipes.Run(t.Context(), recipe, spec)
-			require.NoError(t, err)
-		})
-		require.NoError(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-			if err != nil || e.IsDir() {
-				return err
-			}
-			b, err := os.ReadFile(path)
-			rel, _ := filepath.Rel(root, path)
-			lines = append(lines, fmt.Sprintf("%x  %s", sha256.Sum256(b), filepath.ToSlash(rel)))
+	t.Run("runs", func(t *testing.T) {
+		for _, r := range treeRuns() {
+			t.Run(r.name, func(t *testing.T) {
+				t.Parallel()
+				dir := filepath.Join(root, strings.ReplaceAll(r.name, " ", "-"))
+				synctest.Test(t, func(t *testing.T) {
+					recipe, spec := r.question(t)
+					d := &report.Dir{Path: dir, Again: "AIPERF_SEED=7 go test"}
+					spec.Observe = d.Update
+					_, err := recipes.Run(t.Context(), recipe, spec)
+					require.NoError(t, err)
+				})
+			})
+		}
+	})
+	require.NoError(t, filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
 			return err
-		}))
-	}
+		}
+		b, err := os.ReadFile(path)
+		rel, _ := filepath.Rel(root, path)
+		lines = append(lines, fmt.Sprintf("%x  %s", sha256.Sum256(b), filepath.ToSlash(rel)))
+		return err
+	}))
 	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[64:], b[64:]) })
 	got := strings.Join(lines, "\n") + "\n"
 	if *updateTree {

@@ -1,14 +1,14 @@
-// Package turn lets the test binaries of this module run one after another, also when go
-// test starts several at once: a load test that shares its two cores with another
-// package's measures that package. It is for TestMain alone:
+// Package turn keeps the tests of this module that hold real times against bounds, or that
+// load the machine, from running at the same time, also when go test runs the binaries of
+// several packages at once: a load test that shares its two cores with another one
+// measures that one. Such a test says so in its first lines:
 //
-//	func TestMain(m *testing.M) { os.Exit(turn.M{M: m}.Run()) }
+//	turn.Take(t)
 //
-// go test -p 1 does the same, and also builds one package at a time; with turns the
-// command that everybody types, go test ./..., gives the same results. Packages whose
-// tests only compute, or live in virtual time, take no turn: they run beside, and those
-// that compute for long say so (M.Aside), so that they do not keep a processor from a
-// package that measures.
+// All others run beside: those that only compute, live in virtual time, wait, or judge what
+// they measure by the client's own report of how late it was. A package of which no test
+// measures, and that computes for long, runs at the least priority (M.Aside), so that it
+// does not keep a processor from one that measures.
 package turn
 
 import (
@@ -16,32 +16,29 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 )
 
 // Held is the environment variable that tells the processes which a test starts that it is
-// their turn, too. A test that clears its child's environment has to keep it.
+// their turn, too. A test that clears its child's environment has to keep it. Set by hand, it
+// lets tests run without waiting for those of another go test.
 const Held = "AIPERF_TEST_TURN"
 
-// M runs a package's tests in its turn.
+// M runs a package's tests.
 type M struct {
 	*testing.M
 	// Parallel is how many of the package's parallel tests run at once, if that is more
 	// than go test's -parallel, which is the number of cores. Tests of real time mostly
 	// wait, so that more of them than cores do not disturb each other.
 	Parallel int
-	// Aside says that the package measures nothing: it waits for no turn, and runs at the
-	// least priority that the system has.
+	// Aside says that the package measures nothing: it runs at the least priority that the
+	// system has.
 	Aside bool
 }
 
-// patience is how long a package waits for its turn. Go test ends a binary that takes a
-// minute more than its -timeout of ten, and counts the waiting.
-const patience = 5 * time.Minute
-
-// Run runs the tests once no other package of the module is running its own, and returns
-// their exit code. Where no lock can be had within five minutes it runs them all the same.
+// Run runs the tests and returns their exit code.
 func (m M) Run() int {
 	flag.Parse()
 	if p := flag.Lookup("test.parallel"); m.Parallel > p.Value.(flag.Getter).Get().(int) {
@@ -49,17 +46,47 @@ func (m M) Run() int {
 	}
 	if m.Aside {
 		giveWay()
-		return m.M.Run()
 	}
-	if os.Getenv(Held) != "" {
-		return m.M.Run()
-	}
-	f, err := os.OpenFile(filepath.Join(os.TempDir(), "aiperf-tests.lock"), os.O_CREATE|os.O_RDWR, 0o666)
-	if err != nil {
-		return m.M.Run()
-	}
-	defer f.Close()
-	defer lock(f)()
-	os.Setenv(Held, "1")
 	return m.M.Run()
+}
+
+// patience is how long a test waits for its turn. Go test ends a binary that takes longer
+// than its -timeout of ten minutes, and counts the waiting.
+const patience = 5 * time.Minute
+
+// mine is this process's turn: its own tests share it.
+var mine struct {
+	sync.Mutex
+	holders int
+	file    *os.File
+	release func()
+}
+
+// Take waits until no other process of the module's tests has the turn, and takes it for the
+// rest of the test, its subtests included. Tests of one process do not exclude each other;
+// that is what t.Parallel is for. Where no lock can be had within five minutes the test runs all
+// the same.
+func Take(t testing.TB) {
+	t.Helper()
+	if os.Getenv(Held) != "" {
+		return
+	}
+	mine.Lock()
+	defer mine.Unlock()
+	if mine.holders == 0 {
+		f, err := os.OpenFile(filepath.Join(os.TempDir(), "aiperf-tests.lock"), os.O_CREATE|os.O_RDWR, 0o666)
+		if err != nil {
+			return
+		}
+		mine.file, mine.release = f, lock(f)
+	}
+	mine.holders++
+	t.Cleanup(func() {
+		mine.Lock()
+		defer mine.Unlock()
+		if mine.holders--; mine.holders == 0 {
+			mine.release()
+			mine.file.Close()
+		}
+	})
 }
