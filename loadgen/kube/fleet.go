@@ -63,9 +63,11 @@ type fleet struct {
 	watched  sync.WaitGroup
 
 	mu sync.Mutex
-	// pods are the current ones by their indices, past those that ended before, and shipped those
-	// that have the worker. changed is closed when any of it changes.
+	// pods are the current ones by their indices, past those that ended before, last those that
+	// were heard of last, and shipped those that have the worker. changed is closed when any of it
+	// changes.
 	pods, past map[int]*corev1.Pod
+	last       map[int]*corev1.Pod
 	shipped    map[types.UID]bool
 	changed    chan struct{}
 	// broken is why the pods cannot be watched; nil if they can.
@@ -91,7 +93,8 @@ func newFleet(c *client, o Options, n int, who string) *fleet {
 	}
 	f := &fleet{
 		client: c, o: o, n: n, id: string(id), who: cmp.Or(who, fmt.Sprintf("process %d on %s", os.Getpid(), hostname())),
-		pods: map[int]*corev1.Pod{}, past: map[int]*corev1.Pod{}, shipped: map[types.UID]bool{}, changed: make(chan struct{}),
+		pods: map[int]*corev1.Pod{}, past: map[int]*corev1.Pod{}, last: map[int]*corev1.Pod{},
+		shipped: map[types.UID]bool{}, changed: make(chan struct{}),
 	}
 	f.name = jobName(who, f.id)
 	f.leases.of = map[string]*lease{}
@@ -212,6 +215,9 @@ func (f *fleet) take(e watch.Event) {
 	}
 	f.see(func() {
 		current := f.pods[i]
+		if before := f.last[i]; before == nil || !p.CreationTimestamp.Before(&before.CreationTimestamp) {
+			f.last[i] = p
+		}
 		switch {
 		case e.Type == watch.Deleted || p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded:
 			if before := f.past[i]; before == nil || before.UID == p.UID || before.CreationTimestamp.Before(&p.CreationTimestamp) {
@@ -235,14 +241,12 @@ func (f *fleet) known(i int) (current, past *corev1.Pod, changed <-chan struct{}
 
 // called returns the name of pod i and its node, for messages.
 func (f *fleet) called(i int) (name, node string) {
-	current, past, _, _ := f.known(i)
-	if current == nil {
-		current = past
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.last[i]; p != nil {
+		return p.Name, p.Spec.NodeName
 	}
-	if current == nil {
-		return fmt.Sprintf("%s-%d", f.name, i), ""
-	}
-	return current.Name, current.Spec.NodeName
+	return fmt.Sprintf("%s-%d", f.name, i), ""
 }
 
 // runs reports whether the worker of a pod runs.

@@ -371,7 +371,7 @@ func TestLimitedPods(t *testing.T) {
 	f := newFleet(c.client(), Options{Image: "w", CPU: "1", Memory: "1Gi"}, 1, who)
 	p := running(pod(job(f.o, "j", "x", who, 1, time.Hour), 0), "n1")
 	p.Spec.Containers[0].Resources.Limits[corev1.ResourceCPU] = resource.MustParse("500m")
-	f.pods[0] = p
+	f.pods[0], f.last[0] = p, p
 	require.Len(t, f.notes(), 1)
 	assert.EqualError(t, f.notes()[0], "pod j-0-abcde has a CPU limit of 500m, which kube does not set, perhaps by a LimitRange; "+
 		"a worker that is throttled measures its own pauses")
@@ -401,6 +401,8 @@ func TestWatchEnds(t *testing.T) {
 		assert.NotNil(t, current)
 		current, _, _, _ = f.known(1)
 		assert.Nil(t, current)
+		name, node := f.called(1)
+		assert.Equal(t, f.name+"-1-abcde on n1", name+" on "+node, "what it was called is still known")
 		require.NoError(t, f.stop())
 	})
 }
