@@ -543,7 +543,7 @@ func TestShipping(t *testing.T) {
 	c := newCluster(t)
 	f := newFleet(c.client(), Options{Worker: worker, CPU: "1", Memory: "1Gi"}, 1, who)
 	s := newShipper(f)
-	s.attach = func(ctx context.Context, p *corev1.Pod, in io.Reader, out io.Writer) error {
+	attach := func(ctx context.Context, p *corev1.Pod, in io.Reader, out io.Writer) error {
 		cmd := exec.Command(sh, "-c", script, "worker", "-listen", ":7070") // it goes on when nobody is attached
 		stdin, err := cmd.StdinPipe()
 		if err != nil {
@@ -563,6 +563,16 @@ func TestShipping(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	p := &corev1.Pod{ObjectMeta: meta.ObjectMeta{Name: "p"}}
+	// A connection that is lost in the middle: the next one finds a script that wants the rest, and
+	// ends it, so that its container starts again.
+	s.patience = 100 * time.Millisecond
+	s.attach = func(ctx context.Context, p *corev1.Pod, in io.Reader, out io.Writer) error {
+		first := io.MultiReader(strings.NewReader("go\n100000\nhalf of it"), in)
+		return attach(ctx, p, first, struct{ io.Writer }{io.Discard})
+	}
+	assert.EqualError(t, s.ship(ctx, p), "ship the worker to pod p: exit status 1")
+	assert.NoFileExists(t, filepath.Join(dir, "worker"))
+	s.attach, s.patience = attach, asking
 	require.NoError(t, s.ship(ctx, p))
 	started := func() string {
 		b, _ := os.ReadFile(filepath.Join(dir, "started"))
@@ -583,6 +593,8 @@ func TestShipping(t *testing.T) {
 		size, _ := lines.ReadString('\n')
 		n, _ := strconv.Atoi(strings.TrimSpace(size))
 		_, _ = io.CopyN(io.Discard, lines, int64(n))
+		_, _ = io.WriteString(out, "received\n")
+		_, _ = lines.ReadString('\n')
 		_, _ = io.WriteString(out, "worker: line 8: exec format error\n")
 		return nil
 	}
