@@ -41,8 +41,9 @@ const (
 )
 
 // shipping waits for the test to attach, says what it runs on, and becomes the worker that it
-// is sent once the test is sure that it has sent the whole of it. A container that starts again in its pod has the worker already. As process 1 it
-// must ask for the signal that ends it when nobody comes.
+// is sent, once the test is sure that it has sent the whole of it. A container that starts again
+// in its pod has the worker already. As process 1 it must ask for the signal that ends it when
+// nobody comes.
 const shipping = `cd ` + binDir + ` || exit 1
 if [ ! -x worker ]; then
   trap 'exit 0' TERM
