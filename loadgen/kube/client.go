@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// client is what the package uses of a cluster, in one namespace. The four typed clients are
-// half of the packages of the whole clientset.
+// client is what the package uses of a cluster, in one namespace. Four typed clients save the 98
+// packages of Kubernetes that only the whole clientset has.
 type client struct {
 	core   core.CoreV1Interface
 	batch  batch.BatchV1Interface

@@ -3,13 +3,10 @@ package kube
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -63,9 +60,11 @@ type fleet struct {
 	watched  sync.WaitGroup
 
 	mu sync.Mutex
-	// pods are the current ones by their indices, past those that ended before, and shipped those
-	// that have the worker. changed is closed when any of it changes.
+	// pods are the current ones by their indices, past those that ended before, last those that
+	// were heard of last, and shipped those that have the worker. changed is closed when any of it
+	// changes.
 	pods, past map[int]*corev1.Pod
+	last       map[int]*corev1.Pod
 	shipped    map[types.UID]bool
 	changed    chan struct{}
 	// broken is why the pods cannot be watched; nil if they can.
@@ -91,7 +90,8 @@ func newFleet(c *client, o Options, n int, who string) *fleet {
 	}
 	f := &fleet{
 		client: c, o: o, n: n, id: string(id), who: cmp.Or(who, fmt.Sprintf("process %d on %s", os.Getpid(), hostname())),
-		pods: map[int]*corev1.Pod{}, past: map[int]*corev1.Pod{}, shipped: map[types.UID]bool{}, changed: make(chan struct{}),
+		pods: map[int]*corev1.Pod{}, past: map[int]*corev1.Pod{}, last: map[int]*corev1.Pod{},
+		shipped: map[types.UID]bool{}, changed: make(chan struct{}),
 	}
 	f.name = jobName(who, f.id)
 	f.leases.of = map[string]*lease{}
@@ -212,6 +212,9 @@ func (f *fleet) take(e watch.Event) {
 	}
 	f.see(func() {
 		current := f.pods[i]
+		if before := f.last[i]; before == nil || !p.CreationTimestamp.Before(&before.CreationTimestamp) {
+			f.last[i] = p
+		}
 		switch {
 		case e.Type == watch.Deleted || p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded:
 			if before := f.past[i]; before == nil || before.UID == p.UID || before.CreationTimestamp.Before(&p.CreationTimestamp) {
@@ -235,289 +238,10 @@ func (f *fleet) known(i int) (current, past *corev1.Pod, changed <-chan struct{}
 
 // called returns the name of pod i and its node, for messages.
 func (f *fleet) called(i int) (name, node string) {
-	current, past, _, _ := f.known(i)
-	if current == nil {
-		current = past
-	}
-	if current == nil {
-		return fmt.Sprintf("%s-%d", f.name, i), ""
-	}
-	return current.Name, current.Spec.NodeName
-}
-
-// runs reports whether the worker of a pod runs.
-func runs(p *corev1.Pod) bool {
-	if p == nil || p.Status.Phase != corev1.PodRunning {
-		return false
-	}
-	for _, s := range p.Status.ContainerStatuses {
-		if s.Name == container {
-			return s.State.Running != nil
-		}
-	}
-	return len(p.Status.ContainerStatuses) == 0 // a kubelet that says no more than the phase
-}
-
-// Dial waits until pod i runs, and opens a connection to its worker. A pod that cannot start ends
-// it at once with a *StartError, and one that does not start shortly before ctx does.
-func (f *fleet) Dial(ctx context.Context, i int) (net.Conn, error) {
-	over, began := f.patience(ctx), time.Now()
-	tick := time.NewTicker(looking)
-	defer tick.Stop()
-	for {
-		current, past, changed, broken := f.known(i)
-		if runs(current) {
-			c, err := f.open(ctx, current)
-			select {
-			case <-over:
-				if err != nil {
-					return nil, f.explain(i, state{reason: "Unreachable", message: err.Error()})
-				}
-			default:
-			}
-			return c, err
-		}
-		if broken != nil && (apierrors.IsForbidden(broken) || apierrors.IsUnauthorized(broken)) {
-			return nil, fatalError{fmt.Errorf("watch the pods of Job %s: %w", f.name, broken)}
-		}
-		st := f.hopeless(ctx, i, current, past)
-		if st.final {
-			return nil, f.explain(i, st)
-		}
-		if time.Since(began) >= slow {
-			f.tell(i, st)
-		}
-		select {
-		case <-changed:
-		case <-tick.C:
-		case <-over:
-			return nil, f.explain(i, state{})
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-}
-
-// patience ends so long before ctx that it can still be asked what is wrong.
-func (f *fleet) patience(ctx context.Context) <-chan time.Time {
-	at, ok := ctx.Deadline()
-	if !ok {
-		return nil
-	}
-	left := time.Until(at)
-	return time.After(left - min(left/5, 3*time.Second))
-}
-
-// fatalError is an error after which no pod is tried again.
-type fatalError struct{ error }
-
-// Unwrap returns the error.
-func (e fatalError) Unwrap() error { return e.error }
-
-// Final reports true.
-func (e fatalError) Final() bool { return true }
-
-// open connects to a pod that runs, and sends it the worker first if it has none.
-func (f *fleet) open(ctx context.Context, p *corev1.Pod) (net.Conn, error) {
-	if f.o.Image == "" {
-		f.mu.Lock()
-		has := f.shipped[p.UID]
-		f.mu.Unlock()
-		if !has {
-			if err := f.ship(ctx, p); err != nil {
-				return nil, err
-			}
-			f.see(func() { f.shipped[p.UID] = true })
-		}
-	}
-	return f.reach(ctx, p)
-}
-
-// tell says what pod i is waited for, if that is news.
-func (f *fleet) tell(i int, st state) {
-	name, _ := f.called(i)
-	text := fmt.Sprintf("waiting up to %v for %d of %d pods", f.o.StartTimeout, f.missing(), f.n)
-	if st.reason != "" {
-		text += fmt.Sprintf("; pod %s: %s", name, st.reason)
-		if st.message != "" {
-			text += ": " + refused(st.message)
-		}
-	}
 	f.mu.Lock()
-	news := f.told == "" || st.reason != "" && !strings.Contains(f.told, st.reason)
-	if news {
-		f.told = text
+	defer f.mu.Unlock()
+	if p := f.last[i]; p != nil {
+		return p.Name, p.Spec.NodeName
 	}
-	waiting := f.waiting
-	f.mu.Unlock()
-	if news && waiting != nil {
-		waiting(errors.New(text))
-	}
+	return fmt.Sprintf("%s-%d", f.name, i), ""
 }
-
-// hopeless says why pod i is not there, and whether it will not come.
-func (f *fleet) hopeless(ctx context.Context, i int, current, past *corev1.Pod) state {
-	if current != nil {
-		return judge(current)
-	}
-	if past != nil && past.Status.Phase == corev1.PodSucceeded { // the Job makes no other one for its index
-		return state{reason: "Completed", message: "the worker ended by itself", final: true}
-	}
-	events, _ := f.said(ctx, false)
-	for _, e := range events {
-		if e.InvolvedObject.Kind == "Job" {
-			if st := judgeEvent(e); st.final {
-				return st
-			}
-		}
-	}
-	return state{}
-}
-
-// said are the events of the run's objects. They are asked for at most every two seconds, however
-// many pods are missing, or at once if now.
-func (f *fleet) said(ctx context.Context, now bool) ([]corev1.Event, error) {
-	f.events.Lock()
-	defer f.events.Unlock()
-	if now || time.Since(f.events.at) >= looking {
-		f.events.at = time.Now()
-		list, err := f.core.Events(f.namespace).List(ctx, meta.ListOptions{Limit: 1000})
-		f.events.err = err
-		if err == nil {
-			f.events.list = nil
-			for _, e := range list.Items {
-				if o := e.InvolvedObject; o.Name == f.name || strings.HasPrefix(o.Name, f.name+"-") {
-					f.events.list = append(f.events.list, e)
-				}
-			}
-		}
-	}
-	return f.events.list, f.events.err
-}
-
-// explain is the error of pod i, with all that can be learnt of it. Without a state it is of one
-// that took too long.
-func (f *fleet) explain(i int, st state) *StartError {
-	ctx, cancel := context.WithTimeout(context.Background(), min(asking, 2*time.Second))
-	defer cancel()
-	current, past, _, broken := f.known(i)
-	p := current
-	if p == nil {
-		p = past
-	}
-	events, unheard := f.said(ctx, true)
-	var of []corev1.Event
-	for _, e := range events {
-		if e.InvolvedObject.Kind == "Job" || p != nil && e.InvolvedObject.Name == p.Name {
-			of = append(of, e)
-		}
-	}
-	e := &StartError{Pod: "Job " + f.name, Pods: f.n, Missing: f.missing()}
-	if st.reason == "" {
-		st = f.guess(current, past, of, broken)
-	}
-	if st.reason != "FailedCreate" && st.reason != "BackoffLimitExceeded" && p != nil {
-		e.Pod = "pod " + p.Name
-	}
-	e.Reason, e.Message, e.Remedy = st.reason, strings.TrimSuffix(refused(st.message), "."), remedy(st.reason, st.message)
-	e.Events = slices.DeleteFunc(told(of, 5), func(text string) bool { return text == e.Reason+": "+e.Message })
-	var unknown []string
-	if p != nil && began(p) {
-		log, err := f.core.Pods(f.namespace).GetLogs(p.Name, &corev1.PodLogOptions{
-			Container: container, TailLines: new(int64(10)), Previous: st.crashed && restarts(p) > 0,
-		}).DoRaw(ctx)
-		if e.Log = string(log); err != nil {
-			e.Log = ""
-			unknown = append(unknown, fmt.Sprintf("the log cannot be read: %v", err))
-		}
-	}
-	if unheard != nil {
-		unknown = append(unknown, fmt.Sprintf("the events cannot be read: %v", unheard))
-	}
-	e.Unknown = strings.Join(unknown, "; ")
-	return e
-}
-
-// guess says why a pod that took too long is not there, from what was last seen.
-func (f *fleet) guess(current, past *corev1.Pod, events []corev1.Event, broken error) state {
-	var st state
-	if current != nil {
-		st = judge(current)
-	} else if past != nil {
-		st = ended(past)
-	}
-	for _, e := range events { // an event says more than that a container is being created
-		if st.reason != "" || e.Type == corev1.EventTypeNormal {
-			continue
-		}
-		if st = judgeEvent(e); st.reason == "" {
-			st = state{reason: e.Reason, message: e.Message}
-		}
-	}
-	switch {
-	case st.reason != "":
-	case broken != nil:
-		st = state{reason: "Unknown", message: fmt.Sprintf("the pods cannot be watched: %v", broken)}
-	case current == nil:
-		st = state{reason: "NotCreated", message: fmt.Sprintf("the Job has made no pod within %v", f.o.StartTimeout)}
-	default:
-		st = state{reason: string(current.Status.Phase), message: fmt.Sprintf("not ready within %v", f.o.StartTimeout)}
-	}
-	return st
-}
-
-// began reports whether the worker of a pod has ever run, so that it may have a log.
-func began(p *corev1.Pod) bool {
-	for _, s := range p.Status.ContainerStatuses {
-		if s.State.Running != nil || s.State.Terminated != nil || s.LastTerminationState.Terminated != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// restarts is how often a worker was started again in its pod.
-func restarts(p *corev1.Pod) (n int32) {
-	for _, s := range p.Status.ContainerStatuses {
-		n += s.RestartCount
-	}
-	return n
-}
-
-// missing counts the pods whose worker does not run.
-func (f *fleet) missing() (n int) {
-	for i := range f.n {
-		if current, _, _, _ := f.known(i); !runs(current) {
-			n++
-		}
-	}
-	return max(n, 1)
-}
-
-// notes are what a report must say about the pods.
-func (f *fleet) notes() (notes []error) {
-	nodes, limited, limit := map[string]bool{}, "", ""
-	for i := range f.n {
-		p, _, _, _ := f.known(i)
-		if p == nil {
-			continue
-		}
-		nodes[p.Spec.NodeName] = true
-		for _, c := range p.Spec.Containers {
-			if l, ok := c.Resources.Limits[corev1.ResourceCPU]; ok && limited == "" {
-				limited, limit = p.Name, l.String()
-			}
-		}
-	}
-	if _, node := f.called(0); f.n > 1 && len(nodes) == 1 {
-		notes = append(notes, fmt.Errorf("all %d pods are on node %s, whose CPUs and network they share; "+
-			"use kube.Options.OnePerNode, or NodeSelector", f.n, node))
-	}
-	if limited != "" {
-		notes = append(notes, fmt.Errorf("pod %s has a CPU limit of %s, which kube does not set, perhaps by a LimitRange; "+
-			"a worker that is throttled measures its own pauses", limited, limit))
-	}
-	return notes
-}
-
-var errNoPod = errors.New("the pod has no address yet")

@@ -74,4 +74,6 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.4.2 // indirect
 )
 
+// For work on both at once. A release of this module, with a tag loadgen/kube/vX.Y.Z, requires the
+// version of the root that it was tested with.
 replace github.com/aiperf-go/aiperf => ../..

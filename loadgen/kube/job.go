@@ -41,13 +41,15 @@ const (
 )
 
 // shipping waits for the test to attach, says what it runs on, and becomes the worker that it
-// is sent. A container that starts again in its pod has the worker already. As process 1 it
-// must ask for the signal that ends it when nobody comes.
+// is sent, once the test is sure that it has sent the whole of it. A container that starts again
+// in its pod has the worker already. As process 1 it must ask for the signal that ends it when
+// nobody comes.
 const shipping = `cd ` + binDir + ` || exit 1
 if [ ! -x worker ]; then
   trap 'exit 0' TERM
   (sleep 600; kill $$) </dev/null >/dev/null 2>&1 & guard=$!
-  read -r go && uname -m && read -r size && head -c "$size" >part && chmod 755 part && mv part worker || exit 1
+  read -r go && uname -m && read -r size && head -c "$size" >part && echo received || exit 1
+  read -r sure && [ "$sure" = sure ] && chmod 755 part && mv part worker || exit 1
   kill $guard
 fi
 exec ./worker "$@"`

@@ -371,7 +371,7 @@ func TestLimitedPods(t *testing.T) {
 	f := newFleet(c.client(), Options{Image: "w", CPU: "1", Memory: "1Gi"}, 1, who)
 	p := running(pod(job(f.o, "j", "x", who, 1, time.Hour), 0), "n1")
 	p.Spec.Containers[0].Resources.Limits[corev1.ResourceCPU] = resource.MustParse("500m")
-	f.pods[0] = p
+	f.pods[0], f.last[0] = p, p
 	require.Len(t, f.notes(), 1)
 	assert.EqualError(t, f.notes()[0], "pod j-0-abcde has a CPU limit of 500m, which kube does not set, perhaps by a LimitRange; "+
 		"a worker that is throttled measures its own pauses")
@@ -401,6 +401,8 @@ func TestWatchEnds(t *testing.T) {
 		assert.NotNil(t, current)
 		current, _, _, _ = f.known(1)
 		assert.Nil(t, current)
+		name, node := f.called(1)
+		assert.Equal(t, f.name+"-1-abcde on n1", name+" on "+node, "what it was called is still known")
 		require.NoError(t, f.stop())
 	})
 }
@@ -541,7 +543,7 @@ func TestShipping(t *testing.T) {
 	c := newCluster(t)
 	f := newFleet(c.client(), Options{Worker: worker, CPU: "1", Memory: "1Gi"}, 1, who)
 	s := newShipper(f)
-	s.attach = func(ctx context.Context, p *corev1.Pod, in io.Reader, out io.Writer) error {
+	attach := func(ctx context.Context, p *corev1.Pod, in io.Reader, out io.Writer) error {
 		cmd := exec.Command(sh, "-c", script, "worker", "-listen", ":7070") // it goes on when nobody is attached
 		stdin, err := cmd.StdinPipe()
 		if err != nil {
@@ -561,6 +563,16 @@ func TestShipping(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	p := &corev1.Pod{ObjectMeta: meta.ObjectMeta{Name: "p"}}
+	// A connection that is lost in the middle: the next one finds a script that wants the rest, and
+	// ends it, so that its container starts again.
+	s.patience = 100 * time.Millisecond
+	s.attach = func(ctx context.Context, p *corev1.Pod, in io.Reader, out io.Writer) error {
+		first := io.MultiReader(strings.NewReader("go\n100000\nhalf of it"), in)
+		return attach(ctx, p, first, struct{ io.Writer }{io.Discard})
+	}
+	assert.EqualError(t, s.ship(ctx, p), "ship the worker to pod p: exit status 1")
+	assert.NoFileExists(t, filepath.Join(dir, "worker"))
+	s.attach, s.patience = attach, asking
 	require.NoError(t, s.ship(ctx, p))
 	started := func() string {
 		b, _ := os.ReadFile(filepath.Join(dir, "started"))
@@ -581,6 +593,8 @@ func TestShipping(t *testing.T) {
 		size, _ := lines.ReadString('\n')
 		n, _ := strconv.Atoi(strings.TrimSpace(size))
 		_, _ = io.CopyN(io.Discard, lines, int64(n))
+		_, _ = io.WriteString(out, "received\n")
+		_, _ = lines.ReadString('\n')
 		_, _ = io.WriteString(out, "worker: line 8: exec format error\n")
 		return nil
 	}

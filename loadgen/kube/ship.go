@@ -2,6 +2,8 @@ package kube
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -25,12 +28,14 @@ type shipper struct {
 	f      *fleet
 	mu     sync.Mutex
 	builds map[string][]byte // by GOARCH
+	// patience is how long a script may take to answer.
+	patience time.Duration
 	// attach runs the streams of a container until ctx ends.
 	attach func(ctx context.Context, p *corev1.Pod, in io.Reader, out io.Writer) error
 }
 
 func newShipper(f *fleet) *shipper {
-	s := &shipper{f: f, builds: map[string][]byte{}}
+	s := &shipper{f: f, builds: map[string][]byte{}, patience: asking}
 	s.attach = s.attached
 	return s
 }
@@ -67,7 +72,18 @@ func (s *shipper) ship(ctx context.Context, p *corev1.Pod) (err error) {
 	if _, err := io.WriteString(inW, "go\n"); err != nil {
 		return err
 	}
+	// A script that does not answer is in the middle of a worker whose connection was lost. It is
+	// given what it wants, is not told to be sure, and begins again in a new container.
+	stuck := time.AfterFunc(s.patience, func() {
+		blank := bytes.Repeat([]byte("\n"), 1<<16)
+		for {
+			if _, err := inW.Write(blank); err != nil {
+				return
+			}
+		}
+	})
 	machine, err := lines.ReadString('\n')
+	stuck.Stop()
 	if err != nil {
 		return err
 	}
@@ -84,6 +100,12 @@ func (s *shipper) ship(ctx context.Context, p *corev1.Pod) (err error) {
 		return err
 	}
 	if _, err := inW.Write(worker); err != nil {
+		return err
+	}
+	if line, err := lines.ReadString('\n'); err != nil || strings.TrimSpace(line) != "received" {
+		return cmp.Or(err, fmt.Errorf("it said %q", strings.TrimSpace(line)))
+	}
+	if _, err := io.WriteString(inW, "sure\n"); err != nil {
 		return err
 	}
 	for last := ""; ; {
