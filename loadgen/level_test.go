@@ -113,7 +113,9 @@ func TestExactlyC(t *testing.T) {
 			}
 			first, last := m.Requests[from].Start, m.Requests[to-1].Start
 			part := (last - first).Seconds()
-			mean, length = mean+part*h.mean(m.Epoch.Add(first), m.Epoch.Add(last)), length+part
+			if part > 0 { // one request alone has no mean
+				mean, length = mean+part*h.mean(m.Epoch.Add(first), m.Epoch.Add(last)), length+part
+			}
 			from = to
 		}
 		mean /= length
