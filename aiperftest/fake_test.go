@@ -103,7 +103,7 @@ type curve struct {
 	lag    time.Duration
 	err    func(c int) error
 	closed bool
-	timed  bool // a probe ends with its window, at a concurrency
+	timed  bool // a probe ends with its window
 }
 
 func (p *curve) Close() error { p.closed = true; return nil }
@@ -117,7 +117,11 @@ func (p *curve) Probe(ctx context.Context, l loadgen.Load, _ loadgen.Decider) (*
 	const itl = 10.0
 	n, ended := max(l.Requests, 2*l.Concurrency), loadgen.EndedRequests
 	e2e := (p.ttft(int(l.Level())) + itl*float64(l.OSL-1)) / 1000
-	if most := int(float64(l.Concurrency) * l.Window.Seconds() / e2e); p.timed && most < n {
+	most := int(float64(l.Concurrency) * l.Window.Seconds() / e2e)
+	if l.Rate > 0 {
+		most = int(l.Rate * l.Window.Seconds())
+	}
+	if p.timed && most < n {
 		n, ended = max(most, 1), loadgen.EndedTime
 	}
 	bad := 0

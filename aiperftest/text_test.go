@@ -118,7 +118,7 @@ func TestText(t *testing.T) {
 			func(t aiperftest.T) {
 				aiperftest.RunRecipe(t, "max-request-rate-under-sla", aiperftest.Charts(false), aiperftest.Tokens(550, 128), aiperftest.Seed(7),
 					aiperftest.TTFT(200*time.Millisecond), aiperftest.Rate(2.5, 400), aiperftest.AtLeast(40.5),
-					aiperftest.Style(recipes.Monotonic), aiperftest.Prober(&curve{ttft: linear(2)}))
+					aiperftest.Style(recipes.Monotonic), aiperftest.Prober(&curve{ttft: linear(2), timed: true}))
 			}},
 		{"rate_missed", "every rate is above what the server serves",
 			func(t aiperftest.T) {
