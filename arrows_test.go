@@ -52,6 +52,10 @@ var arrows = map[string][]string{
 	"loadgen/simserver": {"loadgen/workload"},
 	"loadgen/remote":    {"loadgen", "loadgen/codec", "loadgen/internal/share"},
 
+	// Modules of their own, which no user's build sees.
+	"loadgen/kube/internal/kubetest": {},
+	"loadgen/kube/internal/cluster":  {},
+
 	"loadgen/internal/share":       {},
 	"loadgen/remote/aiperf-worker": {"loadgen/remote"},
 	// A module of its own, and one more front door: it has an option.

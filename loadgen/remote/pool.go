@@ -456,6 +456,10 @@ func (p *Pool) Server() loadgen.Server {
 	return p.g.Server()
 }
 
+// Skew returns how far apart the workers' parts of the window opened, at most, in the last
+// probe that has been measured. It only says which requests count: each worker's load had settled.
+func (p *Pool) Skew() time.Duration { return p.skew }
+
 // Where says where the load comes from, for example "8 pods on 5 nodes". It is complete once
 // Ready has returned nil.
 func (p *Pool) Where() string {

@@ -1,7 +1,7 @@
 // Command aiperf-worker carries a share of the load of tests that run elsewhere.
 //
 //	aiperf-worker -new-keys DIR               make keys: DIR/client for tests, DIR/worker for workers
-//	aiperf-worker -listen :7070 -keys DIR     serve tests, one after another, until SIGTERM
+//	aiperf-worker -listen :7070 -keys DIR     serve tests, one after another, until SIGTERM (exit code 143)
 //	aiperf-worker                             the same on 127.0.0.1:7070, for tests on this machine
 //
 // A test names its workers by aiperftest.Workers("host:7070", …), or by AIPERF_WORKERS, and the
@@ -36,6 +36,11 @@ func main() {
 	if err := run(ctx, os.Args[1:]); err != nil {
 		stop()
 		log.Fatal(err)
+	}
+	if ctx.Err() != nil {
+		// 0 would tell a Job that the work is done, and a pod that is deleted or evicted would not
+		// be replaced. It is as a shell has it of a program that SIGTERM ends.
+		os.Exit(128 + int(syscall.SIGTERM))
 	}
 }
 
