@@ -48,7 +48,7 @@
 //	          Attainment       share of requests that must be good; default 0.95
 //	          SLA, SLO         "ttft p99 < 1s"; of a good request, "ttft < 1s"
 //	          AtLeast, Tier    least answer; a set of limits with an answer of its own
-//	workload  Tokens, Workload lengths, default 550, 128; their laws, prefixes, turns, models
+//	workload  Tokens, Workload default 550/128; laws of lengths, prefixes, turns, models
 //	          Prompts          a file of prompts, JSON, CSV or text
 //	          SamePrompts      prompts that a prefix cache may hold
 //	          Requests         requests a probe; default 300
