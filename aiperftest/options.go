@@ -477,8 +477,8 @@ func Workers(addrs ...string) Option {
 }
 
 // Spread lets what spread returns carry the load on the endpoint, for example pods of a cluster
-// (kube.Pods). It is given the run's Spec and Plan. Unlike with a Prober, runs take turns, handle signals and are kept out of the test cache, as
-// those of this process. AIPerf: kube sweep.
+// (kube.Pods). It is given the run's Spec and Plan. Unlike with a Prober, runs take turns, handle
+// signals and are kept out of the test cache, as those of this process. AIPerf: kube sweep.
 func Spread(spread func(context.Context, *recipes.Outcome) (recipes.Prober, error)) Option {
 	return option(func(c *config) { c.spec.Spread = spread })
 }
