@@ -175,8 +175,13 @@ var replaced = []struct {
 	is *regexp.Regexp
 	by string
 }{
-	{regexp.MustCompile(`aiperf-[a-z0-9-]+-[bcdfghjklmnpqrstvwxz2456789]{7}-(\d)-[a-z0-9]{5}\b`), "POD-$1"},
-	{regexp.MustCompile(`aiperf-[a-z0-9-]+-[bcdfghjklmnpqrstvwxz2456789]{7}-(\d)\b`), "POD-$1"},
+	// Which of the pods it is found on, how many others are not there yet, and which events have
+	// come meanwhile: the tests with a fake cluster hold the message to these, too.
+	{regexp.MustCompile(`aiperf-[a-z0-9-]+-[bcdfghjklmnpqrstvwxz2456789]{7}-\d(-[a-z0-9]{5})?\b`), "POD"},
+	{regexp.MustCompile(`\b[12] of 2 pods`), "N of 2 pods"},
+	{regexp.MustCompile(`(?m)^  event: .*\n?`), ""},
+	{regexp.MustCompile(`\b\d\d:\d\d:\d\d\b`), "TIME"},
+	{regexp.MustCompile(`\(run [a-z0-9]{7}\)`), "(run ID)"},
 	{regexp.MustCompile(`aiperf-[a-z0-9-]+-[bcdfghjklmnpqrstvwxz2456789]{7}\b`), "JOB"},
 	{regexp.MustCompile(`aiperf-[0-9a-f]{8,}\b`), "LEASE"},
 	{regexp.MustCompile(`\bt-[a-z0-9]{5}\b`), "NAMESPACE"},
@@ -184,11 +189,12 @@ var replaced = []struct {
 	{regexp.MustCompile(`127\.\d+\.\d+\.\d+:(\d{5})`), "HOST:PORT"},
 	{regexp.MustCompile(`127\.\d+\.\d+\.\d+`), "ADDRESS"},
 	{regexp.MustCompile(`proc-\d`), "NODE"},
+	{regexp.MustCompile(`(?m)^  log:   .*\n?`), ""},
 	{regexp.MustCompile(`process \d+ on [^ ,;:)]+`), "process PID on MACHINE"},
 }
 
-// slow is a server whose answers take a while and cost next to nothing.
-var slow = simserver.Model{Step: 5 * time.Millisecond}
+// light is a server whose answers take a while and cost next to nothing.
+var light = simserver.Model{Step: 5 * time.Millisecond}
 
 // TestE2ERecipes runs every recipe on one process, twice, and on four pods, and holds the
 // pods' answer to the range of the two: widened on either side by its own width, and by no less
@@ -318,7 +324,7 @@ func (c *recipeCase) run(t *testing.T, seed uint64, more ...aiperftest.Option) m
 // behind. What the tests of this file use of the Role is all of it, which the API server's log says.
 func TestE2ERole(t *testing.T) {
 	s := onCluster(t)
-	srv := simserver.New(slow)
+	srv := simserver.New(light)
 	defer srv.Close()
 	measured := func(how Options) (*fakeT, error) {
 		f := asTest(t, func(ft aiperftest.T) {
@@ -355,6 +361,7 @@ func TestE2ERole(t *testing.T) {
 			name := verb + " " + rule.Resources[0]
 			less := roleRules(t)
 			less[i].Verbs = slices.Delete(less[i].Verbs, j, j+1)
+			less = slices.DeleteFunc(less, func(r rbac.PolicyRule) bool { return len(r.Verbs) == 0 })
 			how := s.how
 			u := s.User(t, s.ns, less)
 			how.Kubeconfig = u.Kubeconfig
@@ -397,7 +404,8 @@ func TestE2ERole(t *testing.T) {
 }
 
 // TestE2ELoss kills a worker, and then deletes a pod, while a probe is measured: the probe is
-// measured again with all of them, and the report says so.
+// measured again with all of them, and the report says so. The pod that was deleted takes some
+// ten seconds: the Job's back-off of pods that end.
 func TestE2ELoss(t *testing.T) {
 	s := onCluster(t)
 	for _, c := range []struct {
@@ -410,7 +418,7 @@ func TestE2ELoss(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			srv := simserver.New(slow)
+			srv := simserver.New(light)
 			defer srv.Close()
 			ended := make(chan struct{})
 			go func() {
@@ -432,13 +440,13 @@ func TestE2ELoss(t *testing.T) {
 			<-ended
 			require.NotNil(t, f.out, f.said())
 			require.NoError(t, f.out.Err, f.said())
-			require.Len(t, f.out.Probes, 1)
-			assert.Len(t, f.out.Probes[0].Trials[0].Requests, 400)
+			require.NotEmpty(t, f.out.Probes)
+			assert.Equal(t, 400, f.out.Probes[0].Requests())
 			assert.Greater(t, srv.Stats().Started, int64(600), "the probe was measured again")
 			var said []string
-			for _, line := range strings.Split(f.said(), "\n") {
-				if strings.Contains(line, "pod ") || strings.Contains(line, "lost") {
-					said = append(said, line)
+			for _, w := range f.out.Warnings {
+				if strings.Contains(w.Error(), "repeated a probe") {
+					said = append(said, w.Error())
 				}
 			}
 			goldenE2E(t, "loss-"+c.name, strings.Join(said, "\n"))
@@ -485,7 +493,7 @@ func TestE2ENoStart(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := onCluster(t)
-			srv := simserver.New(slow)
+			srv := simserver.New(light)
 			defer srv.Close()
 			how := c.make(s)
 			began := time.Now()
@@ -509,7 +517,7 @@ func TestE2ENoStart(t *testing.T) {
 // when the first is over.
 func TestE2ELease(t *testing.T) {
 	s := onCluster(t)
-	srv := simserver.New(slow)
+	srv := simserver.New(light)
 	defer srv.Close()
 	ready := func(ctx context.Context, who string, waiting func(error)) (*carrier, error) {
 		y := &yard{fleets: map[string]*fleet{}, made: prepared}
@@ -557,7 +565,7 @@ func TestE2EKilled(t *testing.T) {
 		return
 	}
 	s := onCluster(t)
-	srv := simserver.New(slow)
+	srv := simserver.New(light)
 	defer srv.Close()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestE2EKilled$", "-test.count=1", "-test.timeout=60s")
 	cmd.Env = append(os.Environ(), "AIPERF_TEST_KILLED="+s.user.Kubeconfig, "AIPERF_TEST_URL="+srv.URL)

@@ -50,7 +50,7 @@ func TestFigures(t *testing.T) {
 	direct.Direct = true
 	spdy := s.how
 	spdy.SPDY = true
-	srv := simserver.New(slow)
+	srv := simserver.New(light)
 	defer srv.Close()
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "| what | goal | measured |\n| --- | --- | --- |\n")
