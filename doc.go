@@ -42,7 +42,8 @@
 //   - Package recipes/plan proposes each point to probe. Its planners are pure
 //     functions of what has been measured.
 //   - Package loadgen probes and measures. Package loadgen/simserver is a
-//     simulated server to try things on.
+//     simulated server to try things on, and package loadgen/remote puts the load
+//     on other machines.
 //   - Package report writes the results.
 //   - Package aiperftest is what a test calls. It asserts the result.
 //

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,14 +24,13 @@ import (
 func workers(t *testing.T, n int, keys *remote.Keys) (addrs []string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
+	var serving sync.WaitGroup
+	t.Cleanup(func() { cancel(); serving.Wait() })
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		addrs = append(addrs, l.Addr().String())
-		done := make(chan error, 1)
-		go func() { done <- remote.Serve(ctx, l, remote.Options{Keys: keys, Name: "w", Node: "rack7"}) }()
-		t.Cleanup(func() { cancel(); assert.NoError(t, <-done) })
+		serving.Go(func() { assert.NoError(t, remote.Serve(ctx, l, remote.Options{Keys: keys, Name: "w", Node: "rack7"})) })
 	}
 	return addrs
 }
