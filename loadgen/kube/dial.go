@@ -52,7 +52,7 @@ func (f *fleet) Dial(ctx context.Context, i int) (net.Conn, error) {
 		if st.final {
 			return nil, f.explain(i, st)
 		}
-		if time.Since(began) >= slow {
+		if time.Since(began) >= silent {
 			f.tell(i, st)
 		}
 		select {

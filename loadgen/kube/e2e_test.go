@@ -285,7 +285,8 @@ var cases = []recipeCase{
 			}
 			return all
 		}},
-	{"pareto-sweep", simserver.Model{Step: 16 * time.Millisecond, PerSeq: 200 * time.Microsecond, PerPromptToken: 20 * time.Microsecond, Chunk: 200},
+	{"pareto-sweep", simserver.Model{Step: 16 * time.Millisecond, PerSeq: 200 * time.Microsecond,
+		PerPromptToken: 20 * time.Microsecond, Chunk: 200},
 		aiperftest.Options{aiperftest.Pairs("200/4,400/4"), aiperftest.ConcurrencyList(4, 16), aiperftest.Requests(48)},
 		func(o *recipes.Outcome) map[string]float64 {
 			all := map[string]float64{}

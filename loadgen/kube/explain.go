@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -38,9 +39,15 @@ func (f *fleet) explain(i int, st state) *StartError {
 	e.Events = slices.DeleteFunc(told(of, 5), func(text string) bool { return text == e.Reason+": "+e.Message })
 	var unknown []string
 	if p != nil && began(p) {
-		log, err := f.core.Pods(f.namespace).GetLogs(p.Name, &corev1.PodLogOptions{
+		// A stream has the words of a refusal, which DoRaw has not.
+		var log []byte
+		text, err := f.core.Pods(f.namespace).GetLogs(p.Name, &corev1.PodLogOptions{
 			Container: container, TailLines: new(int64(10)), Previous: st.crashed && restarts(p) > 0,
-		}).DoRaw(ctx)
+		}).Stream(ctx)
+		if err == nil {
+			log, err = io.ReadAll(io.LimitReader(text, 64<<10))
+			text.Close()
+		}
 		if e.Log = string(log); err != nil {
 			e.Log = ""
 			unknown = append(unknown, fmt.Sprintf("the log cannot be read: %v", err))

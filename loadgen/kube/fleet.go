@@ -24,8 +24,8 @@ const (
 	looking = 2 * time.Second
 	// endless is how long a run without a deadline may have its Job.
 	endless = 24 * time.Hour
-	// slow is how long a start takes until the test says what it waits for.
-	slow = 5 * time.Second
+	// silent is how long a start takes until the test says what it waits for.
+	silent = 5 * time.Second
 	// asking is how long one request to the API server may take where nothing else bounds it.
 	asking = 10 * time.Second
 )
