@@ -38,15 +38,11 @@ func (f *fleet) explain(i int, st state) *StartError {
 	e.Reason, e.Message, e.Remedy = st.reason, strings.TrimSuffix(refused(st.message), "."), remedy(st.reason, st.message)
 	e.Events = slices.DeleteFunc(told(of, 5), func(text string) bool { return text == e.Reason+": "+e.Message })
 	var unknown []string
-	if p != nil && began(p) {
-		// A stream has the words of a refusal, which DoRaw has not.
-		var log []byte
-		text, err := f.core.Pods(f.namespace).GetLogs(p.Name, &corev1.PodLogOptions{
-			Container: container, TailLines: new(int64(10)), Previous: st.crashed && restarts(p) > 0,
-		}).Stream(ctx)
-		if err == nil {
-			log, err = io.ReadAll(io.LimitReader(text, 64<<10))
-			text.Close()
+	if p != nil && began(p) && st.reason != "StartError" && st.reason != "ContainerCannotRun" { // there it has never run
+		previous := st.crashed && restarts(p) > 0
+		log, err := f.log(ctx, p, previous)
+		if err == nil && len(log) == 0 && previous { // it has been cleaned up, or the current one has ended, too
+			log, err = f.log(ctx, p, false)
 		}
 		if e.Log = string(log); err != nil {
 			e.Log = ""
@@ -58,6 +54,19 @@ func (f *fleet) explain(i int, st state) *StartError {
 	}
 	e.Unknown = strings.Join(unknown, "; ")
 	return e
+}
+
+// log returns the last lines of the worker's log, of the container before if previous.
+func (f *fleet) log(ctx context.Context, p *corev1.Pod, previous bool) ([]byte, error) {
+	// A stream has the words of a refusal, which DoRaw has not.
+	text, err := f.core.Pods(f.namespace).GetLogs(p.Name, &corev1.PodLogOptions{
+		Container: container, TailLines: new(int64(10)), Previous: previous,
+	}).Stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer text.Close()
+	return io.ReadAll(io.LimitReader(text, 64<<10))
 }
 
 // guess says why a pod that took too long is not there, from what was last seen.
