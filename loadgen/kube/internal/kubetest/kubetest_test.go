@@ -235,7 +235,8 @@ func TestJob(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "swordfish", out)
 
-	attached, err := stream(t, c, p, "attach", &v1.PodAttachOptions{Container: "worker", Stdin: true, Stdout: true}, strings.NewReader("hello\n"))
+	attached, err := stream(t, c, p, "attach", &v1.PodAttachOptions{Container: "worker", Stdin: true, Stdout: true},
+		strings.NewReader("hello\n"))
 	require.NoError(t, err)
 	assert.Equal(t, "told: hello\n", attached)
 	t.Logf("exec and attach took %v", time.Since(began))
