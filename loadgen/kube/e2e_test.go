@@ -212,6 +212,11 @@ func TestE2ERecipes(t *testing.T) {
 			four := c.run(t, 7, Pods(4, s.how))
 			for _, name := range slices.Sorted(maps.Keys(four)) {
 				lo, hi := slices.Min(one[name]), slices.Max(one[name])
+				if math.IsNaN(lo + hi + four[name]) {
+					t.Errorf("%s is not known, as on a machine that is too busy to measure: one process %v, four pods %v",
+						name, one[name], four[name])
+					continue
+				}
 				slack := max(hi-lo, 0.05*math.Abs(hi))
 				t.Logf("%-24s one process %.5g to %.5g, four pods %.5g", name, lo, hi, four[name])
 				assert.GreaterOrEqual(t, four[name], lo-slack, name)
@@ -285,8 +290,8 @@ var cases = []recipeCase{
 			}
 			return all
 		}},
-	{"pareto-sweep", simserver.Model{Step: 16 * time.Millisecond, PerSeq: 200 * time.Microsecond,
-		PerPromptToken: 20 * time.Microsecond, Chunk: 200},
+	{"pareto-sweep",
+		simserver.Model{Step: 16 * time.Millisecond, PerSeq: 200 * time.Microsecond, PerPromptToken: 20 * time.Microsecond, Chunk: 200},
 		aiperftest.Options{aiperftest.Pairs("200/4,400/4"), aiperftest.ConcurrencyList(4, 16), aiperftest.Requests(48)},
 		func(o *recipes.Outcome) map[string]float64 {
 			all := map[string]float64{}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,9 +60,11 @@ func TestEnergy(t *testing.T) {
 // TestSlowExporter: an exporter reads its GPUs at times of its own, and repeats what it read.
 func TestSlowExporter(t *testing.T) {
 	energy := func(every time.Duration, length time.Duration) (g servermetrics.GPUWindow, s servermetrics.Series) {
-		began := time.Now()
+		var began atomic.Pointer[time.Time]
+		now := time.Now()
+		began.Store(&now)
 		s = watched(t, length, func(*http.Request) (*http.Response, error) {
-			read := time.Since(began)
+			read := time.Since(*began.Load())
 			if every > 0 {
 				read = read.Truncate(every)
 			}
@@ -69,7 +72,10 @@ func TestSlowExporter(t *testing.T) {
 			joules := 5000 + 300*read.Seconds() + 300*max(read.Seconds()-100, 0)
 			return reply(200, fmt.Sprintf("DCGM_FI_DEV_POWER_USAGE{gpu=\"0\"} 450\nDCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{gpu=\"0\"} %f\n",
 				1000*joules)), nil
-		}, func(*servermetrics.Watch) { began = time.Now() })
+		}, func(*servermetrics.Watch) {
+			now := time.Now()
+			began.Store(&now)
+		})
 		return servermetrics.Summarize(s.Samples).GPUs[0], s
 	}
 	g, s := energy(0, 90*time.Second)
