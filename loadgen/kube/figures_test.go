@@ -68,8 +68,8 @@ func TestFigures(t *testing.T) {
 		how              Options
 	}{
 		{"by pod address", "≤ 1 ms", "≤ 1.1 s", direct},
-		{"through port-forward, WebSocket", "≤ 5 ms", "≤ 1.1 s", through},
-		{"through port-forward, SPDY", "≤ 5 ms", "≤ 1.1 s", spdy},
+		{"port-forward by WebSocket", "≤ 5 ms", "≤ 1.1 s", through},
+		{"port-forward by SPDY", "≤ 5 ms", "≤ 1.1 s", spdy},
 	} {
 		began := time.Now()
 		k, _ := fleetOf(t, s, srv.URL, 4, way.how)
@@ -92,7 +92,7 @@ func TestFigures(t *testing.T) {
 			stops = append(stops, time.Since(d.decided))
 		}
 		row("opening skew of 4 pods, "+way.name, way.skew, "%v median, %v worst of %d", median(skews), round(slices.Max(skews)), len(skews))
-		row("decision to stop until the probe is merged, "+way.name, "≤ 50 ms + RTT", "%v median, %v worst of %d",
+		row("decided to stop, all merged, "+way.name, "≤ 50 ms + RTT", "%v median, %v worst of %d",
 			median(stops), round(slices.Max(stops)), len(stops))
 
 		var killed time.Time
@@ -109,10 +109,10 @@ func TestFigures(t *testing.T) {
 		began = time.Now()
 		_, err = k.Probe(t.Context(), load, nil)
 		require.NoError(t, err)
-		row("killed worker noticed, "+way.name, way.lost, "%v; measured again with all 4 after %v", round(noticed), round(time.Since(began)))
+		row("killed worker noticed, "+way.name, way.lost, "%v; all 4 again after %v", round(noticed), round(time.Since(began)))
 		require.NoError(t, k.Close())
 	}
-	row("4 pods measuring after the request, by address, WebSocket, SPDY", "≤ 2 s", "%v, %v, %v (a ramp of the load included)",
+	row("4 pods measure after, by address, WebSocket, SPDY", "≤ 2 s", "%v, %v, %v (with a ramp)",
 		round(start[0]), round(start[1]), round(start[2]))
 
 	// A whole recipe: what of its time is neither measured nor a ramp.
