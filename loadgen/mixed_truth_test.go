@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	laws "github.com/aiperf-go/aiperf/loadgen/workload"
 )
@@ -16,6 +17,7 @@ import (
 // computes of the same workload, with and without a prefix cache. A percentile of one probe is
 // one of the engine's steps or the next, so four are pooled.
 func TestMixedTruth(t *testing.T) {
+	slow.Test(t, slow.Covered)
 	w := Workload{ISL: laws.LogNormal(300, 200).Between(8, 2000), OSL: laws.LogNormal(12, 6).Between(2, 60), System: 64,
 		Prefixes: []laws.Prefix{{Groups: 3, Tokens: 256, Share: 0.6}}}
 	var loads []Load

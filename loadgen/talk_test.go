@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	laws "github.com/aiperf-go/aiperf/loadgen/workload"
 )
@@ -210,6 +211,7 @@ func TestTalkCounts(t *testing.T) {
 // computes of the same workload. One probe is one draw of the conversations, whose TTFT p95
 // lies up to 8% beside that of all draws, so four of them are pooled.
 func TestTalkTruth(t *testing.T) {
+	slow.Test(t, slow.Covered)
 	work := Workload{
 		ISL: laws.LogNormal(80, 40).Between(8, 320), OSL: laws.LogNormal(8, 4).Between(2, 32),
 		Turns: laws.Turns{Count: laws.Uniform(2, 5), Share: 0.3, Think: laws.LogNormal(60, 30)},

@@ -18,6 +18,7 @@ const (
 	Covered   = "a quicker test runs the same code in virtual time"
 	RealTime  = "it holds real times against bounds, and would measure the detector"
 	Processes = "it runs other processes, which are built without the detector"
+	Instant   = "it compares what happens in one instant of virtual time, whose order the detector changes"
 )
 
 // Test skips the test under the race detector, with the reason.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
@@ -36,6 +37,7 @@ func search(t *testing.T, target loadgen.Target, spread func(context.Context, *r
 // TestRecipe: a recipe over one worker takes the same steps to the same answer as over none,
 // bit for bit. Over four it comes to the same boundary, also if one of them is lost on the way.
 func TestRecipe(t *testing.T) {
+	slow.Test(t, slow.Instant)
 	synctest.Test(t, func(t *testing.T) {
 		srv := simserver.NewInMemory(simserver.Model{})
 		defer srv.Close()
