@@ -110,12 +110,15 @@ func (k *Keys) Write(dir string) error {
 // ReadKeys reads what Write wrote.
 func ReadKeys(dir string) (*Keys, error) {
 	k := &Keys{}
-	for name, to := range map[string]*[]byte{fileCA: &k.CA, fileCert: &k.Cert, fileKey: &k.Key} {
-		b, err := os.ReadFile(filepath.Join(dir, name))
+	for _, file := range []struct {
+		name string
+		to   *[]byte
+	}{{fileCA, &k.CA}, {fileCert, &k.Cert}, {fileKey, &k.Key}} { // the first that is missing is named, and always the same
+		b, err := os.ReadFile(filepath.Join(dir, file.name))
 		if err != nil {
 			return nil, fmt.Errorf("read the keys of workers: %w", err)
 		}
-		*to = b
+		*file.to = b
 	}
 	_, err := k.config()
 	return k, err
