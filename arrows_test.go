@@ -49,13 +49,14 @@ var arrows = map[string][]string{
 	"loadgen/servermetrics":    {},
 
 	"loadgen":           {"loadgen/internal/...", "loadgen/codec", "loadgen/workload", "loadgen/servermetrics"},
-	"loadgen/simserver": {"loadgen/workload"},
+	"loadgen/simserver": {"loadgen/workload", "loadgen/internal/memory"},
 	"loadgen/remote":    {"loadgen", "loadgen/codec", "loadgen/internal/share"},
 
 	// Modules of their own, which no user's build sees.
 	"loadgen/kube/internal/kubetest": {},
 	"loadgen/kube/internal/cluster":  {},
 
+	"loadgen/internal/memory":      {},
 	"loadgen/internal/share":       {},
 	"loadgen/remote/aiperf-worker": {"loadgen/remote"},
 	// A module of its own, and one more front door: it has an option.

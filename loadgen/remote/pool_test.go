@@ -2,7 +2,6 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -20,6 +19,7 @@ import (
 	"github.com/aiperf-go/aiperf/internal/slow"
 	"github.com/aiperf-go/aiperf/internal/turn"
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/loadgen/internal/memory"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 )
 
@@ -30,44 +30,11 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(turn.M{M: m, Parallel: 4})
 }
 
-// pipes is a listener in memory.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), done: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
-
-func (p *pipes) dial(ctx context.Context) (net.Conn, error) {
-	a, b := net.Pipe()
-	select {
-	case p.conns <- b:
-		return a, nil
-	case <-p.done:
-		return nil, errors.New("connection refused")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // fleet is a pool and its workers in one process, beside a simulated server.
 type fleet struct {
 	*Pool
 	srv     *simserver.Server
-	workers []*pipes
+	workers []*memory.Listener
 	// via, if not nil, stands between the pool and worker i.
 	via func(i int, c net.Conn) net.Conn
 	// reach, if not nil, opens the connections of worker i to the server.
@@ -92,7 +59,7 @@ func modelFleet(t *testing.T, n int, model simserver.Model, change func(*loadgen
 	ctx, cancel := context.WithCancel(t.Context())
 	var serving sync.WaitGroup
 	for i := range n {
-		l := newPipes()
+		l := memory.Listen("worker")
 		f.workers = append(f.workers, l)
 		serving.Go(func() {
 			o := Options{Name: fmt.Sprintf("w%d", i), Node: fmt.Sprintf("n%d", i/2)}
@@ -107,7 +74,7 @@ func modelFleet(t *testing.T, n int, model simserver.Model, change func(*loadgen
 		})
 	}
 	f.Pool = &Pool{Target: target, N: n, Dial: func(ctx context.Context, i int) (net.Conn, error) {
-		c, err := f.workers[i].dial(ctx)
+		c, err := f.workers[i].Dial(ctx)
 		if err == nil && f.via != nil {
 			c = f.via(i, c)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/loadgen/internal/memory"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
 )
 
@@ -392,12 +393,12 @@ func TestKeys(t *testing.T) {
 // TestOrphan: a worker that no pool wants for long enough ends, and its listener with it.
 func TestOrphan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newPipes()
+		l := memory.Listen("worker")
 		began := time.Now()
 		done := make(chan error, 1)
 		go func() { done <- Serve(t.Context(), l, Options{Orphan: time.Minute}) }()
 		time.Sleep(50 * time.Second)
-		c, err := l.dial(t.Context())
+		c, err := l.Dial(t.Context())
 		require.NoError(t, err)
 		k := newLink(c)
 		require.NoError(t, k.send(down{Hello: &hello{Protocol: protocol, Run: "r"}}))

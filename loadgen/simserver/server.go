@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/internal/memory"
 )
 
 // A Server is a simulated inference server that listens on the loopback interface or in
@@ -33,13 +35,16 @@ type Server struct {
 	down atomic.Bool
 }
 
+// memoryAddr is the made-up host of an in-memory server.
+const memoryAddr = "simserver.invalid:80"
+
 // New starts a server on a port of the loopback interface that the system chooses. If
 // it cannot listen, the server that it returns is closed from the start, and Dial
 // reports why.
 func New(m Model) *Server {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		s := start(m, newMemory(), nil)
+		s := start(m, memory.Listen(memoryAddr), nil)
 		s.Close()
 		s.URL = "http://127.0.0.1:0"
 		s.dial = func(context.Context) (net.Conn, error) { return nil, err }
@@ -59,10 +64,10 @@ func New(m Model) *Server {
 // Client alone. Inside a testing/synctest bubble it runs in virtual time with
 // exact numbers; it must then be made and closed inside the bubble.
 func NewInMemory(m Model) *Server {
-	l := newMemory()
+	l := memory.Listen(memoryAddr)
 	s := start(m, l, nil)
 	s.URL = "http://" + memoryAddr
-	s.dial = l.dial
+	s.dial = l.Dial
 	return s
 }
 

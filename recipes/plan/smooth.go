@@ -98,11 +98,14 @@ func newSmooth(v view) *smooth {
 
 // level is the least P(every limit holds) of an answer that rests on its neighbours.
 func (v view) level() float64 {
-	if v.Time > 0 && !v.Int {
+	if v.hurried() {
 		return rateLevel
 	}
 	return boundaryLevel
 }
+
+// hurried reports a search over a rate, which has no steps, that has a time to end in.
+func (v view) hurried() bool { return v.Time > 0 && !v.Int }
 
 // believed reports whether a point is believed to pass: by its own verdict, or, when that
 // is a failure in doubt, as its neighbours have it.

@@ -40,7 +40,7 @@ func (s *smooth) finish() Step {
 		x = claim
 	}
 	gain := worthwhile
-	if s.Time > 0 && !s.Int {
+	if s.hurried() {
 		gain = worthwhileRate
 	}
 	if near < nearVisits+claims && x > safe && x >= safe*(1+gain) {
