@@ -14,39 +14,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/loadgen/internal/memory"
 )
 
 // pipes is an in-memory listener: everything on it happens in a bubble's virtual
 // time.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
+type pipes struct{ *memory.Listener }
 
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), done: make(chan struct{})} }
+func newPipes() *pipes { return &pipes{memory.Listen("pipe")} }
 
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
-func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
-func (p *pipes) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case p.conns <- server:
-		return client, nil
-	case <-p.done:
-		return nil, fmt.Errorf("connection refused")
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
+func (p *pipes) Dial(ctx context.Context, _, _ string) (net.Conn, error) { return p.Listener.Dial(ctx) }
 
 // scripted answers every inference with the same timing: the first token after
 // ttft, each of the others itl later, and the stream's end tail after the last.
