@@ -42,6 +42,7 @@ type oddServer struct {
 		Body, Models string
 	}
 	Refuses []string // fields of the body
+	Least   int      // tokens of an answer; fewer are refused with Status and Words
 	Status  int      // of the refusal, and its Words
 	Words   string
 	Body    string // in place of an object with Words
@@ -317,7 +318,7 @@ func (s *oddServer) chat(w http.ResponseWriter, r *http.Request) {
 			bad = append(bad, f)
 		}
 	}
-	if bad != nil {
+	if bad != nil || max(q.MaxTokens, q.MaxCompletion) < s.Least {
 		w.WriteHeader(s.Status)
 		var details []string
 		for _, f := range bad {

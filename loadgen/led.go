@@ -210,6 +210,8 @@ const (
 	// tellEvery is how often a generator that shares its probe says how far it has come, even
 	// if nothing has ended: the order of all requests is known up to the least of these times.
 	tellEvery = 20 * time.Millisecond
+	// tellSeldom is the same for a probe without a Decider, which nothing ends early.
+	tellSeldom = 50 * time.Millisecond
 	// At most tellMost reports are sent at once, and one each tellPause from then on. Each costs
 	// both sides a system call or two, which is too much for every request of a fast server.
 	tellMost  = 64
@@ -309,12 +311,12 @@ type teller struct {
 // run reports until over is closed.
 func (t *teller) run(over <-chan struct{}) error {
 	t.credit, t.paid = tellMost, t.g.now()
-	tick := time.NewTicker(tellEvery)
-	defer tick.Stop()
-	ready := t.p.out.ready
+	every, ready := tellEvery, t.p.out.ready
 	if t.p.part.Patient {
-		ready = nil
+		every, ready = tellSeldom, nil
 	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
 	for {
 		select {
 		case <-t.p.out.urgent:

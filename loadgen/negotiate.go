@@ -66,6 +66,19 @@ func names(words, name string) bool {
 	return regexp.MustCompile(`(^|[^A-Za-z0-9_])` + name + `($|[^A-Za-z0-9_])`).MatchString(words)
 }
 
+// longAnswer is an answer's length that every API accepts. Some refuse a shorter one; OpenAI's
+// responses have at least 16 tokens.
+const longAnswer = 16
+
+// tooShort reports whether words say that an answer is asked for which is too short, by one of
+// the names of its length.
+func tooShort(words string, lengths []string) bool {
+	return atLeast.MatchString(words) && slices.ContainsFunc(lengths, func(name string) bool { return names(words, name) })
+}
+
+// atLeast is how servers put a least value.
+var atLeast = regexp.MustCompile(`(?i)at least|minimum|below|greater than|less than|too small|>`)
+
 // refused reports whether a status says that the server does not accept the body.
 func refused(status int) bool {
 	return status == http.StatusBadRequest || status == http.StatusUnprocessableEntity

@@ -180,7 +180,8 @@ func (g *Generator) greet(ctx context.Context) error {
 	}
 	// The pace is taken from the second inference, which finds the server warm. If
 	// there are fewer than two events, the whole time is spread over the tokens.
-	g.pace = pace{first: (b.EOF - b.Start) / outputs, token: (b.EOF - b.Start) / outputs}
+	each := (b.EOF - b.Start) / time.Duration(cmp.Or(b.asked, outputs))
+	g.pace = pace{first: each, token: each}
 	if !g.target.speaks().Spec().Tokens { // there is nothing that a longer answer would take
 		g.pace = pace{first: b.EOF - b.Start}
 	}
@@ -317,6 +318,10 @@ func (g *Generator) infer(ctx context.Context, words, outputs int) (Request, err
 			return q, err
 		case first == nil:
 			first = err
+		}
+		if refused(rec.status) && outputs < longAnswer && tooShort(string(rec.body), g.target.speaks().Spec().Limits) {
+			outputs = longAnswer
+			continue
 		}
 		next, ok := g.fields.concede(string(rec.body), w.has)
 		if !ok || !g.complains(rec, w) {

@@ -7,7 +7,7 @@
 //
 // All others run beside: those that only compute, live in virtual time, wait, or judge what
 // they measure by the client's own report of how late it was. A package of which no test
-// measures, and that computes for long, runs at the least priority (M.Aside), so that it
+// measures, and that computes for long, runs at a low priority (M.Aside), so that it
 // does not keep a processor from one that measures.
 package turn
 
@@ -33,8 +33,7 @@ type M struct {
 	// than go test's -parallel, which is the number of cores. Tests of real time mostly
 	// wait, so that more of them than cores do not disturb each other.
 	Parallel int
-	// Aside says that the package measures nothing: it runs at the least priority that the
-	// system has.
+	// Aside says that the package measures nothing: it runs at a low priority.
 	Aside bool
 }
 

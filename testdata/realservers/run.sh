@@ -43,6 +43,19 @@ cleanup() { for name in "${!pids[@]}"; do stop "$name"; done; }
 trap cleanup EXIT
 trap 'exit 1' INT TERM
 
+# divide gives the last processor to client and relay alone, and the others to servers and
+# gateways: an engine that computes on all of them would be what is measured.
+apart=()
+divide() {
+	local cpus
+	read -r -a cpus < <(taskset -cp $$ 2>/dev/null | sed 's/.*: //' | tr , '\n' |
+		awk -F- '{ for (i = $1; i <= $NF; i++) printf "%d ", i }' || true; echo)
+	[ ${#cpus[@]} -ge 2 ] || return 0
+	taskset -cp "${cpus[-1]}" $$ >/dev/null
+	unset 'cpus[-1]'
+	apart=(taskset -c "$(IFS=,; echo "${cpus[*]}")")
+}
+
 # start NAME COMMAND... runs a daemon in a session of its own, with no descriptor but its
 # log: one that inherits a lock would hold it for as long as it lives.
 start() {
@@ -53,7 +66,7 @@ start() {
 			fd=${fd##*/}
 			[ "$fd" -le 2 ] || eval "exec $fd>&-"
 		done
-		exec setsid "$@"
+		exec setsid ${apart[@]+"${apart[@]}"} "$@"
 	) >"$work/$name.log" 2>&1 </dev/null &
 	pids[$name]=$!
 	# Where Linux groups processes by session, a priority counts within a session alone.
@@ -237,6 +250,7 @@ if wanted litellm; then install_litellm; fi
 if wanted nginx; then debian nginx-light nginx; fi
 if wanted haproxy || wanted haproxy-default; then debian haproxy haproxy; fi
 PATH=$PATH:/usr/sbin
+divide
 
 if wanted llamacpp; then
 	start_llamacpp llamacpp "$llama"
