@@ -239,24 +239,35 @@ func (m *Measurement) perRequest(stream bool) {
 	var use codec.Usage
 	told := false                    // the server tells how much of a prompt it had cached
 	compared, tokens := false, false // answers can be compared with what was asked for, and have tokens
-	values := map[Tag][]float64{}
 	all := table()
+	values := make([][]float64, len(all))
+	rest := map[Tag][]float64{} // of a codec's own, which nobody has registered
+	add := func(i int, v float64, most int) {
+		if values[i] == nil {
+			values[i] = make([]float64, 0, most)
+		}
+		values[i] = append(values[i], v)
+	}
+	icl, chunks := slices.IndexFunc(all, func(d MetricInfo) bool { return d.Tag == TagICL }), 0
+	for i := range m.Requests {
+		chunks += len(m.Requests[i].Chunks)
+	}
 	first, last := time.Duration(math.MaxInt64), time.Duration(0)
 	for i := range m.Requests {
 		q := &m.Requests[i]
 		first, last = min(first, q.Start), max(last, q.EOF)
 		tokens = tokens || !q.tokenless
-		for _, d := range all {
+		for k, d := range all {
 			if !d.PerRequest {
 				continue
 			}
 			if v, ok := q.Value(d.Tag); ok {
-				values[d.Tag] = append(values[d.Tag], v)
+				add(k, v, len(m.Requests))
 			}
 		}
 		for tag, v := range q.Values {
 			if _, known := LookupMetric(tag); !known && q.Failure == nil {
-				values[tag] = append(values[tag], v)
+				rest[tag] = append(rest[tag], v)
 			}
 		}
 		if q.Failure != nil {
@@ -277,10 +288,10 @@ func (m *Measurement) perRequest(stream bool) {
 		}
 		// A request has many of these, and so no Value.
 		for k := 1; stream && k < len(q.Chunks) && !q.OneRead(); k++ {
-			values[TagICL] = append(values[TagICL], millis(q.Chunks[k]-q.Chunks[k-1]))
+			add(icl, millis(q.Chunks[k]-q.Chunks[k-1]), chunks)
 		}
 	}
-	for _, d := range all {
+	for i, d := range all {
 		if !d.PerRequest || d.Streamed && !stream || d.Tokens && !tokens && len(m.Requests) > 0 {
 			continue
 		}
@@ -288,15 +299,12 @@ func (m *Measurement) perRequest(stream bool) {
 		if d.Adjusted {
 			adj = failed
 		}
-		if len(values[d.Tag]) > 0 || adj > 0 {
-			m.Metrics[d.Tag] = describe(d.FileUnit, values[d.Tag], adj)
+		if len(values[i]) > 0 || adj > 0 {
+			m.Metrics[d.Tag] = describe(d.FileUnit, values[i], adj)
 		}
-		delete(values, d.Tag)
 	}
-	for tag, v := range values { // of a codec's own, which nobody has registered
-		if _, known := LookupMetric(tag); !known {
-			m.Metrics[tag] = describe("", v, -1)
-		}
+	for tag, v := range rest {
+		m.Metrics[tag] = describe("", v, -1)
 	}
 	n := float64(valid + failed)
 	m.set(TagCount, float64(valid), 0)
