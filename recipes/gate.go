@@ -87,35 +87,19 @@ func (g *Gate) validate(p *Plan, atLeast float64) error {
 	return nil
 }
 
-// GateProgress is how far a gate has come.
-type GateProgress struct {
-	// At is the point that is probed: the floor, rounded up to a value that can be.
-	At float64
-	// Pass is the probability that every limit holds there.
-	Pass float64
-	// Visits is the number of probes that Pass rests on; a gate needs Least of them
-	// and takes at most Most.
-	Visits, Least, Most int
-	// Certainty is the probability that is enough, either way.
-	Certainty float64
-	// Requests is the number of requests a probe with which the gate would have been
-	// certain. It is 0 when that is not known, or not needed.
-	Requests int
-}
-
-// AtFloor returns how far the gate has come with the probes so far. It is zero for a
-// run that is not a gate.
-func (o *Outcome) AtFloor() GateProgress {
+// AtFloor returns how a gate stands with the probes so far, and with how many requests a probe
+// it would have been certain, which is 0 when that is not known, or not needed. Both are zero for
+// a run that is not a gate.
+func (o *Outcome) AtFloor() (stand plan.Stand, enough int) {
 	if o.Spec.Gate == nil {
-		return GateProgress{}
+		return stand, 0
 	}
-	s := plan.Gate{}.Stand(problemOf(o.Plan, &o.Spec), observations(o.Probes))
-	f := GateProgress{At: s.At, Pass: s.Pass, Visits: s.Visits, Least: s.Least, Most: s.Most, Certainty: s.Certainty}
-	if n := s.Enough(); !math.IsInf(n, 0) && n > 1 && s.Visits > 0 {
+	stand = plan.Gate{}.Stand(problemOf(o.Plan, &o.Spec), observations(o.Probes))
+	if n := stand.Enough(); !math.IsInf(n, 0) && n > 1 && stand.Visits > 0 {
 		// The estimate is rounded up to a multiple of 50 requests.
-		f.Requests = int(math.Ceil(n*float64(o.Spec.Workload.Requests)/50)) * 50
+		enough = int(math.Ceil(n*float64(o.Spec.Workload.Requests)/50)) * 50
 	}
-	return f
+	return stand, enough
 }
 
 // gateVerdict returns the verdict of a gate by why it ended.

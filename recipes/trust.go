@@ -90,8 +90,8 @@ func tolerated(latency float64) time.Duration {
 // tightest latency limit and more than 5 ms, at the 99th percentile. Lateness of sends
 // alone would not do: in a closed loop a starved client sends as soon as it has read,
 // and only its late wake-ups show that it reads late.
-func ClientBound(m *loadgen.Measurement, limits []sla.Limit) bool {
-	return max(m.Health.SendLagP99, m.Health.BeatLagP99) > lagAllowed(limits)
+func (p *Plan) ClientBound(m *loadgen.Measurement) bool {
+	return max(m.Health.SendLagP99, m.Health.BeatLagP99) > lagAllowed(p.Limits)
 }
 
 // notes returns what else a reader of the probe's numbers should know, unless this run

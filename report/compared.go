@@ -54,7 +54,8 @@ func (v *view) comparedHeadline() string {
 // floorHeadline says whether the limits hold at a gate's floor; empty where the
 // gate ended without asking.
 func (v *view) floorHeadline(g *recipes.Gate) string {
-	at := fmt.Sprintf("%s, %s of the baseline", digits(v.AtFloor().At), part(1-g.Tolerance))
+	stand, _ := v.AtFloor()
+	at := fmt.Sprintf("%s, %s of the baseline", digits(stand.At), part(1-g.Tolerance))
 	switch {
 	case v.Verdict == recipes.Met:
 		return "SLA met at " + at
@@ -83,7 +84,7 @@ func (v *view) compared(t *text) {
 //	    tolerance of 5%, the limits must hold at 62: P = 37.3% after 12 probes there,
 //	    neither confirmed nor ruled out; 7,750 requests a probe would be enough
 func (v *view) floor(t *text, g *recipes.Gate) {
-	at := v.AtFloor()
+	at, enough := v.AtFloor()
 	was := digits(g.Was)
 	if g.Level > 0 && finite(g.Lo) && finite(g.Hi) {
 		was += fmt.Sprintf(" (%s CI [%s, %s])", part(g.Level), digits(g.Lo), digits(g.Hi))
@@ -93,8 +94,8 @@ func (v *view) floor(t *text, g *recipes.Gate) {
 		was, g.With, part(g.Tolerance), digits(at.At), probability(at.Pass), plural(at.Visits, "probe"))
 	if v.Reason == recipes.ReasonTooNear {
 		text += ", neither confirmed nor ruled out"
-		if at.Requests > 0 {
-			text += fmt.Sprintf("; %s a probe would be enough", plural(at.Requests, "request"))
+		if enough > 0 {
+			text += fmt.Sprintf("; %s a probe would be enough", plural(enough, "request"))
 		}
 	}
 	t.paragraph("%s", text)

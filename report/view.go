@@ -402,7 +402,7 @@ type clientHealth struct {
 func (v *view) trialHealth(m *loadgen.Measurement) clientHealth {
 	h := m.Health
 	return clientHealth{num(ms(h.SendLagP99)), num(ms(h.BeatLagP99)), num(h.CPU), num(ms(h.GCPause)),
-		recipes.ClientBound(m, v.Plan.Limits), h.Worker}
+		v.Plan.ClientBound(m), h.Worker}
 }
 
 // health is the worst of a probe's trials, and the sum of their GC pauses. Its zero
