@@ -180,15 +180,7 @@ func BenchmarkBias(b *testing.B) {
 				rawReader(b, addr, tt.streams, tt.tokens, turns, tt.every)
 				raw := costs(b, addr).since(before)
 
-				g, err := New(Target{URL: "http://" + addr})
-				if err != nil {
-					b.Fatal(err)
-				}
-				if err := g.Ready(b.Context()); err != nil {
-					b.Fatal(err)
-				}
-				a := &added{}
-				g.inspect = func(rec *record) { a.see(rec, g.epoch) }
+				g, a := watched(b, Target{URL: "http://" + addr, Metrics: []string{}})
 				l := Load{Concurrency: tt.streams, ISL: 20, OSL: tt.tokens, Requests: turns * tt.streams}
 				if tt.open {
 					l.Concurrency, l.Rate = 0, float64(tt.streams)/(float64(tt.tokens)*tt.every.Seconds())
@@ -216,6 +208,55 @@ func BenchmarkBias(b *testing.B) {
 				b.ReportMetric(float64(used.allocs)/float64(used.events), "allocs/event")
 				b.ReportMetric(0, "ns/op")
 			}
+		})
+	}
+}
+
+// watched returns a generator whose target is ready, and what it adds.
+func watched(b *testing.B, t Target) (*Generator, *added) {
+	b.Helper()
+	g, err := New(t)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := g.Ready(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	a := &added{}
+	g.inspect = func(rec *record) { a.see(rec, g.epoch) }
+	return g, a
+}
+
+// BenchmarkBiasScraped measures in turns, with and without reading the server's metrics once
+// a second, what the client adds to the server's times, and prints the medians of both:
+// go test -run '^$' -bench BiasScraped -benchtime 7x ./loadgen
+func BenchmarkBiasScraped(b *testing.B) {
+	for _, streams := range []int{16, 128} {
+		b.Run(fmt.Sprintf("streams=%d", streams), func(b *testing.B) {
+			addr := startStamped(b, 20*time.Millisecond)
+			figures := map[string][]float64{}
+			for b.Loop() {
+				for how, pages := range map[string][]string{"plain": {}, "scraped": nil} {
+					g, a := watched(b, Target{URL: "http://" + addr, Metrics: pages})
+					m, err := g.Probe(b.Context(), Load{Concurrency: streams, ISL: 20, OSL: 64, Requests: 4 * streams}, nil)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if read := len(m.Server.Series) > 0; read != (how == "scraped") {
+						b.Fatalf("%s: the server's page was read: %v", how, read)
+					}
+					g.Close()
+					for name, v := range map[string]float64{"first-p50": at(a.first, 0.5), "first-p99": at(a.first, 0.99),
+						"later-p50": at(a.later, 0.5), "later-p99": at(a.later, 0.99)} {
+						figures[name+"-"+how+"-ns"] = append(figures[name+"-"+how+"-ns"], v)
+					}
+				}
+			}
+			for name, v := range figures {
+				slices.Sort(v)
+				b.ReportMetric(v[len(v)/2], name)
+			}
+			b.ReportMetric(0, "ns/op")
 		})
 	}
 }

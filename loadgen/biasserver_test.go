@@ -26,8 +26,8 @@ func TestMain(m *testing.M) {
 // serveStamped is a server in a process of its own: to each request it sends
 // max_tokens events, one every 20 ms on an absolute schedule, each with the time
 // at which it was sent. It prints its address, and ends with its standard input.
-// GET /sent tells how many events it has sent so far. It writes HTTP by hand, so
-// as to leave the cores to the client.
+// GET /sent tells how many events it has sent so far, and GET /metrics is a page of
+// vLLM's. It writes HTTP by hand, so as to leave the cores to the client.
 func serveStamped() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -67,11 +67,15 @@ func stamped(c net.Conn, every time.Duration, sent *atomic.Int64) {
 			}
 		}
 		if req.Method != http.MethodPost {
-			text := `{"data":[{"id":"stamped"}]}`
-			if req.URL.Path == "/sent" {
+			kind, text := "application/json", `{"data":[{"id":"stamped"}]}`
+			switch req.URL.Path {
+			case "/sent":
 				text = strconv.FormatInt(sent.Load(), 10)
+			case "/metrics":
+				page, _ := os.ReadFile("servermetrics/testdata/vllm.txt")
+				kind, text = "text/plain; version=0.0.4", string(page)
 			}
-			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
+			fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", kind, len(text), text)
 			continue
 		}
 		tokens := maxTokens(body)
