@@ -3,6 +3,7 @@ package aiperf_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
@@ -17,9 +18,7 @@ var chat, _ = simserver.Lookup("chat")
 // A recipe also runs without a test: the engine returns values and errors. The server has
 // room for four sequences, so that of 64 requests most wait for a place.
 func Example_engine() {
-	model := chat.Model
-	model.MaxBatch = 4
-	srv := simserver.New(model)
+	srv := simserver.New(simserver.Model{Step: 3 * time.Millisecond, MaxBatch: 4})
 	defer srv.Close()
 	recipe, err := recipes.Lookup("max-concurrency-under-sla")
 	if err != nil {
@@ -34,7 +33,7 @@ func Example_engine() {
 	}
 	out, err := recipes.Run(context.Background(), recipe, recipes.Spec{
 		Target:   loadgen.Target{URL: srv.URL},
-		Workload: loadgen.Load{ISL: chat.ISL, OSL: chat.OSL, Requests: 100, Seed: 1},
+		Workload: loadgen.Load{ISL: 64, OSL: 16, Requests: 100, Seed: 1},
 		Inputs: recipes.Inputs{Limits: []sla.Limit{limit}, Style: recipes.Grid, Steps: &points,
 			Concurrency: recipes.Bounds{Min: &lo, Max: &hi}},
 	})
