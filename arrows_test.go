@@ -55,6 +55,9 @@ var arrows = map[string][]string{
 	// Modules of their own, which no user's build sees.
 	"loadgen/kube/internal/kubetest": {},
 	"loadgen/kube/internal/cluster":  {},
+	// Kubernetes' own programs.
+	"loadgen/kube/internal/cluster/cmd/kubectl": {},
+	"loadgen/kube/internal/cluster/cmd/kubelet": {},
 
 	"loadgen/internal/memory":      {},
 	"loadgen/internal/share":       {},

@@ -43,6 +43,10 @@ import (
 //
 // The user of each test has the Role of rbac.yaml in one namespace, which Pod Security holds to
 // "restricted", and nothing else.
+//
+// If AIPERF_KUBE_TEST is kubelet, the pods are containers of Kubernetes' own kubelet, for which
+// the script internal/cluster/real prepares the machine. What a kubelet and containerd say of a
+// start that fails is other text, in testdata/e2e-kubelet.
 
 var updateE2E = flag.Bool("update-e2e", false, "write the messages of the tests on a cluster to testdata/e2e")
 
@@ -65,6 +69,9 @@ func onCluster(t *testing.T) *site {
 	return &site{c, u, ns, Options{Kubeconfig: u.Kubeconfig, Image: "aiperf-worker:test", CPU: "100m", Memory: "256Mi",
 		StartTimeout: 30 * time.Second}}
 }
+
+// containers reports whether pods are containers, and not processes.
+func containers() bool { return os.Getenv(kubetest.Enabled) == "kubelet" }
 
 // built is the worker of this binary's tests.
 var built struct {
@@ -160,7 +167,11 @@ func goldenE2E(t *testing.T, name, text string) {
 		text = r.is.ReplaceAllString(text, r.by)
 	}
 	text = strings.TrimSpace(text) + "\n"
-	path := filepath.Join("testdata", "e2e", name+".golden")
+	dir := "e2e"
+	if containers() {
+		dir = "e2e-kubelet"
+	}
+	path := filepath.Join("testdata", dir, name+".golden")
 	if *updateE2E {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
@@ -186,9 +197,9 @@ var replaced = []struct {
 	{regexp.MustCompile(`aiperf-[0-9a-f]{8,}\b`), "LEASE"},
 	{regexp.MustCompile(`\bt-[a-z0-9]{5}\b`), "NAMESPACE"},
 	{regexp.MustCompile(`user-[a-z0-9]{5}\b`), "USER"},
-	{regexp.MustCompile(`127\.\d+\.\d+\.\d+:(\d{5})`), "HOST:PORT"},
-	{regexp.MustCompile(`127\.\d+\.\d+\.\d+`), "ADDRESS"},
-	{regexp.MustCompile(`proc-\d`), "NODE"},
+	{regexp.MustCompile(`(127|198)\.\d+\.\d+\.\d+:(\d{5})`), "HOST:PORT"},
+	{regexp.MustCompile(`(127|198)\.\d+\.\d+\.\d+`), "ADDRESS"},
+	{regexp.MustCompile(`(proc|real)-\d`), "NODE"},
 	{regexp.MustCompile(`(?m)^  log:   .*\n?`), ""},
 	{regexp.MustCompile(`process \d+ on [^ ,;:)]+`), "process PID on MACHINE"},
 }
@@ -209,11 +220,11 @@ func TestE2ERecipes(t *testing.T) {
 		t.Run(c.recipe, func(t *testing.T) {
 			one := map[string][]float64{}
 			for seed := range uint64(2) {
-				for name, v := range c.run(t, seed) {
+				for name, v := range c.run(t, s, seed) {
 					one[name] = append(one[name], v)
 				}
 			}
-			four := c.run(t, 7, Pods(4, s.how))
+			four := c.run(t, s, 7, Pods(4, s.how))
 			for _, name := range slices.Sorted(maps.Keys(four)) {
 				lo, hi := slices.Min(one[name]), slices.Max(one[name])
 				if math.IsNaN(lo + hi + four[name]) {
@@ -308,12 +319,12 @@ var cases = []recipeCase{
 }
 
 // run returns the answer of the recipe on a server of its own.
-func (c *recipeCase) run(t *testing.T, seed uint64, more ...aiperftest.Option) map[string]float64 {
+func (c *recipeCase) run(t *testing.T, s *site, seed uint64, more ...aiperftest.Option) map[string]float64 {
 	t.Helper()
 	srv := simserver.New(c.model)
 	defer srv.Close()
 	f := asTest(t, func(ft aiperftest.T) {
-		aiperftest.RunRecipe(ft, c.recipe, aiperftest.Requests(80), c.how, aiperftest.Endpoint(srv.URL), aiperftest.Seed(seed),
+		aiperftest.RunRecipe(ft, c.recipe, aiperftest.Requests(80), c.how, aiperftest.Endpoint(s.Reach(t, srv.URL)), aiperftest.Seed(seed),
 			aiperftest.Charts(false), aiperftest.Artifacts(t.TempDir()), aiperftest.ReportOnly(), aiperftest.Options(more))
 	})
 	require.NotNil(t, f.out, f.said())
@@ -338,7 +349,7 @@ func TestE2ERole(t *testing.T) {
 	defer srv.Close()
 	measured := func(how Options) (*fakeT, error) {
 		f := asTest(t, func(ft aiperftest.T) {
-			aiperftest.Run(ft, recipes.Fixed(4), aiperftest.Endpoint(srv.URL), aiperftest.Requests(20), aiperftest.Tokens(8, 4),
+			aiperftest.Run(ft, recipes.Fixed(4), aiperftest.Endpoint(s.Reach(t, srv.URL)), aiperftest.Requests(20), aiperftest.Tokens(8, 4),
 				aiperftest.Artifacts(t.TempDir()), aiperftest.Charts(false), aiperftest.ReportOnly(), Pods(2, how))
 		})
 		require.NotNil(t, f.out, f.said())
@@ -444,7 +455,7 @@ func TestE2ELoss(t *testing.T) {
 				}
 			}()
 			f := asTest(t, func(ft aiperftest.T) {
-				aiperftest.Run(ft, recipes.Fixed(8), aiperftest.Endpoint(srv.URL), aiperftest.Requests(400), aiperftest.Tokens(8, 4),
+				aiperftest.Run(ft, recipes.Fixed(8), aiperftest.Endpoint(s.Reach(t, srv.URL)), aiperftest.Requests(400), aiperftest.Tokens(8, 4),
 					aiperftest.Artifacts(t.TempDir()), aiperftest.Charts(false), aiperftest.ReportOnly(), Pods(4, s.how))
 			})
 			<-ended
@@ -508,7 +519,7 @@ func TestE2ENoStart(t *testing.T) {
 			how := c.make(s)
 			began := time.Now()
 			f := asTest(t, func(ft aiperftest.T) {
-				aiperftest.Run(ft, recipes.Fixed(4), aiperftest.Endpoint(srv.URL), aiperftest.Requests(20), aiperftest.Tokens(8, 4),
+				aiperftest.Run(ft, recipes.Fixed(4), aiperftest.Endpoint(s.Reach(t, srv.URL)), aiperftest.Requests(20), aiperftest.Tokens(8, 4),
 					aiperftest.Artifacts(t.TempDir()), aiperftest.Charts(false), Pods(2, how))
 			})
 			t.Logf("said after %v", time.Since(began))
@@ -529,10 +540,11 @@ func TestE2ELease(t *testing.T) {
 	s := onCluster(t)
 	srv := simserver.New(light)
 	defer srv.Close()
+	url := s.Reach(t, srv.URL)
 	ready := func(ctx context.Context, who string, waiting func(error)) (*carrier, error) {
 		y := &yard{fleets: map[string]*fleet{}, made: prepared}
 		k, err := y.carrier(1, []Options{s.how}, &recipes.Outcome{Spec: recipes.Spec{Who: who,
-			Target: loadgen.Target{URL: srv.URL, Waiting: waiting, Metrics: []string{}}}})
+			Target: loadgen.Target{URL: url, Waiting: waiting, Metrics: []string{}}}})
 		require.NoError(t, err)
 		return k, k.Ready(ctx)
 	}
@@ -578,7 +590,7 @@ func TestE2EKilled(t *testing.T) {
 	srv := simserver.New(light)
 	defer srv.Close()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestE2EKilled$", "-test.count=1", "-test.timeout=60s")
-	cmd.Env = append(os.Environ(), "AIPERF_TEST_KILLED="+s.user.Kubeconfig, "AIPERF_TEST_URL="+srv.URL)
+	cmd.Env = append(os.Environ(), "AIPERF_TEST_KILLED="+s.user.Kubeconfig, "AIPERF_TEST_URL="+s.Reach(t, srv.URL))
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
 	require.NoError(t, cmd.Start())

@@ -1,6 +1,8 @@
 package kube_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -39,6 +41,19 @@ func ExamplePods_options() {
 				},
 				Template: func(p *corev1.PodTemplateSpec) { p.Spec.PriorityClassName = "load" },
 			}))
+	}
+	_ = test
+}
+
+// A test that runs in a pod of the cluster, as examples/in-cluster.yaml has it, and keeps its files
+// on a volume: after an eviction the Job's next pod goes on where this one was.
+func ExamplePods_inCluster() {
+	test := func(t *testing.T) {
+		dir := filepath.Join(os.Getenv("AIPERF_ARTIFACTS"), "capacity")
+		aiperftest.RunRecipe(t, "max-throughput-ttft-sla",
+			aiperftest.TTFT(200*time.Millisecond),
+			aiperftest.Artifacts(dir), aiperftest.Resume(filepath.Join(dir, "search_history.json")),
+			kube.Pods(8)) // or AIPERF_KUBE_PODS
 	}
 	_ = test
 }

@@ -72,7 +72,7 @@ func TestFigures(t *testing.T) {
 		{"port-forward by SPDY", "≤ 5 ms", "≤ 1.1 s", spdy},
 	} {
 		began := time.Now()
-		k, _ := fleetOf(t, s, srv.URL, 4, way.how)
+		k, _ := fleetOf(t, s, s.Reach(t, srv.URL), 4, way.how)
 		require.NoError(t, k.Ready(t.Context()))
 		var skews, stops []time.Duration
 		for i := range 10 {
@@ -121,7 +121,7 @@ func TestFigures(t *testing.T) {
 		srv := simserver.New(c.model)
 		defer srv.Close()
 		f := asTest(t, func(ft aiperftest.T) {
-			aiperftest.RunRecipe(ft, c.recipe, aiperftest.Requests(80), c.how, aiperftest.Endpoint(srv.URL), aiperftest.Seed(1),
+			aiperftest.RunRecipe(ft, c.recipe, aiperftest.Requests(80), c.how, aiperftest.Endpoint(s.Reach(t, srv.URL)), aiperftest.Seed(1),
 				aiperftest.Charts(false), aiperftest.Artifacts(t.TempDir()), aiperftest.ReportOnly(), aiperftest.Options(more))
 		})
 		require.NotNil(t, f.out)
@@ -134,7 +134,7 @@ func TestFigures(t *testing.T) {
 	row(c.recipe+" beside measuring and ramps: 4 pods", "≤ 5 s more", "%s", spent(Pods(4, through)))
 
 	// What requests cost the test, whose process has no server then.
-	far := serverProcess(t)
+	far := s.Reach(t, serverProcess(t))
 	k, wire := fleetOf(t, s, far, 4, through)
 	require.NoError(t, k.Ready(t.Context()))
 	cost := func(osl, c, n int) (bytes, cpu, rate float64) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -626,13 +627,11 @@ func TestRole(t *testing.T) {
 		"list events", "update leases.coordination.k8s.io", "watch pods"}, verbs)
 }
 
-// TestExampleInCluster reads the example as the API server would, and holds its pods to the Pod
-// Security standard "restricted", as those of the load are.
-func TestExampleInCluster(t *testing.T) {
+// example are the objects of examples/in-cluster.yaml, in its order.
+func example(t *testing.T) (all []any) {
+	t.Helper()
 	b, err := os.ReadFile("examples/in-cluster.yaml")
 	require.NoError(t, err)
-	pods := map[string]corev1.PodSpec{"the load": job(Options{CPU: "1", Memory: "1Gi"}, "n", "x", who, 1, time.Hour).Spec.Template.Spec}
-	kinds := map[string]int{}
 	for doc := range strings.SplitSeq(string(b), "\n---\n") {
 		var kind meta.TypeMeta
 		require.NoError(t, yaml.Unmarshal([]byte(doc), &kind))
@@ -640,7 +639,18 @@ func TestExampleInCluster(t *testing.T) {
 			"PersistentVolumeClaim": &corev1.PersistentVolumeClaim{}, "Job": &batchv1.Job{}, "CronJob": &batchv1.CronJob{}}[kind.Kind]
 		require.NotNil(t, into, kind.Kind)
 		require.NoError(t, yaml.UnmarshalStrict([]byte(doc), into))
-		kinds[kind.Kind]++
+		all = append(all, into)
+	}
+	return all
+}
+
+// TestExampleInCluster reads the example as the API server would, and holds its pods to the Pod
+// Security standard "restricted", as those of the load are.
+func TestExampleInCluster(t *testing.T) {
+	pods := map[string]corev1.PodSpec{"the load": job(Options{CPU: "1", Memory: "1Gi"}, "n", "x", who, 1, time.Hour).Spec.Template.Spec}
+	kinds := map[string]int{}
+	for _, into := range example(t) {
+		kinds[reflect.TypeOf(into).Elem().Name()]++
 		switch o := into.(type) {
 		case *batchv1.Job:
 			pods[o.Name] = o.Spec.Template.Spec

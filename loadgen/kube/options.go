@@ -26,7 +26,7 @@ type Options struct {
 	Image string
 	// Shipped is any image with a shell, head and chmod, into whose containers the test streams
 	// the worker. It needs no registry of one's own, and the version always fits; each pod costs
-	// 8 MB through the API server, so that it is for some 20 pods. Default without an Image:
+	// 10 MB through the API server, so that it is for some 20 pods. Default without an Image:
 	// busybox:stable.
 	Shipped string
 	// Worker is the file of the worker to ship, built for the nodes. If it is empty, the test

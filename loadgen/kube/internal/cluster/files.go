@@ -24,8 +24,9 @@ type credentials struct {
 }
 
 // writeFiles makes the keys, the administrator's token and the kubeconfig of a cluster.
-// Everything is valid for a day, and for this cluster alone.
-func writeFiles(dir, server string) (*credentials, error) {
+// Everything is valid for a day, and for this cluster alone. The addresses are those of the API
+// server and the nodes.
+func writeFiles(dir, server string, hosts []net.IP) (*credentials, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -47,7 +48,7 @@ func writeFiles(dir, server string) (*credentials, error) {
 	}
 	leaf := certificate("kube-apiserver")
 	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	leaf.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 0, 0, 1)}
+	leaf.IPAddresses = hosts
 	leaf.DNSNames = []string{"localhost", "kubernetes.default.svc"}
 	cert, err := x509.CreateCertificate(rand.Reader, leaf, authority, &own.PublicKey, key)
 	if err != nil {

@@ -39,11 +39,13 @@ import (
 //
 // What a pod has: the first container of its spec; an image, which is a name in images.json
 // for a command; environment, also from Secrets, ConfigMaps, fields and $(NAME); volumes of
-// Secrets, ConfigMaps, projections and empty directories; a restart policy with the kubelet's
-// back-off; a readiness probe by TCP; logs, exec, attach, and port-forward.
+// Secrets, ConfigMaps, projections, empty directories, directories of the host and claims of
+// them; a restart policy with the kubelet's back-off; a readiness probe by TCP; logs, exec,
+// attach, and port-forward.
 //
-// What it has not: namespaces of the kernel, but that of process numbers if the node runs as
-// root. In the place of a network of its own, a pod has
+// What it has not: namespaces of the kernel, but those of process numbers and, for a pod with a
+// token of the API, of mounts, and both only if the node runs as root. In the place of a network
+// of its own, a pod has
 // an address of 127.0.0.0/8 of its own, to which ":7070" in its arguments is bound (see bind).
 // In the place of mounts, a mount path in its arguments becomes the directory (see pod.path).
 // Users, capabilities and limits of resources are checked by the API server and scheduler,
@@ -209,6 +211,9 @@ func (n *node) DeletePod(_ context.Context, spec *v1.Pod) error {
 	if err != nil {
 		return err
 	}
+	// Why it is deleted, for example an eviction, is a condition that others have set; it must
+	// outlive the status that this node writes last.
+	p.keep(spec.Status.Conditions)
 	grace := 30 * time.Second
 	if s := spec.DeletionGracePeriodSeconds; s != nil {
 		grace = time.Duration(*s) * time.Second

@@ -250,6 +250,18 @@ func (p *pod) conditions(ready bool) {
 	p.setReady(&p.spec.Status, ready)
 }
 
+// keep adds the conditions that are not this node's own.
+func (p *pod) keep(conditions []v1.PodCondition) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := &p.spec.Status
+	for _, c := range conditions {
+		if !slices.ContainsFunc(s.Conditions, func(own v1.PodCondition) bool { return own.Type == c.Type }) {
+			s.Conditions = append(s.Conditions, c)
+		}
+	}
+}
+
 // setReady sets both conditions and the container's own.
 func (p *pod) setReady(s *v1.PodStatus, ready bool) {
 	is := v1.ConditionFalse
@@ -365,21 +377,34 @@ func (p *pod) process(c v1.Container, entry []string, n int) (*run, error) {
 	if len(argv) == 0 {
 		return nil, errors.New("no command specified")
 	}
+	// In a root of its own, volumes are where the spec has them.
+	own, placed := rooted(c), p.path
+	if own {
+		placed = func(text string) string { return text }
+	}
 	for i := range argv {
-		argv[i] = p.bind(p.path(expand(argv[i], env)))
+		argv[i] = p.bind(placed(expand(argv[i], env)))
 	}
 	// The image has its command at another path than this machine.
 	if len(entry) > 0 && filepath.Base(entry[0]) == filepath.Base(argv[0]) {
 		argv[0] = entry[0]
 	}
+	if own {
+		if argv, err = p.entered(entry, argv); err != nil {
+			return nil, err
+		}
+	}
 	r, err := newRun(filepath.Join(p.dir, fmt.Sprintf("%d.log", n)), argv, c.Stdin)
 	if err != nil {
 		return nil, err
 	}
+	if own {
+		r.cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNS
+	}
 	r.cmd.Dir = p.dir
 	r.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOSTNAME=" + p.spec.Name}
 	for _, e := range env {
-		r.cmd.Env = append(r.cmd.Env, e[0]+"="+p.bind(p.path(e[1])))
+		r.cmd.Env = append(r.cmd.Env, e[0]+"="+p.bind(placed(e[1])))
 	}
 	p.mu.Lock()
 	if p.run != nil {

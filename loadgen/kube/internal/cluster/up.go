@@ -33,6 +33,8 @@ type ready struct {
 	// API and Nodes are how long it took until the API server, and all nodes, were ready.
 	API   time.Duration `json:"api_ns"`
 	Nodes time.Duration `json:"nodes_ns"`
+	// Host is the address at which containers reach this machine; empty if pods are processes.
+	Host string `json:"host"`
 }
 
 // machine is a cluster while it runs.
@@ -42,6 +44,8 @@ type machine struct {
 	children []*child
 	// ended is told of each child that ends by itself.
 	ended chan *child
+	// node is the node with containers; nil if pods are processes.
+	node *realNode
 }
 
 // child is one component's process.
@@ -58,6 +62,7 @@ func up(args []string) error {
 	flags := flag.NewFlagSet("up", flag.ExitOnError)
 	dir := flags.String("dir", "", "the directory of all files, which is removed at the end")
 	nodes := flags.Int("nodes", 2, "how many nodes")
+	kubelet := flags.String("kubelet", "", "the path of kubelet: one node with containers, in place of those with processes (see real.go)")
 	wait := flags.Duration("timeout", 2*time.Minute, "how long the start may take")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -89,7 +94,10 @@ func up(args []string) error {
 	defer m.stop()
 	starting, over := context.WithTimeout(ctx, *wait)
 	defer over()
-	r, err := m.start(starting, *nodes)
+	if *kubelet != "" {
+		*nodes = 0
+	}
+	r, err := m.start(starting, *nodes, *kubelet)
 	if err != nil {
 		return err
 	}
@@ -107,18 +115,25 @@ func up(args []string) error {
 }
 
 // start starts the components in the order in which they need each other.
-func (m *machine) start(ctx context.Context, nodes int) (*ready, error) {
+func (m *machine) start(ctx context.Context, nodes int, kubelet string) (*ready, error) {
 	began := time.Now()
 	if err := os.MkdirAll(m.dir, 0o700); err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(3 + nodes)
+	ports, err := freePorts(4 + nodes)
 	if err != nil {
 		return nil, err
 	}
 	etcd, peer, api := ports[0], ports[1], ports[2]
 	server := fmt.Sprintf("https://127.0.0.1:%d", api)
-	c, err := writeFiles(m.dir, server)
+	hosts := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 0, 0, 1)}
+	if kubelet != "" {
+		if m.node, err = newRealNode(kubelet, api, ports[3]); err != nil {
+			return nil, err
+		}
+		hosts = append(hosts, m.node.ip)
+	}
+	c, err := writeFiles(m.dir, server, hosts)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +168,8 @@ func (m *machine) start(ctx context.Context, nodes int) (*ready, error) {
 	// node-lifecycle takes the taint from new nodes that admission puts there; without it no
 	// pod is ever scheduled.
 	controllers := []string{"job", "serviceaccount", "garbage-collector", "ttl-after-finished", "namespace",
-		"root-ca-certificate-publisher", "pod-garbage-collector", "node-lifecycle", "resourcequota", "disruption"}
+		"root-ca-certificate-publisher", "pod-garbage-collector", "node-lifecycle", "resourcequota", "disruption",
+		"persistentvolume-binder", "persistentvolumeclaim-protection"}
 	for i := range controllers {
 		controllers[i] += "-controller"
 	}
@@ -166,15 +182,23 @@ func (m *machine) start(ctx context.Context, nodes int) (*ready, error) {
 	if err := m.child("scheduler", "--kubeconfig="+r.Kubeconfig, "--leader-elect=false", "--secure-port=0"); err != nil {
 		return nil, err
 	}
-	for i, port := range ports[3:] {
+	var names []string
+	if m.node != nil {
+		names, r.Host = []string{m.node.name}, m.node.ip.String()
+		if err := m.real(m.node); err != nil {
+			return nil, err
+		}
+	}
+	for i, port := range ports[4:] {
 		name := fmt.Sprintf("proc-%d", i)
+		names = append(names, name)
 		if err := m.child("node", "-name", name, "-kubeconfig", r.Kubeconfig, "-listen", fmt.Sprintf("127.0.0.1:%d", port),
 			"-keys", m.dir, "-dir", m.file(name), "-images", m.file("images.json")); err != nil {
 			return nil, err
 		}
 	}
-	for i := range nodes {
-		url := fmt.Sprintf("%s/api/v1/nodes/proc-%d", server, i)
+	for _, name := range names {
+		url := server + "/api/v1/nodes/" + name
 		if err := m.until(ctx, "every node is ready", func() bool { return nodeReady(get(ctx, client, url, c.token)) }); err != nil {
 			return nil, err
 		}
@@ -193,14 +217,19 @@ func (m *machine) child(part string, args ...string) error {
 	if part == "node" {
 		name = args[1]
 	}
+	cmd := exec.Command(m.self, append([]string{part}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	return m.begin(name, cmd)
+}
+
+// begin starts the process of a component.
+func (m *machine) begin(name string, cmd *exec.Cmd) error {
 	log, err := os.Create(m.file(name + ".log"))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(m.self, append([]string{part}, args...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = m.dir, log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
 	}
@@ -253,6 +282,11 @@ func (m *machine) stop() {
 		// Nothing of the data is kept, so that nothing needs a planned end.
 		c.cmd.Process.Kill()
 		<-c.gone
+	}
+	if m.node != nil {
+		if err := m.node.remove(); err != nil {
+			fmt.Fprintln(os.Stderr, "cluster:", err)
+		}
 	}
 }
 

@@ -36,8 +36,14 @@ func (p *pod) mount(c v1.Container) error {
 		if err != nil {
 			return err
 		}
-		if host := p.spec.Spec.Volumes[i].HostPath; host != nil {
-			dir = host.Path
+		source := p.spec.Spec.Volumes[i].VolumeSource
+		if source.HostPath != nil {
+			dir = source.HostPath.Path
+		}
+		if source.PersistentVolumeClaim != nil {
+			if dir, err = p.claimed(ctx, source.PersistentVolumeClaim.ClaimName); err != nil {
+				return err
+			}
 		}
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
@@ -53,6 +59,22 @@ func (p *pod) mount(c v1.Container) error {
 	defer p.mu.Unlock()
 	p.dirs = dirs
 	return nil
+}
+
+// claimed is the directory of the host that a claim is bound to.
+func (p *pod) claimed(ctx context.Context, claim string) (string, error) {
+	c, err := p.node.client.CoreV1().PersistentVolumeClaims(p.spec.Namespace).Get(ctx, claim, metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	v, err := p.node.client.CoreV1().PersistentVolumes().Get(ctx, c.Spec.VolumeName, metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	if v.Spec.HostPath == nil {
+		return "", fmt.Errorf("a process node has no volumes of the kind of %s, only directories of the host", v.Name)
+	}
+	return v.Spec.HostPath.Path, nil
 }
 
 // files are those of a volume; of an empty directory or a directory of the host there are none.
@@ -74,7 +96,7 @@ func (p *pod) files(ctx context.Context, v v1.VolumeSource) (map[string][]byte, 
 		return all, nil
 	case v.DownwardAPI != nil:
 		return p.fields(v.DownwardAPI.Items)
-	case v.EmptyDir != nil, v.HostPath != nil:
+	case v.EmptyDir != nil, v.HostPath != nil, v.PersistentVolumeClaim != nil:
 		return nil, nil
 	}
 	return nil, fmt.Errorf("a process node has no volumes of this kind: %+v", v)

@@ -13,6 +13,9 @@
 //
 // All tests of a binary share one cluster. It is stopped and removed when the test binary
 // ends, whatever ends it: the cluster ends with its standard input.
+//
+// Pods are processes or, if AIPERF_KUBE_TEST is "kubelet", containers of Kubernetes' own kubelet,
+// which needs root; the script ../cluster/real sees to it.
 package kubetest
 
 import (
@@ -22,6 +25,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,6 +60,8 @@ type Cluster struct {
 	Dir, Kubeconfig string
 	// API and Nodes are how long the start took until the API server, and all nodes, were ready.
 	API, Nodes time.Duration
+	// Host is the address at which containers reach this machine; empty if pods are processes.
+	Host string
 
 	Config       *rest.Config
 	Core         *coreclient.CoreV1Client
@@ -66,9 +73,13 @@ type Cluster struct {
 	PID int
 	// stdin is open as long as the cluster is to run.
 	stdin io.Closer
-	// images guards the file of images.
+	// images guards the file of images and what containerd has, by names and commands.
 	images sync.Mutex
+	has    map[string]bool
 }
+
+// Containers reports whether pods are containers, and not processes.
+func (c *Cluster) Containers() bool { return c.Host != "" }
 
 var shared = sync.OnceValues(start)
 
@@ -86,28 +97,36 @@ func Start(t testing.TB) *Cluster {
 	return c
 }
 
-// Program returns the path of the cluster's program, which is AIPERF_KUBE_CLUSTER if that is
-// set, and otherwise built if it is not there yet.
-func Program() (string, error) {
-	if path := os.Getenv("AIPERF_KUBE_CLUSTER"); path != "" {
+// Program returns the path of a program of the cluster, which is built if it is not there yet:
+// "cluster", "kubectl" or "kubelet". That of the cluster is AIPERF_KUBE_CLUSTER if that is set.
+func Program(name string) (string, error) {
+	if path := os.Getenv("AIPERF_KUBE_CLUSTER"); path != "" && name == "cluster" {
 		return path, nil
 	}
 	_, here, _, ok := runtime.Caller(0)
 	if !ok {
 		return "", fmt.Errorf("this binary does not know its sources")
 	}
-	out, err := exec.Command(filepath.Join(filepath.Dir(here), "..", "cluster", "build")).Output()
+	out, err := exec.Command(filepath.Join(filepath.Dir(here), "..", "cluster", "build"), name).Output()
 	if err != nil {
-		return "", fmt.Errorf("build the cluster's program: %w%s", err, stderr(err))
+		return "", fmt.Errorf("build %s: %w%s", name, err, stderr(err))
 	}
 	return strings.TrimSpace(string(out)), nil
 }
 
 // start starts a cluster in a directory of its own.
 func start() (*Cluster, error) {
-	program, err := Program()
+	program, err := Program("cluster")
 	if err != nil {
 		return nil, err
+	}
+	var more []string
+	if os.Getenv(Enabled) == "kubelet" {
+		kubelet, err := Program("kubelet")
+		if err != nil {
+			return nil, err
+		}
+		more = []string{"-kubelet", kubelet}
 	}
 	dir, err := os.MkdirTemp("", "aiperf-kube-")
 	if err != nil {
@@ -115,7 +134,7 @@ func start() (*Cluster, error) {
 	}
 	// The file outlives the directory that the cluster removes at its end.
 	var said strings.Builder
-	cmd := exec.Command(program, "up", "-dir", dir)
+	cmd := exec.Command(program, append([]string{"up", "-dir", dir}, more...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stderr = &said
 	stdin, err := cmd.StdinPipe()
@@ -139,11 +158,18 @@ func start() (*Cluster, error) {
 		Kubeconfig string        `json:"kubeconfig"`
 		API        time.Duration `json:"api_ns"`
 		Nodes      time.Duration `json:"nodes_ns"`
+		Host       string        `json:"host"`
 	}
 	if err := json.Unmarshal(line, &r); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, line)
 	}
-	c := &Cluster{Dir: dir, Kubeconfig: r.Kubeconfig, API: r.API, Nodes: r.Nodes, PID: cmd.Process.Pid, stdin: stdin}
+	c := &Cluster{Dir: dir, Kubeconfig: r.Kubeconfig, API: r.API, Nodes: r.Nodes, Host: r.Host, PID: cmd.Process.Pid, stdin: stdin,
+		has: map[string]bool{}}
+	if c.Containers() {
+		if err := c.load(pause, []string{"sh"}); err != nil {
+			return nil, err
+		}
+	}
 	return c, c.connect()
 }
 
@@ -170,9 +196,14 @@ func (c *Cluster) connect() (err error) {
 func (c *Cluster) Stop() { c.stdin.Close() }
 
 // Image makes an image: pods that name it run the command, or the file of the same base name
-// if the pod names its command by another path.
+// if the pod names its command by another path. Containers need a command that is linked
+// statically, or "sh".
 func (c *Cluster) Image(t testing.TB, name string, command ...string) {
 	t.Helper()
+	if c.Containers() {
+		c.loaded(t, name, command)
+		return
+	}
 	c.images.Lock()
 	defer c.images.Unlock()
 	path := filepath.Join(c.Dir, "images.json")
@@ -205,6 +236,50 @@ func (c *Cluster) Namespace(t testing.TB) string {
 		return err == nil
 	})
 	return ns.Name
+}
+
+// Reach returns the URL of a server of this process as pods reach it. Containers have a network
+// of their own, in which a relay stands for the server until the end of the test.
+func (c *Cluster) Reach(t testing.TB, server string) string {
+	t.Helper()
+	if !c.Containers() {
+		return server
+	}
+	to, err := url.Parse(server)
+	check(t, err)
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", c.Host+":0")
+	check(t, err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go relay(in, to.Host)
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+// relay connects a connection with an address until either end closes it.
+func relay(in net.Conn, addr string) {
+	defer in.Close()
+	out, err := new(net.Dialer).DialContext(context.Background(), "tcp", addr)
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	go func() {
+		io.Copy(out, in)
+		out.Close()
+	}()
+	io.Copy(in, out)
+}
+
+// Account is a service account that is there already, so that Used says what it has asked for.
+func (c *Cluster) Account(namespace, name string) *User {
+	return &User{Name: fmt.Sprintf("system:serviceaccount:%s:%s", namespace, name), cluster: c}
 }
 
 // User is a service account.
@@ -285,6 +360,12 @@ current-context: user
 // Kill kills the process of a pod, without the node having anything to do with it.
 func (c *Cluster) Kill(t testing.TB, pod string) {
 	t.Helper()
+	check(t, syscall.Kill(c.Process(t, pod), syscall.SIGKILL))
+}
+
+// Process is the number of a pod's process on this machine.
+func (c *Cluster) Process(t testing.TB, pod string) int {
+	t.Helper()
 	all, err := os.ReadDir("/proc")
 	check(t, err)
 	for _, e := range all {
@@ -295,11 +376,11 @@ func (c *Cluster) Kill(t testing.TB, pod string) {
 		}
 		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
 		if err == nil && strings.Contains("\x00"+string(env), "\x00HOSTNAME="+pod+"\x00") {
-			check(t, syscall.Kill(id, syscall.SIGKILL))
-			return
+			return id
 		}
 	}
 	t.Fatalf("pod %s has no process", pod)
+	return 0
 }
 
 // Eventually waits up to a minute until a condition holds.
