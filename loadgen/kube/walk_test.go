@@ -189,5 +189,6 @@ func section(t *testing.T, page string) (commands []string, test string) {
 		}
 	}
 	require.NotEmpty(t, commands)
+	require.NotEmpty(t, test)
 	return commands, test
 }
