@@ -3,6 +3,7 @@
 package kube
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -94,7 +95,8 @@ func TestE2EInCluster(t *testing.T) {
 					c.Env[i].Value = "2"
 				}
 			}
-			if s.Containers() { // This cluster has no proxy for the address of its API server.
+			if s.Containers() { // This cluster has no proxy for its API server's address, and perhaps two processors.
+				c.Resources.Requests[corev1.ResourceCPU] = resource.MustParse("0")
 				host, port, err := net.SplitHostPort(strings.TrimPrefix(s.Reach(t, s.Config.Host), "http://"))
 				require.NoError(t, err)
 				c.Env = append(c.Env, corev1.EnvVar{Name: "KUBERNETES_SERVICE_HOST", Value: host},
@@ -119,6 +121,16 @@ func TestE2EInCluster(t *testing.T) {
 		}
 		return ""
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			l, err := s.Core.Pods(s.ns).List(context.Background(), meta.ListOptions{})
+			require.NoError(t, err)
+			for _, p := range l.Items {
+				text, _ := s.Core.Pods(s.ns).GetLogs(p.Name, &corev1.PodLogOptions{}).DoRaw(context.Background())
+				t.Logf("pod %s: %+v says:\n%s", p.Name, p.Status, text)
+			}
+		}
+	})
 	s.Eventually(t, "two probes are measured", func() bool { return len(probesIn(t, volume)) >= 2 })
 	first = searching()
 	require.NotEmpty(t, first)

@@ -60,6 +60,7 @@ func TestE2ERestricted(t *testing.T) {
 	k, _ := fleetOf(t, s, s.Reach(t, srv.URL), 1, s.how)
 	require.NoError(t, k.Ready(t.Context()))
 	defer k.Close()
+	t.Logf("API server ready after %v, node after %v", s.API, s.Nodes)
 	name, _ := k.fleet.called(0)
 	dir := fmt.Sprintf("/proc/%d", s.Process(t, name))
 	text, err := os.ReadFile(dir + "/status")

@@ -366,6 +366,11 @@ func (c *Cluster) Kill(t testing.TB, pod string) {
 // Process is the number of a pod's process on this machine.
 func (c *Cluster) Process(t testing.TB, pod string) int {
 	t.Helper()
+	host := pod
+	if c.Containers() {
+		// Pods of an Indexed Job have the name of their index, without what makes it theirs alone.
+		host = pod[:strings.LastIndexByte(pod, '-')]
+	}
 	all, err := os.ReadDir("/proc")
 	check(t, err)
 	for _, e := range all {
@@ -375,7 +380,7 @@ func (c *Cluster) Process(t testing.TB, pod string) int {
 			continue
 		}
 		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
-		if err == nil && strings.Contains("\x00"+string(env), "\x00HOSTNAME="+pod+"\x00") {
+		if err == nil && strings.Contains("\x00"+string(env), "\x00HOSTNAME="+host+"\x00") {
 			return id
 		}
 	}
