@@ -211,7 +211,9 @@ var light = simserver.Model{Step: 5 * time.Millisecond}
 // TestE2ERecipes runs every recipe on one process, twice, and on four pods, and holds the
 // pods' answer to the range of the two: widened on either side by its own width, and by no less
 // than 5%, which is what the recipes' answers are within of the servers' closed forms. It takes
-// some minutes and two free cores, and runs when AIPERF_KUBE_TEST is all.
+// a quarter of an hour and two free cores, and runs when AIPERF_KUBE_TEST is all:
+//
+//	AIPERF_KUBE_TEST=all go test -count=1 -timeout 30m -run TestE2ERecipes -v .
 func TestE2ERecipes(t *testing.T) {
 	if os.Getenv(kubetest.Enabled) != "all" {
 		t.Skipf("%s is not all", kubetest.Enabled)
