@@ -45,12 +45,13 @@ trap 'exit 1' INT TERM
 
 # divide gives the last processor to client and relay alone, and the others to servers and
 # gateways: an engine that computes on all of them would be what is measured.
-apart=()
+apart=() all=
 divide() {
 	local cpus
 	read -r -a cpus < <(taskset -cp $$ 2>/dev/null | sed 's/.*: //' | tr , '\n' |
 		awk -F- '{ for (i = $1; i <= $NF; i++) printf "%d ", i }' || true; echo)
 	[ ${#cpus[@]} -ge 2 ] || return 0
+	all=$(IFS=,; echo "${cpus[*]}")
 	taskset -cp "${cpus[-1]}" $$ >/dev/null
 	unset 'cpus[-1]'
 	apart=(taskset -c "$(IFS=,; echo "${cpus[*]}")")
@@ -295,6 +296,7 @@ if wanted litellm; then
 	stop litellm
 fi
 
+[ -z "$all" ] || taskset -cp "$all" $$ >/dev/null # the table says how many processors there are
 "$work/bin/realservers" table -date "$(date '+%-d %B %Y')" "$work/out" >"$work/table.md"
 cat "$work/table.md"
 if [ -n "$result" ]; then
