@@ -288,7 +288,7 @@ var cases = []recipeCase{
 			return map[string]float64{"baseline": k.Baseline, "knee": float64(k.Concurrency), "value": k.Value}
 		}},
 	{"prefill-ttft-curve", simserver.Model{Step: 30 * time.Millisecond, PerPromptToken: 100 * time.Microsecond, Chunk: 4096},
-		aiperftest.Options{aiperftest.ISL(64, 1024), aiperftest.Steps(4), aiperftest.OSL(2, 2), aiperftest.Requests(8)},
+		aiperftest.Options{aiperftest.ISL(64, 1024), aiperftest.Steps(4), aiperftest.Tokens(64, 2), aiperftest.Requests(8)},
 		func(o *recipes.Outcome) map[string]float64 {
 			fit, ok := o.TTFTFit()
 			if !ok || len(fit.Coefficients) != 2 {
@@ -297,7 +297,7 @@ var cases = []recipeCase{
 			return map[string]float64{"ms a prompt token": fit.Coefficients[0], "constant": fit.Coefficients[1]}
 		}},
 	{"decode-itl-curve", steady, aiperftest.Options{aiperftest.Concurrency(4, 24), aiperftest.Steps(2), aiperftest.OSL(16, 32),
-		aiperftest.OSLSteps(2), aiperftest.ISL(16, 16), aiperftest.Requests(40)},
+		aiperftest.OSLSteps(2), aiperftest.Tokens(16, 16), aiperftest.Requests(40)},
 		func(o *recipes.Outcome) map[string]float64 {
 			all := map[string]float64{}
 			s, _ := o.ITLSurface()
