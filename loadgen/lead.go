@@ -39,8 +39,9 @@ const (
 //
 // The window is the one of a single generator (window.go), which is told the starts of all in
 // the order of their times. A start is told once every generator has reported beyond it, some
-// tellEvery later. So the window closes that much late, and what has started meanwhile is not
-// part of the cohort; which requests are does not depend on when anything was told.
+// tellEvery or tellSeldom later. So the window closes that much late, and what has started
+// meanwhile is not part of the cohort; which requests are does not depend on when anything was
+// told.
 type lead struct {
 	g     *Generator
 	p     *probe
@@ -343,7 +344,7 @@ func (ld *lead) tempo() (t share.Tempo) {
 
 // The window must be told in the order of times, and a generator that has said nothing for a while
 // may yet say of an earlier start. Hence the time up to which all have reported, and a report
-// every tellEvery even of one that has nothing to say.
+// every tellEvery or tellSeldom even of one that has nothing to say.
 
 // tell tells the window of the starts up to a time, in their order, unless it is not known yet
 // from when on it is open.

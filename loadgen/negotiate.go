@@ -16,6 +16,8 @@ type fields struct {
 	// completion says that the length of answers is asked for as max_completion_tokens,
 	// as OpenAI's own API wants it for reasoning models, and not as max_tokens.
 	completion bool
+	// long says that the server refuses answers of fewer than longAnswer tokens.
+	long bool
 	// fixed says that the API has one name for the length, or none.
 	fixed bool
 }

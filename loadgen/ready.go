@@ -300,8 +300,9 @@ func (g *Generator) lists(ctx context.Context) bool {
 	return ok
 }
 
-// infer runs one inference with the given numbers of prompt words and output tokens. What
-// the server refuses of the body is given up, from then on.
+// infer runs one inference with the given numbers of prompt words and output tokens, or with
+// more of these where the server wants more. What it refuses of the body is given up, from
+// then on.
 func (g *Generator) infer(ctx context.Context, words, outputs int) (Request, error) {
 	before := g.fields
 	var why []string // what the server said of each body that it refused
@@ -319,15 +320,14 @@ func (g *Generator) infer(ctx context.Context, words, outputs int) (Request, err
 		case first == nil:
 			first = err
 		}
-		if refused(rec.status) && outputs < longAnswer && tooShort(string(rec.body), g.target.speaks().Spec().Limits) {
-			outputs = longAnswer
+		if refused(rec.status) && !g.fields.long && outputs < longAnswer &&
+			tooShort(string(rec.body), g.target.speaks().Spec().Limits) {
+			g.fields.long = true
 			continue
 		}
 		next, ok := g.fields.concede(string(rec.body), w.has)
 		if !ok || !g.complains(rec, w) {
-			if why != nil { // nothing that was given up was to blame
-				g.fields = before
-			}
+			g.fields = before // nothing that was given up was to blame
 			return q, first
 		}
 		if text := q.Failure.Message; len(why) == 0 || why[len(why)-1] != text {
@@ -351,6 +351,9 @@ func (g *Generator) complains(rec *record, w *workload) bool {
 
 // try sends one inference and classifies what came of it.
 func (g *Generator) try(ctx context.Context, words, outputs int) (q Request, rec *record, w *workload, err error) {
+	if g.fields.long {
+		outputs = max(outputs, longAnswer)
+	}
 	l := Load{ISL: words, OSL: outputs, Seed: uint64(words)}
 	w, err = newWorkload(g.target, g.server.Model, l, calibration{slope: 1}, g.fields)
 	if err != nil {

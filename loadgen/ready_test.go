@@ -3,7 +3,11 @@ package loadgen_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"syscall"
 	"testing"
@@ -152,4 +156,33 @@ func TestAlive(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLongAnswer: a server that refuses short answers refuses one, and is asked for longer ones
+// from then on.
+func TestLongAnswer(t *testing.T) {
+	refusals := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var q struct {
+			MaxTokens int `json:"max_tokens"`
+		}
+		if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&q) != nil {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		if q.MaxTokens < 16 {
+			refusals++
+			w.WriteHeader(http.StatusBadRequest)
+			io.WriteString(w, `{"error":{"message":"max_tokens must be at least 16"}}`)
+			return
+		}
+		io.WriteString(w, `{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":16}}`)
+	}))
+	defer srv.Close()
+	g, err := loadgen.New(loadgen.Target{URL: srv.URL, Model: "m", NoStream: true, Metrics: []string{}})
+	require.NoError(t, err)
+	defer g.Close()
+	require.NoError(t, g.Ready(t.Context()))
+	require.NoError(t, g.Alive(t.Context()))
+	assert.Equal(t, 1, refusals)
 }

@@ -70,9 +70,6 @@ func onCluster(t *testing.T) *site {
 		StartTimeout: 30 * time.Second}}
 }
 
-// containers reports whether pods are containers, and not processes.
-func containers() bool { return os.Getenv(kubetest.Enabled) == "kubelet" }
-
 // built is the worker of this binary's tests.
 var built struct {
 	sync.Once
@@ -168,7 +165,7 @@ func goldenE2E(t *testing.T, name, text string) {
 	}
 	text = strings.TrimSpace(text) + "\n"
 	dir := "e2e"
-	if containers() {
+	if kubetest.Kubelet() {
 		dir = "e2e-kubelet"
 	}
 	path := filepath.Join("testdata", dir, name+".golden")

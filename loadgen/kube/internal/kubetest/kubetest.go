@@ -78,6 +78,9 @@ type Cluster struct {
 	has    map[string]bool
 }
 
+// Kubelet reports whether the tests want a cluster whose pods are containers.
+func Kubelet() bool { return os.Getenv(Enabled) == "kubelet" }
+
 // Containers reports whether pods are containers, and not processes.
 func (c *Cluster) Containers() bool { return c.Host != "" }
 
@@ -121,7 +124,7 @@ func start() (*Cluster, error) {
 		return nil, err
 	}
 	var more []string
-	if os.Getenv(Enabled) == "kubelet" {
+	if Kubelet() {
 		kubelet, err := Program("kubelet")
 		if err != nil {
 			return nil, err
