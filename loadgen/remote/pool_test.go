@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -150,10 +151,31 @@ func direct(t *testing.T, model simserver.Model, change func(*loadgen.Target), l
 	return all
 }
 
-// same fails if two measurements differ in a bit of a statistic. Under the race detector it does
-// not compare: of what happens in one instant of virtual time, another is the first there.
-func same(t *testing.T, want, got *loadgen.Measurement) {
+// complaints are those of one attempt.
+type complaints []string
+
+func (c *complaints) Errorf(format string, args ...any) {
+	*c = append(*c, fmt.Sprintf(format, args...))
+}
+
+// byLuck fails if compare has complaints five times in a row. Of what happens in one instant of
+// virtual time, the scheduler decides what is the first, once in a hundred attempts otherwise in
+// one process than in the other, and more often on a busy machine.
+func byLuck(t *testing.T, compare func(t assert.TestingT)) {
 	t.Helper()
+	var c complaints
+	for range 5 {
+		c = nil
+		if compare(&c); len(c) == 0 {
+			return
+		}
+	}
+	t.Errorf("five attempts, each with complaints, the last: %s", strings.Join(c, "\n"))
+}
+
+// same complains if two measurements differ in a bit of a statistic. Under the race detector it
+// does not compare: of what happens in one instant, another is nearly always the first there.
+func same(t assert.TestingT, want, got *loadgen.Measurement) {
 	if slow.Race {
 		return
 	}
@@ -194,21 +216,23 @@ func TestPool(t *testing.T) {
 			t.Run(fmt.Sprintf("%s over %d", name, n), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					want := direct(t, simserver.Model{}, nil, loads)
-					f := newFleet(t, n, nil)
-					require.NoError(t, f.Ready(t.Context()))
-					for i, l := range loads {
-						got, err := f.Probe(t.Context(), l, nil)
-						require.NoError(t, err)
-						if n == 1 {
-							same(t, want[i], got)
+					byLuck(t, func(luck assert.TestingT) {
+						want := direct(t, simserver.Model{}, nil, loads)
+						f := newFleet(t, n, nil)
+						require.NoError(t, f.Ready(t.Context()))
+						for i, l := range loads {
+							got, err := f.Probe(t.Context(), l, nil)
+							require.NoError(t, err)
+							if n == 1 {
+								same(luck, want[i], got)
+							}
+							a, _ := want[i].Stat(loadgen.TagTokenRate, "avg")
+							b, _ := got.Stat(loadgen.TagTokenRate, "avg")
+							assert.InEpsilon(t, a, b, 0.1)
+							assert.Len(t, got.Requests, len(want[i].Requests))
+							t.Logf("%v tok/s, %v; %d bytes, skew %v", a, b, f.members[0].read.Load(), f.skew)
 						}
-						a, _ := want[i].Stat(loadgen.TagTokenRate, "avg")
-						b, _ := got.Stat(loadgen.TagTokenRate, "avg")
-						assert.InEpsilon(t, a, b, 0.1)
-						assert.Len(t, got.Requests, len(want[i].Requests))
-						t.Logf("%v tok/s, %v; %d bytes, skew %v", a, b, f.members[0].read.Load(), f.skew)
-					}
+					})
 				})
 			})
 		}

@@ -38,26 +38,28 @@ func (c *counting) Seen(q loadgen.Request) bool {
 func TestEarlyEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, n := range []int{1, 3} {
-			f := newFleet(t, n, nil)
-			own, far := &counting{until: 25}, &counting{until: 25}
-			srv := simserver.NewInMemory(simserver.Model{})
-			g, err := loadgen.New(loadgen.Target{URL: srv.URL, Metrics: []string{}, SamePrompts: true, Dial: srv.Dial})
-			require.NoError(t, err)
-			require.NoError(t, g.Ready(t.Context()))
-			want, err := g.Probe(t.Context(), closedLoad, own)
-			require.NoError(t, err)
-			got, err := f.Probe(t.Context(), closedLoad, far)
-			require.NoError(t, err)
-			assert.Equal(t, loadgen.EndedDecided, got.Ended)
-			assert.Equal(t, own.seen, far.seen)
-			if n == 1 {
-				same(t, want, got)
-			}
-			v, _ := got.Stat(loadgen.TagInFlight, "avg")
-			assert.InDelta(t, 6, v, 0.1)
-			assert.GreaterOrEqual(t, len(got.Requests), 25)
-			_ = g.Close()
-			srv.Close()
+			byLuck(t, func(luck assert.TestingT) {
+				f := newFleet(t, n, nil)
+				own, far := &counting{until: 25}, &counting{until: 25}
+				srv := simserver.NewInMemory(simserver.Model{})
+				g, err := loadgen.New(loadgen.Target{URL: srv.URL, Metrics: []string{}, SamePrompts: true, Dial: srv.Dial})
+				require.NoError(t, err)
+				require.NoError(t, g.Ready(t.Context()))
+				want, err := g.Probe(t.Context(), closedLoad, own)
+				require.NoError(t, err)
+				got, err := f.Probe(t.Context(), closedLoad, far)
+				require.NoError(t, err)
+				assert.Equal(t, loadgen.EndedDecided, got.Ended)
+				assert.Equal(t, own.seen, far.seen)
+				if n == 1 {
+					same(luck, want, got)
+				}
+				v, _ := got.Stat(loadgen.TagInFlight, "avg")
+				assert.InDelta(t, 6, v, 0.1)
+				assert.GreaterOrEqual(t, len(got.Requests), 25)
+				_ = g.Close()
+				srv.Close()
+			})
 		}
 	})
 }
