@@ -123,6 +123,13 @@ func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
 	return tc, nil
 }
 
+// shares reports that all requests go over one connection.
+func (d *dialer) shares() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.h2
+}
+
 // counted adds a connection to those that are alive, until it is closed.
 func (d *dialer) counted(c net.Conn) net.Conn {
 	d.mu.Lock()

@@ -57,6 +57,8 @@ type Generator struct {
 	// inspect sees each record before it is parsed, and dropped each record that no
 	// probe wants. Both are nil except in tests and benchmarks.
 	inspect, dropped func(*record)
+	// room asks how many connections the process can have.
+	room func() room
 	// records holds empty records. Their arenas are as large as an answer, and a
 	// new one for every request would keep the garbage collector busy.
 	records sync.Pool
@@ -107,6 +109,7 @@ func New(t Target) (*Generator, error) {
 		ends:      ends,
 		endpoint:  ends[0],
 		epoch:     time.Now(),
+		room:      roomOfProcess,
 		tokenizer: tokenizer,
 		prompts:   prompts,
 		server:    Server{Model: t.Model},

@@ -69,6 +69,9 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	if err != nil {
 		return nil, err
 	}
+	if err := g.fits(p); err != nil {
+		return nil, err
+	}
 	p.decider = d
 	watch := g.pages.Watch(g.now)
 	defer watch.Stop()
