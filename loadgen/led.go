@@ -72,9 +72,9 @@ type outbox struct {
 }
 
 // put appends a request that has ended.
-func (o *outbox) put(q Request, own bool) {
+func (o *outbox) put(q *Request, own bool) {
 	o.mu.Lock()
-	o.requests = appendRequest(o.requests, &q, own)
+	o.requests = appendRequest(o.requests, q, own)
 	o.mu.Unlock()
 	o.wake()
 }
