@@ -56,6 +56,8 @@ type lead struct {
 	// due is when the window, or the transition before it, has lasted long enough; 0 if it must
 	// not end by time.
 	due time.Duration
+	// said is what due was when it was last asked for.
+	said time.Duration
 	// skew is how far apart the parts of the window opened, at most.
 	skew time.Duration
 	// cut says that the probe ends where it stands, and lost that a generator cannot reach the
@@ -204,10 +206,17 @@ func (ld *lead) order(o share.Order, next leading) {
 
 // Due returns in what time Expire is to be called; ok is false if it need not be.
 func (ld *lead) Due() (in time.Duration, ok bool) {
+	ld.said = ld.due
 	if ld.due == 0 || ld.Done() {
 		return 0, false
 	}
 	return max(ld.due-ld.g.now(), 0), true
+}
+
+// News reports whether something is to be done since the last time: there are orders, Due says
+// something else, or all generators are Done.
+func (ld *lead) News() bool {
+	return ld.due != ld.said || ld.Done() || slices.ContainsFunc(ld.all, func(f *follower) bool { return len(f.orders) > 0 })
 }
 
 // Done reports whether all generators are at their end.
