@@ -19,6 +19,9 @@ const (
 	// unreachableGrace is how long the others have to say that they cannot reach the endpoint
 	// either, once one has said so.
 	unreachableGrace = time.Second
+	// calmShare is the part of a window for which reports may be seldom. A generator that is slower
+	// than the others by more than what is left may close it late.
+	calmShare = 0.75
 	// usedSpare is added to the requests of a file that are known to be used, for those that
 	// start until the next schedule begins.
 	usedSpare = 1 << 20
@@ -321,7 +324,7 @@ func (ld *lead) advance() {
 				ld.opens(-never, first)
 			}
 		} else if _, _, all := ld.have(share.Settled); all {
-			ld.order(share.Order{Do: share.Open}, opening)
+			ld.order(share.Order{Do: share.Open, Calm: ld.calm()}, opening)
 		}
 	case opening:
 		if first, last, all := ld.have(share.Opened); all && last > -never {
@@ -340,6 +343,15 @@ func (ld *lead) advance() {
 		}
 	}
 	ld.tell(through)
+}
+
+// calm is how many requests of the part that opens may start in each generator before anything
+// hangs on when it is told of them: most of its share. An open loop may end early at any time.
+func (ld *lead) calm() int {
+	if ld.p.pacer != nil {
+		return 0
+	}
+	return int(calmShare * float64(ld.p.window.share()) / float64(len(ld.all)))
 }
 
 // A window that opened at different times in different generators could begin at the first of
@@ -445,7 +457,7 @@ func (ld *lead) Expire() {
 	case ld.lost:
 		ld.end(EndedFailures)
 	case len(w.spans) == 0 && ld.phase < opening:
-		ld.order(share.Order{Do: share.Open}, opening)
+		ld.order(share.Order{Do: share.Open, Calm: ld.calm()}, opening)
 	default:
 		// What started before is told of later.
 		ld.until = min(ld.until, at)
