@@ -42,9 +42,9 @@ const (
 //
 // The window is the one of a single generator (window.go), which is told the starts of all in
 // the order of their times. A start is told once every generator has reported beyond it, some
-// tellEvery or tellSeldom later. So the window closes that much late, and what has started
-// meanwhile is not part of the cohort; which requests are does not depend on when anything was
-// told.
+// tellEvery or tellSeldom later, and tellCalm later as long as it cannot close the window. So the
+// window closes that much late, and what has started meanwhile is not part of the cohort; which
+// requests are does not depend on when anything was told.
 type lead struct {
 	g     *Generator
 	p     *probe
