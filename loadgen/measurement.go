@@ -381,18 +381,6 @@ func (ss spans) length() (d time.Duration) {
 	return d
 }
 
-// at returns how long the window had been open at t; ok is false when it was not open
-// then.
-func (ss spans) at(t time.Duration) (since time.Duration, ok bool) {
-	for _, s := range ss {
-		if t >= s.open && t < s.close {
-			return since + t - s.open, true
-		}
-		since += s.close - s.open
-	}
-	return 0, false
-}
-
 // part is the index of the part that is open at t.
 func (ss spans) part(t time.Duration) int {
 	for i, s := range ss {
