@@ -86,13 +86,17 @@ func (w *healthWatch) end() Health {
 	return h
 }
 
-// lag fills in what the requests know of the client.
-func (h *Health) lag(requests []Request) {
+// lag fills in what those requests know of the client that are its own; all are if own is nil.
+func (h *Health) lag(requests []Request, own func(*Request) bool) {
 	lags := make([]time.Duration, 0, len(requests))
 	for i := range requests {
+		q := &requests[i]
+		if own != nil && !own(q) {
+			continue
+		}
 		// A connection that the server closed is not the client being slow.
-		lags = append(lags, requests[i].Start-requests[i].Scheduled-requests[i].Dial)
-		h.Bytes += int64(requests[i].Bytes)
+		lags = append(lags, q.Start-q.Scheduled-q.Dial)
+		h.Bytes += int64(q.Bytes)
 	}
 	h.SendLagP99 = lagP99(lags)
 }

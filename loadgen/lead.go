@@ -19,6 +19,9 @@ const (
 	// unreachableGrace is how long the others have to say that they cannot reach the endpoint
 	// either, once one has said so.
 	unreachableGrace = time.Second
+	// calmShare is the part of a window for which reports may be seldom. A generator that is slower
+	// than the others by more than what is left may close it late.
+	calmShare = 0.75
 	// usedSpare is added to the requests of a file that are known to be used, for those that
 	// start until the next schedule begins.
 	usedSpare = 1 << 20
@@ -39,9 +42,9 @@ const (
 //
 // The window is the one of a single generator (window.go), which is told the starts of all in
 // the order of their times. A start is told once every generator has reported beyond it, some
-// tellEvery or tellSeldom later. So the window closes that much late, and what has started
-// meanwhile is not part of the cohort; which requests are does not depend on when anything was
-// told.
+// tellEvery or tellSeldom later, and tellCalm later as long as it cannot close the window. So the
+// window closes that much late, and what has started meanwhile is not part of the cohort; which
+// requests are does not depend on when anything was told.
 type lead struct {
 	g     *Generator
 	p     *probe
@@ -56,11 +59,15 @@ type lead struct {
 	// due is when the window, or the transition before it, has lasted long enough; 0 if it must
 	// not end by time.
 	due time.Duration
+	// said is what due was when it was last asked for.
+	said time.Duration
 	// skew is how far apart the parts of the window opened, at most.
 	skew time.Duration
 	// cut says that the probe ends where it stands, and lost that a generator cannot reach the
 	// endpoint.
 	cut, lost bool
+	// slab has the memory of what is reported.
+	slab slab
 }
 
 // leading is what a lead waits for. Each order leads from one to the next, and a report moves
@@ -85,21 +92,27 @@ type follower struct {
 	// which it has reported; heard says that it has.
 	offset, through time.Duration
 	heard           bool
-	// starts are those that the window has not been told of. index has the places in the cohort
-	// of those that it has, −1 for those that are none of it. early holds requests that ended
-	// before the window was told of their starts, and flying the starts of those that have not
-	// ended. Both are by their number among the seen ones that were reported.
-	starts []time.Duration
-	index  []int
-	early  map[int]Request
-	flying map[int]time.Duration
-	seen   int
+	// starts are those of its window, by the numbers that it gives them, and told is how many of
+	// them the window has been told of.
+	starts []started
+	told   int
 	// reached has the states that it has come to since the last order.
 	reached map[share.State]time.Duration
 	lead    int
 	used    uint64
 	tempo   share.Tempo
 	end     *share.End
+}
+
+// started is a request that started in a generator's window.
+type started struct {
+	at time.Duration
+	// index is its place in the cohort, −1 if it is none of it, once the window has been told
+	// of it.
+	index int
+	// early is the request if it ended before that, and ended says that it has ended at all.
+	early *Request
+	ended bool
 }
 
 const never = time.Duration(math.MaxInt64)
@@ -128,7 +141,7 @@ func (g *Generator) Lead(l Load, d Decider, of int) (*lead, error) {
 		ld.all = append(ld.all, &follower{
 			part: share.Part{Index: rank, Of: of, Rank: rank, Active: n, Probes: part.Probes, Used: g.books.usedBy(share.Whole),
 				Patient: d == nil},
-			early: map[int]Request{}, flying: map[int]time.Duration{}, reached: map[share.State]time.Duration{},
+			reached: map[share.State]time.Duration{},
 		})
 	}
 	if p.pacer == nil {
@@ -196,10 +209,17 @@ func (ld *lead) order(o share.Order, next leading) {
 
 // Due returns in what time Expire is to be called; ok is false if it need not be.
 func (ld *lead) Due() (in time.Duration, ok bool) {
+	ld.said = ld.due
 	if ld.due == 0 || ld.Done() {
 		return 0, false
 	}
 	return max(ld.due-ld.g.now(), 0), true
+}
+
+// News reports whether something is to be done since the last time: there are orders, Due says
+// something else, or all generators are Done.
+func (ld *lead) News() bool {
+	return ld.due != ld.said || ld.Done() || slices.ContainsFunc(ld.all, func(f *follower) bool { return len(f.orders) > 0 })
 }
 
 // Done reports whether all generators are at their end.
@@ -216,9 +236,7 @@ func (ld *lead) Told(rank int, r share.Report, offset time.Duration) error {
 	}
 	f.through, f.tempo = r.At+f.offset, r.Tempo
 	for _, at := range r.Tickets {
-		f.starts = append(f.starts, at+f.offset)
-		f.flying[f.seen] = at + f.offset
-		f.seen++
+		f.starts = append(f.starts, started{at: at + f.offset})
 	}
 	for _, m := range r.Marks {
 		f.reached[m.State] = m.At + f.offset
@@ -227,7 +245,7 @@ func (ld *lead) Told(rank int, r share.Report, offset time.Duration) error {
 			ld.watch.Mark()
 		}
 	}
-	if err := requests(r.Requests, f.run, f.offset, func(q Request, own bool) { ld.take(f, q, own) }); err != nil {
+	if err := ld.slab.read(r.Requests, f.run, f.offset, func(q *Request, own bool) error { return ld.take(f, q, own) }); err != nil {
 		return err
 	}
 	if r.End != nil {
@@ -241,19 +259,28 @@ func (ld *lead) Told(rank int, r share.Report, offset time.Duration) error {
 }
 
 // take takes in a request that has ended. One that the window has not been told the start of
-// yet waits for that: its place in the cohort is not known.
-func (ld *lead) take(f *follower, q Request, own bool) {
-	switch {
-	case ld.alone() || !own || q.Index < 0:
-		ld.p.keep(q, own)
-	case q.Index >= len(f.index):
-		delete(f.flying, q.Index)
-		f.early[q.Index] = q
-	default:
-		delete(f.flying, q.Index)
-		q.Index = f.index[q.Index]
-		ld.p.keep(q, true)
+// yet waits for that: its place in the cohort is not known. One whose start nobody has reported
+// cannot be.
+func (ld *lead) take(f *follower, q *Request, own bool) error {
+	known := len(f.starts)
+	if ld.alone() {
+		known = ld.p.load.Requests
 	}
+	switch {
+	case !own || q.Index < 0:
+	case q.Index >= known:
+		return errParcel
+	case !ld.alone():
+		s := &f.starts[q.Index]
+		s.ended = true
+		if q.Index >= f.told {
+			s.early = q
+			return nil
+		}
+		q.Index = s.index
+	}
+	ld.p.keep(q, own)
+	return nil
 }
 
 // have reports whether every generator that is not at its end has come to a state, and the
@@ -297,7 +324,7 @@ func (ld *lead) advance() {
 				ld.opens(-never, first)
 			}
 		} else if _, _, all := ld.have(share.Settled); all {
-			ld.order(share.Order{Do: share.Open}, opening)
+			ld.order(share.Order{Do: share.Open, Calm: ld.calm()}, opening)
 		}
 	case opening:
 		if first, last, all := ld.have(share.Opened); all && last > -never {
@@ -316,6 +343,15 @@ func (ld *lead) advance() {
 		}
 	}
 	ld.tell(through)
+}
+
+// calm is how many requests of the part that opens may start in each generator before anything
+// hangs on when it is told of them: most of its share. An open loop may end early at any time.
+func (ld *lead) calm() int {
+	if ld.p.pacer != nil {
+		return 0
+	}
+	return int(calmShare * float64(ld.p.window.share()) / float64(len(ld.all)))
 }
 
 // A window that opened at different times in different generators could begin at the first of
@@ -352,19 +388,18 @@ func (ld *lead) tell(through time.Duration) {
 	for ld.phase != opening {
 		var next *follower
 		for _, f := range ld.all {
-			if len(f.starts) > 0 && (next == nil || f.starts[0] < next.starts[0]) {
+			if f.told < len(f.starts) && (next == nil || f.starts[f.told].at < next.starts[next.told].at) {
 				next = f
 			}
 		}
-		if next == nil || next.starts[0] > through {
+		if next == nil || next.starts[next.told].at > through {
 			return
 		}
-		index, local := ld.start(next.starts[0]), len(next.index)
-		next.starts = next.starts[1:]
-		next.index = append(next.index, index)
-		if q, ok := next.early[local]; ok {
-			delete(next.early, local)
-			q.Index = index
+		s := &next.starts[next.told]
+		next.told++
+		s.index = ld.start(s.at)
+		if q := s.early; q != nil {
+			q.Index, s.early = s.index, nil
 			ld.p.keep(q, true)
 		}
 	}
@@ -422,7 +457,7 @@ func (ld *lead) Expire() {
 	case ld.lost:
 		ld.end(EndedFailures)
 	case len(w.spans) == 0 && ld.phase < opening:
-		ld.order(share.Order{Do: share.Open}, opening)
+		ld.order(share.Order{Do: share.Open, Calm: ld.calm()}, opening)
 	default:
 		// What started before is told of later.
 		ld.until = min(ld.until, at)
@@ -460,8 +495,10 @@ func (ld *lead) decide() {
 // underway returns when the window opened, and the starts of its requests that are in flight.
 func (ld *lead) underway() (opened time.Duration, starts []time.Duration, ok bool) {
 	for _, f := range ld.all {
-		for _, at := range f.flying {
-			starts = append(starts, at)
+		for _, s := range f.starts {
+			if !s.ended {
+				starts = append(starts, s.at)
+			}
 		}
 	}
 	return ld.p.window.open, starts, true
@@ -543,7 +580,7 @@ func (ld *lead) finish() (begun, over time.Duration) {
 		ld.close()
 	}
 	// They were told as they ended, worker by worker. Sums must not depend on who told what.
-	slices.SortStableFunc(p.others, func(a, b Request) int { return cmp.Or(cmp.Compare(a.EOF, b.EOF), cmp.Compare(a.at, b.at)) })
+	slices.SortStableFunc(p.others, func(a, b *Request) int { return cmp.Or(cmp.Compare(a.EOF, b.EOF), cmp.Compare(a.at, b.at)) })
 	return begun, over
 }
 
@@ -561,14 +598,8 @@ func (b *books) timesOf(t share.Tempo) {
 // every request is then hidden behind the other seven at the median, and diluted at the 99th.
 func (ld *lead) health(m *Measurement, names []string) (worst Health) {
 	for i, f := range ld.all {
-		var own []Request
-		for _, q := range m.Requests {
-			if q.run == f.run {
-				own = append(own, q)
-			}
-		}
 		h := Health{BeatLagP99: f.end.BeatLag}
-		h.lag(own)
+		h.lag(m.Requests, func(q *Request) bool { return q.run == f.run })
 		if i == 0 || max(h.SendLagP99, h.BeatLagP99) > max(worst.SendLagP99, worst.BeatLagP99) {
 			worst.SendLagP99, worst.BeatLagP99, worst.Worker = h.SendLagP99, h.BeatLagP99, names[i]
 		}

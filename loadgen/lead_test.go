@@ -196,14 +196,15 @@ func TestParcel(t *testing.T) {
 		q.run = 5
 		b := appendRequest(nil, &q, true)
 		n := 0
-		require.NoError(t, requests(append(b, b...), 5, 0, func(got Request, own bool) {
+		require.NoError(t, new(slab).read(append(b, b...), 5, 0, func(got *Request, own bool) error {
 			n++
-			assert.Equal(t, q, got)
+			assert.Equal(t, q, *got)
 			assert.True(t, own)
+			return nil
 		}))
 		assert.Equal(t, 2, n)
 		for cut := 1; cut < len(b); cut++ {
-			_ = requests(b[:cut], 5, 0, func(Request, bool) {})
+			_ = new(slab).read(b[:cut], 5, 0, func(*Request, bool) error { return nil })
 		}
 	}
 	ms := time.Millisecond
@@ -229,7 +230,10 @@ func FuzzParcel(f *testing.F) {
 	f.Add(appendRequest(nil, &q, true))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n := 0
-		_ = requests(b, 1, 2, func(Request, bool) { n++ })
+		_ = new(slab).read(b, 1, 2, func(*Request, bool) error {
+			n++
+			return nil
+		})
 		assert.LessOrEqual(t, n, len(b))
 	})
 }
@@ -248,7 +252,7 @@ func BenchmarkTold(b *testing.B) {
 			for k := range events {
 				q.Chunks = append(q.Chunks, time.Second+time.Duration(k)*7*time.Millisecond)
 			}
-			ld, err := g.Lead(Load{Concurrency: 1, Requests: 300}, nil, 1)
+			ld, err := g.Lead(Load{Concurrency: 1, Requests: 5000}, nil, 1)
 			require.NoError(b, err)
 			defer ld.Stop()
 			n := 0
@@ -256,16 +260,56 @@ func BenchmarkTold(b *testing.B) {
 			for b.Loop() {
 				var r share.Report
 				for range lot {
-					q.Index = n
+					q.Index = n % 5000
 					r.Requests = appendRequest(r.Requests, &q, true)
 					n++
 				}
 				require.NoError(b, ld.Told(0, r, 0))
-				if n%5000 == 0 {
-					clear(ld.p.cohort)
-				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/req")
+		})
+	}
+}
+
+// BenchmarkMeasure measures what the statistics of a probe cost a request, which they do in one
+// process as well.
+func BenchmarkMeasure(b *testing.B) {
+	const n = 3000
+	for _, events := range []int{1, 128} {
+		b.Run(fmt.Sprint(events), func(b *testing.B) {
+			g, err := New(Target{URL: "http://h", Metrics: []string{}})
+			require.NoError(b, err)
+			defer g.Close()
+			p, err := g.newProbe(Load{Concurrency: 128, ISL: 550, OSL: events, Requests: n}, share.Whole)
+			require.NoError(b, err)
+			rng := rand.New(rand.NewPCG(1, 1))
+			varied := func(ms float64) time.Duration {
+				return time.Duration(ms * math.Exp(rng.NormFloat64()/5) * float64(time.Millisecond))
+			}
+			took := varied(200) + time.Duration(events)*varied(7)
+			for _, i := range rng.Perm(n) {
+				start := time.Duration(i/128) * took
+				q := Request{Index: i, Start: start + varied(1), Scheduled: start, ISL: 550, OSL: events, FirstTokens: 1, Streamed: true,
+					asked: events, Usage: codec.Usage{Prompt: 550, Completion: events, Total: 550 + events}}
+				at := q.Start + varied(200)
+				for range events {
+					q.Chunks = append(q.Chunks, at)
+					at += varied(7)
+				}
+				q.FirstOutput, q.End = q.Chunks[0], q.Chunks[events-1]
+				q.EOF = q.End + varied(1)
+				p.keep(&q, true)
+			}
+			for i := range time.Duration(5) {
+				part := n / 128 * took / 5
+				p.window.spans = append(p.window.spans, span{i * part, (i+1)*part - 1})
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				m := p.measure(EndedRequests, time.Time{}, 0, n*took, Health{})
+				require.Len(b, m.Requests, n)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/req")
 		})
 	}
 }

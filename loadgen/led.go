@@ -29,6 +29,10 @@ type led struct {
 	// begin is the order that a schedule begins with, which begun is closed by.
 	begin share.Order
 	begun chan struct{}
+	// calm is that of the order to open, and began says that a start of the part of the window
+	// has been told since: the window opens with it, and the server's metrics are read then.
+	calm  int
+	began bool
 	// settled says that the turnover of this part of the window was told to be over.
 	settled bool
 	marks   []share.Mark
@@ -72,9 +76,9 @@ type outbox struct {
 }
 
 // put appends a request that has ended.
-func (o *outbox) put(q Request, own bool) {
+func (o *outbox) put(q *Request, own bool) {
 	o.mu.Lock()
-	o.requests = appendRequest(o.requests, &q, own)
+	o.requests = appendRequest(o.requests, q, own)
 	o.mu.Unlock()
 	o.wake()
 }
@@ -166,7 +170,7 @@ func (b *books) obey(p *probe, o share.Order) {
 	case p.led == nil: // a generator that is alone knows better
 		return
 	case o.Do == share.Open && was < measuring:
-		w.phase, w.open, p.led.settled = measuring, now, false
+		w.phase, w.open, p.led.settled, p.led.calm, p.led.began = measuring, now, false, o.Calm, false
 		p.led.mark(share.Opened, now)
 	case o.Do == share.Rephase && was == measuring:
 		w.spans = append(w.spans, span{w.open, now})
@@ -187,11 +191,13 @@ func (b *books) obey(p *probe, o share.Order) {
 }
 
 // measures reports whether the window of p is open. Only then is the time up to which everything
-// is told of use to whoever leads.
-func (b *books) measures(p *probe) bool {
+// is told of use to whoever leads; calm says that it is not waited for yet.
+func (b *books) measures(p *probe) (open, calm bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return p.window.phase == measuring
+	w := &p.window
+	open = p.led != nil && w.phase == measuring
+	return open, !open || p.led.began && w.cohort-w.began < p.led.calm
 }
 
 // report returns what the books have to say of p since the last call.
@@ -201,6 +207,7 @@ func (b *books) report(p *probe) share.Report {
 	r := share.Report{At: b.now(), Tempo: b.times}
 	if d := p.led; d != nil {
 		r.Marks, r.Tickets, r.Lead, r.Used = d.marks, d.tickets, d.lead, d.used
+		d.began = d.began || len(d.tickets) > 0
 		d.marks, d.tickets = nil, nil
 	}
 	return r
@@ -210,8 +217,10 @@ const (
 	// tellEvery is how often a generator that shares its probe says how far it has come, even
 	// if nothing has ended: the order of all requests is known up to the least of these times.
 	tellEvery = 20 * time.Millisecond
-	// tellSeldom is the same for a probe without a Decider, which nothing ends early.
+	// tellSeldom is the same for a probe without a Decider, which nothing ends early, and
+	// tellCalm while nothing is waited for, as a start is that may close the window.
 	tellSeldom = 50 * time.Millisecond
+	tellCalm   = 250 * time.Millisecond
 	// At most tellMost reports are sent at once, and one each tellPause from then on. Each costs
 	// both sides a system call or two, which is too much for every request of a fast server.
 	tellMost  = 64
@@ -309,6 +318,7 @@ type teller struct {
 	credit int
 	paid   time.Duration // up to when credit was given
 	told   int           // reports
+	last   time.Duration // when the last one was made
 }
 
 // run reports until over is closed.
@@ -325,7 +335,8 @@ func (t *teller) run(over <-chan struct{}) error {
 		case <-t.p.out.urgent:
 		case <-ready:
 		case <-tick.C:
-			if t.p.out.empty() && (t.p.led == nil || !t.g.books.measures(t.p)) {
+			open, calm := t.g.books.measures(t.p)
+			if !open && t.p.out.empty() || calm && t.p.part.Patient && t.g.now()-t.last < tellCalm {
 				continue
 			}
 		case <-over:
@@ -354,7 +365,7 @@ func (t *teller) tell(end *share.End) error {
 	if edges > 0 {
 		r.Marks = append(r.Marks, share.Mark{State: share.Opened, At: r.At})
 	}
-	r.Requests, r.End = requests, end
+	r.Requests, r.End, t.last = requests, end, r.At
 	if t.told++; t.told == 1 {
 		r.Run = t.g.run
 	}

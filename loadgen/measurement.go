@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen/codec"
@@ -141,7 +142,7 @@ const saturated = 0.95
 func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration, health Health) *Measurement {
 	m := &Measurement{
 		Load: p.load, Ended: ended, Metrics: map[Tag]Metric{}, Health: health, Wall: over - begun, Epoch: epoch,
-		Others: p.others, streamed: p.stream,
+		streamed: p.stream,
 	}
 	if w := p.work; w != nil {
 		m.Body = func(q *Request) []byte {
@@ -151,15 +152,17 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 			return w.body(q.item)
 		}
 	}
-	for _, q := range p.cohort {
-		if q.Cancelled {
-			m.Cancelled = append(m.Cancelled, q)
-			continue
-		}
-		m.Requests = append(m.Requests, q)
+	for _, q := range p.others {
+		m.Others = appendOf(m.Others, q, len(p.others))
 	}
-	for _, list := range [][]Request{m.Requests, m.Cancelled} {
-		slices.SortFunc(list, func(a, b Request) int { return a.Index - b.Index })
+	for _, q := range p.cohort.places {
+		switch {
+		case q == nil: // it was cut, and has not ended
+		case q.Cancelled:
+			m.Cancelled = append(m.Cancelled, *q)
+		default:
+			m.Requests = appendOf(m.Requests, q, p.cohort.ended)
+		}
 	}
 	open := spans(p.window.spans)
 	m.Window = open.length()
@@ -185,8 +188,8 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 	if turns > 1 {
 		m.Turns = m.by(turns, p.stream, func(q *Request) int { return q.Turn })
 	}
-	m.rates(open, slices.Concat(p.others, m.Requests, m.Cancelled), p.running)
-	m.Health.lag(m.Requests)
+	m.rates(open, m.all(), p.running)
+	m.Health.lag(m.Requests, nil)
 	if p.pacer != nil && p.pacer.stages != nil {
 		m.staged(p)
 	} else if l := m.Load; l.Rate > 0 && len(open) > 0 {
@@ -195,7 +198,7 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 			served, behind = m.Metrics[TagReqRate].Stats["avg"], true
 		}
 		if !behind {
-			served, behind = backlog(l.Rate, open[0].open, m.Requests, p.others)
+			served, behind = backlog(l.Rate, open[0].open, m.Requests, m.Others)
 		}
 		if behind {
 			m.Warnings = append(m.Warnings, fmt.Errorf("%w: %.4g requests/s were offered and %.3g served", ErrUnstable, l.Rate, served))
@@ -205,6 +208,18 @@ func (p *probe) measure(ended Ended, epoch time.Time, begun, over time.Duration,
 	m.warnAnswers(p.work)
 	return m
 }
+
+// appendOf appends a request to a list that will have n at most. They are large, and a list that
+// grows copies them several times.
+func appendOf(list []Request, q *Request, n int) []Request {
+	if list == nil {
+		list = make([]Request, 0, n)
+	}
+	return append(list, *q)
+}
+
+// all returns the requests that have ended, whenever they started.
+func (m *Measurement) all() [][]Request { return [][]Request{m.Others, m.Requests, m.Cancelled} }
 
 // by returns the metrics of which each request has a value, and the counts and shares, of n
 // parts of the cohort. part says which of them a request is in.
@@ -239,30 +254,25 @@ func (m *Measurement) perRequest(stream bool) {
 	var use codec.Usage
 	told := false                    // the server tells how much of a prompt it had cached
 	compared, tokens := false, false // answers can be compared with what was asked for, and have tokens
-	all := table()
+	all := slices.DeleteFunc(table(), func(d MetricInfo) bool { return !d.PerRequest })
 	values := make([][]float64, len(all))
 	rest := map[Tag][]float64{} // of a codec's own, which nobody has registered
-	add := func(i int, v float64, most int) {
-		if values[i] == nil {
-			values[i] = make([]float64, 0, most)
-		}
-		values[i] = append(values[i], v)
-	}
-	icl, chunks := slices.IndexFunc(all, func(d MetricInfo) bool { return d.Tag == TagICL }), 0
+	chunks := 0
 	for i := range m.Requests {
 		chunks += len(m.Requests[i].Chunks)
 	}
+	between := gaps{short: make([]uint32, 0, chunks)}
 	first, last := time.Duration(math.MaxInt64), time.Duration(0)
 	for i := range m.Requests {
 		q := &m.Requests[i]
 		first, last = min(first, q.Start), max(last, q.EOF)
 		tokens = tokens || !q.tokenless
-		for k, d := range all {
-			if !d.PerRequest {
-				continue
-			}
-			if v, ok := q.Value(d.Tag); ok {
-				add(k, v, len(m.Requests))
+		for k := range all {
+			if v, ok := q.Value(all[k].Tag); ok {
+				if values[k] == nil {
+					values[k] = make([]float64, 0, len(m.Requests))
+				}
+				values[k] = append(values[k], v)
 			}
 		}
 		for tag, v := range q.Values {
@@ -287,13 +297,16 @@ func (m *Measurement) perRequest(stream bool) {
 			good++
 		}
 		// A request has many of these, and so no Value.
-		for k := 1; stream && k < len(q.Chunks) && !q.OneRead(); k++ {
-			add(icl, millis(q.Chunks[k]-q.Chunks[k-1]), chunks)
+		if stream && len(q.Chunks) > 1 && !q.OneRead() {
+			between.add(q.Chunks)
 		}
 	}
 	for i, d := range all {
-		if !d.PerRequest || d.Streamed && !stream || d.Tokens && !tokens && len(m.Requests) > 0 {
+		if d.Streamed && !stream || d.Tokens && !tokens && len(m.Requests) > 0 {
 			continue
+		}
+		if d.Tag == TagICL {
+			values[i] = append(between.millis(), values[i]...)
 		}
 		adj := -1
 		if d.Adjusted {
@@ -368,18 +381,6 @@ func (ss spans) length() (d time.Duration) {
 	return d
 }
 
-// at returns how long the window had been open at t; ok is false when it was not open
-// then.
-func (ss spans) at(t time.Duration) (since time.Duration, ok bool) {
-	for _, s := range ss {
-		if t >= s.open && t < s.close {
-			return since + t - s.open, true
-		}
-		since += s.close - s.open
-	}
-	return 0, false
-}
-
 // part is the index of the part that is open at t.
 func (ss spans) part(t time.Duration) int {
 	for i, s := range ss {
@@ -398,62 +399,110 @@ func (ss spans) overlap(a, b time.Duration) (d time.Duration) {
 	return d
 }
 
+// block is a time that lies in one of the parts of the window from whose scatter errors are
+// taken, or between parts of the window.
+type block struct {
+	from, to time.Duration
+	// n is the number of the part, from 0, and rateBlocks for a time in which the window was
+	// not open.
+	n int
+}
+
+// has reports whether the block has the time at.
+func (b *block) has(at time.Duration) bool { return at >= b.from && at < b.to }
+
+// blocks cuts all times into blocks, in their order. Their edges are looked for once, since the
+// events of a probe are many.
+func (ss spans) blocks() (all []block) {
+	length, since := ss.length().Seconds(), time.Duration(0)
+	from := time.Duration(math.MinInt64)
+	for _, s := range ss {
+		all = append(all, block{from, s.open, rateBlocks})
+		for from = s.open; from < s.close; {
+			number := func(at time.Duration) int {
+				return min(int((since+at-s.open).Seconds()/length*rateBlocks), rateBlocks-1)
+			}
+			n := number(from)
+			rest := sort.Search(int(s.close-from), func(d int) bool { return number(from+time.Duration(d)) > n })
+			all = append(all, block{from, from + time.Duration(rest), n})
+			from += time.Duration(rest)
+		}
+		since += s.close - s.open
+	}
+	return append(all, block{from, math.MaxInt64, rateBlocks})
+}
+
+// blockOf returns the block that has the time at.
+func blockOf(all []block, at time.Duration) *block {
+	for i := range all {
+		if all[i].has(at) {
+			return &all[i]
+		}
+	}
+	return &all[len(all)-1]
+}
+
 // rates sets the rates, and the mean of requests in flight, of the time in which the
 // window was open. all are the requests that have ended, whenever they started, and
 // running the starts of those that have not.
-func (m *Measurement) rates(open spans, all []Request, running []time.Duration) {
+func (m *Measurement) rates(open spans, all [][]Request, running []time.Duration) {
 	length := open.length().Seconds()
 	if length <= 0 {
 		return
 	}
-	var done, good, in, out, busy, paused, thought [rateBlocks]float64
-	block := func(at time.Duration) (int, bool) {
-		since, ok := open.at(at)
-		if !ok {
-			return 0, false
-		}
-		return min(int(since.Seconds()/length*rateBlocks), rateBlocks-1), true
-	}
+	// What was counted while the window was not open comes last, and counts for nothing.
+	type counts [rateBlocks + 1]float64
+	var done, good, in, out counts
+	var busy, paused, thought float64
+	tokenless, blocks := false, open.blocks()
 	for _, start := range running {
-		busy[0] += open.overlap(start, math.MaxInt64).Seconds()
+		busy += open.overlap(start, math.MaxInt64).Seconds()
 	}
-	for i := range all {
-		q := &all[i]
-		busy[0] += open.overlap(q.Start, q.EOF).Seconds()
-		paused[0] += open.overlap(q.EOF, q.EOF+q.paused).Seconds()
-		thought[0] += open.overlap(q.EOF, q.EOF+q.thought).Seconds()
+	count := func(q *Request) {
+		tokenless = tokenless || q.tokenless
+		busy += open.overlap(q.Start, q.EOF).Seconds()
+		if q.paused > 0 {
+			paused += open.overlap(q.EOF, q.EOF+q.paused).Seconds()
+		}
+		if q.thought > 0 {
+			thought += open.overlap(q.EOF, q.EOF+q.thought).Seconds()
+		}
 		if q.Failure != nil {
-			continue
+			return
 		}
-		if b, ok := block(q.EOF); ok {
-			done[b]++
-			if q.Good {
-				good[b]++
-			}
+		ended := blockOf(blocks, q.EOF).n
+		done[ended]++
+		if q.Good {
+			good[ended]++
 		}
+		if len(q.Chunks) == 0 {
+			out[ended] += float64(q.OSL)
+			in[ended] += float64(q.ISL)
+			return
+		}
+		in[blockOf(blocks, q.Chunks[0]).n] += float64(q.ISL)
 		// A server may put several tokens into one event, and none into another, so
 		// its own count is spread evenly over the events.
-		per := float64(q.OSL) / float64(max(len(q.Chunks), 1))
-		for _, at := range q.Chunks {
-			if b, ok := block(at); ok {
-				out[b] += per
+		per := float64(q.OSL) / float64(len(q.Chunks))
+		for k := 0; k < len(q.Chunks); {
+			b := blockOf(blocks, q.Chunks[k])
+			sum := out[b.n]
+			for ; k < len(q.Chunks) && b.has(q.Chunks[k]); k++ {
+				sum += per
 			}
-		}
-		began := q.EOF
-		if len(q.Chunks) > 0 {
-			began = q.Chunks[0]
-		} else if b, ok := block(q.EOF); ok {
-			out[b] += float64(q.OSL)
-		}
-		if b, ok := block(began); ok {
-			in[b] += float64(q.ISL)
+			out[b.n] = sum
 		}
 	}
-	rate := func(tag Tag, counts ...[rateBlocks]float64) {
+	for _, list := range all {
+		for i := range list {
+			count(&list[i])
+		}
+	}
+	rate := func(tag Tag, kinds ...counts) {
 		var per [rateBlocks]float64
 		sum := 0.0
-		for _, c := range counts {
-			for b, v := range c {
+		for _, c := range kinds {
+			for b, v := range c[:rateBlocks] {
 				per[b] += v
 				sum += v
 			}
@@ -467,15 +516,15 @@ func (m *Measurement) rates(open spans, all []Request, running []time.Duration) 
 	}
 	rate(TagReqRate, done)
 	rate(TagInputRate, in)
-	if !slices.ContainsFunc(all, func(q Request) bool { return q.tokenless }) {
+	if !tokenless {
 		rate(TagTokenRate, out)
 		rate(TagTotalRate, in, out)
 	}
 	if len(m.Load.SLO) > 0 {
 		rate(TagGoodput, good)
 	}
-	m.set(TagInFlight, busy[0]/length, 0)
-	m.pausing, m.thinking = paused[0]/length, thought[0]/length
+	m.set(TagInFlight, busy/length, 0)
+	m.pausing, m.thinking = paused/length, thought/length
 }
 
 // warn adds the warnings. raised is the number of requests that was asked for if it
@@ -520,8 +569,10 @@ func (m *Measurement) warnAnswers(w *workload) {
 	}
 	var valid, isl, osl, both, off, several, whole, late, open, tokens, first, wanted, counted, cached int
 	var tails []time.Duration
+	asked := false // each for a length of its own
 	for i := range m.Requests {
 		q := &m.Requests[i]
+		asked = asked || q.outputs > 0
 		if q.Failure != nil {
 			continue
 		}
@@ -571,7 +622,7 @@ func (m *Measurement) warnAnswers(w *workload) {
 	}
 	if off > 0 && w != nil && w.mixed != nil && w.prompts == nil {
 		warn(ErrLengths, "%d of %d answers do not have the output tokens that were drawn for them; %s", off, valid, w.shortening())
-	} else if off > 0 && slices.ContainsFunc(m.Requests, func(q Request) bool { return q.outputs > 0 }) {
+	} else if off > 0 && asked {
 		warn(ErrLengths, "%d of %d answers do not have the output tokens that the file of prompts asks for; %s", off, valid, w.shortening())
 	} else if off > 0 {
 		warn(ErrLengths, "%d of %d answers do not have %d output tokens; %s", off, valid, m.Load.OSL, w.shortening())

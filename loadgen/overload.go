@@ -29,15 +29,15 @@ const (
 // end: what is in flight grows where its rate does, and may be gone by then.
 // underway is as books.underway says.
 func (p *probe) overloaded(now time.Duration, underway func() (opened time.Duration, starts []time.Duration, ok bool)) bool {
-	if p.pacer == nil || p.pacer.stages != nil || p.stopped || len(p.cohort) < max(leastTrend, p.looked+p.looked/10) {
+	if p.pacer == nil || p.pacer.stages != nil || p.stopped || p.cohort.ended < max(leastTrend, p.looked+p.looked/10) {
 		return false
 	}
-	p.looked = len(p.cohort)
+	p.looked = p.cohort.ended
 	opened, flying, ok := underway()
 	if !ok {
 		return false
 	}
-	served, behind := growing(opened, now, p.cohort, p.others, flying)
+	served, behind := growing(opened, now, p.cohort.places, p.others, flying)
 	if behind {
 		p.served, p.stopped = served, true
 	}
@@ -46,9 +46,9 @@ func (p *probe) overloaded(now time.Duration, underway func() (opened time.Durat
 
 // growing reports whether what is in flight has grown and goes on to grow between the
 // opening of a window and now, and how many requests a second were served in the last half
-// of that time. flying are the starts of the requests in flight; cohort and others have
-// ended.
-func growing(opened, now time.Duration, cohort map[int]Request, others []Request, flying []time.Duration) (served float64, behind bool) {
+// of that time. flying are the starts of the requests in flight; others, and those of cohort
+// that are not nil, have ended.
+func growing(opened, now time.Duration, cohort, others []*Request, flying []time.Duration) (served float64, behind bool) {
 	length := now - opened
 	if length < leastLook {
 		return 0, false
@@ -72,10 +72,12 @@ func growing(opened, now time.Duration, cohort map[int]Request, others []Request
 		}
 	}
 	for _, q := range cohort {
-		ended(&q)
+		if q != nil {
+			ended(q)
+		}
 	}
-	for i := range others {
-		ended(&others[i])
+	for _, q := range others {
+		ended(q)
 	}
 	for _, at := range flying {
 		count(&starts, at)

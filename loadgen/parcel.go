@@ -169,6 +169,24 @@ func (p *parcel) num() int64 {
 	return v
 }
 
+// times reads times, each a distance from the one before it, and returns the last. There are so
+// many of these that the rest is kept out of memory meanwhile.
+func (p *parcel) times(to []time.Duration, last time.Duration) time.Duration {
+	rest := p.rest
+	for i := range to {
+		v, n := binary.Varint(rest)
+		if n <= 0 {
+			p.rest, p.err = nil, errParcel
+			return last
+		}
+		rest = rest[n:]
+		last += time.Duration(v)
+		to[i] = last
+	}
+	p.rest = rest
+	return last
+}
+
 // time reads a time or a distance, in nanoseconds.
 func (p *parcel) time() time.Duration { return time.Duration(p.num()) }
 
@@ -197,9 +215,42 @@ func (p *parcel) count(size int) int {
 	return int(n)
 }
 
-// request reads the next request, whose times are later by offset on the reader's clock.
-// own says that it started for the probe of the parcel.
-func (p *parcel) request(run uint64, offset time.Duration) (q Request, own bool) {
+// slab makes requests, and the times of their events, in lots: a probe keeps them all, and has
+// several thousand.
+type slab struct {
+	requests []Request
+	times    []time.Duration
+}
+
+// The sizes of lots: some ten kilobytes each.
+const (
+	lotRequests = 32
+	lotTimes    = 2048
+)
+
+// request returns one that is zero.
+func (s *slab) request() *Request {
+	if len(s.requests) == 0 {
+		s.requests = make([]Request, lotRequests)
+	}
+	q := &s.requests[0]
+	s.requests = s.requests[1:]
+	return q
+}
+
+// chunks returns n times.
+func (s *slab) chunks(n int) []time.Duration {
+	if n > len(s.times) {
+		s.times = make([]time.Duration, max(n, lotTimes))
+	}
+	t := s.times[:n:n]
+	s.times = s.times[n:]
+	return t
+}
+
+// request reads the next request into q, which is zero. Its times are later by offset on the
+// reader's clock. own says that it started for the probe of the parcel.
+func (p *parcel) request(q *Request, s *slab, run uint64, offset time.Duration) (own bool) {
 	flags := p.uint()
 	is := func(f uint64) bool { return flags&f != 0 }
 	q.run, q.Index = run, int(p.num())
@@ -208,11 +259,8 @@ func (p *parcel) request(run uint64, offset time.Duration) (q Request, own bool)
 	q.Scheduled = q.Start + p.time()
 	last := q.Start
 	if n := p.count(1); n > 0 {
-		q.Chunks = make([]time.Duration, n)
-		for i := range q.Chunks {
-			last += p.time()
-			q.Chunks[i] = last
-		}
+		q.Chunks = s.chunks(n)
+		last = p.times(q.Chunks, last)
 	}
 	q.End = last
 	if !is(flagEnd) {
@@ -265,18 +313,21 @@ func (p *parcel) request(run uint64, offset time.Duration) (q Request, own bool)
 	q.guessed.isl, q.guessed.osl = is(flagGuessedISL), is(flagGuessedOSL)
 	q.Estimated = q.guessed.isl || q.guessed.osl
 	q.cacheKnown, q.finished, q.tokenless = is(flagCacheKnown), is(flagFinished), is(flagTokenless)
-	return q, is(flagOwn)
+	return is(flagOwn)
 }
 
-// requests reads a parcel, and gives each request of it to take. run is part of their names.
-func requests(b []byte, run uint64, offset time.Duration, take func(q Request, own bool)) error {
+// read reads a parcel, and gives each request of it to take. run is part of their names.
+func (s *slab) read(b []byte, run uint64, offset time.Duration, take func(q *Request, own bool) error) error {
 	p := &parcel{rest: b}
 	for len(p.rest) > 0 {
-		q, own := p.request(run, offset)
+		q := s.request()
+		own := p.request(q, s, run, offset)
 		if p.err != nil {
 			return p.err
 		}
-		take(q, own)
+		if err := take(q, own); err != nil {
+			return err
+		}
 	}
-	return p.err
+	return nil
 }

@@ -37,8 +37,8 @@ type probe struct {
 	// rates need; fed is how many of the cohort the decider has seen, stopped whether
 	// the probe has been told to stop, and failures how many failed in a row.
 	// They include the requests that were given up.
-	cohort   map[int]Request
-	others   []Request
+	cohort   cohort
+	others   []*Request
 	fed      int
 	stopped  bool
 	failures int
@@ -47,6 +47,32 @@ type probe struct {
 	// server of an open loop keeps up, and served how many a second it then served.
 	looked int
 	served float64
+}
+
+// cohort holds the requests of a window that have ended, by their places. A map of them was
+// tried: it costs more than reading the requests of workers does, and has no order.
+type cohort struct {
+	places []*Request // nil for one that has not ended
+	ended  int        // how many have
+}
+
+// put takes in the request of a place.
+func (c *cohort) put(q *Request) {
+	if n := q.Index + 1 - len(c.places); n > 0 {
+		c.places = append(c.places, make([]*Request, n)...)
+	}
+	if c.places[q.Index] == nil {
+		c.ended++
+	}
+	c.places[q.Index] = q
+}
+
+// at returns the request of a place, nil if it has not ended.
+func (c *cohort) at(place int) *Request {
+	if place < len(c.places) {
+		return c.places[place]
+	}
+	return nil
 }
 
 // Probe brings the target to the load l, measures one window of it, and returns what
@@ -151,7 +177,6 @@ func (g *Generator) newProbe(l Load, part share.Part) (*probe, error) {
 		ends:   len(g.ends),
 		part:   part,
 		total:  l.Concurrency,
-		cohort: make(map[int]Request, l.Requests),
 	}
 	p.load.Concurrency = part.Share(l.Concurrency)
 	if 0 < asked && asked < l.Requests {
@@ -231,10 +256,10 @@ func (g *Generator) collect(p *probe) {
 			}
 			q, own := rec.parse(p.stream), rec.ticket.probe == p
 			if p.out != nil {
-				p.out.put(q, own)
+				p.out.put(&q, own)
 			}
 			if p.led == nil {
-				p.keep(q, own)
+				p.keep(&q, own)
 			}
 			g.recycle(rec)
 		}
@@ -257,7 +282,7 @@ func (g *Generator) collect(p *probe) {
 
 // keep takes in a request that has ended. own says that it started for this probe and
 // not for an earlier one.
-func (p *probe) keep(q Request, own bool) {
+func (p *probe) keep(q *Request, own bool) {
 	q.Good = len(p.load.SLO) > 0 && q.meets(p.load.SLO)
 	switch {
 	case q.Cancelled:
@@ -268,7 +293,7 @@ func (p *probe) keep(q Request, own bool) {
 		p.valid++
 	}
 	if own && q.Index >= 0 {
-		p.cohort[q.Index] = q
+		p.cohort.put(q)
 		return
 	}
 	q.Index = -1
@@ -282,17 +307,17 @@ func (p *probe) enough() (why Ended) {
 	if p.stopped {
 		return ""
 	}
-	if p.valid == 0 && p.failures >= max(20, 2*p.load.Concurrency) && len(p.cohort) > 0 {
+	if p.valid == 0 && p.failures >= max(20, 2*p.load.Concurrency) && p.cohort.ended > 0 {
 		p.stopped = true
 		return EndedFailures
 	}
 	for p.decider != nil {
-		q, ok := p.cohort[p.fed]
-		if !ok {
+		q := p.cohort.at(p.fed)
+		if q == nil {
 			break
 		}
 		p.fed++
-		if !q.Cancelled && p.decider.Seen(q) {
+		if !q.Cancelled && p.decider.Seen(*q) {
 			p.stopped = true
 			return EndedDecided
 		}

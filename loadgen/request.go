@@ -229,7 +229,6 @@ func (r *Request) Value(tag Tag) (v float64, ok bool) {
 	if r.Failure != nil {
 		return 0, false
 	}
-	took := (r.End - r.Start).Seconds()
 	counted := func(n int) (float64, bool) { return float64(n), n > 0 }
 	switch tag {
 	case TagLatency:
@@ -263,6 +262,7 @@ func (r *Request) Value(tag Tag) (v float64, ok bool) {
 	case TagOutput:
 		return counted(r.OSL - r.Reasoning)
 	case TagE2ERate:
+		took := (r.End - r.Start).Seconds()
 		return float64(r.OSL) / took, r.OSL > 0 && took > 0
 	case TagOSLDiff:
 		return 100 * float64(r.OSL-r.asked) / float64(r.asked), r.asked > 0 && !r.guessed.osl

@@ -178,7 +178,7 @@ func (g *Generator) join(m *Measurement, all []servermetrics.Series, p *probe) {
 	// The tokens of requests that were cut, or that failed, are not known.
 	if w := m.Server.Window; w.Has() && len(p.running) == 0 && len(m.Failures) == 0 {
 		for _, s := range w.Spans {
-			m.Server.Received += tokensBetween(slices.Concat(p.others, m.Requests, m.Cancelled), s.From, s.To)
+			m.Server.Received += tokensBetween(m.all(), s.From, s.To)
 		}
 		m.foreign()
 	}
@@ -270,15 +270,18 @@ func (m *Measurement) Join(r servermetrics.Record) {
 
 // tokensBetween counts the output tokens that arrived after one time and up to another. A server's
 // own count of an answer is spread evenly over its events, as rates do.
-func tokensBetween(all []Request, from, to time.Duration) (n float64) {
-	for i := range all {
-		q := &all[i]
-		if len(q.Chunks) == 0 && q.EOF > from && q.EOF <= to {
-			n += float64(q.OSL)
-		}
-		for _, at := range q.Chunks {
-			if at > from && at <= to {
-				n += float64(q.OSL) / float64(len(q.Chunks))
+func tokensBetween(all [][]Request, from, to time.Duration) (n float64) {
+	for _, list := range all {
+		for i := range list {
+			q := &list[i]
+			if len(q.Chunks) == 0 && q.EOF > from && q.EOF <= to {
+				n += float64(q.OSL)
+			}
+			per := float64(q.OSL) / float64(max(len(q.Chunks), 1))
+			for _, at := range q.Chunks {
+				if at > from && at <= to {
+					n += per
+				}
 			}
 		}
 	}

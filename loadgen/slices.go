@@ -1,7 +1,6 @@
 package loadgen
 
 import (
-	"slices"
 	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen/servermetrics"
@@ -20,7 +19,7 @@ func (m *Measurement) Slices(length time.Duration) (parts []*Measurement) {
 	for i := range m.Requests {
 		first, last = min(first, m.Requests[i].Start), max(last, m.Requests[i].Start)
 	}
-	all := slices.Concat(m.Others, m.Requests)
+	all := [][]Request{m.Others, m.Requests}
 	for from := first; from <= last; from += length {
 		to := min(from+length, last+1)
 		part := &Measurement{

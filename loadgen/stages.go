@@ -84,7 +84,7 @@ func (m *Measurement) staged(p *probe) {
 	}
 	// What a stage served is counted over all requests, since those of the stage before it end
 	// in it, too.
-	all := append(p.others, m.Requests...)
+	all := [][]Request{m.Others, m.Requests}
 	var behind []string
 	for i, part := range parts {
 		part.perRequest(p.stream)
@@ -109,7 +109,7 @@ func (m *Measurement) staged(p *probe) {
 // fellBehind reports whether the requests of a stage pile up, and how many a second were
 // offered and served in its second half. cohort are those that were due in the stage, and
 // all are those of the whole probe.
-func fellBehind(stage span, cohort, all []Request) (offered, served float64, behind bool) {
+func fellBehind(stage span, cohort []Request, all [][]Request) (offered, served float64, behind bool) {
 	var starts, latencies []float64
 	for i := range cohort {
 		if q := &cohort[i]; q.Failure == nil {
@@ -120,12 +120,14 @@ func fellBehind(stage span, cohort, all []Request) (offered, served float64, beh
 	// In its first half a stage may still be busy with what a steeper one before it left behind.
 	middle := stage.open + (stage.close-stage.open)/2
 	within := func(at time.Duration) bool { return at >= middle && at < stage.close }
-	for i := range all {
-		if within(all[i].Start) {
-			offered++
-		}
-		if within(all[i].EOF) {
-			served++
+	for _, list := range all {
+		for i := range list {
+			if within(list[i].Start) {
+				offered++
+			}
+			if within(list[i].EOF) {
+				served++
+			}
 		}
 	}
 	half := (stage.close - middle).Seconds()

@@ -2,7 +2,6 @@ package loadgen
 
 import (
 	"math"
-	"slices"
 	"strconv"
 )
 
@@ -32,9 +31,8 @@ type Metric struct {
 // numpy does by default (Hyndman and Fan 1996, type 7). sorted must not be empty, and
 // q is from 0 to 100.
 //
-// Note: the values are all kept and sorted. A sketch would save memory, but gives a
-// percentile with an error of its own, and sorting a million values takes 0.2 s, once
-// a probe.
+// Note: the values are all kept and sorted (sort.go). A sketch would save memory, but gives a
+// percentile with an error of its own.
 func percentile(sorted []float64, q float64) float64 {
 	at := q / 100 * float64(len(sorted)-1)
 	i := int(at)
@@ -70,7 +68,7 @@ func describe(unit string, values []float64, failed int) Metric {
 	m := Metric{Unit: unit, Stats: map[string]float64{}, SE: map[string]float64{}}
 	n := float64(len(values))
 	if len(values) > 0 {
-		slices.Sort(values)
+		sortValues(values)
 		sum := 0.0
 		for _, v := range values {
 			sum += v

@@ -25,8 +25,8 @@ type member struct {
 	gone chan struct{}
 	read atomic.Int64
 	wg   sync.WaitGroup
-	// probe is the number of the one that is measured; see raise.
-	probe atomic.Uint64
+	// hears is told what the worker says of the probe that is measured, nil if there is none.
+	hears atomic.Pointer[hearing]
 
 	mu sync.Mutex
 	// why it was lost, nil as long as it is not.
@@ -40,11 +40,12 @@ type member struct {
 // has shown: it is off by half of that at most.
 type offset struct{ by, took time.Duration }
 
-// event is what a worker says of a probe.
-type event struct {
-	up
-	rank int
-	lost bool
+// hearing takes what a worker says of a probe, on the goroutine that reads from it. A report that
+// goes from there to another goroutine wakes a thread, which costs more than what it says.
+type hearing struct {
+	probe uint64
+	// said is called with a report or a fault of the probe, and with nil when the worker is lost.
+	said func(*up)
 }
 
 // errSilent is the error of a worker that does not answer pings.
@@ -132,10 +133,14 @@ func (p *Pool) hello(ctx context.Context, m *member) error {
 
 // follow reads what the worker says until it is lost.
 func (m *member) follow(p *Pool) {
-	defer close(m.in)
+	defer func() {
+		close(m.in)
+		if h := m.hears.Load(); h != nil {
+			h.said(nil)
+		}
+	}()
 	for {
-		var u up
-		err := m.dec.Decode(&u)
+		u, err := m.receive()
 		if err != nil {
 			m.lose(err)
 			return
@@ -149,7 +154,13 @@ func (m *member) follow(p *Pool) {
 			m.offsets = m.offsets[max(len(m.offsets)-offsetsKept, 0):]
 		}
 		m.mu.Unlock()
-		if u.Pong != nil || u.Report != nil && u.Report.Probe != m.probe.Load() { // of a probe that was given up
+		if probe := u.of(); probe != 0 {
+			if h := m.hears.Load(); h != nil && h.probe == probe { // and not of one that was given up
+				h.said(&u)
+			}
+			continue
+		}
+		if u.Pong != nil {
 			continue
 		}
 		select {
@@ -268,32 +279,4 @@ func (m *member) loss(err error) error {
 func (m *member) close() {
 	m.lose(net.ErrClosed)
 	m.wg.Wait()
-}
-
-// listen gives what the worker says of a probe to events, until its end.
-func (m *member) listen(probe uint64, rank int, events chan<- event, stop <-chan struct{}) {
-	for {
-		var e event
-		select {
-		case u, ok := <-m.in:
-			e = event{u, rank, !ok}
-		case <-stop:
-			return
-		}
-		switch {
-		case e.lost:
-		case e.Report != nil && e.Report.Probe == probe:
-		case e.Fault != nil && e.Fault.Probe == probe:
-		default: // of a probe that was given up
-			continue
-		}
-		select {
-		case events <- e:
-		case <-stop:
-			return
-		}
-		if e.lost || e.Fault != nil || e.Report.End != nil {
-			return
-		}
-	}
 }

@@ -362,53 +362,98 @@ func (p *Pool) Probe(ctx context.Context, l loadgen.Load, d loadgen.Decider) (*l
 	if p.unhook != nil {
 		p.unhook()
 	}
-	active := p.members[:len(parts)]
-	stop := make(chan struct{})
-	var listening sync.WaitGroup
-	defer listening.Wait()
-	defer close(stop)
-	events := make(chan event)
+	active := slices.Clone(p.members[:len(parts)])
+	// The goroutines that read from the workers tell the lead, and wake this one when there is
+	// something to do. Whatever goes wrong first is kept in wrong.
+	var mu sync.Mutex
+	var wrong error
+	over, faulty := false, false
+	news := make(chan struct{}, 1)
+	hear := func(rank int, u *up) {
+		mu.Lock()
+		defer mu.Unlock()
+		m := active[rank]
+		switch {
+		case over || wrong != nil:
+			return
+		case u == nil:
+			wrong = p.failed(m.i, m, m.loss(nil))
+		case u.Fault != nil:
+			wrong, faulty = u.Fault.errorOf(), true
+		default:
+			if err := lead.Told(rank, u.Report.Report, m.offset()); err != nil {
+				wrong = p.failed(m.i, m, err)
+			}
+		}
+		if wrong != nil || lead.News() {
+			select {
+			case news <- struct{}{}:
+			default:
+			}
+		}
+	}
+	stopHearing := func() {
+		mu.Lock()
+		over = true
+		mu.Unlock()
+		for _, m := range active {
+			m.hears.Store(nil)
+		}
+	}
+	defer stopHearing()
 	for rank, m := range active {
-		m.probe.Store(p.probes)
-		if err := m.send(down{Raise: &raise{p.probes, load, parts[rank]}}); err != nil {
+		m.hears.Store(&hearing{p.probes, func(u *up) { hear(rank, u) }})
+		if m.lost() { // before it was to be heard
+			hear(rank, nil)
+		} else if err := m.send(down{Raise: &raise{p.probes, load, parts[rank]}}); err != nil {
 			return nil, p.spoilt(p.failed(m.i, m, m.loss(err)))
 		}
-		listening.Go(func() { m.listen(p.probes, rank, events, stop) })
 	}
 	due := time.NewTimer(time.Hour)
 	defer due.Stop()
-	for !lead.Done() {
-		if in, ok := lead.Due(); ok {
-			due.Reset(in)
-		} else {
-			due.Stop()
+	orders := make([][]share.Order, len(active))
+	for {
+		mu.Lock()
+		done, err := lead.Done(), wrong
+		for rank := range active {
+			orders[rank] = lead.Orders(rank)
 		}
-		select {
-		case e := <-events:
-			switch {
-			case e.lost:
-				return nil, p.spoilt(p.failed(e.rank, active[e.rank], active[e.rank].loss(nil)))
-			case e.Fault != nil:
-				p.end()
-				return nil, e.Fault.errorOf()
-			}
-			if err := lead.Told(e.rank, e.Report.Report, active[e.rank].offset()); err != nil {
-				return nil, p.spoilt(p.failed(e.rank, active[e.rank], err))
-			}
-		case <-due.C:
-			lead.Expire()
-		case <-ctx.Done():
+		in, timed := lead.Due()
+		mu.Unlock()
+		switch {
+		case err != nil && faulty:
 			p.end()
-			return nil, fmt.Errorf("probe %s: %w", l, context.Cause(ctx))
+			return nil, err
+		case err != nil:
+			return nil, p.spoilt(err)
 		}
 		for rank, m := range active {
-			for _, o := range lead.Orders(rank) {
+			for _, o := range orders[rank] {
 				if err := m.send(down{Order: &order{p.probes, o}}); err != nil {
 					return nil, p.spoilt(p.failed(m.i, m, m.loss(err)))
 				}
 			}
 		}
+		if done {
+			break
+		}
+		if timed {
+			due.Reset(in)
+		} else {
+			due.Stop()
+		}
+		select {
+		case <-news:
+		case <-due.C:
+			mu.Lock()
+			lead.Expire()
+			mu.Unlock()
+		case <-ctx.Done():
+			p.end()
+			return nil, fmt.Errorf("probe %s: %w", l, context.Cause(ctx))
+		}
 	}
+	stopHearing()
 	p.skew = lead.Skew()
 	held := slices.Clone(p.members)
 	p.unhook = context.AfterFunc(ctx, func() { stopAll(held) })

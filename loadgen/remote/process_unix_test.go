@@ -168,7 +168,9 @@ func cpu(t testing.TB) time.Duration {
 
 // BenchmarkPool measures what four workers cost the test, with the server in a process of its
 // own: bytes and processor time a request, how far apart the windows open, and how long an end
-// takes that the Decider wants. docs/workers.md has the figures.
+// takes that the Decider wants. stats-µs is the part of that processor time which one process
+// would have taken, too: what the statistics of the same requests take when they are made once
+// more. docs/workers.md has the figures.
 func BenchmarkPool(b *testing.B) {
 	_, url := process(b, asServer)
 	for _, tt := range []struct {
@@ -179,7 +181,7 @@ func BenchmarkPool(b *testing.B) {
 			p.beat = beat
 			require.NoError(b, p.Ready(b.Context()))
 			load := loadgen.Load{Concurrency: tt.concurrency, ISL: 20, OSL: tt.osl, Requests: 3000}
-			var used, skew, stop time.Duration
+			var used, stats, skew, stop time.Duration
 			var sent int64
 			read := func() (n int64) {
 				for _, m := range p.members {
@@ -194,6 +196,9 @@ func BenchmarkPool(b *testing.B) {
 				require.NoError(b, err)
 				used, sent, skew = used+cpu(b)-at, sent+read()-got, max(skew, p.skew)
 				n += len(m.Requests) + len(m.Others)
+				at = cpu(b)
+				require.Len(b, m.Slices(m.Wall), 1)
+				stats += cpu(b) - at
 				d := &timed{until: 500}
 				_, err = p.Probe(b.Context(), load, d)
 				require.NoError(b, err)
@@ -202,6 +207,7 @@ func BenchmarkPool(b *testing.B) {
 			}
 			b.ReportMetric(float64(sent)/float64(n), "B/req")
 			b.ReportMetric(float64(used)/float64(n)/1000, "cpu-µs/req")
+			b.ReportMetric(float64(stats)/float64(n)/1000, "stats-µs/req")
 			b.ReportMetric(float64(skew)/1000, "skew-µs")
 			b.ReportMetric(float64(stop)/1e6, "stop-ms")
 		})

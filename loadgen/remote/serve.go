@@ -314,7 +314,7 @@ func (s *session) raise(ctx context.Context, d *raise) {
 	orders := make(chan share.Order, 64)
 	s.probe, s.orders, s.cancel = d.Probe, orders, cancel
 	s.beside(func() {
-		say := func(r share.Report) error { return s.send(up{Report: &report{d.Probe, r}}) }
+		say := func(r share.Report) error { return s.report(&report{d.Probe, r}) }
 		l, err := loadgen.Load{}.Unpack(d.Load)
 		if err == nil {
 			err = s.g.Share(load, l, d.Part, orders, say)

@@ -216,7 +216,7 @@ func TestRefused(t *testing.T) {
 		"nobody": {Pool{Target: target, N: 1, Dial: nobody, StartTimeout: time.Second},
 			"worker 0: not there after 1s: connection refused"},
 		"another version": {Pool{Target: target, N: 1, Dial: answering(t, up{Fault: &fault{Kind: "version", Version: "v9", Protocol: 9}})},
-			"worker 0: it is of version v9 (protocol 9), and this test of version " + version() + " (protocol 1); " +
+			"worker 0: it is of version v9 (protocol 9), and this test of version " + version() + " (protocol 2); " +
 				"build the worker with the version of the test: go build github.com/aiperf-go/aiperf/loadgen/remote/aiperf-worker"},
 		"a codec": {Pool{Target: target, N: 1, Dial: answering(t, up{Welcome: &welcome{Name: "w", Node: "n", Codecs: []string{"x"}}})},
 			`Protocol "chat" is a codec of this test, which worker w (n) does not have; ` +

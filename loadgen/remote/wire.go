@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/gob"
 	"encoding/json"
 	"errors"
@@ -17,10 +18,11 @@ import (
 )
 
 // protocol is the version of what follows. It is raised whenever a message changes.
-const protocol = 1
+const protocol = 2
 
 // The connection carries values of encoding/gob: down from the pool, up from the worker. In
-// each, one field is set.
+// each, one field is set. Reports have a form of their own (report.go), which the first two
+// messages have not, so that other versions can say that they are.
 //
 //	hello     →  ← welcome, or a fault    the lease; other versions and other runs are refused
 //	setup     →  ← done                   the target, its files, and what is known of it
@@ -54,6 +56,17 @@ type up struct {
 	Report  *report
 	Fault   *fault
 	Pong    *pong
+}
+
+// of returns the number of the probe that is spoken of, 0 if it is none.
+func (u *up) of() uint64 {
+	switch {
+	case u.Report != nil:
+		return u.Report.Probe
+	case u.Fault != nil:
+		return u.Fault.Probe
+	}
+	return 0
 }
 
 // hello is the first message. Run names the run that holds the worker from then on, and Who
@@ -113,31 +126,36 @@ type fault struct {
 // link is one connection.
 type link struct {
 	net.Conn
-	dec *gob.Decoder
+	in   *bufio.Reader
+	dec  *gob.Decoder
+	body bytes.Buffer // of the report that was read
 
 	// turn is full while a message is written. A mutex would do, but for tests in virtual time,
 	// which stands still while one is waited for.
 	turn chan struct{}
 	buf  *bufio.Writer
 	enc  *gob.Encoder
+	out  []byte // the report that is written
 }
 
 // writePatience is how long the other side may take to read a message.
 const writePatience = 10 * time.Second
 
 func newLink(c net.Conn) *link {
-	buf := bufio.NewWriterSize(c, 32<<10)
-	return &link{
-		Conn: c, turn: make(chan struct{}, 1), buf: buf, enc: gob.NewEncoder(buf), dec: gob.NewDecoder(bufio.NewReaderSize(c, 32<<10)),
-	}
+	buf, in := bufio.NewWriterSize(c, 32<<10), bufio.NewReaderSize(c, 32<<10)
+	// The decoder takes no more bytes from a bufio.Reader than its messages have.
+	return &link{Conn: c, turn: make(chan struct{}, 1), buf: buf, enc: gob.NewEncoder(buf), in: in, dec: gob.NewDecoder(in)}
 }
 
 // send writes a message.
-func (l *link) send(message any) error {
+func (l *link) send(message any) error { return l.write(func() error { return l.enc.Encode(message) }) }
+
+// write writes what do writes to buf.
+func (l *link) write(do func() error) error {
 	l.turn <- struct{}{}
 	defer func() { <-l.turn }()
 	_ = l.SetWriteDeadline(time.Now().Add(writePatience)) // a connection that has none is local
-	if err := l.enc.Encode(message); err != nil {
+	if err := do(); err != nil {
 		return err
 	}
 	return l.buf.Flush()

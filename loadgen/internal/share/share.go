@@ -86,6 +86,9 @@ type Order struct {
 	At   time.Duration
 	Lead int
 	Used uint64
+	// Calm is how many requests of the part of the window that opens may start before their
+	// starts are waited for, 0 if they always are. It is that of Open.
+	Calm int
 	// Mean is the mean time of a request, that of Restart.
 	Mean time.Duration
 	// Why is the reason of Cut, one of loadgen.Ended.

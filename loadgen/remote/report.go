@@ -1,0 +1,159 @@
+package remote
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/internal/share"
+)
+
+// Reports are most of what a worker says. All but the last of a probe, which has an End, go in a
+// form of their own between the messages of encoding/gob:
+//
+//	reportMark  size  probe  run  at  marks  lead  used  tickets  tempo  requests
+//
+// The size is that of what follows it. Numbers are varints; marks and tickets have their number
+// before them, and a ticket is the distance from the one before it, the first from at. Requests,
+// as loadgen writes them, take what is left.
+//
+// Note: gob was tried for these, too. A report then costs the test twice as much, since gob
+// looks at each of some twenty fields, and a ticket has six bytes there.
+
+// reportMark begins a report. No message of gob begins with this byte: a length below 128 is
+// itself, and another one has the number of its bytes, negated, before it.
+const reportMark = 0x80
+
+// largest is how many bytes a report may have, as in gob.
+const largest = 1 << 30
+
+// appendReport appends what follows the size.
+func appendReport(b []byte, r *report) []byte {
+	b = binary.AppendUvarint(b, r.Probe)
+	b = binary.AppendUvarint(b, r.Run)
+	b = binary.AppendVarint(b, int64(r.At))
+	b = binary.AppendUvarint(b, uint64(len(r.Marks)))
+	for _, m := range r.Marks {
+		b = binary.AppendVarint(append(b, byte(m.State)), int64(m.At))
+	}
+	b = binary.AppendVarint(b, int64(r.Lead))
+	b = binary.AppendUvarint(b, r.Used)
+	b = binary.AppendUvarint(b, uint64(len(r.Tickets)))
+	before := r.At
+	for _, at := range r.Tickets {
+		b = binary.AppendVarint(b, int64(at-before))
+		before = at
+	}
+	sheds := int64(0)
+	if r.Tempo.Sheds {
+		sheds = 1
+	}
+	for _, n := range []int64{int64(r.Tempo.Sum), int64(r.Tempo.N), int64(r.Tempo.Moved), int64(r.Tempo.Pairs), sheds} {
+		b = binary.AppendVarint(b, n)
+	}
+	return append(b, r.Requests...)
+}
+
+// errReport reports bytes that are no report.
+var errReport = errors.New("what a worker sent is no report")
+
+// readReport reads what appendReport wrote. Its requests are part of b.
+func readReport(b []byte) (*report, error) {
+	var err error
+	unsigned := func() uint64 {
+		n, size := binary.Uvarint(b)
+		if size <= 0 {
+			b, err = nil, errReport
+			return 0
+		}
+		b = b[size:]
+		return n
+	}
+	signed := func() int64 {
+		n, size := binary.Varint(b)
+		if size <= 0 {
+			b, err = nil, errReport
+			return 0
+		}
+		b = b[size:]
+		return n
+	}
+	// More than there are bytes for is a mistake, so that nobody can ask for memory that was not sent.
+	count := func(size int) int {
+		n := unsigned()
+		if n > uint64(len(b)/size) {
+			b, err = nil, errReport
+			return 0
+		}
+		return int(n)
+	}
+	r := &report{Probe: unsigned()}
+	r.Run, r.At = unsigned(), time.Duration(signed())
+	if n := count(2); n > 0 {
+		r.Marks = make([]share.Mark, n)
+		for i := range r.Marks {
+			if len(b) > 0 {
+				r.Marks[i].State, b = share.State(b[0]), b[1:]
+			}
+			r.Marks[i].At = time.Duration(signed())
+		}
+	}
+	r.Lead, r.Used = int(signed()), unsigned()
+	if n := count(1); n > 0 {
+		r.Tickets = make([]time.Duration, n)
+		at := r.At
+		for i := range r.Tickets {
+			at += time.Duration(signed())
+			r.Tickets[i] = at
+		}
+	}
+	r.Tempo = share.Tempo{Sum: time.Duration(signed()), N: int(signed()), Moved: time.Duration(signed()), Pairs: int(signed()),
+		Sheds: signed() != 0}
+	if len(b) > 0 {
+		r.Requests = b
+	}
+	return r, err
+}
+
+// report sends a report.
+func (l *link) report(r *report) error {
+	if r.End != nil {
+		return l.send(up{Report: r})
+	}
+	return l.write(func() error {
+		l.out = appendReport(l.out[:0], r)
+		if len(l.out) > largest {
+			return errReport
+		}
+		_, _ = l.buf.Write(binary.AppendUvarint([]byte{reportMark}, uint64(len(l.out)))) // Flush has the error
+		_, _ = l.buf.Write(l.out)
+		return nil
+	})
+}
+
+// receive reads what a worker says. The requests of a report are valid until the next call.
+func (l *link) receive() (u up, err error) {
+	first, err := l.in.Peek(1)
+	if err != nil {
+		return u, err
+	}
+	if first[0] != reportMark {
+		err = l.dec.Decode(&u)
+		return u, err
+	}
+	_, _ = l.in.Discard(1)
+	size, err := binary.ReadUvarint(l.in)
+	if err == nil && size > largest {
+		err = errReport
+	}
+	if err != nil {
+		return u, err
+	}
+	l.body.Reset() // it grows with what comes, and not with what was said to come
+	if _, err := io.CopyN(&l.body, l.in, int64(size)); err != nil {
+		return u, err
+	}
+	u.Report, err = readReport(l.body.Bytes())
+	return u, err
+}
