@@ -114,7 +114,8 @@ func grid(t *testing.T, slow int) (*recipes.Outcome, string) {
 // TestGridAndItsRows: a grid says that every concurrency meets the SLA where each of its rows
 // does, and not beside one that later visits contradict, which is no miss either.
 func TestGridAndItsRows(t *testing.T) {
-	const every, none = "breach: none; every concurrency of the grid meets the SLA", "breach: none by all visits of each concurrency together"
+	const every = "breach: none; every concurrency of the grid meets the SLA"
+	const none = "breach: none by all visits of each concurrency together"
 	_, text := grid(t, 0)
 	assert.Contains(t, text, every)
 	for _, slow := range []int{1, 2} {
