@@ -39,8 +39,10 @@ func TestContradictions(t *testing.T) {
 			Inputs: recipes.Inputs{TTFT: &ttft, Style: recipes.Grid, Concurrency: between(1, 2)}}, "the list of loads ends at 2"},
 		{"AtLeast above a fixed load", fixed, recipes.Spec{AtLeast: 64, Inputs: recipes.Inputs{TTFT: &ttft}}, "ends at 4"},
 		{"AtLeast above a ramp", ramp, recipes.Spec{AtLeast: 64, Inputs: recipes.Inputs{Concurrency: between(1, 32)}}, "ends at 32"},
-		{"as many initial points as probes", search, recipes.Spec{
+		{"more initial points than probes", search, recipes.Spec{
 			Inputs: recipes.Inputs{TTFT: &ttft, Style: recipes.BO, InitialPoints: new(10), MaxProbes: new(5)}}, "leave none of the 5"},
+		{"as many initial points as probes", search, recipes.Spec{
+			Inputs: recipes.Inputs{TTFT: &ttft, Style: recipes.BO, InitialPoints: new(5), MaxProbes: new(5)}}, "leave none of the 5"},
 		{"a negative prompt", fixed, recipes.Spec{Workload: loadgen.Load{ISL: -1, OSL: 16}}, "-1 and 16 tokens"},
 		{"a negative answer", fixed, recipes.Spec{Workload: loadgen.Load{OSL: -16}}, "cannot use Tokens"},
 		{"negative requests", fixed, recipes.Spec{Workload: loadgen.Load{Requests: -4}}, "cannot use Requests: -4 is negative"},

@@ -13,7 +13,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aiperf-go/aiperf/internal/boundaries"
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/loadgen/simserver"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/aiperf-go/aiperf/recipes/sla"
 )
@@ -235,6 +237,37 @@ func TestFailuresCount(t *testing.T) {
 	assert.Equal(t, recipes.Met, out.Verdict, "what a limit on errors allows is allowed")
 }
 
+// TestFailuresCountInGoodput: a failed request is not good, and a floor on goodput breaks with
+// too many failures as one on any rate does, however many good requests a second are left.
+func TestFailuresCountInGoodput(t *testing.T) {
+	for _, tt := range []struct {
+		limit string
+		share float64 // of the requests that break off
+		want  recipes.Verdict
+	}{
+		{"goodput > 50 req/s", 0, recipes.Met}, {"goodput > 50 req/s", 0.6, recipes.Missed},
+		{"good >= 70%", 0, recipes.Met}, {"good >= 70%", 0.6, recipes.Missed}, {"good >= 10%", 0.6, recipes.Met},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := simserver.NewInMemory(simserver.Model{Step: 10 * time.Millisecond,
+				Faults: simserver.Faults{ErrorEvent: tt.share, After: 1}})
+			ctx, cancel := context.WithCancel(t.Context())
+			out, err := recipes.Run(ctx, recipes.Fixed(4), recipes.Spec{
+				Target:   loadgen.Target{URL: srv.URL, Dial: boundaries.Afar(srv)},
+				Workload: loadgen.Load{ISL: 20, OSL: 2, Requests: 100, Seed: 1},
+				Inputs:   recipes.Inputs{SLO: map[string]float64{loadgen.TagLatency: 9000}, Limits: limits(t, tt.limit)}})
+			cancel()
+			srv.Close()
+			require.NoError(t, err)
+			good, _ := out.Probes[0].Stat(loadgen.TagGoodShare, "avg")
+			assert.InDelta(t, 1-tt.share, good, 0.1)
+			rate, _ := out.Probes[0].Stat(loadgen.TagGoodput, "avg")
+			assert.Greater(t, rate, 50.0)
+			assert.Equal(t, tt.want, out.Verdict, "%s with %v of the requests failing", tt.limit, tt.share)
+		})
+	}
+}
+
 // TestLimitWithoutValue: a limit that no request has a value of is an error at the first
 // probe, and never missed.
 func TestLimitWithoutValue(t *testing.T) {
@@ -281,6 +314,38 @@ func TestCutShort(t *testing.T) {
 			require.True(t, out.Best.Found)
 			assert.Equal(t, want, out.Verdict, "AtLeast(%d), best %d", least, out.Best.Concurrency())
 		})
+	}
+}
+
+// busyFrom is tired from a concurrency on, and rested below it.
+type busyFrom struct {
+	tired
+	from int
+}
+
+func (p *busyFrom) Probe(ctx context.Context, l loadgen.Load, d loadgen.Decider) (*loadgen.Measurement, error) {
+	q := p.tired
+	if l.Concurrency < p.from {
+		q.health = loadgen.Health{}
+	}
+	return q.Probe(ctx, l, d)
+}
+
+// TestCutByDoubt: a search that ends because its probes cannot be trusted knows what held below
+// them, and no more.
+func TestCutByDoubt(t *testing.T) {
+	for _, style := range []recipes.Style{recipes.SmoothIsotonic, recipes.Monotonic, recipes.BO, recipes.Optuna} {
+		for least, want := range map[int]recipes.Verdict{0: recipes.Inconclusive, 2: recipes.Met, 900: recipes.Inconclusive} {
+			out, err := recipes.Run(t.Context(), maxConcurrency(t), recipes.Spec{
+				AtLeast: least, Inputs: recipes.Inputs{TTFT: new(50.0), Style: style},
+				Prober: &busyFrom{tired: tired{ttft: 48, health: loadgen.Health{BeatLagP99: 9 * time.Millisecond}}, from: 8},
+			})
+			require.NoError(t, err)
+			assert.Equal(t, "probes that cannot be trusted", out.CutShort())
+			require.True(t, out.Best.Found)
+			assert.Less(t, out.Best.Concurrency(), 8)
+			assert.Equal(t, want, out.Verdict, "%s, AtLeast(%d), best %d", style, least, out.Best.Concurrency())
+		}
 	}
 }
 

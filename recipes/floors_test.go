@@ -104,6 +104,27 @@ func TestColdFirstPoint(t *testing.T) {
 	}
 }
 
+// TestColdFirstProbe: the very first probe of a search may be slow since the server was cold, here
+// six times the limit. Every style asks there again, and finds a boundary near 160.
+func TestColdFirstProbe(t *testing.T) {
+	for _, style := range everyStyle {
+		probes := 0
+		h := &host{ttft: func(c, _ int) float64 {
+			if probes++; probes == 1 {
+				return 600
+			}
+			return 20 + 0.4*float64(c)
+		}}
+		out, err := ask(t, named(t, "max-concurrency-under-sla"), h, recipes.Spec{
+			AtLeast: 50, Inputs: recipes.Inputs{TTFT: new(100.0), Style: style, Concurrency: between(1, 1000)}})
+		require.NoError(t, err)
+		assert.Equal(t, recipes.Met, out.Verdict, "%s: best %d, %s", style, out.Best.Concurrency(), out.Reason)
+		for _, w := range out.Warnings {
+			assert.NotErrorIs(t, w, recipes.ErrNonMonotone)
+		}
+	}
+}
+
 // TestGridThatSheds: a grid's breach counts failures as its verdicts do, so that it never
 // says that every load meets the SLA beside rows that miss it.
 func TestGridThatSheds(t *testing.T) {

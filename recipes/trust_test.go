@@ -73,6 +73,7 @@ func TestClientBound(t *testing.T) {
 				assert.Equal(t, tt.want, o.Verdict)
 				if tt.want == recipes.Inconclusive {
 					assert.Contains(t, told, "the machine was busy: this process used 2% of the CPU")
+					assert.NotContains(t, told, "lower the load", "which would not help")
 				} else {
 					assert.Empty(t, told)
 				}
@@ -170,6 +171,68 @@ func TestSweepTakesUntrustedAgain(t *testing.T) {
 		if tt.recipe == nil && tt.times > 1 {
 			assert.Len(t, make([]int, o.Sweep().Metadata.Size), 2, tt.why)
 		}
+	}
+}
+
+// TestCurveTakesUntrustedAgain: the recipes that measure a list of points take the one that
+// cannot be trusted once more, and derive their result from the others where that does not help.
+func TestCurveTakesUntrustedAgain(t *testing.T) {
+	for name, points := range map[string]int{"concurrency-ramp": 8, "prefill-ttft-curve": 8, "decode-itl-curve": 24, "pareto-sweep": 10} {
+		for _, times := range []int{1, 9} {
+			in := recipes.Inputs{}
+			if name == "pareto-sweep" {
+				in.Pairs = new("64/8,32/8")
+			}
+			o, err := recipes.Run(t.Context(), named(t, name), recipes.Spec{Inputs: in, Prober: &interrupted{nth: 2, times: times}})
+			require.NoError(t, err)
+			assert.Len(t, o.Probes, points+1, name)
+			assert.Equal(t, o.Probes[1].Step.At, o.Probes[2].Step.At, name)
+			assert.NotNil(t, o.Result, name)
+			if times == 1 {
+				assert.Equal(t, recipes.Met, o.Verdict, name)
+				assert.Equal(t, points, o.Sweep().Metadata.Size, name)
+			} else {
+				assert.Equal(t, recipes.Inconclusive, o.Verdict, name)
+				assert.Equal(t, points-1, o.Sweep().Metadata.Size, "%s keeps the others", name)
+			}
+		}
+	}
+}
+
+// interrupted is a host whose client is late from the nth probe on, so many times, as long as the
+// load stays that one.
+type interrupted struct {
+	host
+	nth, times int
+	probes     int
+	load       loadgen.Load
+}
+
+func (p *interrupted) Probe(ctx context.Context, l loadgen.Load, d loadgen.Decider) (*loadgen.Measurement, error) {
+	m, err := p.host.Probe(ctx, l, d)
+	if p.probes++; p.probes == p.nth {
+		p.load = l
+	}
+	same := l.Concurrency == p.load.Concurrency && l.ISL == p.load.ISL && l.OSL == p.load.OSL
+	if p.probes >= p.nth && same && p.times > 0 {
+		p.times--
+		m.Health.BeatLagP99 = time.Second
+	}
+	return m, err
+}
+
+// TestUndecidedAgain: a fixed load whose verdict is open is measured once more, twice as long, as
+// a point of a search is; one whose verdict is certain is not.
+func TestUndecidedAgain(t *testing.T) {
+	for mid, requests := range map[float64][]int{99.7: {300, 600}, 50: {300}} { // of the TTFT; p95 is 1.18 of it
+		o, err := ask(t, recipes.Fixed(8), &host{ttft: func(int, int) float64 { return mid }},
+			recipes.Spec{Inputs: recipes.Inputs{Limits: limits(t, "ttft p95 < 118ms")}})
+		require.NoError(t, err)
+		var got []int
+		for i := range o.Probes {
+			got = append(got, o.Probes[i].Requests())
+		}
+		assert.Equal(t, requests, got)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,4 +95,76 @@ func TestSlowProbeAndAtLeast(t *testing.T) {
 		}
 		assert.LessOrEqual(t, missed, 1, "%s", style)
 	}
+}
+
+// grid is what a grid from 20 to 100 says, one probe of which is six times slower; 0 for none.
+func grid(t *testing.T, slow int) (*recipes.Outcome, string) {
+	t.Helper()
+	r, err := recipes.Lookup("max-concurrency-under-sla")
+	require.NoError(t, err)
+	s := spec(&hazy{rng: rand.New(rand.NewPCG(1, 19)), slow: slow}, recipes.Grid)
+	s.Inputs.Concurrency, s.Inputs.Steps = recipes.Bounds{Min: new(20), Max: new(100)}, new(3)
+	out, err := recipes.Run(t.Context(), r, s)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, report.Finding(&b, out))
+	return out, b.String()
+}
+
+// TestGridAndItsRows: a grid says that every concurrency meets the SLA where each of its rows
+// does, and not beside one that later visits contradict, which is no miss either.
+func TestGridAndItsRows(t *testing.T) {
+	const every = "breach: none; every concurrency of the grid meets the SLA"
+	const none = "breach: none by all visits of each concurrency together"
+	_, text := grid(t, 0)
+	assert.Contains(t, text, every)
+	for _, slow := range []int{1, 2} {
+		out, text := grid(t, slow)
+		require.False(t, out.Probes[slow-1].Readings[0].Holds, "the slow probe missed alone")
+		assert.Equal(t, recipes.Met, out.Verdict)
+		assert.NotContains(t, text, every)
+		assert.Contains(t, text, none)
+		assert.NotContains(t, text, "<-- missed")
+		assert.NotContains(t, text, "not monotone")
+		b, ok := out.Breach()
+		require.True(t, ok)
+		assert.True(t, math.IsNaN(b.FirstFailing) && b.Monotone, "its breach is by all visits, too")
+	}
+}
+
+// doubted is hazy with a client that is late from a concurrency on, up to another.
+type doubted struct {
+	hazy
+	from, to int
+}
+
+func (d *doubted) Probe(ctx context.Context, l loadgen.Load, decider loadgen.Decider) (*loadgen.Measurement, error) {
+	m, err := d.hazy.Probe(ctx, l, decider)
+	if l.Concurrency >= d.from && l.Concurrency <= d.to {
+		m.Health.BeatLagP99 = 10 * time.Second
+	}
+	return m, err
+}
+
+// TestDoubtIsNamed: a search that its probes cut short says how far it came and what cut it, and
+// a sweep names the point that cannot be trusted and shows the others.
+func TestDoubtIsNamed(t *testing.T) {
+	r, err := recipes.Lookup("max-concurrency-under-sla")
+	require.NoError(t, err)
+	said := func(to int, style recipes.Style) string {
+		s := spec(&doubted{hazy{rng: rand.New(rand.NewPCG(1, 23))}, 30, to}, style)
+		s.Inputs.Concurrency, s.Inputs.Steps = recipes.Bounds{Min: new(10), Max: new(100)}, new(3)
+		out, err := recipes.Run(t.Context(), r, s)
+		require.NoError(t, err)
+		assert.Equal(t, recipes.Inconclusive, out.Verdict)
+		var b bytes.Buffer
+		require.NoError(t, report.Finding(&b, out))
+		return strings.Join(strings.Fields(b.String()), " ")
+	}
+	assert.Contains(t, said(1000, recipes.Monotonic),
+		"inconclusive: at least 20; the search was cut short by probes at concurrency 40 that cannot be trusted")
+	text := said(40, recipes.Grid)
+	assert.Contains(t, text, "the probes at concurrency 32 cannot be trusted; the other points stand")
+	assert.Regexp(t, ` 32 [^%]* 0% not trusted`, text)
+	assert.Regexp(t, ` 10 [^%]* 0% met .* 100 [^%]* 0% met`, text)
 }

@@ -90,14 +90,16 @@ func (v view) values(visits []int, k int, state State) (values []Estimate) {
 	return values
 }
 
-// contrary reports that visits of a point lie on both sides of a limit, and far apart.
+// contrary reports that visits of a point lie on both sides of a limit, and far apart. A factor
+// of e is far whatever their errors are: a history that was tempered has made these as wide as
+// the disagreement of its visits, and two of them would then never be too far apart for noise.
 func (b belief) contrary() bool {
 	for _, vs := range b.values {
 		lo, hi := math.Inf(1), math.Inf(-1)
 		for _, v := range vs {
 			lo, hi = min(lo, v.Value), max(hi, v.Value)
 		}
-		if lo <= 0 && hi > 0 && hi-lo > apart(vs) {
+		if lo <= 0 && hi > 0 && hi-lo > min(apart(vs), 1) {
 			return true
 		}
 	}

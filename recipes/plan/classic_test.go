@@ -316,8 +316,16 @@ func TestList(t *testing.T) {
 			assert.Equal(t, tt.safe, List{}.Answers(p, h)[0].Safe)
 		})
 	}
+	// A failure below a pass that says nothing when it is seen again is not asked for without end.
+	h, _ := drive(t, List{}, p, func(s Step) Observation {
+		if s.Reason != "next point of the list" {
+			return Observation{At: slices.Clone(s.At), State: Untrusted}
+		}
+		return margins(s.At[0], 0.01, map[float64]float64{1: -1, 8: 1, 64: -1}[s.At[0]])
+	})
+	assert.Equal(t, []float64{1, 8, 64, 8, 8}, points(h))
 	several := Problem{Dims: make([]Dim, 2), List: [][]float64{{1, 2}, {3, 4}}}
-	h := []Observation{with(margins(1, 0, -1), Full)}
+	h = []Observation{with(margins(1, 0, -1), Full)}
 	h[0].At = []float64{1, 2}
 	assert.Equal(t, []float64{3, 4}, List{}.Next(several, h).At)
 	a := List{}.Answers(several, h)[0]

@@ -37,12 +37,8 @@ func (l List) Next(p Problem, h []Observation) Step {
 	}
 	if i == len(p.List) {
 		if v := viewsOf(p, h)[0]; v.single() {
-			t := v.read(signDecides)
-			if k := t.contradicted(); k >= 0 && len(t.points[k].visits) < maxVisits {
-				return whole(t.points[k].x, "a failure below a pass: once more")
-			}
-			if s, ok := t.arbiter(); ok {
-				return s
+			if step, ok := v.read(signDecides).further(); ok {
+				return step
 			}
 		}
 		return done(ReasonGridComplete)
@@ -51,6 +47,30 @@ func (l List) Next(p Problem, h []Observation) Step {
 		why = "next point of the list"
 	}
 	return Step{At: slices.Clone(p.List[i]), Size: size, Full: true, Reason: why}
+}
+
+// further is the step behind the whole list: another visit of a point that contradicts others,
+// or whose own visits contradict each other.
+func (t track) further() (Step, bool) {
+	const failing = "a failure below a pass: once more"
+	if k := t.contradicted(); k >= 0 && len(t.points[k].visits) < maxVisits {
+		if s := whole(t.points[k].x, failing); t.asked(s) < maxVisits-1 {
+			return s, true
+		}
+	}
+	s, ok := t.arbiter()
+	return s, ok && t.asked(s) == 0
+}
+
+// asked is how often a point was asked for the reason of a step, whatever came of it: a visit
+// that says nothing is no part of what is known of the point, and would be asked for without end.
+func (t track) asked(s Step) (n int) {
+	for _, o := range t.history {
+		if o.Asked.Reason == s.Reason && slices.Equal(o.At, s.At) {
+			n++
+		}
+	}
+	return n
 }
 
 // undecided reports that the visit's own verdict carries a certainty, and not enough of it.
