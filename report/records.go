@@ -20,9 +20,9 @@ func (v *view) records(w io.Writer, i, trial int) error {
 	b := bufio.NewWriter(w)
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
-	id := v.benchmarkID(i, trial)
+	id, metrics := v.benchmarkID(i, trial), loadgen.Metrics() // a copy, made once for all requests
 	for _, q := range sent(m) {
-		if err := e.Encode(v.record(m, id, q)); err != nil {
+		if err := e.Encode(v.record(m, id, metrics, q)); err != nil {
 			return err
 		}
 	}
@@ -97,7 +97,7 @@ type recordValue struct {
 }
 
 // record describes one request of a benchmark. Times are nanoseconds since 1970.
-func (v *view) record(m *loadgen.Measurement, benchmark string, q *loadgen.Request) record {
+func (v *view) record(m *loadgen.Measurement, benchmark string, metrics []loadgen.MetricInfo, q *loadgen.Request) record {
 	at := func(d time.Duration) int64 { return m.Epoch.Add(d).UnixNano() }
 	id := q.ID()
 	if id == "" { // nothing was sent by a generator
@@ -122,7 +122,8 @@ func (v *view) record(m *loadgen.Measurement, benchmark string, q *loadgen.Reque
 	if len(q.Chunks) > 0 {
 		r.Metadata.Ack = at(q.Chunks[0])
 	}
-	for _, t := range loadgen.Metrics() {
+	for k := range metrics {
+		t := &metrics[k]
 		if x, ok := q.Value(t.Tag); ok {
 			r.Metrics[t.Tag] = recordValue{num(x), t.FileUnit}
 		}

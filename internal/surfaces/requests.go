@@ -53,16 +53,24 @@ func (r *Server) Probe(_ context.Context, l loadgen.Load, d loadgen.Decider) (*l
 	if r.Blocks {
 		sd = math.Sqrt(0.25 + 0.04)
 	}
-	draw := func(key string, q, shared float64) float64 { // ms; the q quantile of the population is the probe's value
+	draw := func(key string, q float64) func(shared float64) float64 { // ms; the q quantile of the population is the probe's value
 		m := math.Log(v[key]) - distuv.UnitNormal.Quantile(q)*sd
 		if r.Blocks {
 			m += 0.02
 		}
-		return math.Exp(m + shared + 0.5*r.RNG.NormFloat64())
+		return func(shared float64) float64 { return math.Exp(m + shared + 0.5*r.RNG.NormFloat64()) }
 	}
-	m := &loadgen.Measurement{Load: l, Ended: loadgen.EndedRequests, Metrics: map[string]loadgen.Metric{}}
+	drawTTFT, drawITL, drawE2E := draw(KeyTTFT, 0.95), draw(KeyITL, 0.95), draw(KeyE2E, 0.99)
+	n := max(l.Requests, 2*l.Concurrency)
+	expected := n
+	if d != nil { // it seldom wants all
+		expected = min(n, 128)
+	}
+	m := &loadgen.Measurement{Load: l, Ended: loadgen.EndedRequests, Metrics: map[string]loadgen.Metric{},
+		Requests: make([]loadgen.Request, 0, expected)}
+	firsts := make([]time.Duration, 0, expected) // one array of times for all requests
 	shared, failed, good := 0.0, 0, 0
-	for i := range max(l.Requests, 2*l.Concurrency) {
+	for i := range n {
 		if r.Blocks && i%l.Concurrency == 0 {
 			shared = 0.2*r.RNG.NormFloat64() - 0.02
 		}
@@ -72,10 +80,11 @@ func (r *Server) Probe(_ context.Context, l loadgen.Load, d loadgen.Decider) (*l
 			q.Failure, q.Good = &loadgen.Failure{Kind: loadgen.FailedStatus, Status: 500}, false
 			failed++
 		} else {
-			ttft, itl := draw(KeyTTFT, 0.95, shared), draw(KeyITL, 0.95, shared)
-			e2e := max(draw(KeyE2E, 0.99, shared), ttft+itl)
+			ttft, itl := drawTTFT(shared), drawITL(shared)
+			e2e := max(drawE2E(shared), ttft+itl)
 			q.OSL = 1 + max(1, int(math.Round((e2e-ttft)/itl))) // the ITL follows from the three
-			q.Chunks = []time.Duration{time.Duration(ttft * float64(time.Millisecond))}
+			firsts = append(firsts, time.Duration(ttft*float64(time.Millisecond)))
+			q.Chunks = firsts[len(firsts)-1 : len(firsts) : len(firsts)]
 			q.End = time.Duration(e2e * float64(time.Millisecond))
 		}
 		if q.Good {
@@ -87,18 +96,18 @@ func (r *Server) Probe(_ context.Context, l loadgen.Load, d loadgen.Decider) (*l
 			break
 		}
 	}
-	n := float64(len(m.Requests))
+	sent := float64(len(m.Requests))
 	r.Requests += len(m.Requests)
 	share := func(k float64, scale float64) loadgen.Metric {
-		p := k / n
-		return loadgen.Metric{Stats: map[string]float64{"avg": scale * p}, SE: map[string]float64{"avg": scale * math.Sqrt(p*(1-p)/n)}}
+		p := k / sent
+		return loadgen.Metric{Stats: map[string]float64{"avg": scale * p}, SE: map[string]float64{"avg": scale * math.Sqrt(p*(1-p)/sent)}}
 	}
 	one := func(x float64) loadgen.Metric { return loadgen.Metric{Stats: map[string]float64{"avg": x}} }
-	m.Metrics[loadgen.TagCompleted], m.Metrics[loadgen.TagErrors] = one(n), one(float64(failed))
+	m.Metrics[loadgen.TagCompleted], m.Metrics[loadgen.TagErrors] = one(sent), one(float64(failed))
 	m.Metrics[loadgen.TagErrorRate], m.Metrics[loadgen.TagGoodShare] = share(float64(failed), 100), share(float64(good), 1)
 	m.Metrics[loadgen.TagTokenRate], m.Metrics[loadgen.TagGoodput] = one(v[KeyTput]), one(v[KeyGoodput])
 	for tag, q := range map[string]float64{loadgen.TagTTFT: 0.95, loadgen.TagITL: 0.95, loadgen.TagLatency: 0.99} {
-		var values []float64
+		values := make([]float64, 0, len(m.Requests))
 		for i := range m.Requests {
 			if x, ok := m.Requests[i].Value(tag); ok {
 				values = append(values, x)

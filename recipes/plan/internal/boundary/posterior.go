@@ -135,16 +135,43 @@ func (o Posterior) limit(rs []Reading) []float64 {
 		}
 	}
 	if len(near) > 0 { // there is a slope and noise to integrate over
+		l := likelihoodOf(near)
 		for i, u := range o.ln {
-			logs[i] += evidenceFor(u, near)
+			logs[i] += l.at(u)
 		}
 	}
 	return tail(logs)
 }
 
-// evidenceFor returns the log likelihood of a boundary at ln b = u, integrated over slope
-// and noise.
-func evidenceFor(u float64, near []Reading) float64 {
+// likelihood is that of a boundary by the visits that count by their margin. A search asks for
+// it at every cell of the grid, each time with every slope and noise, so that what is the same
+// at all cells is computed once.
+type likelihood struct {
+	near []Reading
+	// noises has what is known of the visits at each noise, and scores is room for the terms of
+	// the integral.
+	noises []noisy
+	scores []float64
+}
+
+// noisy is one noise with its log prior, and of each visit the scale of its error and the log
+// of that error's standard deviation.
+type noisy struct {
+	prior         float64
+	scale, logDev []float64
+}
+
+// slopes are the slopes that are tried, each with its log prior.
+var slopes = func() (s [slopeCells]struct{ slope, prior float64 }) {
+	for k := range s {
+		z := slopeReach * (2*float64(k)/(slopeCells-1) - 1)
+		s[k].slope, s[k].prior = SlopeMedian*math.Exp(slopeSpread*z), -z*z/2
+	}
+	return s
+}()
+
+// likelihoodOf prepares the likelihood of some visits.
+func likelihoodOf(near []Reading) *likelihood {
 	noises := []float64{noiseMedian}
 	for _, r := range near {
 		if math.IsNaN(r.SE) { // only an unknown error needs a grid
@@ -152,27 +179,38 @@ func evidenceFor(u float64, near []Reading) float64 {
 			break
 		}
 	}
-	scores := make([]float64, 0, slopeCells*len(noises))
-	for k := range slopeCells {
-		z := slopeReach * (2*float64(k)/(slopeCells-1) - 1)
-		slope := SlopeMedian * math.Exp(slopeSpread*z)
-		for _, noise := range noises {
-			q := math.Log(noise/noiseMedian) / noiseSpread
-			score := -z*z/2 - q*q/2
-			for _, r := range near {
-				se := r.SE
-				if math.IsNaN(se) {
-					se = noise
-				}
-				// The last term keeps exact values from outweighing the model.
-				variance := se*se + curvature*curvature*r.G*r.G + 1e-8
-				d := r.G - slope*(r.U-u)
-				score -= (errorDOF+1)/2*math.Log1p(d*d/(errorDOF*variance)) + math.Log(variance)/2
+	l := &likelihood{near: near, scores: make([]float64, 0, slopeCells*len(noises))}
+	for _, noise := range noises {
+		q := math.Log(noise/noiseMedian) / noiseSpread
+		n := noisy{prior: -q * q / 2}
+		for _, r := range near {
+			se := r.SE
+			if math.IsNaN(se) {
+				se = noise
 			}
-			scores = append(scores, score)
+			// The last term keeps exact values from outweighing the model.
+			variance := se*se + curvature*curvature*r.G*r.G + 1e-8
+			n.scale, n.logDev = append(n.scale, errorDOF*variance), append(n.logDev, math.Log(variance)/2)
+		}
+		l.noises = append(l.noises, n)
+	}
+	return l
+}
+
+// at returns the log likelihood of a boundary at ln b = u, integrated over slope and noise.
+func (l *likelihood) at(u float64) float64 {
+	l.scores = l.scores[:0]
+	for _, s := range slopes {
+		for _, n := range l.noises {
+			score := s.prior + n.prior
+			for i, r := range l.near {
+				d := r.G - s.slope*(r.U-u)
+				score -= (errorDOF+1)/2*math.Log1p(d*d/n.scale[i]) + n.logDev[i]
+			}
+			l.scores = append(l.scores, score)
 		}
 	}
-	return floats.LogSumExp(scores)
+	return floats.LogSumExp(l.scores)
 }
 
 // tail turns log densities into P(b ≥ grid point).
