@@ -30,7 +30,8 @@ func TestWidened(t *testing.T) {
 
 	good, err := sla.ParseLimit("good >= 95%")
 	require.NoError(t, err)
-	g := sla.Reading{Limit: good, Value: 0.98, Lo: 0.97, Hi: 0.99, Pass: 0.999, Margin: math.Log(0.02 / 0.05), MarginSE: 0.2}.Widened(0, 0.3, 0.9)
+	g := sla.Reading{Limit: good, Value: 0.98, Lo: 0.97, Hi: 0.99, Pass: 0.999, Margin: math.Log(0.02 / 0.05), MarginSE: 0.2}
+	g = g.Widened(0, 0.3, 0.9)
 	assert.InDelta(t, 1-0.02*math.Exp(math.Hypot(math.Log(1.5), 1.96*0.3)), g.Lo, 1e-9)
 	assert.InDelta(t, 1-0.02*math.Exp(-math.Hypot(math.Log(2), 1.96*0.3)), g.Hi, 1e-9)
 }

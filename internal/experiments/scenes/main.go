@@ -156,7 +156,8 @@ func printProbes(out *recipes.Outcome, seed uint64, share func(int) float64) {
 				said += " WRONG"
 			}
 		}
-		fmt.Printf("  %6.1f s: %3d, apart %4.1f, %4.1f s, %5d requests, %-9s margin %+.3f ± %.3f, now ± %.3f, P %.4f, now %.4f, excess %+.0f %s\n",
+		fmt.Printf("  %6.1f s: %3d, apart %4.1f, %4.1f s, %5d requests, %-9s "+
+			"margin %+.3f ± %.3f, now ± %.3f, P %.4f, now %.4f, excess %+.0f %s\n",
 			now, p.Load.Concurrency, o.Asked.Apart.Seconds(), o.Lasted.Seconds(), o.Requests, p.State(),
 			o.Margins[0].Value, o.Margins[0].SE, r.MarginSE, o.Margins[0].Pass, r.Pass, o.Margins[0].Excess, said)
 	}
