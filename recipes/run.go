@@ -149,17 +149,19 @@ func (r *run) take(p Probe) {
 	p.release()
 }
 
-// widen gives every reading the scatter from visit to visit that is known by now.
+// widen gives every reading what visits at other times say of it by now.
 func (r *run) widen() {
 	c, ok := r.planner.(plan.Confirmed)
 	if !ok {
 		return
 	}
 	scatter := c.Scatter(r.problem, r.history)
-	for i := range r.out.Probes {
-		p := &r.out.Probes[i]
+	before := len(r.out.Probes) - len(r.history) // what a resumed run left out says nothing
+	for i := range scatter {
+		p := &r.out.Probes[before+i]
 		for k, own := range p.read {
-			p.Readings[k] = own.Widened(scatter[k])
+			beyond := scatter[i][k]
+			p.Readings[k] = own.Widened(beyond.Value, beyond.SE, beyond.Pass)
 		}
 	}
 }

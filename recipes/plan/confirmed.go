@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -10,7 +9,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/aiperf-go/aiperf/recipes/plan/internal/boundary"
-	"github.com/aiperf-go/aiperf/recipes/plan/internal/normal"
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/unrest"
 )
 
 // Confirmed is a search whose answer has to hold again at other times. A probe's own
@@ -28,25 +27,30 @@ type Confirmed struct{ Planner }
 const (
 	// apartFor is the pause before the first confirming visit at most; the next two are two
 	// and four times as long. Visits of seconds then span half a minute, so that what
-	// comes and goes every ten seconds is seen. A search of shorter probes waits as long as
-	// its last one took: who asks for a verdict in a second does not ask what the server
-	// does in a minute.
+	// comes and goes every ten seconds is seen, and a server that is throttled in its first
+	// minute. A search of shorter probes waits twice as long as its last one took: who asks
+	// for a verdict in a second does not ask what the server does in a minute. Once as long
+	// was tried: of searches by probes of two seconds, a quarter then answered more than 5%
+	// above the boundary of a server that got slower by 30% in a minute.
 	apartFor = 4 * time.Second
 	// enoughVisits confirm an answer whose visits agree, and moreVisits one whose visits
 	// do not. mostConfirming bounds them over a search whose answer moves.
 	enoughVisits, moreVisits, mostConfirming = 3, 6, 18
 	// stretch is how many times as long as the first, at most, a pause is between visits that
 	// agree, and twice that between visits that do not.
-	// Neither is longer than longestPause, or twice that. Where the limit is far away for
+	// Neither is longer than longestPause, or longestOpen. Where the limit is far away for
 	// the scatter that is seen, the first pause is enough, and one more visit.
-	stretch      = 4
-	longestPause = 10 * time.Second
+	stretch                   = 4
+	longestPause, longestOpen = 16 * time.Second, 20 * time.Second
 	// overtime is the share of its time, as one over it, that a search takes longer at most to
 	// see an answer just below one that was refuted, in place of the next that was visited.
 	overtime = 16
 	// nearAnswer is how near to the answer a visit must be to confirm it, in ln of the
 	// searched value.
 	nearAnswer = 0.06
+	// unlikely is P(a limit holds) at the last visit below which an answer is looked at again:
+	// no search ends on a visit that speaks against what it answers.
+	unlikely = 0.5
 	// disagree is the ratio of variances from which visits do not agree.
 	disagree = 2.5
 	// unsettling is the scatter of a margin from which a disagreement is worth more visits:
@@ -58,14 +62,22 @@ const (
 	// steepness is how far from 1 the slope of a margin in ln of the load is believed to be,
 	// and rateSteepness in ln of a rate: a queue at a server that is all but full grows ten
 	// times as fast as what is offered.
-	steepness, rateSteepness = 1.5, 10.0
+	steepness, rateSteepness = 0.8, 10.0
+	// roughness widens the error of a visit that ended early where visits are compared.
+	roughness = 1.2
+	// farSure is P(a limit holds), or does not, from which a visit far from the limit counts
+	// among those around the boundary, and farWindow how near to their middle it must be, in ln
+	// of the searched value.
+	farSure, farWindow = 0.98, 0.2
+	// plenty is how many degrees of freedom an error has that is known well.
+	plenty = 30
 	// faith is how many visits' worth of belief there is that only the requests scatter.
 	faith = 2.0
 )
 
 // Next is the search's own step; at its end, another visit of its answer.
 func (c Confirmed) Next(p Problem, h []Observation) Step {
-	tempered, scatter, inflation := temper(p, h)
+	tempered, moved, inflation := temper(p, h)
 	step := c.Planner.Next(p, tempered)
 	v := viewsOf(p, h)[0]
 	timed := v.Time > 0 && len(p.Tiers) <= 1 // with tiers the first says nothing of the others
@@ -101,11 +113,14 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 		}
 	}
 	need, pause := enoughVisits, min(pauseOf(h)*time.Duration(min(1<<all, stretch)), longestPause)
-	if inflation > disagree && slices.Max(scatter) > unsettling {
+	if inflation > disagree && slices.ContainsFunc(moved, func(u unsettled) bool { return u.scatter > unsettling }) {
 		need, pause = moreVisits, pauseOf(h)
-		if v.threatened(at, scatter) {
-			pause = min(pause*time.Duration(min(1<<max(all, 1), 2*stretch)), 2*longestPause)
+		if v.threatened(at, moved) {
+			pause = min(pause*time.Duration(min(1<<max(all, 1), 2*stretch)), longestOpen)
 		}
+	}
+	if v.lately(at) || slices.ContainsFunc(moved, func(u unsettled) bool { return u.drifting }) {
+		need = max(need, near+1)
 	}
 	if timed {
 		now, fell := v.read(noiseEstimate), answer.Safe < at*math.Exp(-nearAnswer)
@@ -128,7 +143,7 @@ func pauseOf(h []Observation) time.Duration {
 			last = o.Lasted
 		}
 	}
-	return min(apartFor, last)
+	return min(apartFor, 2*last)
 }
 
 // lower returns a point just below an answer that its own visits speak against, as far
@@ -176,16 +191,19 @@ func (t track) slopeAt(x float64) float64 {
 }
 
 // remote reports that every limit is so far from what was measured at x that no scatter
-// between visits is read there, let alone turns a verdict.
+// between visits is read there, let alone turns a verdict, and that no visit near x says
+// otherwise: a single far visit among others near the limit is the disturbed one.
 func (v view) remote(x float64) bool {
 	seen := false
 	for _, o := range v.history {
-		if !o.says() || o.At[0] != x {
+		if !o.says() || math.Abs(math.Log(o.At[0]/x)) > nearAnswer {
 			continue
 		}
-		seen = true
+		here := o.At[0] == x
+		seen = seen || here
 		for _, k := range v.tier {
-			if m, ok := o.margin(k); !ok || !(m.Value < -boundary.Straight) {
+			m, ok := o.margin(k)
+			if near := math.Abs(m.Value) <= boundary.Straight; ok && near || here && !(ok && m.Value < -boundary.Straight) {
 				return false
 			}
 		}
@@ -195,7 +213,7 @@ func (v view) remote(x float64) bool {
 
 // threatened reports that a limit is within three standard errors of the mean that was
 // measured at x, by the scatter from visit to visit.
-func (v view) threatened(x float64, scatter []float64) bool {
+func (v view) threatened(x float64, moved []unsettled) bool {
 	for _, k := range v.tier {
 		sum, n := 0.0, 0.0
 		for _, o := range v.history {
@@ -203,9 +221,26 @@ func (v view) threatened(x float64, scatter []float64) bool {
 				sum, n = sum+straightened(m.Value), n+1
 			}
 		}
-		if n == 0 || sum/n > -3*scatter[k]/math.Sqrt(n) {
+		if n == 0 || sum/n > -3*moved[k].scatter/math.Sqrt(n) {
 			return true
 		}
+	}
+	return false
+}
+
+// lately reports that the last visit made to confirm an answer at x speaks against it.
+func (v view) lately(x float64) bool {
+	for i := len(v.history) - 1; i >= 0; i-- {
+		o := v.history[i]
+		if !o.confirms() || math.Log(o.At[0]/x) > nearAnswer {
+			continue
+		}
+		for _, k := range v.tier {
+			if m, ok := o.margin(k); ok && m.Pass < unlikely {
+				return true
+			}
+		}
+		return false
 	}
 	return false
 }
@@ -429,57 +464,149 @@ func (v view) most(a Answer) (x float64, ok bool) {
 	return x, true
 }
 
-// Scatter returns, per limit, the standard deviation of the margin from visit to visit
-// that the confirming visits show beyond their own errors; 0 where they show none, or
-// there are none yet.
-func (c Confirmed) Scatter(p Problem, h []Observation) []float64 {
-	_, scatter, _ := temper(p, h)
-	return scatter
+// Scatter returns, for each margin of the history, what the visits at other times say of it:
+// Value is what the margin lacks to the one over a long time, SE the error that it has beyond
+// its own, and Pass the probability that the limit holds.
+func (c Confirmed) Scatter(p Problem, h []Observation) [][]Margin {
+	_, moved, _ := temper(p, h)
+	all, ts := make([][]Margin, len(h)), times(h)
+	for i, o := range h {
+		for k, m := range o.Margins {
+			u := moved[k]
+			beyond := Margin{Estimate: u.at(ts[i], 1), Pass: u.passes(m, ts[i])}
+			if beyond.SE > 0 { // an error known by few visits may be far larger than it looks
+				t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: u.free}
+				beyond.SE *= t.Quantile(1-tailMass) / zOf(1-tailMass)
+			}
+			all[i] = append(all[i], beyond)
+		}
+	}
+	return all
 }
 
 // confirms reports that the visit was made to see an answer at another time.
 func (o Observation) confirms() bool { return o.Asked.Apart > 0 && o.State == Full }
 
-// temper widens the errors of a history by the scatter from visit to visit that its
-// confirming visits show, which is scatter, a standard deviation per limit. inflation is the
-// ratio of the variance that they have to the one that their own errors explain, at least 1.
-func temper(p Problem, h []Observation) (tempered []Observation, scatter []float64, inflation float64) {
+// temper widens the errors of a history by the scatter from visit to visit that it shows, and
+// brings its margins to where a drift has come. moved has, per limit, what it was tempered by;
+// inflation is the ratio of the variance that visits have to the one that their own errors
+// explain, at least 1.
+func temper(p Problem, h []Observation) (tempered []Observation, moved []unsettled, inflation float64) {
 	inflation = 1
-	scatter = make([]float64, len(allLimits(h)))
 	v := viewsOf(p, h)[0]
+	moved = make([]unsettled, len(allLimits(h)))
 	if !v.single() {
-		return h, scatter, inflation
+		return h, moved, inflation
 	}
-	extra := make([]float64, len(scatter)) // variance
-	for k := range extra {
-		ratio, typical := v.scatterApart(k)
-		inflation = max(inflation, ratio)
-		extra[k] = typical * typical * (ratio - 1)
-		if against := v.against(k); against > opposed {
-			extra[k], inflation = max(extra[k], against*against), max(inflation, 2*disagree)
+	still := true
+	for k := range moved {
+		u := v.unrest(k)
+		if u.scatter > 0 {
+			inflation = max(inflation, 1+u.scatter*u.scatter/(u.typical*u.typical))
 		}
-		scatter[k] = math.Sqrt(extra[k])
+		if against := v.against(k); against > opposed {
+			inflation = max(inflation, 2*disagree)
+			if against > u.scatter {
+				u.scatter, u.free, u.may = against, plenty, nil
+			}
+		}
+		moved[k], still = u, still && u.scatter == 0 && u.rate == 0
 	}
-	if inflation == 1 {
-		return h, scatter, inflation
+	if still {
+		return h, moved, inflation
 	}
 	tempered = make([]Observation, len(h))
-	crowd := crowds(h)
+	crowd, ts := crowds(h), times(h)
 	for i, o := range h {
 		tempered[i] = o
 		tempered[i].Margins = make([]Margin, len(o.Margins))
 		for k, m := range o.Margins {
-			tempered[i].Margins[k] = m.widened(extra[k] * crowd[i])
+			tempered[i].Margins[k] = m.moved(moved[k].at(ts[i], crowd[i]), moved[k].free)
 		}
 	}
-	return tempered, scatter, inflation
+	return tempered, moved, inflation
+}
+
+// unsettled is what moves whole visits of one limit.
+type unsettled struct {
+	// scatter is the standard deviation of the margin from visit to visit beyond the errors of
+	// visits, which are typical, and free how many degrees of freedom it is known by.
+	scatter, typical, free float64
+	// bias is by how much the margin over a long time lies above that of single visits.
+	bias float64
+	// rate is how fast the margin rises, per second, until end, and rateSE its error. drifting
+	// says that it still does.
+	rate, rateSE, end float64
+	drifting          bool
+
+	// may is what may move visits, whether it is the likeliest or not; weight is how likely.
+	may    []unsettled
+	weight float64
+}
+
+// at is what a visit at time t lacks to the margin as it is in the end and over a long time,
+// with the error of that, where the visit shares its time with as many as crowd.
+func (u unsettled) at(t, crowd float64) Estimate {
+	ago := u.end - min(t, u.end)
+	unsure := u.bias / 2 // it is known no better than the scatter
+	return Estimate{
+		Value: u.bias + u.rate*ago,
+		SE:    math.Sqrt(u.scatter*u.scatter*crowd + unsure*unsure + u.rateSE*u.rateSE*ago*ago),
+	}
+}
+
+// passes is P(the limit holds) by the margin m of a visit at time t, over all that may have moved
+// it: a verdict is not certain before what would turn it has been ruled out.
+func (u unsettled) passes(m Margin, t float64) float64 {
+	if u.may == nil {
+		return m.moved(u.at(t, 1), u.free).Pass
+	}
+	p, rest := 0.0, 1.0
+	for _, one := range u.may {
+		p += one.weight * m.moved(one.at(t, 1), one.free).Pass
+		rest -= one.weight
+	}
+	return p + rest*m.Pass
+}
+
+// beyond is by how much the percentile of limit k over a long time lies beyond those of single
+// visits, in ln of the value, where those scatter by sd: the slow requests of a long time are
+// those of its slow visits. With 5% beyond the limit on average, most visits have far fewer. It
+// is that of normal laws of ln of the value, whose scatter within a visit is what the shares
+// beyond the limit show as they change with the margins. The percentiles' mean was tried: of
+// servers whose latencies wander by 30% it made answers 14% too high, however often they were
+// confirmed.
+func (v view) beyond(k int, sd float64) float64 {
+	allowed := 0.0 // visits far below the limit have no request beyond it
+	for _, o := range v.history {
+		if m, ok := o.margin(k); ok && o.says() && o.Requests > 0 && !math.IsNaN(m.Excess) {
+			allowed = max(allowed, -m.Excess/float64(o.Requests))
+		}
+	}
+	if !(sd > 0) || !(allowed > 0 && allowed < 0.5) {
+		return 0
+	}
+	var along, squares float64
+	for _, o := range v.history {
+		m, ok := o.margin(k)
+		if !ok || !o.says() || o.Requests == 0 || !(math.Abs(m.Value) <= boundary.Straight) {
+			continue
+		}
+		if l := math.Log1p(m.Excess / float64(o.Requests) / allowed); finite(l) {
+			along, squares = along+math.Abs(m.Value*l), squares+l*l
+		}
+	}
+	if squares == 0 {
+		return 0
+	}
+	z := zOf(1 - allowed)
+	within := along / squares * distuv.UnitNormal.Prob(z) / allowed
+	return z * (math.Hypot(within, sd) - within)
 }
 
 // memory is how long a disturbance is taken to last, in seconds, where one is seen: ten, or
 // as much shorter as the pauses are. A search of short visits cannot tell disturbances
-// that outlast it from the server. Sixteen were tried: of disturbances of ten seconds fewer
-// then made an answer too high, and of servers without any, one answer in thirty was a
-// quarter too low.
+// that outlast it from the server.
 func memory(h []Observation) float64 { return 2.5 * pauseOf(h).Seconds() }
 
 // times returns when each visit was, in seconds of the search: the middle of it. A visit
@@ -514,15 +641,17 @@ func crowds(h []Observation) []float64 {
 	return out
 }
 
-// widened is the margin with another variance added to its own. What its requests say
-// stays; the limit holds with no more certainty than the value lies away from it by the
-// wider error. A verdict far from the limit, made early because it is far, thus stays
-// certain.
-func (m Margin) widened(extra float64) Margin {
-	if !(extra > 0) {
+// moved is the margin with what it lacks added, and another error to its own. What its requests
+// say stays; the limit holds with no more certainty than the value lies away from it by the
+// wider error, of which free degrees of freedom are known. A verdict far from the limit, made
+// early because it is far, thus stays certain.
+func (m Margin) moved(by Estimate, free float64) Margin {
+	if !(by.SE > 0) {
 		return m
 	}
-	wide := math.Sqrt(extra)
+	own := m.Value
+	m.Value += by.Value
+	wide := by.SE
 	if m.SE > 0 {
 		wide = math.Hypot(m.SE, wide)
 		m.SE = wide
@@ -530,9 +659,12 @@ func (m Margin) widened(extra float64) Margin {
 	if math.IsNaN(m.Pass) || math.IsNaN(m.Value) {
 		return m
 	}
-	if away := normal.CDF(-m.Value / wide); m.Value < 0 {
+	switch away := (distuv.StudentsT{Mu: 0, Sigma: 1, Nu: free}).CDF(-m.Value / wide); {
+	case (own < 0) != (m.Value < 0): // its requests speak for the side where it was
+		m.Pass = away
+	case m.Value < 0:
 		m.Pass = min(m.Pass, max(away, 0.5))
-	} else {
+	default:
 		m.Pass = max(m.Pass, min(away, 0.5))
 	}
 	return m
@@ -567,75 +699,67 @@ func (v view) against(k int) (sd float64) {
 	return sd
 }
 
-// scatterApart compares what whole visits of one limit at different times differ by with
-// their own errors. Visits of points near each other are brought together by a straight
-// line through them, whose slope is believed to be near 1, latency in proportion to the
-// load. The slope 1 itself was tried: where latency rises half as fast it took points for
-// visits that disagree.
-func (v view) scatterApart(k int) (ratio, typical float64) {
-	type visit struct{ u, g, se, at float64 }
-	var visits []visit
-	ts, memory, confirmed := times(v.history), memory(v.history), false
-	for i, o := range v.history {
-		m, ok := o.margin(k)
-		if !ok || o.State != Full || !(m.SE > 0) || !(math.Abs(m.Value) <= boundary.Straight) {
-			continue // what lies far from its limit, a share without one bad request for example, is not known by its value
-		}
-		confirmed = confirmed || o.confirms()
-		visits = append(visits, visit{math.Log(o.At[0]), m.Value, m.SE, ts[i]})
-	}
-	if !confirmed {
-		return 1, 0
-	}
+// unrest reads what moves whole visits of limit k off the visits whose margin is known by its
+// value. Those that ended early count, too, once an answer has been confirmed: a search has a
+// dozen of them near its boundary and three that confirm it, which may agree by chance.
+func (v view) unrest(k int) unsettled {
+	u := unsettled{free: 1}
 	steep := steepness
 	if !v.Int {
 		steep = rateSteepness
 	}
-	slices.SortStableFunc(visits, func(a, b visit) int { return cmp.Compare(a.u, b.u) })
-	var ss, mse, members, dof, alike, pairs float64
-	for from := 0; from < len(visits); {
-		to := from + 1
-		for to < len(visits) && visits[to].u-visits[from].u <= 2*nearAnswer {
-			to++
-		}
-		group := visits[from:to]
-		from = to
-		if len(group) < 2 {
+	var visits, far []unrest.Visit
+	ts, confirmed := times(v.history), false
+	squares, middle := 0.0, 0.0
+	for i, o := range v.history {
+		m, ok := o.margin(k)
+		if !ok || o.State > Cut || !(m.SE > 0) || math.IsNaN(m.Value) {
 			continue
 		}
-		us, gs := make([]float64, len(group)), make([]float64, len(group))
-		for i, a := range group {
-			us[i], gs[i] = a.u, a.g
+		one := unrest.Visit{U: math.Log(o.At[0]), G: straightened(m.Value), SE: m.SE, At: ts[i]}
+		if o.State == Cut {
+			one.SE *= roughness
 		}
-		meanU, meanG := stat.Mean(us, nil), stat.Mean(gs, nil)
-		var suu, sug, own float64
-		for _, a := range group {
-			suu, sug = suu+(a.u-meanU)*(a.u-meanU), sug+(a.u-meanU)*(a.g-meanG)
-			own += a.se * a.se / float64(len(group))
-		}
-		prior := own / (steep * steep)
-		slope := (prior + sug) / (prior + suu)
-		free := float64(len(group)-1) - suu/(prior+suu) // what the slope takes of it
-		if free < 0.5 {
-			continue
-		}
-		for i, a := range group {
-			d := a.g - meanG - slope*(a.u-meanU)
-			ss += d * d
-			mse, members = mse+a.se*a.se, members+1
-			for _, b := range group[i+1:] {
-				alike, pairs = alike+math.Exp(-math.Abs(a.at-b.at)/memory), pairs+1
+		if math.Abs(m.Value) > boundary.Straight {
+			// What lies far from its limit, a share without one bad request for example, is not
+			// known by its value, and between two modes of latency neither is a percentile. It
+			// says that something was amiss where its requests are certain of the side.
+			if m.Pass < 1-farSure || m.Pass > farSure {
+				far = append(far, one)
 			}
+			continue
 		}
-		dof += free
+		visits = append(visits, one)
+		confirmed = confirmed || o.confirms()
+		squares, middle = squares+m.SE*m.SE, middle+one.U
 	}
-	if dof == 0 {
-		return 1, 0
+	if !confirmed {
+		return u
 	}
-	mse /= members
-	typical = math.Sqrt(mse)
-	ratio = max((faith+ss/mse)/(faith+dof), 1)
-	// Visits that share a disturbance differ by less than it moves them, and few of them
-	// know their scatter badly.
-	return 1 + (ratio-1)/(1-alike/pairs)*(dof+2)/dof, typical
+	n := float64(len(visits))
+	for _, one := range far {
+		if math.Abs(one.U-middle/n) <= farWindow {
+			visits = append(visits, one)
+		}
+	}
+	u.typical = math.Sqrt(squares / n)
+	seen := unrest.Read(visits, unrest.Prior{Steep: steep, Memory: memory(v.history)})
+	scattered := unsettled{
+		scatter: seen.SD, free: seen.Free, bias: v.beyond(k, seen.SD), typical: u.typical, weight: seen.Scatters,
+	}
+	drifted := unsettled{
+		rate: seen.Rate, rateSE: seen.RateSE, end: seen.End, drifting: seen.End == seen.Last,
+		free: plenty, typical: u.typical, weight: seen.Drifts,
+	}
+	may := []unsettled{scattered, drifted}
+	switch seen.Kind {
+	case unrest.Scattered:
+		u = scattered
+	case unrest.Drifting:
+		u = drifted
+	}
+	if seen.Scatters+seen.Drifts > 0 {
+		u.may = may
+	}
+	return u
 }

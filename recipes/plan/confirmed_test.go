@@ -166,3 +166,111 @@ func TestAnswerAmongContradictions(t *testing.T) {
 	assert.Less(t, answer.Lo, 70.7)
 	assert.Greater(t, answer.Hi, 70.7)
 }
+
+// looked is one visit of a search over concurrency, with a limit on a p95.
+type looked struct {
+	x, apart, lasted, value, se, pass, excess float64
+	n                                         int
+	state                                     State
+}
+
+// historyOf is a history of visits.
+func historyOf(vs []looked) (h []Observation) {
+	for _, v := range vs {
+		h = append(h, Observation{
+			At: []float64{v.x}, State: v.state, Requests: v.n, Lasted: time.Duration(v.lasted * float64(time.Second)),
+			Asked:   Step{At: []float64{v.x}, Size: 1, Apart: time.Duration(v.apart * float64(time.Second))},
+			Margins: []Margin{{Estimate: Estimate{Value: v.value, SE: v.se}, Pass: v.pass, Excess: v.excess}},
+		})
+	}
+	return h
+}
+
+// upTo400 is the problem of such a search.
+var upTo400 = Problem{Dims: []Dim{{Path: "c", Lo: 1, Hi: 400, Int: true, Log: true}}, Time: 235 * time.Second, Seed: 1}
+
+// A single visit far below the limit, among others near it, confirms nothing: the history is that
+// of a search whose server's latencies wander by 30%, and which ended after this.
+func TestFarVisitAmongNearOnes(t *testing.T) {
+	h := historyOf([]looked{
+		{8, 0, 3.3, -2.759, 0.077, 0.9905, -4.6, 92, Cut}, {32, 0, 2.0, -1.406, 0.046, 0.9911, -6.6, 133, Cut},
+		{128, 0, 2.5, 0.262, 0.067, 0.0001, 23, 256, Cut}, {73, 0, 1.8, -0.121, 0.094, 0.9892, -5, 146, Cut},
+		{91, 0, 2.0, 0.264, 0.141, 0.0138, 10, 182, Cut}, {79, 0, 1.9, -0.173, 0.072, 0.9337, -4, 158, Cut},
+		{84, 0, 1.9, -0.190, 0.035, 0.9521, -4, 168, Cut}, {87, 0, 2.1, 0.070, 0.127, 0.2060, 2, 174, Cut},
+		{82, 0, 2.8, -0.181, 0.047, 0.9870, -8, 293, Cut}, {87, 0, 2.2, 0.108, 0.103, 0.0282, 6, 181, Cut},
+		{85, 2.2, 2.6, -0.709, 0.044, 1, -13, 300, Full},
+	})
+	s := Confirmed{Sequential{}}.Next(upTo400, h)
+	assert.False(t, s.Done, s.Reason)
+}
+
+// No search ends on a visit that speaks against its answer: the history is that of a search that
+// answered 111 of a server which was throttled by 30% in its first minute, to a boundary of 100.
+func TestLastVisitSpeaksAgainst(t *testing.T) {
+	h := historyOf([]looked{
+		{8, 0, 3.4, -2.751, 0.107, 0.9905, -4.6, 92, Cut}, {32, 0, 2.0, -1.532, 0.103, 0.9911, -6.6, 133, Cut},
+		{128, 0, 2.5, 0.025, 0.072, 0.3513, 1, 256, Cut}, {94, 0, 2.0, -0.323, 0.098, 0.9998, -8, 188, Cut},
+		{123, 0, 2.3, -0.052, 0.052, 0.8327, -3, 246, Cut}, {111, 0, 2.2, 0.038, 0.103, 0.1177, 4, 222, Cut},
+		{117, 0, 2.3, 0.028, 0.067, 0.3476, 1, 234, Cut}, {93, 0, 2.6, -0.227, 0.080, 0.9995, -11, 290, Cut},
+		{108, 0, 2.7, -0.097, 0.050, 0.9093, -6, 295, Cut}, {111, 0, 2.5, -0.056, 0.037, 0.9870, -8, 293, Cut},
+		{111, 4, 2.7, 0.026, 0.068, 0.3929, 1, 300, Full}, {111, 8, 2.7, -0.065, 0.040, 0.8572, -4, 300, Full},
+		{111, 16, 2.8, 0.147, 0.114, 0.0069, 10, 300, Full},
+	})
+	s := Confirmed{Sequential{}}.Next(upTo400, h)
+	assert.False(t, s.Done, s.Reason)
+}
+
+// wandering is a history of 12 visits of one load that lasted three seconds each, half a minute
+// apart, whose margins go up and down by 25% around a mean.
+func wandering(mean float64) (vs []looked) {
+	const within = 0.24 // of ln of the value, over ln of the share beyond the limit
+	vs = append(vs, looked{8, 0, 3, -2.5, 0.1, 0.99, -15, 300, Full})
+	for i := range 12 {
+		g := mean + 0.25*math.Sqrt2*math.Sin(2*float64(i))
+		excess := 15 * (math.Exp(g/within) - 1)
+		vs = append(vs, looked{100, 30, 3, g, 0.06, normal.CDF(-g / 0.06), excess, 300, Full})
+	}
+	return vs
+}
+
+// The slow requests of a long time are those of its slow visits: where visits scatter, a p95 lies
+// above the mean of theirs, and a boundary below the load where that mean is the limit.
+func TestPercentileBeyondVisits(t *testing.T) {
+	h := historyOf(wandering(0))
+	_, moved, _ := temper(upTo400, h)
+	assert.InDelta(t, 0.25, moved[0].scatter, 0.07)
+	// Of normal laws: 1.645·(√(σ²+τ²) − σ), with σ = 0.24·2.06.
+	own := 0.24 * 2.06
+	assert.InDelta(t, 1.645*(math.Hypot(own, moved[0].scatter)-own), moved[0].bias, 0.01)
+}
+
+// A verdict is as certain as visits at other times allow, those of its own requests' certainty,
+// and not before a drift has been ruled out that would turn it.
+func TestScatterTurnsCertainty(t *testing.T) {
+	c := Confirmed{Sequential{}}
+	h := historyOf(wandering(-0.1))
+	for i, at := range c.Scatter(upTo400, h)[1:] {
+		m := h[i+1].Margins[0]
+		assert.InDelta(t, 0.5, at[0].Pass, 0.48, "visit %d, certain by itself: %.4f", i, m.Pass)
+	}
+	var vs []looked
+	for i := range 12 { // slower by a third within a minute
+		g := -0.25 + 0.03*float64(i)
+		vs = append(vs, looked{100, 3, 3, g, 0.03, normal.CDF(-g / 0.03), 15 * (math.Exp(g/0.24) - 1), 300, Full})
+	}
+	h = historyOf(vs)
+	_, moved, _ := temper(upTo400, h)
+	assert.True(t, moved[0].drifting)
+	assert.InDelta(t, 0.005, moved[0].rate, 0.001)
+	first := c.Scatter(upTo400, h)[0][0]
+	assert.Less(t, first.Pass, 0.5, "what certainly passed at first is believed to fail in the end")
+	assert.False(t, c.Next(upTo400, h).Done, "the drift goes on")
+
+	steady := historyOf([]looked{
+		{90, 0, 3, -0.11, 0.05, 0.985, -8, 300, Full}, {110, 0, 3, 0.1, 0.05, 0.02, 9, 300, Full},
+		{95, 0, 3, -0.04, 0.05, 0.8, -4, 300, Full}, {95, 8, 3, -0.06, 0.05, 0.9, -5, 300, Full}, {95, 16, 3, -0.05, 0.05, 0.85, -4, 300, Full},
+	})
+	tempered, _, inflation := temper(upTo400, steady)
+	assert.Equal(t, steady, tempered, "where visits agree nothing changes")
+	assert.Equal(t, 1.0, inflation)
+}

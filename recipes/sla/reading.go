@@ -166,32 +166,27 @@ func (r *Reading) interval(se float64) {
 	r.Lo, r.Hi = max(r.Value-z*se, 0), r.Value+z*se
 }
 
-// Widened is the reading with a scatter from visit to visit added to its own errors:
-// scatter is a standard deviation of the margin, which is one of ln of the value. What is
+// Widened is the reading with what visits at other times say of it: by how much the margin of a
+// long time lies beyond its own, the scatter of margins from visit to visit, a standard
+// deviation that is added to its own errors, and the probability that the limit holds. What is
 // certain by the requests of one visit alone is then as certain as visits at other times
-// allow.
-func (r Reading) Widened(scatter float64) Reading {
-	if !(scatter > 0) {
+// allow. The interval reaches as far as the long time's value may lie.
+func (r Reading) Widened(beyond, scatter, pass float64) Reading {
+	if r.Pass = pass; !(scatter > 0) {
 		return r
 	}
-	wide := scatter
 	if r.MarginSE > 0 && !math.IsInf(r.MarginSE, 0) {
-		wide = math.Hypot(r.MarginSE, scatter)
-		r.MarginSE = wide
-	}
-	if !math.IsNaN(r.Pass) && !math.IsNaN(r.Margin) {
-		if away := distuv.UnitNormal.CDF(-r.Margin / wide); r.Margin < 0 {
-			r.Pass = min(r.Pass, max(away, 0.5))
-		} else {
-			r.Pass = max(r.Pass, min(away, 0.5))
-		}
+		r.MarginSE = math.Hypot(r.MarginSE, scatter)
 	}
 	if r.Limit.badShare() {
-		hi, lo := widened(1-r.Value, 1-r.Hi, 1-r.Lo, scatter)
+		hi, lo := widened(1-r.Value, 1-r.Hi, 1-r.Lo, beyond, scatter)
 		r.Lo, r.Hi = 1-lo, 1-hi
 		return r
 	}
-	r.Lo, r.Hi = widened(r.Value, r.Lo, r.Hi, scatter)
+	if !r.Limit.Op.Upper() {
+		beyond = -beyond
+	}
+	r.Lo, r.Hi = widened(r.Value, r.Lo, r.Hi, beyond, scatter)
 	return r
 }
 
@@ -200,11 +195,13 @@ func (r Reading) Widened(scatter float64) Reading {
 // for both, that by which the standard error of the margin grows, was tried: where that
 // error is far smaller than the interval, which counts requests, it printed ±30% about
 // visits that agree within 2%.
-func widened(value, lo, hi, scatter float64) (wideLo, wideHi float64) {
+// A value of a long time that lies beyond this one, by ln of their ratio, moves the end that it
+// lies towards.
+func widened(value, lo, hi, beyond, scatter float64) (wideLo, wideHi float64) {
 	if !(value > 0 && lo > 0 && hi > 0) {
 		return lo, hi
 	}
 	const z = 1.96 // the normal quantile of 0.975
 	side := func(to float64) float64 { return math.Hypot(math.Log(to/value), z*scatter) }
-	return value * math.Exp(-side(lo)), value * math.Exp(side(hi))
+	return value * math.Exp(min(beyond, 0)-side(lo)), value * math.Exp(max(beyond, 0)+side(hi))
 }

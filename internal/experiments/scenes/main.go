@@ -27,6 +27,8 @@ type tally struct {
 
 func main() {
 	seeds := flag.Int("seeds", 20, "seeds a cell")
+	from := flag.Uint64("from", 0, "the first seed: settings that were chosen by some seeds are checked with others")
+	wrongs := flag.Bool("wrong", false, "print the probes of each search that has wrong certain verdicts or a far answer")
 	styles := flag.String("styles", "sequential,smooth_isotonic,monotonic", "styles, joined by commas; all for every one")
 	only := flag.String("scene", "", "scenes whose name contains this; empty for all")
 	flag.Parse()
@@ -46,15 +48,19 @@ func main() {
 			var mu sync.Mutex
 			var wg sync.WaitGroup
 			gate := make(chan struct{}, 2)
-			for seed := range *seeds {
+			for i := range *seeds {
+				seed := *from + uint64(i)
 				wg.Add(1)
 				gate <- struct{}{}
 				go func() {
 					defer func() { <-gate; wg.Done() }()
-					one := search(law, recipes.Style(style), uint64(seed), shares)
+					one, out := search(law, recipes.Style(style), seed, shares)
 					mu.Lock()
 					defer mu.Unlock()
 					t.add(one)
+					if *wrongs && one.wrong+one.far > 0 {
+						printProbes(out, seed, shares)
+					}
 				}()
 			}
 			wg.Wait()
@@ -79,14 +85,14 @@ func sharesOf(law scenes.Law) func(c int) float64 {
 }
 
 // search runs one search and counts its answer, its certain verdicts and its intervals.
-func search(law scenes.Law, style recipes.Style, seed uint64, share func(int) float64) (t tally) {
+func search(law scenes.Law, style recipes.Style, seed uint64, share func(int) float64) (t tally, out *recipes.Outcome) {
 	limit := scenes.Limit
 	s := scenes.New(law, seed)
 	r, err := recipes.Lookup("max-concurrency-under-sla")
 	if err != nil {
 		panic(err)
 	}
-	out, err := recipes.Run(context.Background(), r, recipes.Spec{
+	out, err = recipes.Run(context.Background(), r, recipes.Spec{
 		Prober:   s,
 		Inputs:   recipes.Inputs{TTFT: &limit, Style: style, Concurrency: recipes.Bounds{Max: new(400)}},
 		Workload: loadgen.Load{Seed: seed},
@@ -113,7 +119,7 @@ func search(law scenes.Law, style recipes.Style, seed uint64, share func(int) fl
 	}
 	if out.Verdict != recipes.Met {
 		t.open = 1
-		return t
+		return t, out
 	}
 	a := float64(out.Best.Concurrency())
 	t.answers = 1
@@ -130,7 +136,31 @@ func search(law scenes.Law, style recipes.Style, seed uint64, share func(int) fl
 			t.holds = 1
 		}
 	}
-	return t
+	return t, out
+}
+
+// printProbes prints what a search saw, in order, with the verdicts that are certain.
+func printProbes(out *recipes.Outcome, seed uint64, share func(int) float64) {
+	b := out.Boundary
+	fmt.Printf("seed %d: %v, answer %v, estimate %.1f in [%.1f, %.1f], %s\n",
+		seed, out.Verdict, out.Best.Concurrency(), b.Estimate, b.Lo, b.Hi, out.Reason)
+	now := 0.0
+	for i := range out.Probes {
+		p := &out.Probes[i]
+		o, r := p.Observed, p.Readings[0]
+		now += o.Asked.Apart.Seconds() + o.Lasted.Seconds()
+		said := ""
+		if pass, certain := p.Passes(out.Spec.Confidence); certain {
+			said = fmt.Sprint("certain: ", pass)
+			if q := share(p.Load.Concurrency); (q < 0.04 || q > 0.0625) && pass != (q < 0.05) {
+				said += " WRONG"
+			}
+		}
+		fmt.Printf("  %6.1f s: %3d, apart %4.1f, %4.1f s, %5d requests, %-9s "+
+			"margin %+.3f ± %.3f, now ± %.3f, P %.4f, now %.4f, excess %+.0f %s\n",
+			now, p.Load.Concurrency, o.Asked.Apart.Seconds(), o.Lasted.Seconds(), o.Requests, p.State(),
+			o.Margins[0].Value, o.Margins[0].SE, r.MarginSE, o.Margins[0].Pass, r.Pass, o.Margins[0].Excess, said)
+	}
 }
 
 // quantiles keeps the true percentiles by scene and concurrency.

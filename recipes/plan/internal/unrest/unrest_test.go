@@ -1,0 +1,73 @@
+package unrest
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+var prior = Prior{Steep: 0.8, Memory: 10}
+
+// visits are n visits, 6 s apart, of loads around a boundary, with errors of 5%; moved is what
+// moves the one at time t.
+func visits(seed uint64, n int, moved func(t float64) float64) (vs []Visit) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for i := range n {
+		u, t := 0.1*rng.NormFloat64(), 6*float64(i)
+		vs = append(vs, Visit{U: u, G: u + moved(t) + 0.05*rng.NormFloat64(), SE: 0.05, At: t})
+	}
+	return vs
+}
+
+// TestRead: of a hundred histories of twelve visits each, few of a steady server look otherwise,
+// and
+// few of one that scatters by 25% from visit to visit, or gets slower by a quarter in a minute, look calm.
+func TestRead(t *testing.T) {
+	kinds := func(moved func(seed uint64) func(t float64) float64) (n [3]int) {
+		for seed := range uint64(100) {
+			n[Read(visits(seed, 12, moved(seed)), prior).Kind]++
+		}
+		return n
+	}
+	calm := kinds(func(uint64) func(float64) float64 { return func(float64) float64 { return 0 } })
+	assert.GreaterOrEqual(t, calm[Calm], 85, "steady")
+	scattered := kinds(func(seed uint64) func(float64) float64 {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		return func(float64) float64 { return 0.25 * rng.NormFloat64() }
+	})
+	assert.GreaterOrEqual(t, scattered[Scattered], 90, "scattered")
+	drifting := kinds(func(uint64) func(float64) float64 { return func(t float64) float64 { return 0.25 * t / 60 } })
+	assert.GreaterOrEqual(t, drifting[Drifting], 80, "drifting")
+}
+
+// TestReadScatter: the scatter is that of the visits, known the better the more they are.
+func TestReadScatter(t *testing.T) {
+	var sum, free [2]float64
+	for i, n := range []int{6, 30} {
+		for seed := range uint64(50) {
+			rng := rand.New(rand.NewPCG(seed, 3))
+			s := Read(visits(seed, n, func(float64) float64 { return 0.25 * rng.NormFloat64() }), Prior{Steep: 0.8, Memory: 1})
+			sum[i], free[i] = sum[i]+s.SD/50, free[i]+s.Free/50
+		}
+	}
+	assert.InDelta(t, 0.25, sum[1], 0.03)
+	assert.InDelta(t, 0.25, sum[0], 0.05)
+	assert.Greater(t, free[1], 2*free[0])
+}
+
+// TestReadDrift: a drift that comes to rest is told with its rate and with the time when it ended.
+func TestReadDrift(t *testing.T) {
+	vs := visits(4, 20, func(t float64) float64 { return 0.3 * math.Min(t/60, 1) })
+	s := Read(vs, prior)
+	assert.Equal(t, Drifting, s.Kind)
+	assert.InDelta(t, 0.3/60, s.Rate, 3*s.RateSE)
+	assert.InDelta(t, 60, s.End, 21)
+	assert.Less(t, s.End, s.Last)
+}
+
+// TestReadFew: two visits tell nothing.
+func TestReadFew(t *testing.T) {
+	assert.Equal(t, Seen{Free: 1}, Read(visits(1, 2, func(float64) float64 { return 1 }), prior))
+}
