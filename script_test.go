@@ -134,7 +134,8 @@ func (a *attempt) Verbose() bool     { return true }
 //
 // The user's module names one requirement only, so go has to load the whole module
 // graph, and needs the go.mod files of modules that this checkout never loads.
-// Therefore go mod download in this checkout is not enough.
+// Therefore go mod download in this checkout is not enough. A user's go mod tidy wants the
+// tests of what this module imports as well, with the modules that they import.
 //
 // A machine without a network may have all of it already, so a failed download is
 // only logged here; a script fails if something is really missing.
@@ -147,6 +148,9 @@ func fetched(t *testing.T, root string) (mod, sums []byte) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o666))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o666))
+	tidied := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(tidied, "go.mod"), mod, 0o666))
+	require.NoError(t, os.CopyFS(tidied, os.DirFS(filepath.Join(root, "testdata", "missed"))))
 	flags, err := exec.Command("go", "env", "GOFLAGS").Output()
 	require.NoError(t, err)
 	for _, c := range []struct {
@@ -155,6 +159,7 @@ func fetched(t *testing.T, root string) (mod, sums []byte) {
 	}{
 		{root, "", []string{"mod", "download"}},
 		{dir, " -mod=mod", []string{"mod", "graph"}},
+		{tidied, " -mod=mod", []string{"mod", "tidy"}},
 	} {
 		cmd := exec.Command("go", c.args...)
 		cmd.Dir = c.dir
