@@ -35,8 +35,7 @@ func main() {
 	if *styles == "all" {
 		*styles = "sequential,smooth_isotonic,monotonic,bo,optuna,grid"
 	}
-	fmt.Println("| scene | style | met | above 5% | above | wrong certain | interval holds | inconclusive | " +
-		"CI of p95 covers | answer, mean | probes | requests | seconds |")
+	fmt.Println("| scene | style | met | > 5% above | above | wrong certain | holds | open | covers | answer | probes | requests | s |")
 	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, law := range scenes.Laws() {
 		if !strings.Contains(law.Name, *only) {

@@ -78,7 +78,9 @@ var scatters = []float64{0.02, 0.028, 0.04, 0.057, 0.08, 0.113, 0.16, 0.226, 0.3
 // One has nothing else; one a disturbance that visits share the more the nearer in time they are;
 // one a straight drift in time that ends at the last visit or before. The likelihood decides at
 // once how steep the line is and what is left: a line through points that are known by scattered
-// visits otherwise takes the scatter for its slope.
+// visits otherwise takes the scatter for its slope. Each explanation is a Gaussian process, whose
+// marginal likelihood has a closed form (Rasmussen and Williams 2006, "Gaussian Processes for
+// Machine Learning", sections 2.7 and 5.4.1).
 func Read(visits []Visit, p Prior) Seen {
 	n := len(visits)
 	if n < least {
