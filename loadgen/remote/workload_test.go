@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -97,18 +98,7 @@ func TestWorkloads(t *testing.T) {
 					want := direct(t, tt.model, change, loads)
 					f := modelFleet(t, n, tt.model, change)
 					for i, l := range loads {
-						got, err := f.Probe(t.Context(), l, nil)
-						require.NoError(t, err)
-						if n == 1 {
-							same(t, want[i], got)
-						}
-						a, _ := want[i].Stat(loadgen.TagReqRate, "avg")
-						b, _ := got.Stat(loadgen.TagReqRate, "avg")
-						near := 0.1
-						if tt.near > 0 {
-							near = tt.near
-						}
-						assert.InEpsilon(t, a, b, near)
+						got := f.alike(t, t, l, want[i], loadgen.TagReqRate, cmp.Or(tt.near, 0.1))
 						assert.Len(t, got.Stages, len(want[i].Stages))
 						if w := l.Workload; w.Replay > 0 || w.Stages != nil { // the one schedule, dealt out
 							require.Len(t, got.Requests, len(want[i].Requests))
