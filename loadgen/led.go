@@ -248,9 +248,6 @@ func (g *Generator) share(ctx context.Context, l Load, part share.Part, orders <
 	if err != nil {
 		return err
 	}
-	if err := g.fits(p); err != nil {
-		return err
-	}
 	p.out = &outbox{ready: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
 	if part.Alone() {
 		p.mark = p.out.edge

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/aiperf-go/aiperf/loadgen/internal/share"
 )
 
 // A request travels from the generator that sent it to whoever leads in a form of its own: some
@@ -141,79 +143,8 @@ func appendRequest(b []byte, q *Request, own bool) []byte {
 // errParcel reports bytes that are no parcel.
 var errParcel = errors.New("what a worker sent is no list of requests")
 
-// parcel reads what appendRequest wrote. A mistake is kept until the end.
-type parcel struct {
-	rest []byte
-	err  error
-}
-
-// uint reads an unsigned number, 0 if there is none any more.
-func (p *parcel) uint() uint64 {
-	v, n := binary.Uvarint(p.rest)
-	if n <= 0 {
-		p.rest, p.err = nil, errParcel
-		return 0
-	}
-	p.rest = p.rest[n:]
-	return v
-}
-
-// num reads a number, 0 if there is none any more.
-func (p *parcel) num() int64 {
-	v, n := binary.Varint(p.rest)
-	if n <= 0 {
-		p.rest, p.err = nil, errParcel
-		return 0
-	}
-	p.rest = p.rest[n:]
-	return v
-}
-
-// times reads times, each a distance from the one before it, and returns the last. There are so
-// many of these that the rest is kept out of memory meanwhile.
-func (p *parcel) times(to []time.Duration, last time.Duration) time.Duration {
-	rest := p.rest
-	for i := range to {
-		v, n := binary.Varint(rest)
-		if n <= 0 {
-			p.rest, p.err = nil, errParcel
-			return last
-		}
-		rest = rest[n:]
-		last += time.Duration(v)
-		to[i] = last
-	}
-	p.rest = rest
-	return last
-}
-
-// time reads a time or a distance, in nanoseconds.
-func (p *parcel) time() time.Duration { return time.Duration(p.num()) }
-
-// bytes takes the next n bytes; nil if there are not so many.
-func (p *parcel) bytes(n uint64) []byte {
-	if n > uint64(len(p.rest)) {
-		p.rest, p.err = nil, errParcel
-		return nil
-	}
-	b := p.rest[:n]
-	p.rest = p.rest[n:]
-	return b
-}
-
-// text reads a text with its length before it.
-func (p *parcel) text() string { return string(p.bytes(p.uint())) }
-
-// count reads how many things follow, of at least the given size in bytes each. More than there
-// is room for is a mistake, so that nobody can ask for memory that was not sent.
-func (p *parcel) count(size int) int {
-	n := p.num()
-	if n < 0 || n > int64(len(p.rest)/size) {
-		p.rest, p.err = nil, errParcel
-		return 0
-	}
-	return int(n)
-}
+// parcel reads what appendRequest wrote.
+type parcel struct{ share.Reader }
 
 // slab makes requests, and the times of their events, in lots: a probe keeps them all, and has
 // several thousand.
@@ -251,59 +182,59 @@ func (s *slab) chunks(n int) []time.Duration {
 // request reads the next request into q, which is zero. Its times are later by offset on the
 // reader's clock. own says that it started for the probe of the parcel.
 func (p *parcel) request(q *Request, s *slab, run uint64, offset time.Duration) (own bool) {
-	flags := p.uint()
+	flags := p.Uint()
 	is := func(f uint64) bool { return flags&f != 0 }
-	q.run, q.Index = run, int(p.num())
-	q.at = p.time() + offset
-	q.Start = q.at + p.time()
-	q.Scheduled = q.Start + p.time()
+	q.run, q.Index = run, int(p.Num())
+	q.at = p.Time() + offset
+	q.Start = q.at + p.Time()
+	q.Scheduled = q.Start + p.Time()
 	last := q.Start
-	if n := p.count(1); n > 0 {
+	if n := p.Count(uint64(p.Num()), 1); n > 0 {
 		q.Chunks = s.chunks(n)
-		last = p.times(q.Chunks, last)
+		last = p.Times(q.Chunks, last)
 	}
 	q.End = last
 	if !is(flagEnd) {
-		q.End += p.time()
+		q.End += p.Time()
 	}
-	q.EOF = last + p.time()
+	q.EOF = last + p.Time()
 	for _, n := range []*int{&q.ISL, &q.OSL, &q.FirstTokens, &q.Bytes, &q.asked} {
-		*n = int(p.num())
+		*n = int(p.Num())
 	}
 	if is(flagRare) {
 		for _, n := range []*int{&q.Cached, &q.Reasoning, &q.Replays, &q.Endpoint, &q.inputs, &q.outputs} {
-			*n = int(p.num())
+			*n = int(p.Num())
 		}
-		if q.FirstOutput = p.time(); q.FirstOutput != 0 {
+		if q.FirstOutput = p.Time(); q.FirstOutput != 0 {
 			q.FirstOutput += offset
 		}
-		q.Dial, q.paused, q.thought = p.time(), p.time(), p.time()
+		q.Dial, q.paused, q.thought = p.Time(), p.Time(), p.Time()
 	}
 	if is(flagFirst) && len(q.Chunks) > 0 {
 		q.FirstOutput = q.Chunks[0]
 	}
-	q.serial, q.item = p.uint(), p.uint()
+	q.serial, q.item = p.Uint(), p.Uint()
 	if is(flagUsage) {
 		u := &q.Usage
 		for _, n := range []*int{&u.Prompt, &u.Completion, &u.Total, &u.Reasoning, &u.CacheRead, &u.CacheWrite} {
-			*n = int(p.num())
+			*n = int(p.Num())
 		}
 	}
 	if is(flagFailed) {
-		q.Failure = &Failure{Kind: FailureKind(p.text()), Status: int(p.num()), Message: p.text()}
+		q.Failure = &Failure{Kind: FailureKind(p.Text()), Status: int(p.Num()), Message: p.Text()}
 	}
 	if is(flagValues) {
 		q.Values = map[Tag]float64{}
-		for range p.count(9) {
-			tag := p.text()
-			if b := p.bytes(8); b != nil {
+		for range p.Count(uint64(p.Num()), 9) {
+			tag := p.Text()
+			if b := p.Bytes(8); b != nil {
 				q.Values[tag] = math.Float64frombits(binary.LittleEndian.Uint64(b))
 			}
 		}
 	}
 	if is(flagTalk) {
-		q.Conversation, q.Turn = p.uint(), int(p.num())
-		q.said = slices.Clone(p.bytes(p.uint()))
+		q.Conversation, q.Turn = p.Uint(), int(p.Num())
+		q.said = slices.Clone(p.Bytes(p.Uint()))
 		if q.said == nil {
 			q.said = []byte{}
 		}
@@ -318,12 +249,12 @@ func (p *parcel) request(q *Request, s *slab, run uint64, offset time.Duration) 
 
 // read reads a parcel, and gives each request of it to take. run is part of their names.
 func (s *slab) read(b []byte, run uint64, offset time.Duration, take func(q *Request, own bool) error) error {
-	p := &parcel{rest: b}
-	for len(p.rest) > 0 {
+	p := parcel{share.Reader{Rest: b}}
+	for len(p.Rest) > 0 {
 		q := s.request()
 		own := p.request(q, s, run, offset)
-		if p.err != nil {
-			return p.err
+		if p.Bad {
+			return errParcel
 		}
 		if err := take(q, own); err != nil {
 			return err

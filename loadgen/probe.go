@@ -95,9 +95,6 @@ func (g *Generator) measure(ctx context.Context, l Load, d Decider) (*Measuremen
 	if err != nil {
 		return nil, err
 	}
-	if err := g.fits(p); err != nil {
-		return nil, err
-	}
 	p.decider = d
 	watch := g.pages.Watch(g.now)
 	defer watch.Stop()
@@ -195,6 +192,9 @@ type ran struct {
 // carry brings the load to the level of p and waits until its window has closed and its cohort
 // has ended.
 func (g *Generator) carry(ctx context.Context, p *probe) (ran, error) {
+	if err := g.fits(p); err != nil {
+		return ran{}, err
+	}
 	l := p.load
 	g.budget.most.Store(budgetOf(l, p.work))
 	begun := g.now()

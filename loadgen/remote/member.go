@@ -26,7 +26,7 @@ type member struct {
 	read atomic.Int64
 	wg   sync.WaitGroup
 	// hears is told what the worker says of the probe that is measured, nil if there is none.
-	hears atomic.Pointer[hearing]
+	hears atomic.Pointer[ear]
 
 	mu sync.Mutex
 	// why it was lost, nil as long as it is not.
@@ -39,14 +39,6 @@ type member struct {
 // offset is what the worker's clock must be added to be the pool's, as a ping that took so long
 // has shown: it is off by half of that at most.
 type offset struct{ by, took time.Duration }
-
-// hearing takes what a worker says of a probe, on the goroutine that reads from it. A report that
-// goes from there to another goroutine wakes a thread, which costs more than what it says.
-type hearing struct {
-	probe uint64
-	// said is called with a report or a fault of the probe, and with nil when the worker is lost.
-	said func(*up)
-}
 
 // errSilent is the error of a worker that does not answer pings.
 var errSilent = errors.New("it has not answered for too long; it hangs, or the network lost it")
@@ -135,8 +127,8 @@ func (p *Pool) hello(ctx context.Context, m *member) error {
 func (m *member) follow(p *Pool) {
 	defer func() {
 		close(m.in)
-		if h := m.hears.Load(); h != nil {
-			h.said(nil)
+		if e := m.hears.Load(); e != nil {
+			e.said(nil)
 		}
 	}()
 	for {
@@ -155,8 +147,8 @@ func (m *member) follow(p *Pool) {
 		}
 		m.mu.Unlock()
 		if probe := u.of(); probe != 0 {
-			if h := m.hears.Load(); h != nil && h.probe == probe { // and not of one that was given up
-				h.said(&u)
+			if e := m.hears.Load(); e != nil && e.probe == probe { // and not of one that was given up
+				e.said(&u)
 			}
 			continue
 		}

@@ -362,98 +362,11 @@ func (p *Pool) Probe(ctx context.Context, l loadgen.Load, d loadgen.Decider) (*l
 	if p.unhook != nil {
 		p.unhook()
 	}
-	active := slices.Clone(p.members[:len(parts)])
-	// The goroutines that read from the workers tell the lead, and wake this one when there is
-	// something to do. Whatever goes wrong first is kept in wrong.
-	var mu sync.Mutex
-	var wrong error
-	over, faulty := false, false
-	news := make(chan struct{}, 1)
-	hear := func(rank int, u *up) {
-		mu.Lock()
-		defer mu.Unlock()
-		m := active[rank]
-		switch {
-		case over || wrong != nil:
-			return
-		case u == nil:
-			wrong = p.failed(m.i, m, m.loss(nil))
-		case u.Fault != nil:
-			wrong, faulty = u.Fault.errorOf(), true
-		default:
-			if err := lead.Told(rank, u.Report.Report, m.offset()); err != nil {
-				wrong = p.failed(m.i, m, err)
-			}
-		}
-		if wrong != nil || lead.News() {
-			select {
-			case news <- struct{}{}:
-			default:
-			}
-		}
+	h := &hearing{pool: p, probe: p.probes, active: slices.Clone(p.members[:len(parts)]), lead: lead, news: make(chan struct{}, 1)}
+	err = p.carry(ctx, h, l, load, parts)
+	if h.stop(); err != nil {
+		return nil, err
 	}
-	stopHearing := func() {
-		mu.Lock()
-		over = true
-		mu.Unlock()
-		for _, m := range active {
-			m.hears.Store(nil)
-		}
-	}
-	defer stopHearing()
-	for rank, m := range active {
-		m.hears.Store(&hearing{p.probes, func(u *up) { hear(rank, u) }})
-		if m.lost() { // before it was to be heard
-			hear(rank, nil)
-		} else if err := m.send(down{Raise: &raise{p.probes, load, parts[rank]}}); err != nil {
-			return nil, p.spoilt(p.failed(m.i, m, m.loss(err)))
-		}
-	}
-	due := time.NewTimer(time.Hour)
-	defer due.Stop()
-	orders := make([][]share.Order, len(active))
-	for {
-		mu.Lock()
-		done, err := lead.Done(), wrong
-		for rank := range active {
-			orders[rank] = lead.Orders(rank)
-		}
-		in, timed := lead.Due()
-		mu.Unlock()
-		switch {
-		case err != nil && faulty:
-			p.end()
-			return nil, err
-		case err != nil:
-			return nil, p.spoilt(err)
-		}
-		for rank, m := range active {
-			for _, o := range orders[rank] {
-				if err := m.send(down{Order: &order{p.probes, o}}); err != nil {
-					return nil, p.spoilt(p.failed(m.i, m, m.loss(err)))
-				}
-			}
-		}
-		if done {
-			break
-		}
-		if timed {
-			due.Reset(in)
-		} else {
-			due.Stop()
-		}
-		select {
-		case <-news:
-		case <-due.C:
-			mu.Lock()
-			lead.Expire()
-			mu.Unlock()
-		case <-ctx.Done():
-			p.end()
-			return nil, fmt.Errorf("probe %s: %w", l, context.Cause(ctx))
-		}
-	}
-	stopHearing()
 	p.skew = lead.Skew()
 	held := slices.Clone(p.members)
 	p.unhook = context.AfterFunc(ctx, func() { stopAll(held) })
@@ -462,6 +375,53 @@ func (p *Pool) Probe(ctx context.Context, l loadgen.Load, d loadgen.Decider) (*l
 		p.end()
 	}
 	return m, err
+}
+
+// carry has the workers carry out a probe of the load l, until all are at its end.
+func (p *Pool) carry(ctx context.Context, h *hearing, l loadgen.Load, packed []byte, parts []share.Part) error {
+	for rank, m := range h.active {
+		m.hears.Store(&ear{h, rank})
+		if m.lost() { // before it was to be heard
+			ear{h, rank}.said(nil)
+		} else if err := m.send(down{Raise: &raise{h.probe, packed, parts[rank]}}); err != nil {
+			return p.spoilt(p.failed(m.i, m, m.loss(err)))
+		}
+	}
+	due := time.NewTimer(time.Hour)
+	defer due.Stop()
+	for {
+		orders, in, timed, done, err := h.todo()
+		switch {
+		case err != nil && h.faulty: // set with the error, and never again
+			p.end()
+			return err
+		case err != nil:
+			return p.spoilt(err)
+		}
+		for rank, m := range h.active {
+			for _, o := range orders[rank] {
+				if err := m.send(down{Order: &order{h.probe, o}}); err != nil {
+					return p.spoilt(p.failed(m.i, m, m.loss(err)))
+				}
+			}
+		}
+		if done {
+			return nil
+		}
+		if timed {
+			due.Reset(in)
+		} else {
+			due.Stop()
+		}
+		select {
+		case <-h.news:
+		case <-due.C:
+			h.expire()
+		case <-ctx.Done():
+			p.end()
+			return fmt.Errorf("probe %s: %w", l, context.Cause(ctx))
+		}
+	}
 }
 
 // spoilt lets go of all workers, since the load of those that are left is another one, and

@@ -60,60 +60,31 @@ var errReport = errors.New("what a worker sent is no report")
 
 // readReport reads what appendReport wrote. Its requests are part of b.
 func readReport(b []byte) (*report, error) {
-	var err error
-	unsigned := func() uint64 {
-		n, size := binary.Uvarint(b)
-		if size <= 0 {
-			b, err = nil, errReport
-			return 0
-		}
-		b = b[size:]
-		return n
-	}
-	signed := func() int64 {
-		n, size := binary.Varint(b)
-		if size <= 0 {
-			b, err = nil, errReport
-			return 0
-		}
-		b = b[size:]
-		return n
-	}
-	// More than there are bytes for is a mistake, so that nobody can ask for memory that was not sent.
-	count := func(size int) int {
-		n := unsigned()
-		if n > uint64(len(b)/size) {
-			b, err = nil, errReport
-			return 0
-		}
-		return int(n)
-	}
-	r := &report{Probe: unsigned()}
-	r.Run, r.At = unsigned(), time.Duration(signed())
-	if n := count(2); n > 0 {
+	in := share.Reader{Rest: b}
+	r := &report{Probe: in.Uint()}
+	r.Run, r.At = in.Uint(), in.Time()
+	if n := in.Count(in.Uint(), 2); n > 0 {
 		r.Marks = make([]share.Mark, n)
 		for i := range r.Marks {
-			if len(b) > 0 {
-				r.Marks[i].State, b = share.State(b[0]), b[1:]
+			if state := in.Bytes(1); state != nil {
+				r.Marks[i].State = share.State(state[0])
 			}
-			r.Marks[i].At = time.Duration(signed())
+			r.Marks[i].At = in.Time()
 		}
 	}
-	r.Lead, r.Used = int(signed()), unsigned()
-	if n := count(1); n > 0 {
+	r.Lead, r.Used = int(in.Num()), in.Uint()
+	if n := in.Count(in.Uint(), 1); n > 0 {
 		r.Tickets = make([]time.Duration, n)
-		at := r.At
-		for i := range r.Tickets {
-			at += time.Duration(signed())
-			r.Tickets[i] = at
-		}
+		in.Times(r.Tickets, r.At)
 	}
-	r.Tempo = share.Tempo{Sum: time.Duration(signed()), N: int(signed()), Moved: time.Duration(signed()), Pairs: int(signed()),
-		Sheds: signed() != 0}
-	if len(b) > 0 {
-		r.Requests = b
+	r.Tempo = share.Tempo{Sum: in.Time(), N: int(in.Num()), Moved: in.Time(), Pairs: int(in.Num()), Sheds: in.Num() != 0}
+	if in.Bad {
+		return r, errReport
 	}
-	return r, err
+	if len(in.Rest) > 0 {
+		r.Requests = in.Rest
+	}
+	return r, nil
 }
 
 // report sends a report.

@@ -103,9 +103,9 @@ func search(law scenes.Law, style recipes.Style, seed uint64, share func(int) fl
 	for i := range out.Probes {
 		p := &out.Probes[i]
 		pass, certain := p.Passes(out.Spec.Confidence)
-		if q := share(p.Load.Concurrency); certain && (q < 0.04 || q > 0.0625) {
+		if counts, right := truth(share(p.Load.Concurrency)); certain && counts {
 			t.certain++
-			if pass != (q < 0.05) {
+			if pass != right {
 				t.wrong++
 			}
 		}
@@ -138,6 +138,10 @@ func search(law scenes.Law, style recipes.Style, seed uint64, share func(int) fl
 	return t, out
 }
 
+// truth is the verdict on a point with a share q of slow requests. It counts if the point is not so
+// near to the limit of 5% that no verdict on it is wrong.
+func truth(q float64) (counts, pass bool) { return q < 0.04 || q > 0.0625, q < 0.05 }
+
 // printProbes prints what a search saw, in order, with the verdicts that are certain.
 func printProbes(out *recipes.Outcome, seed uint64, share func(int) float64) {
 	b := out.Boundary
@@ -151,7 +155,7 @@ func printProbes(out *recipes.Outcome, seed uint64, share func(int) float64) {
 		said := ""
 		if pass, certain := p.Passes(out.Spec.Confidence); certain {
 			said = fmt.Sprint("certain: ", pass)
-			if q := share(p.Load.Concurrency); (q < 0.04 || q > 0.0625) && pass != (q < 0.05) {
+			if counts, right := truth(share(p.Load.Concurrency)); counts && pass != right {
 				said += " WRONG"
 			}
 		}
