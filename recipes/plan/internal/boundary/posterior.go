@@ -154,11 +154,11 @@ type likelihood struct {
 	scores []float64
 }
 
-// noisy is one noise with its log prior, and of each visit the scale of its error and the log
-// of that error's standard deviation.
+// noisy is one noise: what its prior and the errors' standard deviations add to a log likelihood,
+// and of each visit the scale of its error.
 type noisy struct {
-	prior         float64
-	scale, logDev []float64
+	log   float64
+	scale []float64
 }
 
 // slopes are the slopes that are tried, each with its log prior.
@@ -182,7 +182,7 @@ func likelihoodOf(near []Reading) *likelihood {
 	l := &likelihood{near: near, scores: make([]float64, 0, slopeCells*len(noises))}
 	for _, noise := range noises {
 		q := math.Log(noise/noiseMedian) / noiseSpread
-		n := noisy{prior: -q * q / 2}
+		n := noisy{log: -q * q / 2}
 		for _, r := range near {
 			se := r.SE
 			if math.IsNaN(se) {
@@ -190,7 +190,7 @@ func likelihoodOf(near []Reading) *likelihood {
 			}
 			// The last term keeps exact values from outweighing the model.
 			variance := se*se + curvature*curvature*r.G*r.G + 1e-8
-			n.scale, n.logDev = append(n.scale, errorDOF*variance), append(n.logDev, math.Log(variance)/2)
+			n.scale, n.log = append(n.scale, errorDOF*variance), n.log-math.Log(variance)/2
 		}
 		l.noises = append(l.noises, n)
 	}
@@ -202,12 +202,15 @@ func (l *likelihood) at(u float64) float64 {
 	l.scores = l.scores[:0]
 	for _, s := range slopes {
 		for _, n := range l.noises {
-			score := s.prior + n.prior
+			tails := 1.0 // the product of Student's terms: one logarithm for all of them
+			logs := 0.0
 			for i, r := range l.near {
 				d := r.G - s.slope*(r.U-u)
-				score -= (errorDOF+1)/2*math.Log1p(d*d/n.scale[i]) + n.logDev[i]
+				if tails *= 1 + d*d/n.scale[i]; tails > 1e200 {
+					logs, tails = logs+math.Log(tails), 1
+				}
 			}
-			l.scores = append(l.scores, score)
+			l.scores = append(l.scores, s.prior+n.log-(errorDOF+1)/2*(logs+math.Log(tails)))
 		}
 	}
 	return floats.LogSumExp(l.scores)

@@ -5,8 +5,10 @@ package unrest
 import (
 	"math"
 
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/floats"
-	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/lapack/lapack64"
 )
 
 // Visit is one visit of a point.
@@ -86,11 +88,7 @@ func Read(visits []Visit, p Prior) Seen {
 	if n < least {
 		return Seen{Free: 1}
 	}
-	m := model{visits: visits, Prior: p}
-	for _, a := range visits {
-		m.mean += a.U / float64(n)
-		m.last = max(m.last, a.At)
-	}
+	m := newModel(visits, p)
 	none := math.Log(calm) + m.fit(0, 0, 0).log
 	logs := make([]float64, len(scatters))
 	for i, sd := range scatters {
@@ -130,41 +128,78 @@ func spread(logs []float64, total float64) (sd, free float64) {
 	return math.Sqrt(variance), max(1/(2*max(square-mean*mean, 1e-3)), 1)
 }
 
-// model is what the explanations share.
+// model is what the explanations share: the margins' deviations from a line of slope 1, their
+// covariance under the line and their own errors, and how much of a disturbance two visits have
+// in common. Matrices are upper triangles, row by row.
 type model struct {
-	Prior
-	visits     []Visit
-	mean, last float64
+	visits               []Visit
+	last                 float64
+	deviations           []float64
+	covariance, together []float64
 }
 
-// fit is one explanation held against the visits: its log likelihood up to a constant, the
-// factors of the covariance of the margins, and the margins' deviations solved by it.
-type fit struct {
-	log    float64
-	factor *mat.Cholesky
-	solved *mat.VecDense
-}
-
-// fit holds a scatter of sd, or a drift of the scale rate until end, against the visits.
-func (m model) fit(sd, rate, end float64) fit {
-	n := len(m.visits)
-	cov, deviations := mat.NewSymDense(n, nil), mat.NewVecDense(n, nil)
-	for i, a := range m.visits {
-		deviations.SetVec(i, a.G-(a.U-m.mean))
-		for j, b := range m.visits[i:] {
-			c := level*level + m.Steep*m.Steep*(a.U-m.mean)*(b.U-m.mean)
-			c += sd*sd*math.Exp(-math.Abs(a.At-b.At)/m.Memory) + rate*rate*before(a.At, end)*before(b.At, end)
-			if j == 0 {
+func newModel(visits []Visit, p Prior) model {
+	n := len(visits)
+	m := model{visits: visits, deviations: make([]float64, n), covariance: make([]float64, n*n), together: make([]float64, n*n)}
+	mean := 0.0
+	for _, a := range visits {
+		mean += a.U / float64(n)
+		m.last = max(m.last, a.At)
+	}
+	for i, a := range visits {
+		m.deviations[i] = a.G - (a.U - mean)
+		for j := i; j < n; j++ {
+			b := visits[j]
+			c := level*level + p.Steep*p.Steep*(a.U-mean)*(b.U-mean)
+			if i == j {
 				c += a.SE*a.SE + curvature*curvature*a.G*a.G
 			}
-			cov.SetSym(i, i+j, c)
+			m.covariance[i*n+j], m.together[i*n+j] = c, math.Exp(-math.Abs(a.At-b.At)/p.Memory)
 		}
 	}
-	f := fit{log: math.Inf(-1), factor: new(mat.Cholesky), solved: new(mat.VecDense)}
-	if f.factor.Factorize(cov) && f.factor.SolveVecTo(f.solved, deviations) == nil {
-		f.log = -(mat.Dot(deviations, f.solved) + f.factor.LogDet()) / 2
+	return m
+}
+
+// fit is one explanation held against the visits: its log likelihood up to a constant, the factor
+// of the covariance of the margins, and the margins' deviations solved by it. Where the covariance
+// has no factor, the log likelihood is -Inf.
+type fit struct {
+	log    float64
+	factor blas64.Triangular
+	solved []float64
+}
+
+// fit holds a scatter of sd, or a drift of the scale rate until end, against the visits. LAPACK is
+// called by itself because mat.Cholesky also estimates a condition number, which took half of the
+// time and which nothing reads.
+func (m model) fit(sd, rate, end float64) fit {
+	n := len(m.visits)
+	cov := blas64.Symmetric{Uplo: blas.Upper, N: n, Stride: n, Data: make([]float64, n*n)}
+	for i, a := range m.visits {
+		for j := i; j < n; j++ {
+			c := sd*sd*m.together[i*n+j] + rate*rate*before(a.At, end)*before(m.visits[j].At, end)
+			cov.Data[i*n+j] = m.covariance[i*n+j] + c
+		}
 	}
+	f := fit{log: math.Inf(-1)}
+	var ok bool
+	if f.factor, ok = lapack64.Potrf(cov); !ok {
+		return f
+	}
+	f.solved = f.solve(m.deviations)
+	determinant := 0.0
+	for i := range n {
+		determinant += 2 * math.Log(f.factor.Data[i*n+i])
+	}
+	f.log = -(floats.Dot(m.deviations, f.solved) + determinant) / 2
 	return f
+}
+
+// solve returns the covariance's inverse times b.
+func (f fit) solve(b []float64) []float64 {
+	x := blas64.General{Rows: len(b), Cols: 1, Stride: 1, Data: append([]float64(nil), b...)}
+	lapack64.Potrs(f.factor, x)
+	return x.Data
 }
 
 // before is how long before the end of a drift a time is, below zero; zero after it.
@@ -175,13 +210,9 @@ func (m model) rate(f fit, end float64) (rate, se float64) {
 	if math.IsInf(f.log, -1) {
 		return 0, 0
 	}
-	along := mat.NewVecDense(len(m.visits), nil) // the covariance of the rate and each margin
+	along := make([]float64, len(m.visits)) // the covariance of the rate and each margin
 	for i, a := range m.visits {
-		along.SetVec(i, driftRate*driftRate*before(a.At, end))
+		along[i] = driftRate * driftRate * before(a.At, end)
 	}
-	var known mat.VecDense
-	if f.factor.SolveVecTo(&known, along) != nil {
-		return 0, 0
-	}
-	return mat.Dot(along, f.solved), math.Sqrt(max(driftRate*driftRate-mat.Dot(along, &known), 0))
+	return floats.Dot(along, f.solved), math.Sqrt(max(driftRate*driftRate-floats.Dot(along, f.solve(along)), 0))
 }

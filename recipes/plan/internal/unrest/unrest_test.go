@@ -71,3 +71,11 @@ func TestReadDrift(t *testing.T) {
 func TestReadFew(t *testing.T) {
 	assert.Equal(t, Seen{Free: 1}, Read(visits(1, 2, func(float64) float64 { return 1 }), prior))
 }
+
+// BenchmarkRead is what a search pays for each look at its visits.
+func BenchmarkRead(b *testing.B) {
+	vs := visits(4, 20, func(t float64) float64 { return 0.3 * math.Min(t/60, 1) })
+	for b.Loop() {
+		Read(vs, prior)
+	}
+}
