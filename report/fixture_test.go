@@ -34,7 +34,7 @@ func (s sim) run(t *testing.T) (*recipes.Outcome, string) {
 	t.Helper()
 	d := s.dir
 	if d == nil {
-		d = &Dir{Path: t.TempDir()}
+		d = &Dir{Path: t.TempDir(), NoCharts: true} // drawing takes most of the time
 	}
 	var o *recipes.Outcome
 	synctest.Test(t, func(t *testing.T) {
@@ -95,7 +95,7 @@ func runDir(t *testing.T, name string) string {
 		dir, err := os.MkdirTemp(shared, name)
 		require.NoError(t, err)
 		s := standard[name]
-		s.dir = &Dir{Path: dir}
+		s.dir = &Dir{Path: dir, NoCharts: true}
 		ran.outs[name], ran.dirs[name] = s.run(t)
 	}
 	return ran.dirs[name]

@@ -196,6 +196,7 @@ func TestGPUChart(t *testing.T) {
 	s := standard["pareto"]
 	s.model = simserver.Model{MaxBatch: 16, GPUs: 2}
 	s.change = priced().change
+	s.dir = &Dir{Path: t.TempDir()}
 	o, dir := s.run(t)
 	c, ok := viewOf(o).gpuChart()
 	require.True(t, ok)

@@ -14,10 +14,10 @@ import (
 )
 
 var (
-	runs    = flag.Int("runs", 6, "searches of an engine in a style")
+	runs    = flag.Int("runs", 4, "searches of an engine in a style")
 	styles  = flag.String("styles", "sequential", "styles, joined by commas")
 	engines = flag.String("engines", "batch", "names of engines, joined by commas")
-	mixed   = flag.Int("mixed", 2, "searches under a mixed workload")
+	mixed   = flag.Int("mixed", 1, "searches under a mixed workload")
 	compute = flag.Bool("truth", false, "compute the truth of the mixed workload")
 )
 
