@@ -47,6 +47,9 @@ const (
 	// nearAnswer is how near to the answer a visit must be to confirm it, in ln of the
 	// searched value.
 	nearAnswer = 0.06
+	// rateDoubt is how far below the estimate of a highest rate its answer lies at most for want
+	// of certainty, in ln of the rate.
+	rateDoubt = 0.02
 	// unlikely is P(a limit holds) at the last visit below which an answer is looked at again:
 	// no search ends on a visit that speaks against what it answers.
 	unlikely = 0.5
@@ -268,7 +271,7 @@ func (v view) confirmed(own Answer, inflation float64, seen track) (a Answer, ai
 		if inflation > disagree {
 			below = min(below, most)
 		}
-		if below < most*math.Exp(-2*nearAnswer) {
+		if below < most*math.Exp(-v.apart()) {
 			below = most
 		}
 	}
@@ -413,6 +416,16 @@ func (v view) refuted(x float64) (g float64, yes bool) {
 	return g, yes
 }
 
+// apart is how far below what is known to be reached an answer may lie, in ln of the searched
+// value, before another point is visited for it, and half of it how far above. A rate has no steps,
+// and its boundary is known within a few percent.
+func (v view) apart() float64 {
+	if v.Int {
+		return 2 * nearAnswer
+	}
+	return nearAnswer / 2
+}
+
 // cautious lowers an answer whose visits disagree: to the largest point that was visited,
 // and lies where the boundary is not below with the probability that an answer needs. A few
 // visits know their scatter badly, and an answer that errs low is the smaller harm.
@@ -425,9 +438,9 @@ func (v view) cautious(a Answer) Answer {
 		return v.visited(func(x float64) bool { return x <= bound && x <= a.Safe })
 	}
 	safe := upTo(most)
-	if !(safe >= most*math.Exp(-2*nearAnswer)) {
+	if !(safe >= most*math.Exp(-v.apart())) {
 		// Visited points may lie far apart: one a little above is then nearer to what is known.
-		safe = upTo(most * math.Exp(nearAnswer))
+		safe = upTo(most * math.Exp(v.apart()/2))
 	}
 	if !math.IsNaN(safe) {
 		a.Safe = safe
@@ -443,8 +456,11 @@ func (v view) most(a Answer) (x float64, ok bool) {
 	if !(a.Level > 0) || !(a.Lo > 0) || !(a.Estimate > a.Lo) {
 		return 0, false
 	}
-	sd := math.Log(a.Estimate/a.Lo) / zOf((1+a.Level)/2)
-	x = a.Estimate * math.Exp(-zOf(v.level())*sd)
+	doubt := math.Log(a.Estimate/a.Lo) / zOf((1+a.Level)/2) * zOf(v.level())
+	if !v.Int {
+		doubt = min(doubt, rateDoubt)
+	}
+	x = a.Estimate * math.Exp(-doubt)
 	if far := v.visited(func(x float64) bool { return x <= a.Safe && v.remote(x) }); far > x {
 		x = far
 	}

@@ -69,15 +69,15 @@ type Posterior struct {
 }
 
 // New returns the posterior over [lo, hi], both above zero, from the readings of each
-// limit. The limits are taken as independent.
-func New(lo, hi float64, limits [][]Reading) Posterior {
+// limit, where the prior median of the slope is slope. The limits are taken as independent.
+func New(lo, hi, slope float64, limits [][]Reading) Posterior {
 	o := Posterior{ln: make([]float64, boundaryCells)}
 	a, b := math.Log(lo), math.Log(hi)
 	for i := range o.ln {
 		o.ln[i] = a + (b-a)*float64(i)/float64(boundaryCells-1)
 	}
 	for _, rs := range limits {
-		o.above = append(o.above, o.limit(rs))
+		o.above = append(o.above, o.limit(rs, slope))
 	}
 	return o
 }
@@ -117,7 +117,7 @@ func ByVerdict(u, pass float64) Reading {
 }
 
 // limit returns P(b ≥ grid) for one limit.
-func (o Posterior) limit(rs []Reading) []float64 {
+func (o Posterior) limit(rs []Reading, slope float64) []float64 {
 	var near []Reading
 	logs := make([]float64, len(o.ln))
 	for _, r := range rs {
@@ -135,7 +135,7 @@ func (o Posterior) limit(rs []Reading) []float64 {
 		}
 	}
 	if len(near) > 0 { // there is a slope and noise to integrate over
-		l := likelihoodOf(near)
+		l := likelihoodOf(near, slope)
 		for i, u := range o.ln {
 			logs[i] += l.at(u)
 		}
@@ -147,7 +147,8 @@ func (o Posterior) limit(rs []Reading) []float64 {
 // it at every cell of the grid, each time with every slope and noise, so that what is the same
 // at all cells is computed once.
 type likelihood struct {
-	near []Reading
+	near  []Reading
+	slope float64 // its prior median
 	// noises has what is known of the visits at each noise, and scores is room for the terms of
 	// the integral.
 	noises []noisy
@@ -161,17 +162,17 @@ type noisy struct {
 	scale []float64
 }
 
-// slopes are the slopes that are tried, each with its log prior.
+// slopes are the slopes that are tried, as a multiple of the median, each with its log prior.
 var slopes = func() (s [slopeCells]struct{ slope, prior float64 }) {
 	for k := range s {
 		z := slopeReach * (2*float64(k)/(slopeCells-1) - 1)
-		s[k].slope, s[k].prior = SlopeMedian*math.Exp(slopeSpread*z), -z*z/2
+		s[k].slope, s[k].prior = math.Exp(slopeSpread*z), -z*z/2
 	}
 	return s
 }()
 
 // likelihoodOf prepares the likelihood of some visits.
-func likelihoodOf(near []Reading) *likelihood {
+func likelihoodOf(near []Reading, slope float64) *likelihood {
 	noises := []float64{noiseMedian}
 	for _, r := range near {
 		if math.IsNaN(r.SE) { // only an unknown error needs a grid
@@ -179,7 +180,7 @@ func likelihoodOf(near []Reading) *likelihood {
 			break
 		}
 	}
-	l := &likelihood{near: near, scores: make([]float64, 0, slopeCells*len(noises))}
+	l := &likelihood{near: near, slope: slope, scores: make([]float64, 0, slopeCells*len(noises))}
 	for _, noise := range noises {
 		q := math.Log(noise/noiseMedian) / noiseSpread
 		n := noisy{log: -q * q / 2}
@@ -201,11 +202,12 @@ func likelihoodOf(near []Reading) *likelihood {
 func (l *likelihood) at(u float64) float64 {
 	l.scores = l.scores[:0]
 	for _, s := range slopes {
+		slope := l.slope * s.slope
 		for _, n := range l.noises {
 			tails := 1.0 // the product of Student's terms: one logarithm for all of them
 			logs := 0.0
 			for i, r := range l.near {
-				d := r.G - s.slope*(r.U-u)
+				d := r.G - slope*(r.U-u)
 				if tails *= 1 + d*d/n.scale[i]; tails > 1e200 {
 					logs, tails = logs+math.Log(tails), 1
 				}
