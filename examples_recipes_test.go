@@ -222,7 +222,7 @@ func Example_setup() {
 func Example_concurrencyRamp() {
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.RunRecipe(t, "concurrency-ramp", small, aiperftest.SLA("e2e p90 < 5s"),
-			aiperftest.Simulated(simserver.Model{Step: 2 * time.Millisecond, MaxBatch: 4}),
+			aiperftest.Simulated(simserver.Model{Step: time.Millisecond, MaxBatch: 4}),
 			aiperftest.Concurrency(4, 32), aiperftest.Steps(4), aiperftest.Degradation(0.3))
 		for _, p := range out.Probes {
 			fmt.Println("measured at", p.Load.Concurrency)

@@ -26,7 +26,7 @@ func Example_serverMetrics() {
 		fmt.Println(err)
 		return
 	}
-	m, err := g.Probe(ctx, loadgen.Load{Concurrency: 16, ISL: 32, OSL: 16, Requests: 64}, nil)
+	m, err := g.Probe(ctx, loadgen.Load{Concurrency: 16, ISL: 32, OSL: 8, Requests: 64}, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -55,7 +55,7 @@ func Example_gpus() {
 		fmt.Println(err)
 		return
 	}
-	m, err := g.Probe(ctx, loadgen.Load{Concurrency: 16, ISL: 32, OSL: 16, Requests: 64}, nil)
+	m, err := g.Probe(ctx, loadgen.Load{Concurrency: 16, ISL: 32, OSL: 8, Requests: 64}, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -18,7 +18,7 @@ var chat, _ = simserver.Lookup("chat")
 // A recipe also runs without a test: the engine returns values and errors. The server has
 // room for four sequences, so that of 64 requests most wait for a place.
 func Example_engine() {
-	srv := simserver.New(simserver.Model{Step: 3 * time.Millisecond, MaxBatch: 4})
+	srv := simserver.New(simserver.Model{Step: time.Millisecond, MaxBatch: 4})
 	defer srv.Close()
 	recipe, err := recipes.Lookup("max-concurrency-under-sla")
 	if err != nil {
@@ -26,7 +26,7 @@ func Example_engine() {
 		return
 	}
 	lo, hi, points := 4, 64, 2
-	limit, err := sla.ParseLimit("ttft p95 < 400ms")
+	limit, err := sla.ParseLimit("ttft p95 < 100ms")
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -94,14 +94,14 @@ func TestGateRoundTrip(t *testing.T) {
 // the other is loaded, and the slower one is found. It is four times as slow, so that
 // what else the machine does cannot hide it.
 func TestCompare(t *testing.T) {
-	const block = 60
 	for _, tt := range []struct {
 		why     string
 		new     simserver.Model
+		block   int
 		verdict recipes.Verdict
 	}{
-		{"equal servers", simserver.Model{Step: 4 * time.Millisecond, MaxBatch: 8}, recipes.Met},
-		{"a slower one", simserver.Model{Step: 16 * time.Millisecond, MaxBatch: 8}, recipes.Missed},
+		{"equal servers", simserver.Model{Step: 4 * time.Millisecond, MaxBatch: 8}, 60, recipes.Met},
+		{"a slower one", simserver.Model{Step: 16 * time.Millisecond, MaxBatch: 8}, 30, recipes.Missed},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			t.Parallel()
@@ -111,7 +111,7 @@ func TestCompare(t *testing.T) {
 			dir := t.TempDir()
 			var out *recipes.Outcome
 			f := run(t, "TestCompare", func(ft aiperftest.T) {
-				out = aiperftest.Compare(ft, recipes.Fixed(8), old.URL, new.URL, aiperftest.Tokens(8, 4), aiperftest.Requests(block),
+				out = aiperftest.Compare(ft, recipes.Fixed(8), old.URL, new.URL, aiperftest.Tokens(8, 4), aiperftest.Requests(tt.block),
 					aiperftest.Seed(7), aiperftest.Tolerance(0.25), aiperftest.E2E(10*time.Second), aiperftest.Charts(false),
 					aiperftest.Artifacts(dir))
 			})

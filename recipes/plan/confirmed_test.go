@@ -180,7 +180,7 @@ func historyOf(vs []looked) (h []Observation) {
 		h = append(h, Observation{
 			At: []float64{v.x}, State: v.state, Requests: v.n, Lasted: time.Duration(v.lasted * float64(time.Second)),
 			Asked:   Step{At: []float64{v.x}, Size: 1, Apart: time.Duration(v.apart * float64(time.Second))},
-			Margins: []Margin{{Estimate: Estimate{Value: v.value, SE: v.se}, Pass: v.pass, Excess: v.excess}},
+			Margins: []Margin{{Estimate: Estimate{Value: v.value, SE: v.se}, Pass: v.pass, Excess: v.excess, Allowed: 0.05}},
 		})
 	}
 	return h
@@ -273,4 +273,24 @@ func TestScatterTurnsCertainty(t *testing.T) {
 	tempered, _, inflation := temper(upTo400, steady)
 	assert.Equal(t, steady, tempered, "where visits agree nothing changes")
 	assert.Equal(t, 1.0, inflation)
+}
+
+// A server whose latencies have two modes, and 4% of its requests in the slow one at every load, is
+// told to hold its limit of 5% where it was seen to, and nothing is told of where it breaks: p95 jumps
+// between the modes, and the shares of requests differ by chance.
+func TestTwoModes(t *testing.T) {
+	h := historyOf([]looked{
+		{8, 0, 13.0, -0.681, 0.627, 0.7748, -3, 298, Cut}, {18, 0, 4.1, 0.952, 0.772, 0.3383, 1, 141, Cut},
+		{12, 0, 4.8, -0.824, 0.782, 0.6927, -1, 149, Cut}, {15, 0, 4.1, -0.707, 0.647, 0.8027, -2, 148, Cut},
+		{18, 0, 7.0, 0.000, 0.790, 0.4681, 0, 297, Cut}, {17, 0, 4.0, 0.661, 0.796, 0.3094, 1, 137, Cut},
+		{16, 0, 3.8, -0.759, 0.620, 0.8152, -2, 148, Cut}, {15, 0, 7.5, -0.685, 0.089, 0.8484, -4, 297, Cut},
+		{15, 0, 7.5, -0.734, 0.072, 0.9213, -5, 300, Full}, {15, 4, 7.5, -0.711, 0.089, 0.8484, -4, 300, Full},
+	})
+	a := Confirmed{Sequential{}}.Answers(upTo400, h)[0]
+	assert.InDelta(t, 15, a.Safe, 1)
+	assert.Equal(t, 400.0, a.Hi, "nothing that was seen speaks against any load")
+	// The same with a clear failure next to it: at 40, twice as many as allowed.
+	h = append(h, historyOf([]looked{{40, 0, 7.5, 1.6, 0.1, 0.0001, 30, 600, Full}})...)
+	a = Confirmed{Sequential{}}.Answers(upTo400, h)[0]
+	assert.Equal(t, 40.0, a.Hi)
 }

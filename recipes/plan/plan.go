@@ -121,6 +121,9 @@ type Margin struct {
 	// visits is that of their requests pooled, which the mean of their values is not: a
 	// percentile of a mixture lies above the mean of the percentiles of its parts.
 	Excess float64
+	// Allowed is the share of requests that the limit allows beyond it; 0 where it does not
+	// count requests.
+	Allowed float64
 }
 
 // State says how far an observation can be trusted.

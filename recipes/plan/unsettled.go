@@ -118,10 +118,10 @@ func (u unsettled) passes(m Margin, t float64) float64 {
 // confirmed. It is not for rates: the queue of a server that is all but full scatters far more than
 // normal laws have it, and answers came out 5% to 10% too low.
 func (v view) beyond(k int, sd float64) float64 {
-	allowed := 0.0 // visits far below the limit have no request beyond it
+	allowed := 0.0
 	for _, o := range v.history {
-		if m, ok := o.margin(k); ok && o.says() && o.Requests > 0 && !math.IsNaN(m.Excess) {
-			allowed = max(allowed, -m.Excess/float64(o.Requests))
+		if m, ok := o.margin(k); ok {
+			allowed = max(allowed, m.Allowed)
 		}
 	}
 	if !(sd > 0) || !(allowed > 0 && allowed < 0.5) {
