@@ -133,7 +133,9 @@ func (v view) beyond(k int, sd float64) float64 {
 		if !ok || !o.says() || o.Requests == 0 || !(math.Abs(m.Value) <= boundary.Straight) {
 			continue
 		}
-		if l := math.Log1p(m.Excess / float64(o.Requests) / allowed); finite(l) {
+		count := m.Excess + allowed*float64(o.Requests)
+		if count > 0.5 { // visits without a slow request say nothing of how their share changes
+			l := math.Log(count / float64(o.Requests) / allowed)
 			along, squares = along+math.Abs(m.Value*l), squares+l*l
 		}
 	}
@@ -185,13 +187,14 @@ func crowds(h []Observation) []float64 {
 // moved is the margin with what it lacks added, and another error to its own. What its requests
 // say stays; the limit holds with no more certainty than the value lies away from it by the
 // wider error, of which free degrees of freedom are known. A verdict far from the limit, made
-// early because it is far, thus stays certain.
+// early because it is far, thus stays certain. The share of its requests beyond the limit is that of
+// this visit alone, and counts for no other time.
 func (m Margin) moved(by Estimate, free float64) Margin {
 	if !(by.SE > 0) {
 		return m
 	}
 	own := m.Value
-	m.Value += by.Value
+	m.Value, m.Allowed = m.Value+by.Value, 0
 	wide := by.SE
 	if m.SE > 0 {
 		wide = math.Hypot(m.SE, wide)
