@@ -347,19 +347,22 @@ func (v view) include(a *Answer, seen track) {
 
 // counted are the points next to an answer, below and above, up to which the requests of all visits
 // from the answer on are so few, or so many, beyond limit k that chance does not explain it, or
-// the ends of the range. ok says that the limit's latencies have two modes: how far a percentile
-// that jumps is from its limit says nothing of how far away the boundary is, and searches of a
-// server that is flat until it breaks told a third of the time that it breaks within 10% of
-// where they had happened to end.
+// the ends of the range. ok says that the limit's latencies have two modes, as two visits or more
+// show: how far a percentile that jumps is from its limit says nothing of how far away the boundary
+// is, and searches of a server that is flat until it breaks told a third of the time that it breaks
+// within 10% of where they had happened to end.
 func (v view) counted(k int, safe float64) (lo, hi float64, ok bool) {
 	type visit struct{ x, excess, variance float64 }
 	var below, above []visit
+	jumps := 0
 	for _, o := range v.history {
 		m, has := o.margin(k)
 		if !has || !o.says() || !(m.Allowed > 0) || o.Requests == 0 {
 			continue
 		}
-		ok = ok || m.jumps(o.Requests)
+		if m.jumps(o.Requests) {
+			jumps++
+		}
 		one := visit{o.At[0], m.Excess, m.Allowed * (1 - m.Allowed) * float64(o.Requests)}
 		if one.x > safe {
 			above = append(above, one)
@@ -370,7 +373,7 @@ func (v view) counted(k int, safe float64) (lo, hi float64, ok bool) {
 	}
 	slices.SortStableFunc(below, func(a, b visit) int { return cmp.Compare(b.x, a.x) })
 	slices.SortStableFunc(above, func(a, b visit) int { return cmp.Compare(a.x, b.x) })
-	clear := func(visits []visit, end float64) float64 {
+	until := func(visits []visit, end float64) float64 {
 		sum, variance := 0.0, 0.0
 		for _, o := range visits {
 			sum, variance = sum+o.excess, variance+o.variance
@@ -380,7 +383,7 @@ func (v view) counted(k int, safe float64) (lo, hi float64, ok bool) {
 		}
 		return end
 	}
-	return clear(below, v.Lo), clear(above, v.Hi), ok
+	return until(below, v.Lo), until(above, v.Hi), jumps > 1
 }
 
 // upheld returns the largest point at or below an answer that its own visits do not speak

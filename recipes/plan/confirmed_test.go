@@ -294,3 +294,19 @@ func TestTwoModes(t *testing.T) {
 	a = Confirmed{Sequential{}}.Answers(upTo400, h)[0]
 	assert.Equal(t, 40.0, a.Hi)
 }
+
+// A client that was late twice in a row, at a search's fourth point, is given a third chance after a
+// pause, and one that was late from the start is not.
+func TestLateClient(t *testing.T) {
+	late := Observation{At: []float64{18}, State: Untrusted}
+	h := historyOf([]looked{{8, 0, 3, -0.6, 0.05, 0.999, -15, 300, Full}, {32, 0, 3, 0.5, 0.05, 0.001, 60, 300, Full}})
+	c := Confirmed{Sequential{}}
+	for _, pause := range []time.Duration{0, apartFor} {
+		h = append(h, late)
+		s := c.Next(upTo400, h)
+		assert.Equal(t, late.At, s.At)
+		assert.Equal(t, pause, s.Apart)
+	}
+	assert.True(t, c.Next(upTo400, append(h, late)).Done)
+	assert.True(t, c.Next(upTo400, []Observation{late, late}).Done)
+}

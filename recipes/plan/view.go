@@ -63,7 +63,9 @@ func (v view) blocked() (Step, bool) {
 }
 
 // silence answers an observation that says nothing: the same point once more, then the
-// end. What was learnt before stays learnt.
+// end. What was learnt before stays learnt. A client that was late, and has not always been,
+// is given another chance after a pause: what kept it busy for some seconds, on a machine with
+// other work, may have passed.
 func (v view) silence() (Step, bool) {
 	h := v.history
 	if len(h) == 0 || h[len(h)-1].says() {
@@ -74,14 +76,21 @@ func (v view) silence() (Step, bool) {
 	for i := len(h) - 1; i >= 0 && !h[i].says() && slices.Equal(h[i].At, last.At); i-- {
 		n++
 	}
-	reason := reasonUnmeasured
+	reason, tries := reasonUnmeasured, 2
 	if last.State == Untrusted {
 		reason = reasonUntrusted
+		if slices.ContainsFunc(h, Observation.says) {
+			tries = 3
+		}
 	}
-	if n > 1 {
+	if n >= tries {
 		return done(reason), true
 	}
-	return Step{At: slices.Clone(last.At), Size: 1, Reason: "once more: " + reason}, true
+	again := Step{At: slices.Clone(last.At), Size: 1, Reason: "once more: " + reason}
+	if n > 1 {
+		again.Apart = apartFor
+	}
+	return again, true
 }
 
 // within keeps a step to what the search may spend and its server may be asked for. It
