@@ -64,12 +64,8 @@ func (p *Probe) decide(pl *Plan) []error {
 	for _, l := range limits {
 		r := sla.Read(l, p.Trials, deciders).Failing(p.failed, o.Requests, failuresAllowed(limits))
 		p.Readings, p.read = append(p.Readings, r), append(p.read, r)
-		allowed := 0.0
-		if r.Of > 0 && !math.IsNaN(r.Excess) {
-			allowed = (float64(r.Exceeded) - r.Excess) / float64(r.Of)
-		}
 		o.Margins = append(o.Margins, plan.Margin{
-			Estimate: plan.Estimate{Value: r.Margin, SE: r.MarginSE}, Pass: r.Pass, Excess: r.Excess, Allowed: allowed,
+			Estimate: plan.Estimate{Value: r.Margin, SE: r.MarginSE}, Pass: r.Pass, Excess: r.Excess, Allowed: r.Allowed,
 		})
 	}
 	for _, g := range objectives {

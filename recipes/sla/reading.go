@@ -29,6 +29,9 @@ type Reading struct {
 	// Excess is Exceeded less the share of Of that the limit allows; NaN where the limit
 	// does not count requests.
 	Excess float64
+	// Allowed is the share of requests, from 0 to 1, that the limit allows beyond it; 0 where
+	// it does not count requests.
+	Allowed float64
 	// Holds says whether the limit is believed to hold.
 	Holds bool
 	// Pass is the probability that the limit holds, given the measurements. It is
@@ -96,7 +99,8 @@ func (r *Reading) count(t tally) {
 	if q, ok := loadgen.Quantile(l.Stat); ok && len(t.values) > 1 && q > 0 && q < 1 {
 		r.Lo, r.Hi = t.interval(q)
 	}
-	r.Exceeded, r.Of, r.Excess = t.bad, t.n, float64(t.bad)-t.allowed*float64(t.n)
+	r.Exceeded, r.Of, r.Allowed = t.bad, t.n, t.allowed
+	r.Excess = float64(t.bad) - t.allowed*float64(t.n)
 	r.Holds, r.Pass = t.holds(l.Op), t.pass(l.Op)
 	if t.failed > 0 && l.Unit() == "ms" {
 		q, _ := loadgen.Quantile(l.Stat)

@@ -17,25 +17,27 @@ type Reader struct {
 // fail gives up what is left.
 func (r *Reader) fail() { r.Rest, r.Bad = nil, true }
 
+// skip goes on behind a number of n bytes. Package encoding/binary returns zero, and no length,
+// for one that cannot be read.
+func (r *Reader) skip(n int) {
+	if n <= 0 {
+		r.fail()
+		return
+	}
+	r.Rest = r.Rest[n:]
+}
+
 // Uint reads an unsigned number.
 func (r *Reader) Uint() uint64 {
 	v, n := binary.Uvarint(r.Rest)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.Rest = r.Rest[n:]
+	r.skip(n)
 	return v
 }
 
 // Num reads a number.
 func (r *Reader) Num() int64 {
 	v, n := binary.Varint(r.Rest)
-	if n <= 0 {
-		r.fail()
-		return 0
-	}
-	r.Rest = r.Rest[n:]
+	r.skip(n)
 	return v
 }
 
