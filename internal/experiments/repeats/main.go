@@ -3,8 +3,9 @@
 //
 //	go run ./internal/experiments/repeats -runs 10
 //
-// Searches mostly wait, so that some run at once (-parallel); each has a server of its own.
-// With the defaults the command takes about a quarter of an hour on two cores. With -engine
+// Searches mostly wait, so that some run at once (-parallel), each in a process of its own with
+// its server: in one process a search that computes its next point keeps the others' clients from
+// their answers for up to 10 ms. With the defaults the command takes MINUTES on two cores. With -engine
 // mixed it searches an engine under requests of many lengths with shared prefixes and
 // conversations instead, whose truth takes it half a minute. It also searches an engine that
 // is described by flags:
@@ -13,11 +14,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/gob"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"os"
+	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -34,7 +41,8 @@ func main() {
 	styles := flag.String("styles", "sequential,smooth_isotonic,monotonic", "styles, joined by commas")
 	only := flag.String("engine", "", "engines whose name contains this; empty for all")
 	seed := flag.Uint64("seed", 1, "of the first search")
-	parallel := flag.Int("parallel", 6, "searches at once")
+	parallel := flag.Int("parallel", 4, "searches at once")
+	one := flag.Bool("one", false, "search once, and write the answer for the process that asks for it")
 	flag.DurationVar(&own.Model.Step, "step", 0, "an engine of one's own: its step without sequences")
 	flag.DurationVar(&own.Model.PerSeq, "perseq", 100*time.Microsecond, "what a decoding sequence adds to a step")
 	flag.DurationVar(&own.Model.PerPromptToken, "perprompt", 10*time.Microsecond, "what a prompt token adds to a step")
@@ -54,6 +62,10 @@ func main() {
 	}
 	if *runs < 1 || *parallel < 1 {
 		log.Fatal("-runs and -parallel must be 1 or more")
+	}
+	if *one {
+		answerTo(os.Stdout, engines, *only, recipes.Style(*styles), *seed)
+		return
 	}
 	var rows []*row
 	for _, e := range engines {
@@ -90,7 +102,7 @@ func measure(rows []*row, runs int, seed uint64, parallel int) {
 			gate <- struct{}{}
 			wg.Go(func() {
 				defer func() { <-gate }()
-				a, err := r.engine.Search(context.Background(), r.style, seed+uint64(i))
+				a, err := r.ask(seed + uint64(i))
 				if err != nil {
 					log.Fatal(err)
 				}
@@ -101,6 +113,36 @@ func measure(rows []*row, runs int, seed uint64, parallel int) {
 		}
 	}
 	wg.Wait()
+}
+
+// ask searches once in a process of its own, which has the flags of this one but for those that
+// follow them.
+func (r *row) ask(seed uint64) (a repeats.Answer, err error) {
+	args := append(slices.Clone(os.Args[1:]), "-one", "-engine", r.engine.Name,
+		"-styles", string(r.style), "-seed", strconv.FormatUint(seed, 10))
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return a, fmt.Errorf("search in a process of its own: %w", err)
+	}
+	return a, gob.NewDecoder(bytes.NewReader(out)).Decode(&a)
+}
+
+// answerTo searches the engine of that name once, and writes the answer as gob, which has NaN.
+func answerTo(w io.Writer, engines []repeats.Engine, name string, style recipes.Style, seed uint64) {
+	for _, e := range engines {
+		if e.Name != name {
+			continue
+		}
+		a, err := e.Search(context.Background(), style, seed)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := gob.NewEncoder(w).Encode(a); err != nil {
+			log.Fatal(err)
+		}
+	}
 }
 
 func (r *row) String() string {
