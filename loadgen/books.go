@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -86,8 +87,12 @@ type level struct {
 	// before, of so many slots.
 	times, last share.Tempo
 	lastSize    int
-	reachedAt   time.Duration // when every slot had started a request of this level, or part
-	rng         *rand.Rand    // draws phases
+	// took is how long requests took at each level so far, by its number of slots, for as long as
+	// their lengths are those of asked, the load before this one.
+	took      map[int]time.Duration
+	asked     Load
+	reachedAt time.Duration // when every slot had started a request of this level, or part
+	rng       *rand.Rand    // draws phases
 	// gate is closed when the last request before a new part of the window has ended.
 	gate chan struct{}
 }
@@ -281,15 +286,34 @@ func (l *level) phases(total int, cycle time.Duration) (own []time.Duration) {
 }
 
 // expect returns how long a request of p will take, which is so long on an idle server. It
-// takes longer under load, and at most in proportion to the load.
+// takes longer under load, at most in proportion to the load, and no longer than at a larger one.
+// Each level so far is a bound, where the lengths were the same: by the last one alone, a visit
+// of 36 in flight after one of a single request spread its starts over 47 s where 3 s would do.
 func (l *level) expect(p *probe, request time.Duration) time.Duration {
 	if l.times.N > 0 {
 		l.last, l.lastSize = l.times, l.size
+		if l.took == nil {
+			l.took = map[int]time.Duration{}
+		}
+		l.took[l.size] = l.times.Mean()
 	}
-	if took := l.last.Mean(); took > 0 && l.lastSize > 0 {
-		request = max(request, time.Duration(float64(took)*max(1, float64(p.load.Concurrency)/float64(l.lastSize))))
+	if l.asked.ISL != p.load.ISL || l.asked.OSL != p.load.OSL || !reflect.DeepEqual(l.asked.Workload, p.load.Workload) {
+		clear(l.took)
 	}
-	return request
+	l.asked = p.load
+	grown := func(took time.Duration, size int) time.Duration {
+		return time.Duration(float64(took) * max(1, float64(p.load.Concurrency)/float64(size)))
+	}
+	if l.lastSize == 0 {
+		return request
+	}
+	most := grown(l.last.Mean(), l.lastSize)
+	for size, took := range l.took {
+		if size > 0 {
+			most = min(most, grown(took, size))
+		}
+	}
+	return max(request, most)
 }
 
 // stop cancels the running load without waiting for it.

@@ -154,7 +154,11 @@ func (g *Generator) now() time.Duration { return time.Since(g.epoch) }
 
 // Server returns what is known of the server. It is complete once Ready has returned
 // nil.
-func (g *Generator) Server() Server { return g.server }
+func (g *Generator) Server() Server {
+	s := g.server
+	s.First, s.Token = g.pace.first, g.pace.token
+	return s
+}
 
 // Close ends the load, waits for its slots and closes all connections. It always
 // returns nil, and may be called more than once. A Probe after it is an error.

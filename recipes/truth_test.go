@@ -30,7 +30,8 @@ func maxConcurrency(t *testing.T) *recipes.Recipe {
 // the search's own precision, a bracket of 5%; -args -cells searches each server in both
 // styles. The truth is that of the server started anew again and again, since its slots'
 // phases bunch up when it runs on: the boundary of slow-decode is 49 then, and 45 in the
-// long run. Those of the others are the same.
+// long run, and its answers lie between the two (45 to 48 of twelve searches). Those of the others
+// are the same.
 func TestBoundaryVirtual(t *testing.T) {
 	slow.Test(t, slow.Covered) // TestRecipesVirtual
 	t.Parallel()
@@ -57,7 +58,12 @@ func TestBoundaryVirtual(t *testing.T) {
 					srv.Close()
 					require.NoError(t, err)
 					assert.Equal(t, recipes.Met, out.Verdict)
-					assert.InDelta(t, truth[s.Name], out.Best.Concurrency(), math.Ceil(0.05*float64(truth[s.Name])))
+					answer := out.Best.Concurrency()
+					if s.Name == "slow-decode" {
+						assert.True(t, s.Boundary <= answer && answer <= truth[s.Name], "answered %d", answer)
+						return
+					}
+					assert.InDelta(t, truth[s.Name], answer, math.Ceil(0.05*float64(truth[s.Name])))
 				})
 			})
 		}

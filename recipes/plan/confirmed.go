@@ -54,6 +54,14 @@ const (
 	// unlikely is P(a limit holds) at the last visit below which an answer is looked at again:
 	// no search ends on a visit that speaks against what it answers.
 	unlikely = 0.5
+	// patterns is the least standard deviation of the margin from visit to visit: clients of a server
+	// that works in steps keep the phases of their requests for a whole visit, and p95 differs by
+	// some 3% from one pattern of phases to another. Three visits that agree better do so by chance.
+	patterns = 0.03
+	// cautiousPass is P(b ≥ x) that the answer of a search needs whose visits disagree. With 0.9, as
+	// where they agree, 9% of the searches of a server whose latencies wander by 30% in ten seconds
+	// answered more than 5% above its boundary, and with this 4%.
+	cautiousPass = 0.95
 	// disagree is the ratio of variances from which visits do not agree.
 	disagree = 2.5
 	// unsettling is the scatter of a margin from which a disagreement is worth more visits:
@@ -66,7 +74,8 @@ const (
 // Next is the search's own step; at its end, another visit of its answer.
 func (c Confirmed) Next(p Problem, h []Observation) Step {
 	tempered, moved, inflation := temper(p, h)
-	step := c.Planner.Next(p, tempered)
+	style := c.styled(h, tempered)
+	step := c.Planner.Next(p, style)
 	v := viewsOf(p, h)[0]
 	timed := v.Time > 0 && len(p.Tiers) <= 1 // with tiers the first says nothing of the others
 	if timed && !step.Done {
@@ -80,7 +89,7 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	if s, ok := v.silence(); ok {
 		return s
 	}
-	answer, at := v.confirmed(c.Planner.Answers(p, tempered)[0], inflation, v.with(tempered).read(signDecides))
+	answer, at := v.confirmed(c.Planner.Answers(p, style)[0], inflation, v.with(tempered).read(signDecides))
 	if math.IsNaN(at) && timed {
 		if longer, ok := v.with(tempered).read(noiseEstimate).longer(); ok {
 			return longer
@@ -89,16 +98,21 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 	if math.IsNaN(at) || v.remote(at) {
 		return step
 	}
-	near, all, visits := 0, 0, 0
+	near, all, visits, first := 0, 0, 0, math.NaN()
 	for _, o := range h {
 		if !o.confirms() {
 			visits++
 			continue
 		}
-		all++
+		if all++; all == 1 {
+			first = o.At[0]
+		}
 		if math.Abs(math.Log(o.At[0]/at)) <= nearAnswer || o.At[0] > at && passing(o, v.tier) {
 			near++
 		}
+	}
+	if all == 1 && at < first && !v.lately(first) {
+		at = first // a second look tells whether visits differ, which one knows badly
 	}
 	need, pause := enoughVisits, min(pauseOf(h)*time.Duration(min(1<<all, stretch)), longestPause)
 	if inflation > disagree && slices.ContainsFunc(moved, func(u unsettled) bool { return u.scatter > unsettling }) {
@@ -120,6 +134,17 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 		return step
 	}
 	return Step{At: []float64{at}, Size: 1, Full: true, Apart: pause, Reason: "the answer, at another time"}
+}
+
+// styled is the history that the style is shown. A bisection on widened verdicts has nothing to go by:
+// every point near the boundary is open, and it looked for an end that passes with certainty far
+// below, until its points were spent (52 to 56 of 69 where p95 differs by 3% from visit to visit,
+// 28 of 100 where by 30%). What the visits differ by is for the answer to respect; see located.
+func (c Confirmed) styled(h, tempered []Observation) []Observation {
+	if _, ok := c.Planner.(Monotonic); ok {
+		return h
+	}
+	return tempered
 }
 
 // confirms reports that the visit was made to see an answer at another time.
@@ -249,7 +274,7 @@ func passing(o Observation, tier []int) bool {
 // Answers are those of the search by what is known with the widened verdicts.
 func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
 	tempered, _, inflation := temper(p, h)
-	answers := c.Planner.Answers(p, tempered)
+	answers := c.Planner.Answers(p, c.styled(h, tempered))
 	if v := viewsOf(p, h)[0]; len(answers) == 1 && v.single() {
 		answers[0], _ = v.confirmed(answers[0], inflation, v.with(tempered).read(signDecides))
 	}
@@ -263,11 +288,12 @@ func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
 // not to the next that happens to have been visited.
 func (v view) confirmed(own Answer, inflation float64, seen track) (a Answer, aim float64) {
 	a, below := own, own.Safe
+	known := located(own, seen)
 	if inflation > disagree {
-		a = v.cautious(a)
+		a.Safe = v.cautious(known).Safe
 	}
 	a.Safe = v.upheld(a.Safe, seen)
-	if most, ok := v.most(own); ok {
+	if most, ok := v.most(known); ok {
 		most = v.clampDown(most)
 		if inflation > disagree {
 			below = min(below, most)
@@ -285,6 +311,20 @@ func (v view) confirmed(own Answer, inflation float64, seen track) (a Answer, ai
 	}
 	v.include(&a, seen)
 	return a, aim
+}
+
+// located is an answer with an interval: its own or, of a style that only narrows a bracket, the one
+// that a posterior has through the same visits.
+func located(a Answer, seen track) Answer {
+	if a.Level > 0 {
+		return a
+	}
+	if s := newSequence(seen.view); s.post != nil {
+		lo, median, hi := s.interval()
+		a.Estimate = median
+		a.within(lo, hi, intervalLevel)
+	}
+	return a
 }
 
 // include widens what is stated about the boundary so that it agrees with the answer and
@@ -335,7 +375,7 @@ func (v view) include(a *Answer, seen track) {
 		}
 		n := float64(len(gs))
 		mean, sd := stat.MeanStdDev(gs, nil)
-		sd = max(sd, math.Sqrt(own/n)) // few visits may happen to agree
+		sd = max(sd, math.Sqrt(own/n), patterns) // few visits may happen to agree
 		half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1 + faith}.Quantile((1+a.Level)/2) * sd / math.Sqrt(n)
 		lowest, highest = min(lowest, (-mean-half)/slope), min(highest, (-mean+half)/slope)
 	}
@@ -503,9 +543,11 @@ func (v view) most(a Answer) (x float64, ok bool) {
 	if !(a.Level > 0) || !(a.Lo > 0) || !(a.Estimate > a.Lo) {
 		return 0, false
 	}
-	doubt := math.Log(a.Estimate/a.Lo) / zOf((1+a.Level)/2) * zOf(v.level())
-	if !v.Int {
-		doubt = min(doubt, rateDoubt)
+	doubt := math.Log(a.Estimate/a.Lo) / zOf((1+a.Level)/2)
+	if v.Int {
+		doubt *= zOf(cautiousPass)
+	} else {
+		doubt = min(doubt*zOf(v.level()), rateDoubt)
 	}
 	x = a.Estimate * math.Exp(-doubt)
 	if far := v.visited(func(x float64) bool { return x <= a.Safe && v.remote(x) }); far > x {

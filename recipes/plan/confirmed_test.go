@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -91,6 +92,78 @@ func TestAnswerDoesNotFall(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Visits of a server that works in steps differ by more than their requests know. A bisection does
+// not take that for a reason to look far below what its visits have reached: of these searches of a
+// boundary of 69 half answered less than 60.
+func TestBisectionDoesNotFall(t *testing.T) {
+	p := Problem{Dims: []Dim{{Path: "c", Lo: 1, Hi: 400, Int: true, Log: true}}, Budget: 20, Confidence: 0.95, Seed: 1}
+	planner := Confirmed{Monotonic{}}
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		var h []Observation
+		for {
+			s := planner.Next(p, h)
+			if s.Done {
+				break
+			}
+			const se, pattern = 0.012, 0.04
+			g := math.Log(s.At[0]/69.5) + pattern*rng.NormFloat64() + se*rng.NormFloat64()
+			o := Observation{At: s.At, State: Full, Requests: 300, Lasted: 3 * time.Second, Asked: s}
+			pass := normal.CDF(-g / se)
+			if !s.Full && (pass > 0.99 || pass < 0.01) {
+				o.State, o.Requests, o.Lasted = Cut, 150, 2*time.Second
+			}
+			o.Margins = []Margin{{Estimate: Estimate{Value: g, SE: se}, Pass: pass, Excess: math.Copysign(8, g), Allowed: 0.05}}
+			h = append(h, o)
+		}
+		answer := planner.Answers(p, h)[0].Safe
+		assert.InDelta(t, 67, answer, 7, "seed %d", seed)
+		assert.LessOrEqual(t, len(h), 50, "seed %d", seed)
+	}
+}
+
+// Where a server's batch is full its latency jumps from a fifth below the limit to a fifth above within
+// 4% of the load. The two sides are no visits that scatter: the history is that of a search which
+// took them for such, and answered 32.
+func TestCliffIsNoScatter(t *testing.T) {
+	p := Problem{Dims: []Dim{{Path: "c", Lo: 1, Hi: 400, Int: true, Log: true}}, Confidence: 0.95, Seed: 1}
+	var h []Observation
+	ended := 0.0
+	for _, v := range []struct {
+		x        float64
+		requests int
+		at       float64
+		g, se, p float64
+	}{
+		{1, 92, 7.2, -1.721, 0.298, 0.99},
+		{2, 92, 11.5, -1.569, 0.037, 0.99},
+		{4, 92, 14.0, -1.360, 0.027, 0.99},
+		{8, 92, 15.8, -1.380, 0.029, 0.99},
+		{16, 99, 17.8, -0.972, 0.020, 0.99},
+		{32, 133, 20.1, -0.752, 0.019, 0.99},
+		{64, 197, 24.0, -0.435, 0.003, 0.99},
+		{128, 256, 28.0, 1.257, 0.007, 0.00},
+		{96, 222, 32.4, -0.238, 0.007, 0.99},
+		{112, 225, 35.9, 0.678, 0.005, 0.00},
+		{104, 209, 39.2, 0.178, 0.011, 0.00},
+		{100, 231, 43.6, -0.216, 0.009, 0.99},
+		{104, 210, 46.8, 0.166, 0.002, 0.00},
+		{100, 300, 55.4, -0.229, 0.010, 1.00},
+	} {
+		o := Observation{
+			At: []float64{v.x}, Asked: Step{At: []float64{v.x}, Size: 1}, State: Cut, Requests: v.requests,
+			Lasted:  time.Duration((v.at - ended) * 1e9),
+			Margins: []Margin{{Estimate: Estimate{Value: v.g, SE: v.se}, Pass: v.p, Excess: math.Copysign(8, v.g), Allowed: 0.05}},
+		}
+		if v.requests == 300 {
+			o.State, o.Asked.Apart, o.Lasted = Full, 4*time.Second, o.Lasted-4*time.Second
+		}
+		h, ended = append(h, o), v.at
+	}
+	assert.Equal(t, 100.0, Confirmed{Monotonic{}}.Answers(p, h)[0].Safe)
+	assert.Equal(t, []float64{100}, Confirmed{Monotonic{}}.Next(p, h).At)
 }
 
 // Over a request rate a server goes from all good to none within a few percent. A point that

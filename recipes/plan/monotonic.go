@@ -1,5 +1,7 @@
 package plan
 
+import "cmp"
+
 // relativePrecision is AIPerf's: a bracket narrower than 5% of its upper end is an
 // answer.
 const relativePrecision = 0.05
@@ -39,7 +41,11 @@ func (t track) bisect() Step {
 	}
 	if n == len(t.points) { // everything passes so far
 		if top := t.points[n-1].x; top < t.Hi {
-			return probe(t.up(top, 2), "doubling")
+			s := probe(t.up(top, 2), "doubling")
+			if t.slow() {
+				s.Size = 0.5
+			}
+			return s
 		}
 	}
 	lo, hi := t.openEnds()
@@ -59,6 +65,14 @@ func (t track) bisect() Step {
 		}
 	}
 	return done(t.bisected())
+}
+
+// slow reports that doubling by visits as long as the last takes more time than the search has: ten
+// of them lead from 1 to 1,000. Half as long they end with open verdicts, which lend each other
+// evidence.
+func (t track) slow() bool {
+	last := t.history[len(t.history)-1]
+	return t.Time > 0 && last.Lasted > lasts(t.Time/12, cmp.Or(last.Asked.Size, 1))
 }
 
 // lowestPoint is why a search begins where it does.

@@ -72,8 +72,11 @@ type Problem struct {
 	Budget int
 	// Time is how long the search of one boundary is to take with the visits that confirm
 	// its answer, by [Observation].Lasted and [Step].Apart. Zero means as long as its style
-	// does. Only [Confirmed] reads it.
+	// does. Only [Confirmed] and [Monotonic] read it.
 	Time time.Duration
+	// Request is about how long one request takes on an idle server. Zero means that it is not
+	// known. Only [Sequential] reads it: a slow server is asked for fewer requests at first.
+	Request time.Duration
 	// Seed is where all randomness comes from.
 	Seed uint64
 	// Confidence is how sure a verdict must be to count as certain: P(limit holds) is at

@@ -3,11 +3,15 @@ package plan
 import (
 	"math"
 	"slices"
+	"time"
 )
 
 const (
 	// sequentialStart is a point that most servers bear, three doublings from the bottom.
 	sequentialStart = 8
+	// sequentialSlow is how long the requests of the start may take on a server that answers one
+	// after another: where each takes three seconds, eight at a time have their verdict after 45 s.
+	sequentialSlow = 12 * time.Second
 	// sequentialBudget is the number of distinct points when the problem names none.
 	sequentialBudget = 30
 )
@@ -154,7 +158,11 @@ func (s *sequence) next() Step {
 	n := len(s.points)
 	switch {
 	case n == 0:
-		return probe(s.clamp(sequentialStart), "the start")
+		start := float64(sequentialStart)
+		if s.Request > 0 {
+			start = min(start, max(1, math.Floor(float64(sequentialSlow)/float64(s.Request))))
+		}
+		return probe(s.clamp(start), "the start")
 	case s.end == 0:
 		return s.down()
 	case s.post == nil && s.end == n:

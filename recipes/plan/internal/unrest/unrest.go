@@ -4,6 +4,7 @@ package unrest
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -67,6 +68,11 @@ const (
 	curvature = 0.25
 	// level is the standard deviation of the margin at the mean load, which is not known.
 	level = 1.0
+	// jumps is P(the margin jumps between two of the loads), as where a server's batch is full, and
+	// jump how far. Without it the two sides of a cliff were taken for visits that scatter.
+	jumps, jump = 0.2, 0.4
+	// typical is the scatter by which the place of a jump is looked for.
+	typical = 0.04
 	// least is the number of visits below which nothing is told.
 	least = 3
 )
@@ -89,10 +95,17 @@ func Read(visits []Visit, p Prior) Seen {
 		return Seen{Free: 1}
 	}
 	m := newModel(visits, p)
-	none := math.Log(calm) + m.fit(0, 0, 0).log
+	bent, prior := m.bent()
+	either := func(sd, rate, end float64) float64 {
+		return floats.LogSumExp([]float64{math.Log(1-prior) + m.fit(sd, rate, end).log, math.Log(prior) + bent.fit(sd, rate, end).log})
+	}
+	if prior == 0 {
+		either = func(sd, rate, end float64) float64 { return m.fit(sd, rate, end).log }
+	}
+	none := math.Log(calm) + either(0, 0, 0)
 	logs := make([]float64, len(scatters))
 	for i, sd := range scatters {
-		logs[i] = math.Log((1-calm-drifts)/float64(len(scatters))) + m.fit(sd, 0, 0).log
+		logs[i] = math.Log((1-calm-drifts)/float64(len(scatters))) + either(sd, 0, 0)
 	}
 	some := floats.LogSumExp(logs)
 	drift, best := math.Inf(-1), fit{}
@@ -100,7 +113,7 @@ func Read(visits []Visit, p Prior) Seen {
 	for i := range ends {
 		at := m.last - endsApart*float64(i)
 		f := m.fit(0, driftRate, at)
-		if l := math.Log(drifts/ends) + f.log; l > drift {
+		if l := math.Log(drifts/ends) + either(0, driftRate, at); l > drift {
 			drift, best, end = l, f, at
 		}
 	}
@@ -115,6 +128,46 @@ func Read(visits []Visit, p Prior) Seen {
 	s.SD, s.Free = spread(logs, some)
 	s.Rate, s.RateSE = m.rate(best, end)
 	return s
+}
+
+// bent returns the model with a jump of the margin, upwards, between the two neighbouring loads
+// where it is the likeliest, and the prior probability that a jump is there; 0 where there can be none.
+func (m model) bent() (jumped model, prior float64) {
+	var us []float64
+	for _, a := range m.visits {
+		us = append(us, a.U)
+	}
+	slices.Sort(us)
+	us = slices.Compact(us)
+	best := math.Inf(-1)
+	for i := range len(us) - 1 {
+		one := m.jumping((us[i] + us[i+1]) / 2)
+		f := one.fit(typical, 0, 0)
+		up := 0.0
+		for j, a := range m.visits {
+			if a.U > us[i] {
+				up += f.solved[j]
+			}
+		}
+		if up > 0 && f.log > best {
+			best, jumped, prior = f.log, one, jumps/float64(len(us)-1)
+		}
+	}
+	return jumped, prior
+}
+
+// jumping is the model with a jump of unknown size where ln of the load is u.
+func (m model) jumping(u float64) model {
+	n := len(m.visits)
+	m.covariance = slices.Clone(m.covariance)
+	for i, a := range m.visits {
+		for j := i; j < n; j++ {
+			if a.U > u && m.visits[j].U > u {
+				m.covariance[i*n+j] += jump * jump
+			}
+		}
+	}
+	return m
 }
 
 // spread is the root mean square of the standard deviations by their posterior, and the degrees
