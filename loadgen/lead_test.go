@@ -65,6 +65,26 @@ func (w *pretender) report(upTo time.Duration, run uint64) share.Report {
 
 // TestPartition: what one generator has measured is dealt out to several at random, and told in
 // any order. What is put together again has the same statistics, bit for bit.
+// TestExpect: a request is expected to take no longer than at a larger load, and longer in proportion to
+// the load at most, by all levels so far whose lengths were the same.
+func TestExpect(t *testing.T) {
+	var l level
+	measured := func(size int, mean time.Duration) {
+		l.size, l.times = size, share.Tempo{Sum: 10 * mean, N: 10}
+	}
+	load := func(c, osl int) *probe { return &probe{load: Load{Concurrency: c, ISL: 550, OSL: osl}} }
+	const idle = time.Second
+	assert.Equal(t, idle, l.expect(load(8, 128), idle), "nothing is known")
+	measured(8, 1500*time.Millisecond)
+	assert.Equal(t, 6*time.Second, l.expect(load(32, 128), idle), "in proportion")
+	measured(32, 3*time.Second)
+	assert.Equal(t, 1500*time.Millisecond, l.expect(load(1, 128), idle), "8 took no longer")
+	measured(1, idle)
+	assert.Equal(t, 3*time.Second, l.expect(load(30, 128), idle), "32 took no longer, whatever 1 says")
+	measured(30, 3*time.Second)
+	assert.Equal(t, 6*time.Second, l.expect(load(60, 1024), idle), "of other lengths the last is known")
+}
+
 func TestPartition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := simserver.NewInMemory(simserver.Model{Jitter: 0.2, Seed: 1})

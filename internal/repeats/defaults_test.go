@@ -90,7 +90,7 @@ func (s sized) inputs(recipe string, style recipes.Style) recipes.Inputs {
 // TestDefaults checks that a search with nothing but its limit given fits into a go test
 // and spares its server, whatever the server's size: the first verdict comes within 30
 // seconds, the answer within 4 minutes, and no probe asks for more than four times the
-// boundary. All cells take half an hour:
+// boundary. All cells take five minutes:
 //
 //	go test ./internal/repeats -run TestDefaults -v -timeout 2h -args -cells '*/*/*'
 func TestDefaults(t *testing.T) {

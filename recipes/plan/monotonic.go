@@ -72,7 +72,7 @@ func (t track) bisect() Step {
 // evidence.
 func (t track) slow() bool {
 	last := t.history[len(t.history)-1]
-	return t.Time > 0 && last.Lasted > lasts(t.Time/12, cmp.Or(last.Asked.Size, 1))
+	return t.Time > 0 && last.Lasted > lasts(t.Time/10, cmp.Or(last.Asked.Size, 1))
 }
 
 // lowestPoint is why a search begins where it does.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,6 +25,25 @@ func straightLine(b, slope, sd float64, known bool, rng *rand.Rand) func(Step) O
 			l.SE, l.Pass = sd, normal.CDF(-g/sd)
 		}
 		return Observation{At: s.At, Margins: []Margin{l}, Goals: []Estimate{{Value: s.At[0]}}}
+	}
+}
+
+// TestSlowServer: a server whose requests take seconds is asked for few of them at first, and a doubling
+// by visits that take too long goes on by visits half as long.
+func TestSlowServer(t *testing.T) {
+	p := sequentialProblem(1, 1000)
+	for request, start := range map[time.Duration]float64{
+		0: 8, 500 * time.Millisecond: 8, 3 * time.Second: 4, 7 * time.Second: 1, time.Minute: 1,
+	} {
+		p.Request = request
+		assert.Equal(t, []float64{start}, Sequential{}.Next(p, nil).At, "%v a request", request)
+	}
+	p.Time = 4 * time.Minute
+	for lasted, size := range map[time.Duration]float64{20 * time.Second: 1, 30 * time.Second: 0.5} {
+		h := []Observation{{At: []float64{1}, Lasted: lasted, Margins: []Margin{{Estimate: Estimate{Value: -1, SE: 0.1}, Pass: 1}}}}
+		s := Monotonic{}.Next(p, h)
+		assert.Equal(t, []float64{2}, s.At)
+		assert.Equal(t, size, s.Size, "after a visit of %v", lasted)
 	}
 }
 

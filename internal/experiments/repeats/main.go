@@ -5,7 +5,7 @@
 //
 // Searches mostly wait, so that some run at once (-parallel), each in a process of its own with
 // its server: in one process a search that computes its next point keeps the others' clients from
-// their answers for up to 10 ms. With the defaults the command takes MINUTES on two cores. With -engine
+// their answers for up to 10 ms. With the defaults the command takes 36 minutes on two cores. With -engine
 // mixed it searches an engine under requests of many lengths with shared prefixes and
 // conversations instead, whose truth takes it half a minute. It also searches an engine that
 // is described by flags:
