@@ -34,7 +34,7 @@ type Server struct {
 	// Cold is how long the first inference took that succeeded.
 	Cold time.Duration
 	// First is about how long the idle server took to the first token of a short request, and
-	// Token from each token of its answer to the next.
+	// Token from each token of its answer to the next. Both are 0 where that is not known.
 	First, Token time.Duration
 	// Notes are what a reader of the numbers should know of the server, for example
 	// which fields of the request body it refused.

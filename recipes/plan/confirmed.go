@@ -60,7 +60,7 @@ const (
 	patterns = 0.03
 	// cautiousPass is P(b ≥ x) that the answer of a search needs whose visits disagree. With 0.9, as
 	// where they agree, 9% of the searches of a server whose latencies wander by 30% in ten seconds
-	// answered more than 5% above its boundary, and with this 4%.
+	// answered more than 5% above its boundary, and with this 2% to 6%, as the seeds have it.
 	cautiousPass = 0.95
 	// disagree is the ratio of variances from which visits do not agree.
 	disagree = 2.5

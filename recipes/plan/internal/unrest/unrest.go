@@ -108,7 +108,7 @@ func Read(visits []Visit, p Prior) Seen {
 		logs[i] = math.Log((1-calm-drifts)/float64(len(scatters))) + either(sd, 0, 0)
 	}
 	some := floats.LogSumExp(logs)
-	drift, best := math.Inf(-1), fit{}
+	drift, best := math.Inf(-1), fit{log: math.Inf(-1)}
 	end := 0.0
 	for i := range ends {
 		at := m.last - endsApart*float64(i)
@@ -143,7 +143,10 @@ func (m model) bent() (jumped model, prior float64) {
 	for i := range len(us) - 1 {
 		one := m.jumping((us[i] + us[i+1]) / 2)
 		f := one.fit(typical, 0, 0)
-		up := 0.0
+		if math.IsInf(f.log, -1) {
+			continue
+		}
+		up := 0.0 // in the direction of the jump by its posterior
 		for j, a := range m.visits {
 			if a.U > us[i] {
 				up += f.solved[j]

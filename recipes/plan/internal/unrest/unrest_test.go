@@ -67,6 +67,26 @@ func TestReadDrift(t *testing.T) {
 	assert.Less(t, s.End, s.Last)
 }
 
+// TestReadCliff: the two sides of a cliff are no scatter where the visits of each load agree, and no
+// jump explains visits of one load that do not. What is no number has no explanation, and does not panic.
+func TestReadCliff(t *testing.T) {
+	var cliff, wander []Visit
+	for i, u := range []float64{4.5, 4.56, 4.6, 4.64, 4.72, 4.6, 4.64, 4.6} {
+		g := -0.22 + (u-4.6)/2
+		if u > 4.62 {
+			g = 0.18 + 5*(u-4.64)
+		}
+		cliff = append(cliff, Visit{U: u, G: g, SE: 0.01, At: 4 * float64(i)})
+		wander = append(wander, Visit{U: u, G: []float64{-0.2, 0.2}[i%2], SE: 0.01, At: 4 * float64(i)})
+	}
+	s := Read(cliff, prior)
+	assert.NotEqual(t, Scattered, s.Kind)
+	assert.Less(t, s.Scatters, 0.2, "less likely than before anything was seen")
+	assert.Equal(t, Scattered, Read(wander, prior).Kind)
+	cliff[3].G = math.NaN()
+	assert.NotPanics(t, func() { Read(cliff, prior) })
+}
+
 // TestReadFew: two visits tell nothing.
 func TestReadFew(t *testing.T) {
 	assert.Equal(t, Seen{Free: 1}, Read(visits(1, 2, func(float64) float64 { return 1 }), prior))
