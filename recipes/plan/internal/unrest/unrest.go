@@ -86,7 +86,8 @@ var scatters = []float64{0.02, 0.028, 0.04, 0.057, 0.08, 0.113, 0.16, 0.226, 0.3
 // One has nothing else; one a disturbance that visits share the more the nearer in time they are;
 // one a straight drift in time that ends at the last visit or before. The likelihood decides at
 // once how steep the line is and what is left: a line through points that are known by scattered
-// visits otherwise takes the scatter for its slope. Each explanation is a Gaussian process, whose
+// visits otherwise takes the scatter for its slope. With each of the three the margin may jump between
+// two of the loads, which no line has. Each explanation is a Gaussian process, whose
 // marginal likelihood has a closed form (Rasmussen and Williams 2006, "Gaussian Processes for
 // Machine Learning", sections 2.7 and 5.4.1).
 func Read(visits []Visit, p Prior) Seen {
@@ -95,17 +96,12 @@ func Read(visits []Visit, p Prior) Seen {
 		return Seen{Free: 1}
 	}
 	m := newModel(visits, p)
-	bent, prior := m.bent()
-	either := func(sd, rate, end float64) float64 {
-		return floats.LogSumExp([]float64{math.Log(1-prior) + m.fit(sd, rate, end).log, math.Log(prior) + bent.fit(sd, rate, end).log})
-	}
-	if prior == 0 {
-		either = func(sd, rate, end float64) float64 { return m.fit(sd, rate, end).log }
-	}
-	none := math.Log(calm) + either(0, 0, 0)
+	above, prior := m.step()
+	either := func(f fit) float64 { return f.either(above, prior) }
+	none := math.Log(calm) + either(m.fit(0, 0, 0))
 	logs := make([]float64, len(scatters))
 	for i, sd := range scatters {
-		logs[i] = math.Log((1-calm-drifts)/float64(len(scatters))) + either(sd, 0, 0)
+		logs[i] = math.Log((1-calm-drifts)/float64(len(scatters))) + either(m.fit(sd, 0, 0))
 	}
 	some := floats.LogSumExp(logs)
 	drift, best := math.Inf(-1), fit{log: math.Inf(-1)}
@@ -113,7 +109,7 @@ func Read(visits []Visit, p Prior) Seen {
 	for i := range ends {
 		at := m.last - endsApart*float64(i)
 		f := m.fit(0, driftRate, at)
-		if l := math.Log(drifts/ends) + either(0, driftRate, at); l > drift {
+		if l := math.Log(drifts/ends) + either(f); l > drift {
 			drift, best, end = l, f, at
 		}
 	}
@@ -130,47 +126,30 @@ func Read(visits []Visit, p Prior) Seen {
 	return s
 }
 
-// bent returns the model with a jump of the margin, upwards, between the two neighbouring loads
-// where it is the likeliest, and the prior probability that a jump is there; 0 where there can be none.
-func (m model) bent() (jumped model, prior float64) {
+// step returns which visits lie above the place where a jump of the margin, upwards, between two
+// neighbouring loads is the likeliest, as ones among zeros, and the prior probability that a jump is
+// there; 0 where there can be none.
+func (m model) step() (above []float64, prior float64) {
 	var us []float64
 	for _, a := range m.visits {
 		us = append(us, a.U)
 	}
 	slices.Sort(us)
 	us = slices.Compact(us)
+	f := m.fit(typical, 0, 0)
 	best := math.Inf(-1)
-	for i := range len(us) - 1 {
-		one := m.jumping((us[i] + us[i+1]) / 2)
-		f := one.fit(typical, 0, 0)
-		if math.IsInf(f.log, -1) {
-			continue
-		}
-		up := 0.0 // in the direction of the jump by its posterior
+	for _, u := range us[:len(us)-1] {
+		ones := make([]float64, len(m.visits))
 		for j, a := range m.visits {
-			if a.U > us[i] {
-				up += f.solved[j]
+			if a.U > u {
+				ones[j] = 1
 			}
 		}
-		if up > 0 && f.log > best {
-			best, jumped, prior = f.log, one, jumps/float64(len(us)-1)
+		if log, up := f.jumped(ones); up && log > best {
+			best, above, prior = log, ones, jumps/float64(len(us)-1)
 		}
 	}
-	return jumped, prior
-}
-
-// jumping is the model with a jump of unknown size where ln of the load is u.
-func (m model) jumping(u float64) model {
-	n := len(m.visits)
-	m.covariance = slices.Clone(m.covariance)
-	for i, a := range m.visits {
-		for j := i; j < n; j++ {
-			if a.U > u && m.visits[j].U > u {
-				m.covariance[i*n+j] += jump * jump
-			}
-		}
-	}
-	return m
+	return above, prior
 }
 
 // spread is the root mean square of the standard deviations by their posterior, and the degrees
@@ -256,6 +235,27 @@ func (f fit) solve(b []float64) []float64 {
 	x := blas64.General{Rows: len(b), Cols: 1, Stride: 1, Data: append([]float64(nil), b...)}
 	lapack64.Potrs(f.factor, x)
 	return x.Data
+}
+
+// jumped returns the log likelihood with a jump of unknown size at the visits that are ones, and whether
+// it is likelier to go up than down. The covariance has one more term of rank one then, for which the
+// matrix determinant lemma and the formula of Sherman and Morrison (1950) need no new factor.
+func (f fit) jumped(ones []float64) (log float64, up bool) {
+	if math.IsInf(f.log, -1) {
+		return f.log, false
+	}
+	spread, along := 1+jump*jump*floats.Dot(ones, f.solve(ones)), floats.Dot(ones, f.solved)
+	return f.log + (jump*jump*along*along/spread-math.Log(spread))/2, along > 0
+}
+
+// either returns the log likelihood where a jump at the visits that are ones is there with the
+// probability prior.
+func (f fit) either(ones []float64, prior float64) float64 {
+	if prior == 0 {
+		return f.log
+	}
+	log, _ := f.jumped(ones)
+	return floats.LogSumExp([]float64{math.Log(1-prior) + f.log, math.Log(prior) + log})
 }
 
 // before is how long before the end of a drift a time is, below zero; zero after it.
