@@ -63,8 +63,6 @@ func (w *pretender) report(upTo time.Duration, run uint64) share.Report {
 	return r
 }
 
-// TestPartition: what one generator has measured is dealt out to several at random, and told in
-// any order. What is put together again has the same statistics, bit for bit.
 // TestExpect: a request is expected to take no longer than at a larger load, and longer in proportion to
 // the load at most, by all levels so far whose lengths were the same.
 func TestExpect(t *testing.T) {
@@ -85,6 +83,8 @@ func TestExpect(t *testing.T) {
 	assert.Equal(t, 6*time.Second, l.expect(load(60, 1024), idle), "of other lengths the last is known")
 }
 
+// TestPartition: what one generator has measured is dealt out to several at random, and told in
+// any order. What is put together again has the same statistics, bit for bit.
 func TestPartition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := simserver.NewInMemory(simserver.Model{Jitter: 0.2, Seed: 1})
