@@ -69,9 +69,9 @@ func Example_replay() {
 	asTest(func(t aiperftest.T) {
 		var lines []string
 		for i := range 50 {
-			lines = append(lines, fmt.Sprintf(`{"timestamp": %d, "input_length": 600, "output_length": 4, "hash_ids": [%d, %d]}`, 20*i, i%5, 100+i))
+			lines = append(lines, fmt.Sprintf(`{"timestamp": %d, "input_length": 600, "output_length": 4, "hash_ids": [%d, %d]}`, 10*i, i%5, 100+i))
 		}
-		lines[10] = `{"timestamp": 200, "input_len`
+		lines[10] = `{"timestamp": 100, "input_len`
 		path := filepath.Join(t.TempDir(), "trace.jsonl")
 		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o666); err != nil {
 			fmt.Println(err)
@@ -88,7 +88,7 @@ func Example_replay() {
 		}
 	})
 	// Output:
-	// met: 49 requests at a mean of 49.0 a second
+	// met: 49 requests at a mean of 98.0 a second
 	// trace.jsonl:11: it is not JSON (invalid character '\n' in string literal)
 }
 

@@ -29,6 +29,9 @@ func TestReadme(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the README's commands measure for some twenty seconds")
 	}
+	if !*update { // which writes the README that the other tests read
+		t.Parallel()
+	}
 	turn.Take(t)
 	text := page(t, "README.md")
 

@@ -94,6 +94,7 @@ func TestGateRoundTrip(t *testing.T) {
 // the other is loaded, and the slower one is found. It is four times as slow, so that
 // what else the machine does cannot hide it.
 func TestCompare(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		why     string
 		new     simserver.Model

@@ -58,6 +58,7 @@ func (m mixed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // window is settled before its own length is. The requests that also end in the
 // window do not have that distribution, and the test would see the difference.
 func TestCohortUnbiased(t *testing.T) {
+	t.Parallel()
 	const c, probes = 40, 16
 	for _, tt := range []struct {
 		why    string

@@ -101,7 +101,7 @@ func TestExactlyC(t *testing.T) {
 		require.NoError(t, err)
 		defer g.Close()
 		require.NoError(t, g.Ready(t.Context()))
-		m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: c, ISL: 20, OSL: 4, Requests: 20 * c}, nil)
+		m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: c, ISL: 20, OSL: 4, Requests: 10 * c}, nil)
 		require.NoError(t, err)
 		require.NoError(t, g.Close())
 		// Each part of the window runs from its first request's start to its last one's.

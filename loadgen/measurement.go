@@ -381,10 +381,11 @@ func (ss spans) length() (d time.Duration) {
 	return d
 }
 
-// part is the index of the part that is open at t.
+// part is the index of the part that is open at t, or the nearest one: a part closes as its
+// last request is due, and a client that is late sends that one a moment afterwards.
 func (ss spans) part(t time.Duration) int {
-	for i, s := range ss {
-		if t < s.close {
+	for i, s := range ss[:max(len(ss)-1, 0)] {
+		if t < s.close+(ss[i+1].open-s.close)/2 {
 			return i
 		}
 	}

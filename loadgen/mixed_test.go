@@ -189,6 +189,7 @@ func TestImages(t *testing.T) {
 // counts have the moments and the shares that were asked for, and its prefix cache hits as
 // often as was known in advance.
 func TestMixedMeasured(t *testing.T) {
+	t.Parallel()
 	const n = 10_000
 	load := Load{Concurrency: 50, Requests: n, Window: time.Hour, Seed: 9, Workload: Workload{
 		ISL: laws.LogNormal(160, 80), OSL: laws.Normal(8, 2), System: 64,

@@ -18,6 +18,7 @@ import (
 // one of the engine's steps or the next, so four are pooled.
 func TestMixedTruth(t *testing.T) {
 	slow.Test(t, slow.Covered)
+	t.Parallel()
 	w := Workload{ISL: laws.LogNormal(300, 200).Between(8, 2000), OSL: laws.LogNormal(12, 6).Between(2, 60), System: 64,
 		Prefixes: []laws.Prefix{{Groups: 3, Tokens: 256, Share: 0.6}}}
 	var loads []Load

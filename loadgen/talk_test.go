@@ -212,6 +212,7 @@ func TestTalkCounts(t *testing.T) {
 // lies up to 8% beside that of all draws, so four of them are pooled.
 func TestTalkTruth(t *testing.T) {
 	slow.Test(t, slow.Covered)
+	t.Parallel()
 	work := Workload{
 		ISL: laws.LogNormal(80, 40).Between(8, 320), OSL: laws.LogNormal(8, 4).Between(2, 32),
 		Turns: laws.Turns{Count: laws.Uniform(2, 5), Share: 0.3, Think: laws.LogNormal(60, 30)},

@@ -24,6 +24,7 @@ import (
 // TestBadInput: what cannot work ends before the search's load, with an error
 // that names the input and the way out.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	srv := simserver.New(simserver.Model{Name: "good", APIKey: "secret", Step: time.Millisecond})
 	defer srv.Close()
 	notOpenAI := httptest.NewServer(http.FileServer(http.Dir(t.TempDir())))
@@ -119,6 +120,7 @@ func TestBadInput(t *testing.T) {
 // TestServerDies: a server that dies in mid-search ends the run with the reason,
 // and what was learnt is kept and was shown.
 func TestServerDies(t *testing.T) {
+	t.Parallel()
 	srv := simserver.New(simserver.Model{Step: time.Millisecond, Faults: simserver.Faults{DieAfter: 900}})
 	defer srv.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -145,6 +147,7 @@ func TestServerDies(t *testing.T) {
 // server does not make a verdict of its closed ones. The server dies in one of the first
 // probes: a machine on which two of them cannot be trusted would end the search before.
 func TestServerDiesBehindForwarder(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, err := forwarded(t, ctx)

@@ -38,6 +38,7 @@ func results(t *testing.T, text string) (out []*benchfmt.Result, units benchfmt.
 
 // TestBench: the lines of each kind of run.
 func TestBench(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		run   string
 		names []string
@@ -81,6 +82,7 @@ func TestBench(t *testing.T) {
 // TestBenchUnknown: what is not known has no value in the file, and what is not
 // certain no line.
 func TestBenchUnknown(t *testing.T) {
+	t.Parallel()
 	text := func(o *recipes.Outcome) string {
 		var b strings.Builder
 		require.NoError(t, bench.Write(&b, o))
@@ -110,6 +112,7 @@ func TestBenchUnknown(t *testing.T) {
 // TestBenchstat runs the command on an old and a new server: the new one is
 // twice as slow, and the table says so.
 func TestBenchstat(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	bench := func(name string, step time.Duration) string {
 		var text strings.Builder

@@ -43,6 +43,7 @@ func TestWhy(t *testing.T) {
 
 // TestWhyOfSearch: the finding of a search over a server whose batch is full says so.
 func TestWhyOfSearch(t *testing.T) {
+	t.Parallel()
 	s := sim{recipe: "max-concurrency-under-sla",
 		inputs: recipes.Inputs{TTFT: new(60.0), Concurrency: between(1, 64), Style: recipes.Monotonic},
 		model:  simserver.Model{Step: 10 * time.Millisecond, PerPromptToken: time.Microsecond, MaxBatch: 8},

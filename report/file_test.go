@@ -243,6 +243,7 @@ func TestInTheWay(t *testing.T) {
 
 // TestOddPaths: a directory is the user's to name.
 func TestOddPaths(t *testing.T) {
+	t.Parallel()
 	o := runOutcome(t, "ramp")
 	var want []string
 	for _, name := range tree(t, runDir(t, "ramp")) {

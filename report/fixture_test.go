@@ -80,31 +80,41 @@ var standard = map[string]sim{
 	"pareto": {recipe: "pareto-sweep", inputs: recipes.Inputs{Pairs: new("32/8,64/16"), ConcurrencyList: []int{1, 8}}},
 }
 
-var ran = struct {
+// A ranRun is a standard run, which is run once, for all tests.
+type ranRun struct {
 	sync.Mutex
-	dirs map[string]string
-	outs map[string]*recipes.Outcome
-}{dirs: map[string]string{}, outs: map[string]*recipes.Outcome{}}
+	dir string
+	out *recipes.Outcome
+}
 
-// runDir is where a standard run's files are. It is run once, for all tests.
-func runDir(t *testing.T, name string) string {
+var ran = func() map[string]*ranRun {
+	runs := map[string]*ranRun{}
+	for name := range standard {
+		runs[name] = &ranRun{}
+	}
+	return runs
+}()
+
+// standardRun returns a standard run.
+func standardRun(t *testing.T, name string) *ranRun {
 	t.Helper()
-	ran.Lock()
-	defer ran.Unlock()
-	if ran.dirs[name] == "" {
+	r := ran[name]
+	r.Lock()
+	defer r.Unlock()
+	if r.dir == "" {
 		dir, err := os.MkdirTemp(shared, name)
 		require.NoError(t, err)
 		s := standard[name]
 		s.dir = &Dir{Path: dir, NoCharts: true}
-		ran.outs[name], ran.dirs[name] = s.run(t)
+		r.out, r.dir = s.run(t)
 	}
-	return ran.dirs[name]
+	return r
 }
 
-func runOutcome(t *testing.T, name string) *recipes.Outcome {
-	runDir(t, name)
-	return ran.outs[name]
-}
+// runDir is where a standard run's files are.
+func runDir(t *testing.T, name string) string { return standardRun(t, name).dir }
+
+func runOutcome(t *testing.T, name string) *recipes.Outcome { return standardRun(t, name).out }
 
 // revisited is the outcome of a standard run with n probes in place of its own, each
 // a copy of the run's first that change makes another. What a test of what is made of

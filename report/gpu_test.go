@@ -193,6 +193,7 @@ func TestGPUExport(t *testing.T) {
 // TestGPUChart: a sweep over shapes has a curve a shape, and a ring around what no other point
 // beats.
 func TestGPUChart(t *testing.T) {
+	t.Parallel()
 	s := standard["pareto"]
 	s.model = simserver.Model{MaxBatch: 16, GPUs: 2}
 	s.change = priced().change

@@ -131,6 +131,7 @@ func TestBestTrials(t *testing.T) {
 
 // TestBoundarySummary: what was probed, and what style smooth_isotonic adds.
 func TestBoundarySummary(t *testing.T) {
+	t.Parallel()
 	o := runOutcome(t, "smooth")
 	b := viewOf(o).boundary()
 	assert.Equal(t, "smooth", b.Type)

@@ -29,6 +29,7 @@ func html(t *testing.T, o *recipes.Outcome) string {
 // TestHTML: the page of every run says the finding first, then the rest, in one
 // file that fetches nothing.
 func TestHTML(t *testing.T) {
+	t.Parallel()
 	slow.Test(t, slow.Pure)
 	for _, r := range runs {
 		t.Run(r.name, func(t *testing.T) {

@@ -34,6 +34,7 @@ type inputs struct {
 // TestInputsSent: the payloads are the bodies that a server received, byte for
 // byte, a session for each line of profile_export.jsonl.
 func TestInputsSent(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []string{loadgen.Chat, loadgen.Completions} {
 		t.Run(protocol, func(t *testing.T) {
 			sim := simserver.New(simserver.Model{})

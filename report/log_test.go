@@ -19,6 +19,7 @@ import (
 // first line is the headline, a met run takes six lines at most and a line for each warning,
 // and no line but that of a table that cannot be made narrower is wider than the log.
 func TestLog(t *testing.T) {
+	t.Parallel()
 	for _, r := range runs {
 		o := outcome(t, r.name)
 		o.Warnings = append(o.Warnings, errors.New("the probe was not steady: one half of the window was 40% slower than the other, which "+

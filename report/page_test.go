@@ -29,6 +29,7 @@ func written(t *testing.T, o *recipes.Outcome) (text, dir string) {
 // where, the limits in words, and the chart of the limit that binds beside that of the
 // throughput, before anything else.
 func TestFirstScreen(t *testing.T) {
+	t.Parallel()
 	o := outcome(t, "max-concurrency-under-sla")
 	o.Server.Model = "llama-3"
 	o.Spec.Target.URL = "http://10.0.0.1:8000"
@@ -57,6 +58,7 @@ func TestFirstScreen(t *testing.T) {
 
 // TestBadge checks that a run without limits is measured, and not met.
 func TestBadge(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]string{"concurrency-ramp": "measured", "prefill-ttft-curve": "measured", "pareto-sweep": "measured",
 		"missed everywhere": "missed", "max-goodput-under-slo": "met"} {
 		text, dir := written(t, outcome(t, name))

@@ -46,6 +46,7 @@ func (h *hazy) Probe(_ context.Context, l loadgen.Load, _ loadgen.Decider) (*loa
 // beside it, whatever the last visit of the answer saw; and a monotone server is hardly
 // ever told to be none.
 func TestMetHasNoMissedRow(t *testing.T) {
+	t.Parallel()
 	r, err := recipes.Lookup("max-concurrency-under-sla")
 	require.NoError(t, err)
 	met, several, odd := 0, 0, 0
@@ -80,6 +81,7 @@ func TestMetHasNoMissedRow(t *testing.T) {
 // TestSlowProbeAndAtLeast: a slow probe that later visits of its point contradict makes no
 // verdict of missed. The boundary is 138.
 func TestSlowProbeAndAtLeast(t *testing.T) {
+	t.Parallel()
 	r, err := recipes.Lookup("max-concurrency-under-sla")
 	require.NoError(t, err)
 	for _, style := range []recipes.Style{recipes.Sequential, recipes.SmoothIsotonic, recipes.Monotonic} {

@@ -58,6 +58,7 @@ func spec(p recipes.Prober, style recipes.Style) recipes.Spec {
 // TestResume: a run that is broken off after any probe, written, read back and
 // gone on with, comes to the very steps and answer of one that never was.
 func TestResume(t *testing.T) {
+	t.Parallel()
 	for _, style := range []recipes.Style{recipes.Monotonic, recipes.SmoothIsotonic, recipes.BO, recipes.Optuna} {
 		t.Run(string(style), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // a failed probe is tried again, some time later

@@ -126,6 +126,7 @@ func TestResumeAfterSilence(t *testing.T) {
 // TestResumeKeepsFiles: what an earlier run measured stands where it wrote it, byte by
 // byte, when a later one goes on in the same folder.
 func TestResumeKeepsFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r, err := recipes.Lookup("max-concurrency-under-sla")
 	require.NoError(t, err)

@@ -98,6 +98,7 @@ func TestSecrets(t *testing.T) {
 // TestHostileName gives a model a name that would be lines of its own in the benchmark's
 // file, of which the first is a result, and looks for it in the pages, too.
 func TestHostileName(t *testing.T) {
+	t.Parallel()
 	const evil = "m\nBenchmarkOwned-8 1 1 ns/op\n::error::owned\n--- FAIL: TestOwned\n\x1b[2J\u202eowned <script>alert(1)</script>"
 	s := standard["mono"]
 	s.dir = &Dir{Path: t.TempDir()}

@@ -101,6 +101,7 @@ total_isl total_osl effective_concurrency`)
 // TestSideBySide walks real files of AIPerf 0.13 and ours of a like run, and
 // lists every key that is missing in ours or typed otherwise.
 func TestSideBySide(t *testing.T) {
+	t.Parallel()
 	slow.Test(t, slow.Pure)
 	pairs := []struct{ run, file string }{
 		{"mono", "search_history.json"},
@@ -209,6 +210,7 @@ func TestCSVSideBySide(t *testing.T) {
 // own affair is not: its console, its plots, its progress marks, and the results
 // of warm-up phases, which are discarded here.
 func TestTree(t *testing.T) {
+	t.Parallel()
 	own := regexp.MustCompile(`(^|/)(\.aiperf_results_ready\.json|profile_export_console\.txt)$|^plots/|` +
 		`phase_manifest\.json$|/phases/|^search_checkpoint\.json$`)
 	for _, run := range []string{"grid", "ramp", "prefill", "decode", "pareto"} {

@@ -17,6 +17,7 @@ import (
 
 // TestSlices: a probe that is cut into slices leaves AIPerf's two files of them, and a chart.
 func TestSlices(t *testing.T) {
+	t.Parallel()
 	dir := &Dir{Path: t.TempDir(), Slice: 500 * time.Millisecond}
 	sim{fixed: 8, dir: dir, model: simserver.Model{Step: 20 * time.Millisecond, MaxBatch: 4},
 		change: func(s *recipes.Spec) { s.Workload.OSL = 16 }}.run(t)

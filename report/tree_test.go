@@ -44,6 +44,7 @@ func treeRuns() []modelRun {
 // times included. A change on purpose is written by -update-tree; -tree names a
 // folder to keep the files in, so that two versions can be compared by diff -r.
 func TestArtifactTree(t *testing.T) {
+	t.Parallel()
 	slow.Test(t, slow.Covered) // TestTree
 	const file = "../testdata/house/trees.txt"
 	var lines []string

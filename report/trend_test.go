@@ -70,6 +70,7 @@ func trended(t testing.TB, name string, n int) *recipes.Outcome {
 // TestHistoryPage writes the page and the charts of runs with and without a history: they are
 // whole files, with every run, every change of level, and text for text.
 func TestHistoryPage(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{runs[0].name, "one fixed load", "decode-itl-curve"} {
 		for _, n := range []int{0, 1, 70} {
 			t.Run(fmt.Sprintf("%s after %d", name, n), func(t *testing.T) {
@@ -192,6 +193,7 @@ func TestBrowserHistory(t *testing.T) {
 // TestLLMD: llm-d's report stands beside the profile of each trial if it is asked for, and
 // nowhere else.
 func TestLLMD(t *testing.T) {
+	t.Parallel()
 	for _, on := range []bool{false, true} {
 		dir := t.TempDir()
 		require.NoError(t, (&report.Dir{Path: dir, NoCharts: true, LLMD: on}).Update(outcome(t, runs[0].name)))
