@@ -153,6 +153,7 @@ func TestMasked(t *testing.T) {
                 (215ms)
             why: TTFT rises because requests wait for a place in the batch: 23.8 waiting at 30, none
                 at 8; queue time 129ms at 30, 3.9ms at 8
+            server (vLLM) at concurrency 27: waiting 0.545 (max 3), running 14.9
             probes:
               conc   req/s
                  8    42.4
@@ -193,6 +194,7 @@ func TestMasked(t *testing.T) {
 		{"another warning", "CPU 5%)\n", "CPU 5%)\n            warning: the probe was not steady\n", false},
 		{"other evidence of the same cause", "waiting at 30, none\n                at 8; queue time 129ms at 30, 3.9ms at 8",
 			"waiting at 51, 0.2\n                at 8; queue time 187ms at 51, 4ms at 8; the batch stays at 16", true},
+		{"nobody waited", "waiting 0.545 (max 3)", "waiting 0", true},
 		{"another cause", "requests wait for a place in the batch", "the KV cache is full", false},
 		{"another word", "tok/s", "tokens/s", false},
 		{"another limit", "< 200ms", "< 40ms", false},
@@ -221,7 +223,7 @@ var (
 	late     = regexp.MustCompile(`: not trusted; | not trusted$|^warning: the client was late at `)
 	unwell   = regexp.MustCompile(`client (?:not )?healthy \(p99 (?:send|wake-up) lag #`)
 	evidence = regexp.MustCompile(`(why: TTFT rises because [a-zA-Z ]+): .*`)
-	optional = regexp.MustCompile(`, best throughput at #|, # visits|; next concurrency tried, #, missed ttft p95 \(#\)`)
+	optional = regexp.MustCompile(`, best throughput at #|, # visits|; next concurrency tried, #, missed ttft p95 \(#\)| \(max #\)`)
 )
 
 // masked returns an output of go test without what changes from run to run: the

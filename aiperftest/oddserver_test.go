@@ -1,7 +1,7 @@
 package aiperftest_test
 
 import (
-	"bufio"
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
@@ -477,7 +477,7 @@ type odd struct {
 	s      *oddServer
 	w      http.ResponseWriter
 	r      *http.Request
-	out    *bufio.Writer
+	out    bytes.Buffer
 	zip    *gzip.Writer // nil if the answer is not compressed
 	n, isl int
 }
@@ -497,10 +497,9 @@ func (o *odd) open(r *http.Request, fails bool) {
 		kind = first(s.Fails.Type, kind)
 	}
 	o.w.Header().Set("Content-Type", kind)
-	o.out = bufio.NewWriterSize(o.w, 1<<20)
 	if s.Gzip == "always" || s.Gzip != "" && r.Header.Get("Accept-Encoding") != "identity" {
 		o.w.Header().Set("Content-Encoding", "gzip")
-		o.zip = gzip.NewWriter(o.out)
+		o.zip = gzip.NewWriter(&o.out)
 	}
 	if s.OK != 0 {
 		o.w.WriteHeader(s.OK)
@@ -508,7 +507,7 @@ func (o *odd) open(r *http.Request, fails bool) {
 }
 
 func (o *odd) text(t string) {
-	var to io.Writer = o.out
+	var to io.Writer = &o.out
 	if o.zip != nil {
 		to = o.zip
 	}
@@ -532,7 +531,7 @@ func (o *odd) send() {
 	if o.zip != nil {
 		o.zip.Flush()
 	}
-	o.out.Flush()
+	_, _ = o.out.WriteTo(o.w)
 	o.w.(http.Flusher).Flush()
 }
 

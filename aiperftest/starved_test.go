@@ -91,7 +91,6 @@ var spun atomic.Uint64 // so that spin is not optimized away
 // same, since lateness makes latencies larger only.
 func TestStarved(t *testing.T) {
 	slow.Test(t, slow.Processes)
-	t.Parallel()
 	turn.Take(t) // since it keeps a processor busy
 	srv := simserver.New(simserver.Model{Step: 10 * time.Millisecond})
 	defer srv.Close()

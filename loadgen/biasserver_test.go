@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 		serveStamped()
 		return
 	}
-	goleak.VerifyTestMain(turn.M{M: m, Parallel: 4})
+	goleak.VerifyTestMain(turn.M{M: m, Parallel: 4, Memory: true})
 }
 
 // serveStamped is a server in a process of its own: to each request it sends

@@ -99,7 +99,7 @@ func TestHostileMemory(t *testing.T) {
 				}
 			}()
 			began := time.Now()
-			m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: 64, OSL: 2, Requests: 128, Window: time.Second}, nil)
+			m, err := g.Probe(t.Context(), loadgen.Load{Concurrency: 64, OSL: 2, Requests: 64, Window: time.Second}, nil)
 			took := time.Since(began)
 			g.Close()
 			close(stop)

@@ -15,7 +15,7 @@ import (
 // by so many gates. The command internal/experiments/gaterates makes the tables of
 // docs/gate.md.
 const (
-	gateRuns   = 200
+	gateRuns   = 100
 	gateShared = 10
 )
 
