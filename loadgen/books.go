@@ -295,7 +295,9 @@ func (l *level) expect(p *probe, request time.Duration) time.Duration {
 		if l.took == nil {
 			l.took = map[int]time.Duration{}
 		}
-		l.took[l.size] = l.times.Mean()
+		if l.size > 0 { // a load at a rate has none
+			l.took[l.size] = l.times.Mean()
+		}
 	}
 	if l.asked.ISL != p.load.ISL || l.asked.OSL != p.load.OSL || !reflect.DeepEqual(l.asked.Workload, p.load.Workload) {
 		clear(l.took)
@@ -309,9 +311,7 @@ func (l *level) expect(p *probe, request time.Duration) time.Duration {
 	}
 	most := grown(l.last.Mean(), l.lastSize)
 	for size, took := range l.took {
-		if size > 0 {
-			most = min(most, grown(took, size))
-		}
+		most = min(most, grown(took, size))
 	}
 	return max(request, most)
 }

@@ -234,7 +234,7 @@ func (g *Generator) recycle(rec *record) {
 // to the first token, and from each token to the next.
 type pace struct{ first, token time.Duration }
 
-// request returns about how long a request of the load takes on an idle server.
+// request is [Server].Request.
 func (p pace) request(l Load) time.Duration {
 	_, osl := l.means()
 	return p.first + time.Duration((osl-1)*float64(p.token))

@@ -41,6 +41,10 @@ type Server struct {
 	Notes []error
 }
 
+// Request returns about how long one request of a load takes on the idle server: First, and Token
+// for each further token that an answer has on average. It is 0 where First and Token are.
+func (s Server) Request(l Load) time.Duration { return pace{s.First, s.Token}.request(l) }
+
 // Ready waits until the target answers a real, short inference. An open port proves
 // nothing, and a fresh worker's first inference can take most of a minute. Ready then
 // learns the model, how words map to prompt tokens, which fields of a request the server

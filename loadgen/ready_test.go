@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aiperf-go/aiperf/loadgen"
+	"github.com/aiperf-go/aiperf/loadgen/workload"
 )
 
 // TestReady checks that Ready waits for what waiting may mend, and that anything else
@@ -185,4 +186,22 @@ func TestLongAnswer(t *testing.T) {
 	require.NoError(t, g.Ready(t.Context()))
 	require.NoError(t, g.Alive(t.Context()))
 	assert.Equal(t, 1, refusals)
+}
+
+// TestServerRequest: a request lasts as long as its answer is on average, whether the length is
+// one number, left to the default or drawn from a law.
+func TestServerRequest(t *testing.T) {
+	s := loadgen.Server{First: 100 * time.Millisecond, Token: 10 * time.Millisecond}
+	for _, tt := range []struct {
+		load loadgen.Load
+		want time.Duration
+	}{
+		{loadgen.Load{OSL: 11}, 200 * time.Millisecond},
+		{loadgen.Load{OSL: 1}, 100 * time.Millisecond},
+		{loadgen.Load{}, 100*time.Millisecond + (loadgen.DefaultOSL-1)*10*time.Millisecond},
+		{loadgen.Load{OSL: 11, Workload: loadgen.Workload{OSL: workload.Constant(101)}}, 1100 * time.Millisecond},
+	} {
+		assert.Equal(t, tt.want, s.Request(tt.load))
+	}
+	assert.Zero(t, loadgen.Server{}.Request(loadgen.Load{OSL: 100}))
 }

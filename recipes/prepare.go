@@ -126,7 +126,7 @@ func (r *run) open(ctx context.Context) (io.Closer, error) {
 	}
 	if p, ok := r.prober.(interface{ Server() loadgen.Server }); ok {
 		o.Server = p.Server()
-		r.problem.Request = o.Server.First + time.Duration(o.Spec.Workload.OSL-1)*o.Server.Token
+		r.problem.Request = o.Server.Request(o.Spec.Workload)
 		o.Warnings = append(o.Warnings, o.Server.Notes...)
 	}
 	return closer, nil
