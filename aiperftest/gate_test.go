@@ -92,8 +92,9 @@ func TestGateRoundTrip(t *testing.T) {
 
 // TestCompare takes turns between two servers over HTTP: one endpoint rests while
 // the other is loaded, and the slower one is found. It is four times as slow, so that
-// what else the machine does cannot hide it.
-func TestCompare(t *testing.T) { // not beside the others: it tells servers apart by what it measures
+// what else the machine does cannot hide it. It was run beside the other tests: then it was
+// hidden all the same.
+func TestCompare(t *testing.T) {
 	for _, tt := range []struct {
 		why     string
 		new     simserver.Model

@@ -11,7 +11,6 @@ import (
 
 // TestColumns checks whose width a message has.
 func TestColumns(t *testing.T) {
-	t.Parallel()
 	tty := func() (screen, bool) { return screen{columns: func() int { return 80 }}, true }
 	none := func() (screen, bool) { return screen{}, false }
 	for _, tt := range []struct {

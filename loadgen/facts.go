@@ -22,7 +22,7 @@ func (g *Generator) Facts() share.Facts {
 	s := g.server
 	f := share.Facts{Model: s.Model, Version: s.Version, Models: s.Models, Context: s.Context, Cold: s.Cold,
 		Without: g.fields.without, Completion: g.fields.completion, Hides: g.hides,
-		Base: g.cal.base, Slope: g.cal.slope, First: g.pace.first, Token: g.pace.token, Salt: g.salt}
+		Base: g.cal.base, Slope: g.cal.slope, First: s.First, Token: s.Token, Salt: g.salt}
 	for _, note := range s.Notes {
 		f.Notes = append(f.Notes, note.Error())
 	}
@@ -37,8 +37,8 @@ func (g *Generator) Facts() share.Facts {
 // are behind redirects, and looks for the pages of their metrics.
 func (g *Generator) Adopt(ctx context.Context, f share.Facts, elsewhere bool) {
 	g.fields.without, g.fields.completion, g.hides, g.salt = f.Without, f.Completion, f.Hides, f.Salt
-	g.cal, g.pace = calibration{base: f.Base, slope: f.Slope}, pace{first: f.First, token: f.Token}
-	g.server.Model = f.Model
+	g.cal = calibration{base: f.Base, slope: f.Slope}
+	g.server.Model, g.server.First, g.server.Token = f.Model, f.First, f.Token
 	if !elsewhere {
 		return
 	}
@@ -48,7 +48,8 @@ func (g *Generator) Adopt(ctx context.Context, f share.Facts, elsewhere bool) {
 			notes = append(notes, errors.New(text))
 		}
 	}
-	g.server = Server{Model: f.Model, Version: f.Version, Models: f.Models, Context: f.Context, Cold: f.Cold, Notes: notes}
+	g.server = Server{Model: f.Model, Version: f.Version, Models: f.Models, Context: f.Context, Cold: f.Cold,
+		First: f.First, Token: f.Token, Notes: notes}
 	for i, e := range g.ends {
 		if i < len(f.Bases) {
 			if base, err := url.Parse(f.Bases[i]); err == nil {

@@ -43,7 +43,6 @@ type Generator struct {
 	asked  bool
 	fields fields
 	cal    calibration
-	pace   pace
 	// salt makes the prompts of this run differ from those of any other, 0 for a target
 	// whose prompts are the same.
 	salt uint64
@@ -154,11 +153,7 @@ func (g *Generator) now() time.Duration { return time.Since(g.epoch) }
 
 // Server returns what is known of the server. It is complete once Ready has returned
 // nil.
-func (g *Generator) Server() Server {
-	s := g.server
-	s.First, s.Token = g.pace.first, g.pace.token
-	return s
-}
+func (g *Generator) Server() Server { return g.server }
 
 // Close ends the load, waits for its slots and closes all connections. It always
 // returns nil, and may be called more than once. A Probe after it is an error.
@@ -181,7 +176,7 @@ func (g *Generator) Rest() {
 // raise opens the connections that p will need, and then brings the load to its
 // level.
 func (g *Generator) raise(ctx context.Context, p *probe) {
-	request := g.pace.request(p.load)
+	request := g.server.Request(p.load)
 	ahead := g.books.absent(p.load.Concurrency)
 	if p.pacer != nil {
 		// Twice what is in flight on average: arrivals come in bursts. Those that an earlier
@@ -228,14 +223,4 @@ func (g *Generator) recycle(rec *record) {
 	g.budget.refund(rec)
 	rec.reset()
 	g.records.Put(rec)
-}
-
-// pace is how fast an idle server answers, as the readiness inference shows: the time
-// to the first token, and from each token to the next.
-type pace struct{ first, token time.Duration }
-
-// request is [Server].Request.
-func (p pace) request(l Load) time.Duration {
-	_, osl := l.means()
-	return p.first + time.Duration((osl-1)*float64(p.token))
 }

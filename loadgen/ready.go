@@ -43,7 +43,10 @@ type Server struct {
 
 // Request returns about how long one request of a load takes on the idle server: First, and Token
 // for each further token that an answer has on average. It is 0 where First and Token are.
-func (s Server) Request(l Load) time.Duration { return pace{s.First, s.Token}.request(l) }
+func (s Server) Request(l Load) time.Duration {
+	_, osl := l.means()
+	return s.First + time.Duration((osl-1)*float64(s.Token))
+}
 
 // Ready waits until the target answers a real, short inference. An open port proves
 // nothing, and a fresh worker's first inference can take most of a minute. Ready then
@@ -185,15 +188,15 @@ func (g *Generator) greet(ctx context.Context) error {
 		g.cal.slope = float64(b.ISL-a.ISL) / float64(long-short)
 		g.cal.base = float64(a.ISL) - g.cal.slope*float64(short)
 	}
-	// The pace is taken from the second inference, which finds the server warm. If
+	// First and Token are taken from the second inference, which finds the server warm. If
 	// there are fewer than two events, the whole time is spread over the tokens.
 	each := (b.EOF - b.Start) / time.Duration(cmp.Or(b.asked, outputs))
-	g.pace = pace{first: each, token: each}
+	g.server.First, g.server.Token = each, each
 	if !g.target.speaks().Spec().Tokens { // there is nothing that a longer answer would take
-		g.pace = pace{first: b.EOF - b.Start}
+		g.server.First, g.server.Token = b.EOF-b.Start, 0
 	}
 	if n := len(b.Chunks); n > 1 {
-		g.pace = pace{first: b.Chunks[0] - b.Start, token: (b.End - b.Chunks[0]) / time.Duration(n-1)}
+		g.server.First, g.server.Token = b.Chunks[0]-b.Start, (b.End-b.Chunks[0])/time.Duration(n-1)
 	}
 	if !g.identified && !g.target.NoStream && !b.Streamed {
 		g.server.Notes = append(g.server.Notes, errors.New("the server answers in one piece although event streams are asked for; "+

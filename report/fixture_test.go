@@ -87,18 +87,13 @@ type ranRun struct {
 	out *recipes.Outcome
 }
 
-var ran = func() map[string]*ranRun {
-	runs := map[string]*ranRun{}
-	for name := range standard {
-		runs[name] = &ranRun{}
-	}
-	return runs
-}()
+var ran sync.Map // the ranRun of a name
 
 // standardRun returns a standard run.
 func standardRun(t *testing.T, name string) *ranRun {
 	t.Helper()
-	r := ran[name]
+	v, _ := ran.LoadOrStore(name, &ranRun{})
+	r := v.(*ranRun)
 	r.Lock()
 	defer r.Unlock()
 	if r.dir == "" {
@@ -114,6 +109,7 @@ func standardRun(t *testing.T, name string) *ranRun {
 // runDir is where a standard run's files are.
 func runDir(t *testing.T, name string) string { return standardRun(t, name).dir }
 
+// runOutcome is a standard run's outcome.
 func runOutcome(t *testing.T, name string) *recipes.Outcome { return standardRun(t, name).out }
 
 // revisited is the outcome of a standard run with n probes in place of its own, each

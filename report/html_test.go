@@ -29,8 +29,8 @@ func html(t *testing.T, o *recipes.Outcome) string {
 // TestHTML: the page of every run says the finding first, then the rest, in one
 // file that fetches nothing.
 func TestHTML(t *testing.T) {
-	t.Parallel()
 	slow.Test(t, slow.Pure)
+	t.Parallel()
 	for _, r := range runs {
 		t.Run(r.name, func(t *testing.T) {
 			o := outcome(t, r.name)

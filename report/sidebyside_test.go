@@ -101,8 +101,8 @@ total_isl total_osl effective_concurrency`)
 // TestSideBySide walks real files of AIPerf 0.13 and ours of a like run, and
 // lists every key that is missing in ours or typed otherwise.
 func TestSideBySide(t *testing.T) {
-	t.Parallel()
 	slow.Test(t, slow.Pure)
+	t.Parallel()
 	pairs := []struct{ run, file string }{
 		{"mono", "search_history.json"},
 		{"smooth", "search_history.json"},

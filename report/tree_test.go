@@ -44,8 +44,8 @@ func treeRuns() []modelRun {
 // times included. A change on purpose is written by -update-tree; -tree names a
 // folder to keep the files in, so that two versions can be compared by diff -r.
 func TestArtifactTree(t *testing.T) {
-	t.Parallel()
 	slow.Test(t, slow.Covered) // TestTree
+	t.Parallel()
 	const file = "../testdata/house/trees.txt"
 	var lines []string
 	root := *keepTree
