@@ -434,6 +434,9 @@ func (b *books) end(s *slot, rec *record) (pause time.Duration, wanted bool) {
 	if p == nil || s.ctx.Err() != nil { // between probes, or the load was stopped
 		return pause, false
 	}
+	if p.window.phase == finished { // a cut has counted it among those in flight
+		return pause, false
+	}
 	p.stage.end(rec.ticket.serial)
 	// A server with a limit on connections refuses some and serves others. One that is
 	// gone refuses every slot.
