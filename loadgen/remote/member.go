@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -263,6 +264,10 @@ func (m *member) loss(err error) error {
 	}
 	if errors.Is(err, errSilent) || errors.Is(err, os.ErrDeadlineExceeded) { // it does not even read
 		return errSilent
+	}
+	// The kernel resets the connections of a killed process that had not read all that was sent.
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("its connection broke; the process was killed, or something on the way ended it: %w", err)
 	}
 	return fmt.Errorf("its connection broke: %w", err)
 }

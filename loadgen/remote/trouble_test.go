@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,6 +87,16 @@ func (h hanging) Read(b []byte) (int, error) {
 func (h hanging) Close() error {
 	h.once.Do(func() { close(h.done) })
 	return h.Conn.Close()
+}
+
+// TestLossInWords: a process that is killed is named as what may be behind a connection that ends
+// and behind one that is reset, which depends on whether all that was sent to it had been read.
+func TestLossInWords(t *testing.T) {
+	reset := func(err error) error { return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", err)} }
+	for _, err := range []error{io.EOF, reset(syscall.ECONNRESET), reset(syscall.EPIPE)} {
+		assert.ErrorContains(t, new(member).loss(err), "was killed", "%v", err)
+	}
+	assert.EqualError(t, new(member).loss(tls.RecordHeaderError{Msg: "what"}), "its connection broke: tls: what")
 }
 
 // TestSilence: a worker that hangs, or that the network has lost, is noticed after three beats.
