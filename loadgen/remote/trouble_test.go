@@ -92,7 +92,9 @@ func (h hanging) Close() error {
 // TestLossInWords: a process that is killed is named as what may be behind a connection that ends
 // and behind one that is reset, which depends on whether all that was sent to it had been read.
 func TestLossInWords(t *testing.T) {
-	reset := func(err error) error { return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", err)} }
+	reset := func(err error) error {
+		return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", err)}
+	}
 	for _, err := range []error{io.EOF, reset(syscall.ECONNRESET), reset(syscall.EPIPE)} {
 		assert.ErrorContains(t, new(member).loss(err), "was killed", "%v", err)
 	}
