@@ -32,7 +32,6 @@ func TestReadme(t *testing.T) {
 	if !*update { // which writes the README that the other tests read
 		t.Parallel()
 	}
-	turn.Take(t)
 	text := page(t, "README.md")
 
 	t.Run("file", func(t *testing.T) {

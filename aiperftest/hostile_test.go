@@ -91,7 +91,7 @@ type jury struct {
 // newJury gives the job a page.
 func newJury(t *testing.T) *jury {
 	t.Helper()
-	j := &jury{page: filepath.Join(t.TempDir(), "step.md"), places: make(chan struct{}, 8)}
+	j := &jury{page: filepath.Join(t.TempDir(), "step.md"), places: make(chan struct{}, 16)}
 	t.Setenv("GITHUB_STEP_SUMMARY", j.page)
 	return j
 }
@@ -111,7 +111,7 @@ func (j *jury) seen(t *testing.T, opts ...aiperftest.Option) map[string]string {
 	dir := t.TempDir()
 	f := run(t, "TestX", func(ft aiperftest.T) {
 		out := aiperftest.Run(ft, recipes.Fixed(2), append([]aiperftest.Option{aiperftest.Artifacts(dir), aiperftest.Tokens(8, 2),
-			aiperftest.Requests(6), aiperftest.SLA("errors < 50%"), aiperftest.Ready(4 * time.Second)}, opts...)...)
+			aiperftest.Requests(6), aiperftest.SLA("errors < 50%"), aiperftest.Ready(2 * time.Second)}, opts...)...)
 		if out.Err != nil {
 			ft.Logf("%v", out.Err)
 		}
