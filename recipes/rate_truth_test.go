@@ -25,6 +25,7 @@ var everyRate = flag.Int("rates", 0,
 // searches a sample of them in a narrow range.
 func TestHighestRate(t *testing.T) {
 	slow.Test(t, slow.Pure)
+	t.Parallel()
 	for i, s := range boundaries.Rates() {
 		if i != 2 && *everyRate == 0 {
 			continue
@@ -71,6 +72,7 @@ func searchRate(t *testing.T, search boundaries.Search, goodput bool) (out *reci
 // 10% below it never, even where no limit breaks for a long time.
 func TestOverload(t *testing.T) {
 	slow.Test(t, slow.Pure)
+	t.Parallel()
 	for i, s := range boundaries.Rates() {
 		if i > 1 && *everyRate == 0 {
 			break

@@ -20,6 +20,7 @@ import (
 // 5%. It runs in virtual time, where no machine is in the way of the formulas: a lone
 // request of 65 ms is 4 ms longer on a machine whose timers are late by 3 ms.
 func TestRecipesVirtual(t *testing.T) {
+	t.Parallel()
 	for _, c := range modelled {
 		t.Run(c.recipe, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -37,6 +37,7 @@ func single(t *testing.T, r *recipes.Recipe, in recipes.Inputs) (out *recipes.Ou
 // TestSLO: what a good request is can be said of any load and with any recipe, by any of
 // its latencies alone, and the share of good requests can be limited there.
 func TestSLO(t *testing.T) {
+	t.Parallel()
 	slow := map[string]float64{loadgen.TagLatency: 110} // 5 requests in flight take 100 ms
 	for _, tt := range []struct {
 		why     string

@@ -18,6 +18,7 @@ import (
 // length. No style may end below the boundary because of it.
 func TestOneStalledProbe(t *testing.T) {
 	slow.Test(t, slow.Pure)
+	t.Parallel()
 	const b, slope, sigma = 150.4, 1.5, 0.02
 	s := surfaces.Surface{Name: "straight", Lo: 1, Hi: 1000}
 	for _, st := range surfaces.Styles {

@@ -12,6 +12,7 @@ import (
 // TestTiersAlone: tiers need no limit beside them, over concurrency and over the request
 // rate.
 func TestTiersAlone(t *testing.T) {
+	t.Parallel()
 	tiers := []recipes.Tier{
 		{Label: "fast", Limits: limits(t, "e2e p95 < 70ms")}, // 3 in flight take 60 ms
 		{Label: "slow", Limits: limits(t, "e2e p95 < 150ms")},

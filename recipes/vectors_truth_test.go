@@ -23,6 +23,7 @@ import (
 // its prompt.
 func TestVectorTruth(t *testing.T) {
 	slow.Test(t, slow.Pure)
+	t.Parallel()
 	s := simserver.Scenario{
 		Name: "vectors", ISL: 64, OSL: 1,
 		Model: simserver.Model{Step: 4 * time.Millisecond, PerPromptToken: 100 * time.Microsecond, Jitter: 0.1},
