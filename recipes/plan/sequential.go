@@ -174,6 +174,9 @@ func (s *sequence) next() Step {
 	if step, ok := s.surprise(); ok {
 		return step
 	}
+	if s.closed() {
+		return done(sequentialPrecision)
+	}
 	if s.end < n {
 		lo, hi := s.points[s.end-1].x, s.points[s.end].x
 		if s.exact {

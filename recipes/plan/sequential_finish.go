@@ -21,10 +21,9 @@ const (
 
 	// The least P(b ≥ x) of an answer, without and with certainties of the probes' own.
 	answerPass, certainPass = 0.86, 0.9
-	// The least share of the boundary's median that an answer must reach. The last two
-	// percent would cost as many probes as all before where a probe's own error is that
-	// large.
-	closeEnough, closeCertain = 0.97, 0.95
+	// The least share of the boundary's median that an answer must reach. With 0.95 where probes
+	// carry certainties, an engine of long steps was answered 5% too low, for 2% fewer requests.
+	closeEnough = 0.97
 
 	// goldenShare is 2 − φ, φ being the golden ratio.
 	goldenShare = 0.381966011250105
@@ -42,14 +41,6 @@ func (s *sequence) level() float64 {
 	return answerPass
 }
 
-// enough is the share of the boundary's median that an answer must reach.
-func (s *sequence) enough() float64 {
-	if s.known {
-		return closeCertain
-	}
-	return closeEnough
-}
-
 // sure reports whether a point is an answer: the posterior leaves little doubt, or the
 // point's own verdict is certain and the posterior does not contradict. Where requests
 // carry the certainty it takes more agreement, since they know nothing of what moves a
@@ -59,9 +50,23 @@ func (s *sequence) sure(b belief) bool {
 	if s.post == nil || b.x <= s.Lo { // below the range nothing speaks for its lowest point
 		return s.certainPass(b)
 	}
+	if s.closed() && b.x == s.points[s.end-1].x {
+		return true
+	}
 	p := s.post.Passes(b.x)
 	agrees := p >= 0.7 || p >= 0.5 && (!s.known || b.pass > 0.999)
 	return p >= s.level() || s.certainPass(b) && agrees
+}
+
+// closed reports whether the boundary lies between a certain pass and a certain failure that are
+// as near to each other as an answer has to be. A posterior adds nothing there: where the curve has
+// a kink it is the straight line's, and may lie below both.
+func (s *sequence) closed() bool {
+	if !s.known || s.exact || s.end == 0 || s.end >= len(s.points) {
+		return false
+	}
+	lo, hi := s.points[s.end-1], s.points[s.end]
+	return s.certainPass(lo) && s.certainFail(hi) && s.narrow(lo.x, hi.x, relativePrecision)
 }
 
 // finish probes where the boundary is likely to hold, until such a point is close to the
@@ -69,7 +74,7 @@ func (s *sequence) sure(b belief) bool {
 func (s *sequence) finish() Step {
 	m := s.post.Quantile(0.5)
 	i := s.safeIndex()
-	if i >= 0 && s.points[i].x >= s.clampDown(s.enough()*m) {
+	if i >= 0 && s.points[i].x >= s.clampDown(closeEnough*m) {
 		return done(s.ending(false))
 	}
 	near := s.near(m, finishWindow)

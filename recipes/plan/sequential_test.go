@@ -108,6 +108,20 @@ func TestSequentialBoundary(t *testing.T) {
 }
 
 // Without noise every boundary of a range is found exactly.
+// TestSequentialClosed: a certain pass and a certain failure that lie 3% apart end the search. The curve
+// has a step between them, and a straight line through its points believes in neither.
+func TestSequentialClosed(t *testing.T) {
+	p := sequentialProblem(1, 1000)
+	at := func(x, g float64) Observation {
+		const sd = 0.03
+		return Observation{At: []float64{x}, Margins: []Margin{{Estimate: Estimate{Value: g, SE: sd}, Pass: normal.CDF(-g / sd)}}}
+	}
+	h := []Observation{at(8, -1.2), at(40, -0.5), at(80, -0.12), at(130, 0.9), at(97, -0.08), at(100, 0.5)}
+	assert.Equal(t, done(sequentialPrecision), Sequential{}.Next(p, h))
+	assert.EqualValues(t, 97, Sequential{}.Answers(p, h)[0].Safe)
+	assert.False(t, Sequential{}.Next(p, h[:5]).Done, "the failure at 130 is too far away")
+}
+
 func TestSequentialExact(t *testing.T) {
 	for b := 1.0; b <= 60; b++ {
 		p := sequentialProblem(1, 64)
