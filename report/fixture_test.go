@@ -137,7 +137,7 @@ func TestMain(m *testing.M) {
 	if shared, err = os.MkdirTemp("", "report"); err != nil {
 		panic(err)
 	}
-	code := turn.M{M: m, Aside: true}.Run()
+	code := turn.M{M: m, Parallel: 4, Aside: true}.Run()
 	os.RemoveAll(shared)
 	os.Exit(code)
 }
