@@ -88,7 +88,7 @@ func TestScript(t *testing.T) {
 	slices.SortStableFunc(scripts, func(a, b string) int {
 		return strings.Compare(waits.FindString(b), waits.FindString(a))
 	})
-	places := make(chan struct{}, 5)
+	places := make(chan struct{}, 4)
 	var all sync.WaitGroup
 	for _, script := range scripts {
 		params := params
