@@ -7,4 +7,4 @@ import (
 	"github.com/aiperf-go/aiperf/internal/turn"
 )
 
-func TestMain(m *testing.M) { os.Exit(turn.M{M: m, Parallel: 6}.Run()) }
+func TestMain(m *testing.M) { os.Exit(turn.M{M: m, Parallel: 4}.Run()) }

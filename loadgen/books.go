@@ -431,10 +431,9 @@ func (b *books) end(s *slot, rec *record) (pause time.Duration, wanted bool) {
 		b.refused = 0
 	}
 	p := b.probe
-	if p == nil || s.ctx.Err() != nil { // between probes, or the load was stopped
-		return pause, false
-	}
-	if p.window.phase == finished { // a cut has counted it among those in flight
+	// Between probes, when the load was stopped, and when a cut has counted the request among those
+	// in flight.
+	if p == nil || s.ctx.Err() != nil || p.window.phase == finished {
 		return pause, false
 	}
 	p.stage.end(rec.ticket.serial)

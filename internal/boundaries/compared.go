@@ -74,8 +74,8 @@ func pauses(o *recipes.Outcome) (d time.Duration) {
 
 // Check returns an error if the fast answer is more than 10% off the truth, or if more than
 // 15% of the time of either was neither measuring, nor ramping up, nor a pause before an
-// answer is seen again. The ratio of their times is printed and not checked, since it is how
-// often either search looks at a doubtful point again.
+// answer is seen again. The ratio of their times is printed and not checked, since it depends
+// on how often either search looks at a doubtful point again.
 func (c *Compared) Check() error {
 	errs := []error{near(c.Scenario, c.Fast)}
 	for _, o := range []*recipes.Outcome{c.Fast, c.Whole} {

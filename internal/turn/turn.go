@@ -22,10 +22,9 @@ import (
 	"time"
 )
 
-// Held is the environment variable that tells the processes which a test starts that it is
-// their turn, too. A test that clears its child's environment has to keep it. Set by hand, it
-// lets tests run without waiting for those of another go test.
-const Held = "AIPERF_TEST_TURN"
+// held is an environment variable that, set by hand, lets tests run without waiting for those of
+// another go test.
+const held = "AIPERF_TEST_TURN"
 
 // M runs a package's tests.
 type M struct {
@@ -74,7 +73,7 @@ var mine struct {
 // the same.
 func Take(t testing.TB) {
 	t.Helper()
-	if os.Getenv(Held) != "" {
+	if os.Getenv(held) != "" {
 		return
 	}
 	mine.Lock()

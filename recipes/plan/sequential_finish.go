@@ -60,7 +60,8 @@ func (s *sequence) sure(b belief) bool {
 
 // closed reports whether the boundary lies between a certain pass and a certain failure that are
 // as near to each other as an answer has to be. A posterior adds nothing there: where the curve has
-// a kink it is the straight line's, and may lie below both.
+// a kink it is the straight line's, and may lie below both. Where probes carry no certainties,
+// verdicts rest on the scatter of a few visits, which is not enough to end a search by.
 func (s *sequence) closed() bool {
 	if !s.known || s.exact || s.end == 0 || s.end >= len(s.points) {
 		return false

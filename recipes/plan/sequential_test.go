@@ -107,7 +107,6 @@ func TestSequentialBoundary(t *testing.T) {
 	}
 }
 
-// Without noise every boundary of a range is found exactly.
 // TestSequentialClosed: a certain pass and a certain failure that lie 3% apart end the search. The curve
 // has a step between them, and a straight line through its points believes in neither.
 func TestSequentialClosed(t *testing.T) {
@@ -122,6 +121,7 @@ func TestSequentialClosed(t *testing.T) {
 	assert.False(t, Sequential{}.Next(p, h[:5]).Done, "the failure at 130 is too far away")
 }
 
+// Without noise every boundary of a range is found exactly.
 func TestSequentialExact(t *testing.T) {
 	for b := 1.0; b <= 60; b++ {
 		p := sequentialProblem(1, 64)
