@@ -28,7 +28,7 @@ var thinking = aiperftest.Options{
 // waits for: the first token that is not a thought.
 func Example_messages() {
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.Run(t, recipes.FixedRate(100), thinking, aiperftest.EndpointType("messages"),
+		out := aiperftest.Run(t, recipes.FixedRate(200), thinking, aiperftest.EndpointType("messages"),
 			aiperftest.SLA("ttfo p95 < 5s", "reasoning max <= 3"))
 		first, _ := out.Probes[0].Stat(loadgen.TagTTFT, "p50")
 		output, _ := out.Probes[0].Stat(loadgen.TagTTFO, "p50")
@@ -43,7 +43,7 @@ func Example_messages() {
 // A recipe that counts tokens refuses them by name.
 func Example_embeddings() {
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.Run(t, recipes.FixedRate(100), thinking, aiperftest.EndpointType("embeddings"),
+		out := aiperftest.Run(t, recipes.FixedRate(200), thinking, aiperftest.EndpointType("embeddings"),
 			aiperftest.SLA("e2e p95 < 5s"))
 		_, has := out.Probes[0].Stat(loadgen.TagTTFT, "p50")
 		tokens, _ := out.Probes[0].Stat(loadgen.TagUsagePrompt, "avg")
@@ -80,7 +80,7 @@ func Example_rerank() {
 		return
 	}
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.Run(t, recipes.FixedRate(100), thinking, aiperftest.EndpointType("rerank"), aiperftest.Prompts(file),
+		out := aiperftest.Run(t, recipes.FixedRate(200), thinking, aiperftest.EndpointType("rerank"), aiperftest.Prompts(file),
 			aiperftest.SLA("e2e p95 < 5s"))
 		isl, _ := out.Probes[0].Stat(loadgen.TagISL, "avg")
 		fmt.Printf("%v; %.0f tokens a request\n", out.Verdict, isl)

@@ -26,14 +26,14 @@ func Example_engine() {
 		return
 	}
 	lo, hi, points := 4, 64, 2
-	limit, err := sla.ParseLimit("ttft p95 < 100ms")
+	limit, err := sla.ParseLimit("ttft p95 < 60ms")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	out, err := recipes.Run(context.Background(), recipe, recipes.Spec{
 		Target:   loadgen.Target{URL: srv.URL},
-		Workload: loadgen.Load{ISL: 64, OSL: 16, Requests: 100, Seed: 1},
+		Workload: loadgen.Load{ISL: 64, OSL: 8, Requests: 60, Seed: 1},
 		Inputs: recipes.Inputs{Limits: []sla.Limit{limit}, Style: recipes.Grid, Steps: &points,
 			Concurrency: recipes.Bounds{Min: &lo, Max: &hi}},
 	})

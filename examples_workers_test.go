@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/aiperf-go/aiperf/aiperftest"
 	"github.com/aiperf-go/aiperf/loadgen"
@@ -32,7 +33,7 @@ func Example_workers() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	addrs := startWorkers(ctx, 2)
-	srv := simserver.New(simserver.Model{})
+	srv := simserver.New(simserver.Model{Step: 2 * time.Millisecond})
 	defer srv.Close()
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.Run(t, recipes.Fixed(4), aiperftest.Endpoint(srv.URL), aiperftest.Tokens(32, 4), aiperftest.Requests(40),
@@ -48,7 +49,7 @@ func Example_pool() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	addrs := startWorkers(ctx, 2)
-	srv := simserver.New(simserver.Model{})
+	srv := simserver.New(simserver.Model{Step: 2 * time.Millisecond})
 	defer srv.Close()
 	pool := &remote.Pool{
 		Target: loadgen.Target{URL: srv.URL},

@@ -124,7 +124,7 @@ func Example_conversations() {
 // They are counted apart: none of them is a failure, and none a fast answer.
 func Example_cancel() {
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.Run(t, recipes.Fixed(4), cached, aiperftest.Tokens(32, 16), aiperftest.SLA("e2e p50 < 5s"),
+		out := aiperftest.Run(t, recipes.Fixed(8), cached, aiperftest.Tokens(32, 16), aiperftest.SLA("e2e p50 < 5s"),
 			aiperftest.Workload(loadgen.Workload{
 				Cancel: workload.Cancel{Share: 0.1, After: 10 * time.Millisecond},
 			}))
@@ -143,9 +143,9 @@ func Example_soak() {
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.RunRecipe(t, "soak", cached, aiperftest.Requests(0), aiperftest.Tokens(32, 4), aiperftest.Arrival("constant"),
 			aiperftest.SLA("ttft p95 < 5s"), aiperftest.Workload(loadgen.Workload{Stages: workload.Stages{
-				{From: 20, To: 60, Over: time.Second},
-				{Over: 500 * time.Millisecond},
-				{From: 20, Over: 500 * time.Millisecond},
+				{From: 40, To: 120, Over: 500 * time.Millisecond},
+				{Over: 250 * time.Millisecond},
+				{From: 40, Over: 250 * time.Millisecond},
 			}}))
 		m := out.Probes[0].Trials[0]
 		fmt.Printf("%v at %v\n", out.Verdict, m.Load)
@@ -154,8 +154,8 @@ func Example_soak() {
 		}
 	})
 	// Output:
-	// met at 40 requests/s on average
-	// 20 to 60 requests/s over 1s: 40 requests
-	// 60 requests/s for 500ms: 30 requests
-	// 20 requests/s for 500ms: 10 requests
+	// met at 80 requests/s on average
+	// 40 to 120 requests/s over 500ms: 40 requests
+	// 120 requests/s for 250ms: 30 requests
+	// 40 requests/s for 250ms: 10 requests
 }

@@ -101,12 +101,12 @@ func TestCompare(t *testing.T) {
 		block   int
 		verdict recipes.Verdict
 	}{
-		{"equal servers", simserver.Model{Step: 4 * time.Millisecond, MaxBatch: 8}, 60, recipes.Met},
-		{"a slower one", simserver.Model{Step: 16 * time.Millisecond, MaxBatch: 8}, 30, recipes.Missed},
+		{"equal servers", simserver.Model{Step: 3 * time.Millisecond, MaxBatch: 8}, 45, recipes.Met},
+		{"a slower one", simserver.Model{Step: 12 * time.Millisecond, MaxBatch: 8}, 24, recipes.Missed},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			t.Parallel()
-			old, new := simserver.New(simserver.Model{Step: 4 * time.Millisecond, MaxBatch: 8}), simserver.New(tt.new)
+			old, new := simserver.New(simserver.Model{Step: 3 * time.Millisecond, MaxBatch: 8}), simserver.New(tt.new)
 			defer old.Close()
 			defer new.Close()
 			var dir string

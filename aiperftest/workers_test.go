@@ -44,7 +44,7 @@ func TestWorkers(t *testing.T) {
 	require.NoError(t, client.Write(keys))
 	t.Setenv("AIPERF_WORKER_KEYS", keys)
 	addrs := workers(t, 3, worker)
-	srv := simserver.New(simserver.Model{})
+	srv := simserver.New(simserver.Model{Step: 2 * time.Millisecond})
 	defer srv.Close()
 	small := aiperftest.Options{aiperftest.Endpoint(srv.URL), aiperftest.Tokens(8, 4), aiperftest.Requests(24), aiperftest.Charts(false),
 		aiperftest.ReportOnly(), aiperftest.ErrorRate(0.1)}
@@ -81,7 +81,7 @@ func TestWorkers(t *testing.T) {
 
 // TestSpread: whatever a Spread returns carries the load, and its error ends the test.
 func TestSpread(t *testing.T) {
-	srv := simserver.New(simserver.Model{})
+	srv := simserver.New(simserver.Model{Step: 2 * time.Millisecond})
 	defer srv.Close()
 	asked := 0
 	f := run(t, "TestX", func(ft aiperftest.T) {
@@ -108,7 +108,7 @@ func TestSpread(t *testing.T) {
 // TestSpreadBy: a variable alone lets others carry the load of a run on an endpoint. What the test
 // itself says comes first, and a run without an endpoint has nothing to spread.
 func TestSpreadBy(t *testing.T) {
-	srv := simserver.New(simserver.Model{})
+	srv := simserver.New(simserver.Model{Step: 2 * time.Millisecond})
 	defer srv.Close()
 	asked := map[string]int{}
 	by := func(name string) aiperftest.Option {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -61,9 +62,9 @@ func (f unknownField) Error() string {
 // readRequest reads an inference. The error says what is wrong with it, and is an
 // *http.MaxBytesError if the body is too large.
 func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, api string) (*request, error) {
-	var raw json.RawMessage
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&raw); err != nil {
-		return nil, fmt.Errorf("cannot read the request body as JSON: %w", err)
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the request body: %w", err)
 	}
 	if s.model.Faults.RejectUnknown {
 		var fields map[string]json.RawMessage
@@ -76,7 +77,7 @@ func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, api string)
 	}
 	q := &request{api: api, chat: api == apiChat || api == apiMessages || api == apiResponses, osl: defaultMaxTokens}
 	if err := json.Unmarshal(raw, q); err != nil {
-		return nil, fmt.Errorf("cannot read the request body: %w", err)
+		return nil, fmt.Errorf("cannot read the request body as JSON: %w", err)
 	}
 	if q.Model == "" {
 		return nil, errors.New("you must provide a model parameter")
@@ -96,7 +97,7 @@ func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, api string)
 	if scores(api) {
 		q.osl, q.Stream = 1, false // the end of the prefill
 	}
-	err := q.count(s.model.Template)
+	err = q.count(s.model.Template)
 	q.isl = max(q.isl, 1)
 	if s.model.PrefixCache > 0 {
 		tokens := q.tokens(s.model.Template)
