@@ -81,7 +81,7 @@ func (w *healthWatch) end() Health {
 	close(w.stop)
 	h := Health{BeatLagP99: lagP99(<-w.lags), GCPause: gcPause() - w.gc}
 	if wall := time.Since(w.begun); wall > 0 {
-		h.CPU = float64(cpuTime()-w.cpu) / float64(wall) / float64(runtime.GOMAXPROCS(0))
+		h.CPU = float64(cpuTime()-w.cpu) / float64(wall) / float64(min(runtime.GOMAXPROCS(0), runtime.NumCPU()))
 	}
 	return h
 }

@@ -66,8 +66,10 @@ func (s sim) run(t *testing.T) (*recipes.Outcome, string) {
 var standard = map[string]sim{
 	"mono": {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), Style: recipes.Monotonic,
 		Concurrency: between(1, 100)}},
-	"smooth": {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), Style: recipes.SmoothIsotonic,
-		Concurrency: between(1, 64)}},
+	// A slow server has fewer requests between the visits that confirm an answer.
+	"smooth": {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(80.0), Style: recipes.SmoothIsotonic,
+		Concurrency: between(1, 64)}, model: simserver.Model{Step: 20 * time.Millisecond, PerSeq: 200 * time.Microsecond,
+		PerPromptToken: 40 * time.Microsecond}},
 	"grid": {recipe: "max-concurrency-under-sla", inputs: recipes.Inputs{TTFT: new(20.0), E2E: new(200.0), Style: recipes.Grid,
 		Concurrency: between(1, 64)}},
 	"ttft": {recipe: "max-throughput-ttft-sla", inputs: recipes.Inputs{TTFT: new(60.0), Concurrency: between(1, 64), MaxProbes: new(7)}},

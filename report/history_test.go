@@ -135,14 +135,14 @@ func TestBoundarySummary(t *testing.T) {
 	o := runOutcome(t, "smooth")
 	b := viewOf(o).boundary()
 	assert.Equal(t, "smooth", b.Type)
-	assert.Equal(t, "0:time_to_first_token.p95.lt.20.0", b.Binding)
+	assert.Equal(t, "0:time_to_first_token.p95.lt.80.0", b.Binding)
 	require.NotNil(t, b.Max)
 	require.NotNil(t, b.Min)
 	assert.Equal(t, o.Boundary.Safe, float64(b.Max.Value))
 	assert.Greater(t, float64(b.Min.Value), float64(b.Max.Value))
 	require.NotNil(t, b.Min.Breach)
 	assert.Equal(t, "time_to_first_token", b.Min.Breach.Metric)
-	assert.Greater(t, float64(b.Min.Breach.Observed), 20.0)
+	assert.Greater(t, float64(b.Min.Breach.Observed), 80.0)
 
 	running := *o
 	running.Reason = ""
