@@ -16,7 +16,7 @@
 // a finish chunk with an empty delta, usage (if asked for) in a chunk without choices,
 // then [DONE]. Faults makes the server misbehave, and Stats says what it has seen.
 //
-// NewInMemory serves over net.Pipe, without a socket: inside a testing/synctest
+// NewInMemory serves over connections in memory, without a socket: inside a testing/synctest
 // bubble a minute of load takes milliseconds, and times are exact.
 //
 // # The engine

@@ -1,5 +1,5 @@
 // Package memory has a listener without sockets, so that a server works inside a
-// testing/synctest bubble, where only channels and timers count as waiting.
+// testing/synctest bubble, where whoever waits for a socket does not count as waiting.
 package memory
 
 import (
@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// A Listener is one whose connections are net.Pipes.
+// A Listener is one whose connections stay in memory.
 type Listener struct {
 	addr   addr
 	conns  chan net.Conn
@@ -44,7 +44,7 @@ func (l *Listener) Addr() net.Addr { return l.addr }
 // Dial returns the client's end of a new connection. After Close it fails as TCP does,
 // with "connection refused".
 func (l *Listener) Dial(ctx context.Context) (net.Conn, error) {
-	client, server := net.Pipe()
+	client, server := pipe(l.addr)
 	// A select that finds both ready would choose at random, so ctx comes first.
 	err := ctx.Err()
 	if err == nil {
