@@ -26,7 +26,7 @@ import (
 // small is the server and a load that takes a second or less.
 var small = aiperftest.Options{
 	aiperftest.Simulated(simserver.Model{Step: time.Millisecond}),
-	aiperftest.Tokens(16, 8), aiperftest.Requests(60), aiperftest.Seed(7), aiperftest.Charts(false),
+	aiperftest.Tokens(16, 8), aiperftest.Requests(100), aiperftest.Seed(7), aiperftest.Charts(false),
 }
 
 // This searches for the most output tokens per second while 95% of the requests
@@ -97,11 +97,11 @@ func Example_maxRequestRateUnderSLA() {
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.RunRecipe(t, "max-request-rate-under-sla", small,
 			aiperftest.TTFT(time.Second), aiperftest.SLA("request_latency p90 < 5s"),
-			aiperftest.Rate(100, 200), aiperftest.Style(recipes.Monotonic), aiperftest.AtLeast(150.5))
+			aiperftest.Rate(200, 400), aiperftest.Style(recipes.Monotonic), aiperftest.AtLeast(300.5))
 		fmt.Println(out.Verdict, "up to", out.Best.Rate(), "requests/s")
 	})
 	// Output:
-	// met up to 200 requests/s
+	// met up to 400 requests/s
 }
 
 // This searches for the highest rate of requests a second of which at least 90% are
@@ -110,24 +110,24 @@ func Example_maxGoodputRateUnderSLO() {
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.RunRecipe(t, "max-goodput-rate-under-slo", small,
 			aiperftest.SLO("e2e < 5s"), aiperftest.Attainment(0.9), aiperftest.Arrival("constant"),
-			aiperftest.Rate(100, 200), aiperftest.Style(recipes.Monotonic))
+			aiperftest.Rate(200, 400), aiperftest.Style(recipes.Monotonic))
 		fmt.Println(out.Verdict, "up to", out.Best.Rate(), "requests/s")
 		fmt.Println(out.Plan.Limits)
 	})
 	// Output:
-	// met up to 200 requests/s
+	// met up to 400 requests/s
 	// [good >= 0.9]
 }
 
 // This measures one rate of requests a second.
 func Example_fixedRate() {
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.Run(t, recipes.FixedRate(100), small,
+		out := aiperftest.Run(t, recipes.FixedRate(250), small,
 			aiperftest.TTFT(time.Second), aiperftest.Arrival("gamma:2"))
 		fmt.Println(out.Verdict, "at", out.Best.Load)
 	})
 	// Output:
-	// met at 100 requests/s
+	// met at 250 requests/s
 }
 
 // This says which single request is good, of any load and with any recipe, and limits
@@ -149,7 +149,7 @@ func Example_goodput() {
 func Example_tiers() {
 	asTest(func(t aiperftest.T) {
 		out := aiperftest.RunRecipe(t, "max-concurrency-under-sla", small,
-			aiperftest.Tier("interactive", "ttft p95 < 1s"), aiperftest.Tier("batch", "request_latency p99 < 10s"),
+			aiperftest.Tier("interactive", "ttft p95 < 1s"), aiperftest.Tier("batch", "request_latency p90 < 10s"),
 			aiperftest.Concurrency(4, 8), aiperftest.Style(recipes.Monotonic))
 		for i, tier := range out.Plan.Tiers {
 			fmt.Println(tier.Label, "up to concurrency", out.Tiers[i].Safe)
@@ -221,7 +221,7 @@ func Example_setup() {
 // latency is more than 30% above that of the lowest concurrency.
 func Example_concurrencyRamp() {
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.RunRecipe(t, "concurrency-ramp", small, aiperftest.SLA("e2e p90 < 5s"),
+		out := aiperftest.RunRecipe(t, "concurrency-ramp", small, aiperftest.SLA("e2e p90 < 5s"), aiperftest.Requests(50),
 			aiperftest.Simulated(simserver.Model{Step: time.Millisecond, MaxBatch: 4}),
 			aiperftest.Concurrency(4, 32), aiperftest.Steps(4), aiperftest.Degradation(0.3))
 		for _, p := range out.Probes {

@@ -3,6 +3,7 @@ package aiperf_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/loadgen/simserver"
@@ -12,7 +13,7 @@ import (
 // flight than its batch has room for.
 func Example_serverMetrics() {
 	model := chat.Model
-	model.MaxBatch = 8
+	model.MaxBatch, model.Step = 8, 2*time.Millisecond
 	srv := simserver.New(model)
 	defer srv.Close()
 	g, err := loadgen.New(loadgen.Target{URL: srv.URL})
@@ -41,7 +42,7 @@ func Example_serverMetrics() {
 // an exporter's page, what energy they take. The simulated server has one with its own.
 func Example_gpus() {
 	model := chat.Model
-	model.MaxBatch, model.GPUs, model.Idle, model.Peak = 16, 2, 100, 700
+	model.MaxBatch, model.Step, model.GPUs, model.Idle, model.Peak = 16, 2*time.Millisecond, 2, 100, 700
 	srv := simserver.New(model)
 	defer srv.Close()
 	g, err := loadgen.New(loadgen.Target{URL: srv.URL, GPUs: 2, Price: 2.5})

@@ -77,7 +77,7 @@ func Example_replay() {
 			fmt.Println(err)
 			return
 		}
-		out := aiperftest.RunRecipe(t, "replay", cached, aiperftest.Requests(0), aiperftest.TTFT(5*time.Second),
+		out := aiperftest.RunRecipe(t, "replay", cached, aiperftest.Requests(0), aiperftest.SLA("ttft p90 < 5s"),
 			aiperftest.Workload(loadgen.Workload{File: path, Replay: 1, SkipUnread: true}))
 		p := out.Probes[0]
 		fmt.Printf("%v: %d requests at a mean of %.1f a second\n", out.Verdict, p.Requests(), p.Load.Rate)
