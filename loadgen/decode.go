@@ -7,6 +7,7 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -45,9 +46,11 @@ func (r *record) decode() error {
 	var body []byte
 	var reads []read
 	for {
-		body = append(body, make([]byte, 4096)...)
-		n, err := z.Read(body[len(body)-4096:])
-		if body = body[:len(body)-4096+n]; n > 0 {
+		if cap(body)-len(body) < 4096 { // append would grow it by a quarter, and copy it so much more often
+			body = slices.Grow(body, max(4096, min(len(body), most-len(body)+4096)))
+		}
+		n, err := z.Read(body[len(body) : len(body)+4096])
+		if body = body[:len(body)+n]; n > 0 {
 			reads = append(reads, read{len(body), r.timeOf(len(r.body) - in.Len())})
 		}
 		if err == nil && len(body) > most {

@@ -125,7 +125,7 @@ func (v *view) record(m *loadgen.Measurement, benchmark string, metrics []loadge
 	for k := range metrics {
 		t := &metrics[k]
 		if x, ok := q.Value(t.Tag); ok {
-			r.Metrics[t.Tag] = recordValue{num(x), t.FileUnit}
+			r.Metrics[t.Tag] = recordValue{number(x), t.FileUnit}
 		}
 	}
 	if q.Failure != nil {
@@ -137,9 +137,9 @@ func (v *view) record(m *loadgen.Measurement, benchmark string, metrics []loadge
 	}
 	// The gaps between chunks are the one metric that is a list. An answer that came in one
 	// piece has none.
-	gaps := []num{}
+	var gaps []float64
 	for k := 1; k < len(q.Chunks) && !q.OneRead(); k++ {
-		gaps = append(gaps, num(ms(q.Chunks[k]-q.Chunks[k-1])))
+		gaps = append(gaps, ms(q.Chunks[k]-q.Chunks[k-1]))
 	}
 	if len(gaps) > 0 {
 		r.Metrics[loadgen.TagICL] = recordValue{gaps, "ms"}
