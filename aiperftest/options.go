@@ -214,7 +214,8 @@ func SLA(limits ...string) Option {
 // example SLO("ttft < 200ms") or SLO("ttft < 200ms", "itl < 20ms", "e2e < 5s"). It works
 // with every recipe and every load: goodput and the share of good requests are measured,
 // and can be limited, for example by SLA("good >= 95%"). In max-goodput-under-slo it stands
-// beside TTFT, ITL and E2E or in their place. See sla.ParseSLO. AIPerf: --goodput.
+// beside TTFT, ITL and E2E or in their place. The ITL of an answer that came in one read is taken
+// to be its latency, shared among the tokens. See sla.ParseSLO. AIPerf: --goodput.
 func SLO(limits ...string) Option {
 	return option(func(c *config) {
 		for _, text := range limits {

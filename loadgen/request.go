@@ -316,20 +316,37 @@ func (r *Request) mismatched() (off, known bool) {
 }
 
 // meets reports whether the request is within every limit of slo. A request without
-// a value of a metric is not within its limit, except that an answer of one token has
-// nothing between tokens that could be slow.
+// a value of a metric is not within its limit, except for what is between tokens: an answer
+// of one token has nothing there that could be slow, and one that came in one read, because
+// something kept it back or the client itself was late, has it within its latency.
 func (r *Request) meets(slo map[Tag]float64) bool {
 	if r.Failure != nil {
 		return false
 	}
 	for tag, limit := range slo {
 		v, ok := r.Value(tag)
-		switch {
-		case ok && v <= limit:
-		case !ok && r.OSL == 1 && (tag == TagITL || tag == TagPerUser || tag == TagTTST || tag == TagICL):
-		default:
+		if !ok {
+			v, ok = r.atMost(tag)
+		}
+		if !ok || v > limit {
 			return false
 		}
 	}
 	return true
+}
+
+// atMost returns what the time between the tokens of a streamed answer is at most, where
+// nobody saw it.
+func (r *Request) atMost(tag Tag) (float64, bool) {
+	between := tag == TagITL || tag == TagTTST || tag == TagICL
+	switch latency := millis(r.End - r.Start); {
+	case r.OSL == 1:
+		return 0, between || tag == TagPerUser
+	case !between || !r.Streamed || len(r.Chunks) == 0 || r.OSL < 1:
+		return 0, false
+	case tag == TagITL:
+		return latency / float64(r.OSL-1), true
+	default:
+		return latency, true
+	}
 }
