@@ -78,7 +78,7 @@ func Example_maxConcurrencyUnderSLA() {
 // request is good if it is within all three limits, and at least 95% must be.
 func Example_maxGoodputUnderSLO() {
 	asTest(func(t aiperftest.T) {
-		out := aiperftest.RunRecipe(t, "max-goodput-under-slo", small,
+		out := aiperftest.RunRecipe(t, "max-goodput-under-slo", small, aiperftest.Requests(60),
 			aiperftest.TTFT(time.Second), aiperftest.ITL(500*time.Millisecond), aiperftest.E2E(5*time.Second),
 			aiperftest.Concurrency(4, 8), aiperftest.Style(recipes.Monotonic))
 		good, _ := out.Probes[out.Best.Probe].Stat("good", "avg")

@@ -91,12 +91,11 @@ var spun atomic.Uint64 // so that spin is not optimized away
 // same, since lateness makes latencies larger only.
 func TestStarved(t *testing.T) {
 	slow.Test(t, slow.Processes)
-	turn.Take(t) // since it keeps a processor busy
+	turn.Take(t) // since it keeps a processor busy; all three at once would keep two from the package beside
+	srv := simserver.New(simserver.Model{Step: 10 * time.Millisecond})
+	defer srv.Close()
 	for name := range starvedRuns {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			srv := simserver.New(simserver.Model{Step: 10 * time.Millisecond})
-			defer srv.Close()
 			dir := t.TempDir()
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStarvedChild$", "-test.v", "-test.timeout=2m")
 			cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1",

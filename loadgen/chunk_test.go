@@ -361,7 +361,7 @@ func TestGoodOfOneToken(t *testing.T) {
 	assert.False(t, slow.meets(slo), "its TTFT is 60 ms")
 	piece := arrivals(say("a")+say("b"), use(`"prompt_tokens":20,"completion_tokens":2`)).parse(true)
 	assert.False(t, piece.meets(slo), "what came in one piece has no ITL, and it may have been 10 ms")
-	for tag := range map[Tag]bool{TagITL: true, TagTTST: true} {
+	for _, tag := range []Tag{TagITL, TagTTST} {
 		assert.True(t, piece.meets(map[Tag]float64{tag: 11}), "its only gap was within its latency: %s", tag)
 		assert.False(t, piece.meets(map[Tag]float64{tag: 9}), "%s", tag)
 	}
