@@ -5,7 +5,7 @@
 //	go run ./internal/experiments/accuracy -out docs
 //
 // It fails if the 14 public surfaces, at 20 seeds or more, do not come out better than
-// AIPerf's figures. That takes about five minutes; -seeds 3 is quick.
+// AIPerf's figures. That takes about a minute; -seeds 3 is quick.
 package main
 
 import (
