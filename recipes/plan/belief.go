@@ -149,6 +149,11 @@ func (b belief) inexact() bool {
 // neighbours of the same verdict lend their evidence, as they do in a search.
 func (p Problem) Pooled(h []Observation) (points []Observation, pass []float64) {
 	tempered, _, _ := temper(p, h)
+	return p.pooled(tempered)
+}
+
+// pooled is Pooled of a history that was tempered.
+func (p Problem) pooled(tempered []Observation) (points []Observation, pass []float64) {
 	everything := p
 	everything.Tiers = nil
 	all, first := viewsOf(everything, tempered)[0].read(signDecides), viewsOf(p, tempered)[0].read(signDecides)

@@ -348,6 +348,18 @@ func TestScatterTurnsCertainty(t *testing.T) {
 	assert.Equal(t, 1.0, inflation)
 }
 
+// A visit that the others of its point contradict is not certain, whatever its own requests said.
+func TestNoVisitIsMoreCertainThanItsPoint(t *testing.T) {
+	c := Confirmed{Sequential{}}
+	alone := looked{1, 0, 18, 1.178, 0.212, 0.0049, 5, 48, Full}
+	h := historyOf([]looked{alone, {1, 1, 18, 0.258, 0.808, 0.4023, 0, 55, Full}, {1, 0, 72, -0.718, 0.044, 0.8606, -4, 231, Full}})
+	assert.InDelta(t, 0.0049, c.Scatter(upTo400, h[:1])[0][0].Pass, 1e-9)
+	all := c.Scatter(upTo400, h)
+	assert.InDelta(t, 0.43, all[0][0].Pass, 0.03, "together they do not know")
+	assert.InDelta(t, 0.8606, all[2][0].Pass, 0.37, "and what was seen keeps its side")
+	assert.Greater(t, all[2][0].Pass, 0.49)
+}
+
 // A server whose latencies have two modes, and 4% of its requests in the slow one at every load, is
 // told to hold its limit of 5% where it was seen to, and nothing is told of where it breaks: p95 jumps
 // between the modes, and the shares of requests differ by chance.

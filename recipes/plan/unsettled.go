@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -310,14 +311,20 @@ func (v view) unrest(k int) unsettled {
 
 // Scatter returns, for each margin of the history, what the visits at other times say of it:
 // Value is what the margin lacks to the one over a long time, SE the error that it has beyond
-// its own, and Pass the probability that the limit holds.
+// its own, and Pass the probability that the limit holds. No visit is more certain than
+// all visits of its point together: one that the others contradict was bad luck, or a bad moment.
 func (c Confirmed) Scatter(p Problem, h []Observation) [][]Margin {
-	_, moved, _ := temper(p, h)
+	tempered, moved, _ := temper(p, h)
 	all, ts := make([][]Margin, len(h)), times(h)
+	points, _ := p.pooled(tempered)
 	for i, o := range h {
+		at := slices.IndexFunc(points, func(b Observation) bool { return slices.Equal(b.At, o.At) })
 		for k, m := range o.Margins {
 			u := moved[k]
 			beyond := Margin{Estimate: u.at(ts[i], 1), Pass: u.passes(m, ts[i])}
+			if at >= 0 {
+				beyond.Pass = allowed(beyond.Pass, points[at].Margins[k].Pass)
+			}
 			if beyond.SE > 0 { // an error known by few visits may be far larger than it looks
 				t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: u.free}
 				beyond.SE *= t.Quantile(1-tailMass) / zOf(1-tailMass)
@@ -326,4 +333,13 @@ func (c Confirmed) Scatter(p Problem, h []Observation) [][]Margin {
 		}
 	}
 	return all
+}
+
+// allowed is the probability of a visit's own verdict as far as that of all visits of its point
+// allows it. It stays on its side of even: the visit saw what it saw.
+func allowed(own, together float64) float64 {
+	if own < 0.5 {
+		return max(own, min(together, 0.5))
+	}
+	return min(own, max(together, 0.5))
 }
