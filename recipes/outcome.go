@@ -38,6 +38,9 @@ type Outcome struct {
 	// Spec is as it was run, with defaults filled in.
 	Spec Spec
 
+	// Where is where the load comes from if it is not this process, for example "8 pods on 5
+	// nodes". Spec.Note says so, too.
+	Where string
 	// Verdict is the answer. It is Inconclusive while the run goes on.
 	Verdict Verdict
 	// Err is why the run stopped early; nil if it completed or is still running.

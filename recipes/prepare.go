@@ -119,10 +119,10 @@ func (r *run) open(ctx context.Context) (io.Closer, error) {
 		}
 	}
 	if p, ok := r.prober.(interface{ Where() string }); ok {
-		if o.Spec.Note != "" {
+		if o.Where = p.Where(); o.Spec.Note != "" {
 			o.Spec.Note += "; "
 		}
-		o.Spec.Note += "the load comes from " + p.Where()
+		o.Spec.Note += "the load comes from " + o.Where
 	}
 	if p, ok := r.prober.(interface{ Server() loadgen.Server }); ok {
 		o.Server = p.Server()

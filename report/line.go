@@ -60,8 +60,8 @@ func (v *view) probeLine(p probe) string {
 }
 
 // Progress says in one line how far a run has come, for a terminal: how long it will
-// take from here, what is known of the answer, and how much was measured. It is empty before
-// the run has a plan:
+// take from here, what is known of the answer, how much was measured, and whence the load comes
+// if not from this process. It is empty before the run has a plan:
 //
 //	about 2 minutes left; SLA met at 32, missed at 64; max-concurrency-under-sla (7 of at most 20 points)
 func Progress(o *recipes.Outcome) string {
@@ -95,7 +95,11 @@ func Progress(o *recipes.Outcome) string {
 		text = append(text, "SLA missed at "+v.level(failed))
 	}
 	text = append(text, v.Recipe.Name)
-	return fmt.Sprintf("%s (%d of at most %s)", strings.Join(text, "; "), len(v.Visits()), plural(v.Plan.Size(), "point"))
+	line := fmt.Sprintf("%s (%d of at most %s)", strings.Join(text, "; "), len(v.Visits()), plural(v.Plan.Size(), "point"))
+	if v.Where != "" {
+		line += " from " + v.Where
+	}
+	return line
 }
 
 // left is how long the run will take from here, by the probes so far; ok is false before

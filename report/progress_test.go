@@ -46,5 +46,7 @@ func TestProgress(t *testing.T) {
 	o = outcome(t, "one fixed load")
 	o.Wall, o.Probes = 0, nil
 	assert.Equal(t, "up to 1m0s a probe; fixed-concurrency-32 (0 of at most 1 point)", report.Progress(o))
+	o.Where = "8 pods on 5 nodes"
+	assert.Equal(t, "up to 1m0s a probe; fixed-concurrency-32 (0 of at most 1 point) from 8 pods on 5 nodes", report.Progress(o))
 	assert.Empty(t, report.Progress(&recipes.Outcome{}))
 }

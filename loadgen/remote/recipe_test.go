@@ -46,7 +46,8 @@ func TestRecipe(t *testing.T) {
 				f.Pool.Target = o.Spec.Target
 				return f.Pool, nil
 			})
-			assert.Contains(t, got.Spec.Note, "the load comes from ")
+			assert.Contains(t, got.Spec.Note, "the load comes from "+got.Where)
+			assert.Regexp(t, `^[14] workers? on [12] hosts?$`, got.Where)
 			return got
 		}
 		var want *recipes.Outcome
