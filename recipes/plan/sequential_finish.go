@@ -34,16 +34,16 @@ type standard struct {
 }
 
 var (
-	// certain is the standard where probes carry certainties of their own. With close at 0.95 an
+	// certainStandard holds where probes carry certainties of their own. With close at 0.95 an
 	// engine of long steps was answered 5% too low, for 2% fewer requests.
-	certain = standard{pass: 0.9, aim: 0.92, close: 0.97, probes: 5}
-	// scattered is the standard where visits have to tell what a probe is worth. With a pass of 0.86
+	certainStandard = standard{pass: 0.9, aim: 0.92, close: 0.97, probes: 5}
+	// scatteredStandard holds where visits have to tell what a probe is worth. With a pass of 0.86
 	// and close at 0.97 a search of the public surfaces took 7.9 probes in place of 7.4, and 3.2%
 	// of its answers violated their limits in place of 1.8%; they lay nearer, by 3.2% and not by 4%.
-	scattered = standard{pass: 0.91, aim: 0.92, close: 0.95, probes: 4}
-	// followed is the standard of such visits beside a baseline. Where nothing has changed, they only
+	scatteredStandard = standard{pass: 0.91, aim: 0.92, close: 0.95, probes: 4}
+	// followedStandard is that of such visits beside a baseline. Where nothing has changed, they only
 	// have to agree with it, and two are enough.
-	followed = standard{pass: 0.86, aim: 0.88, close: 0.97, probes: 5}
+	followedStandard = standard{pass: 0.86, aim: 0.88, close: 0.97, probes: 5}
 )
 
 // standard is that of this search.
@@ -51,11 +51,11 @@ func (s *sequence) standard() standard {
 	_, follows := s.baseline()
 	switch {
 	case s.known:
-		return certain
+		return certainStandard
 	case follows:
-		return followed
+		return followedStandard
 	}
-	return scattered
+	return scatteredStandard
 }
 
 // sure reports whether a point is an answer: the posterior leaves little doubt, or the
