@@ -155,7 +155,7 @@ func TestFigures(t *testing.T) {
 		bytes128, cpu128, rate128, _ := cost(128, 32, 1000)
 		_, _, rate4, idle := cost(128, 4, 150)
 		token := (bytes128 - bytes1) / 127
-		row("wire, both directions, "+way.name+": a request, a token", "≤ 60 B, ≤ 5 B", "%.0f B, %.1f B (%.0f B with 1 token, %.0f B with 128)",
+		row("wire both ways, "+way.name+": a request, a token", "≤ 60 B, ≤ 5 B", "%.0f B, %.1f B (%.0f B for 1 token, %.0f B for 128)",
 			bytes1-token, token, bytes1, bytes128)
 		row("CPU of the test a request of 1 token, "+way.name, "≤ 5 µs", "%.1f µs at %.0f requests/s", cpu1, rate1)
 		row("CPU of the test with 128 tokens a request, "+way.name, "", "%.1f ms a second at %.0f requests/s, %.1f ms at %.0f",
