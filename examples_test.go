@@ -33,7 +33,7 @@ func Example_engine() {
 	}
 	out, err := recipes.Run(context.Background(), recipe, recipes.Spec{
 		Target:   loadgen.Target{URL: srv.URL},
-		Workload: loadgen.Load{ISL: 64, OSL: 8, Requests: 60, Seed: 1},
+		Workload: loadgen.Load{ISL: 64, OSL: 8, Requests: 200, Seed: 1},
 		Inputs: recipes.Inputs{Limits: []sla.Limit{limit}, Style: recipes.Grid, Steps: &points,
 			Concurrency: recipes.Bounds{Min: &lo, Max: &hi}},
 	})
