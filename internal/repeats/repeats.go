@@ -42,6 +42,25 @@ func Engines() []Engine {
 	}
 }
 
+// Others are engines that nothing was tuned on. Their answers are not too high, and do not keep the
+// other bounds; docs/accuracy.md says by how much, and why.
+func Others() []Engine {
+	return []Engine{
+		{Name: "small-chunk", Model: simserver.Model{
+			Step: 6 * time.Millisecond, PerSeq: 120 * us, PerPromptToken: 8 * us, Chunk: 512,
+		}, ISL: 80, OSL: 12, Limit: 40 * time.Millisecond},
+		{Name: "batch-45", Model: simserver.Model{
+			Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Chunk: 2048,
+		}, ISL: 64, OSL: 16, Limit: 45 * time.Millisecond},
+		{Name: "wide-chunk", Model: simserver.Model{
+			Step: 5 * time.Millisecond, PerSeq: 60 * us, PerPromptToken: 12 * us, Chunk: 4096,
+		}, ISL: 128, OSL: 20, Limit: 35 * time.Millisecond},
+		{Name: "slow-step", Model: simserver.Model{
+			Step: 12 * time.Millisecond, PerSeq: 200 * us, PerPromptToken: 15 * us, Chunk: 1024,
+		}, ISL: 48, OSL: 32, Limit: 50 * time.Millisecond},
+	}
+}
+
 // Mixed is an engine with a prefix cache and the requests that people have: lengths that are
 // log-normal, three shared prefixes, and conversations, of which one in five has several
 // turns. Its truth takes half a minute to compute, and TestMixed -truth does.
