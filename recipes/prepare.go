@@ -119,7 +119,8 @@ func (r *run) open(ctx context.Context) (io.Closer, error) {
 		}
 	}
 	if p, ok := r.prober.(interface{ Where() string }); ok {
-		if o.Where = p.Where(); o.Spec.Note != "" {
+		o.Where = p.Where()
+		if o.Spec.Note != "" {
 			o.Spec.Note += "; "
 		}
 		o.Spec.Note += "the load comes from " + o.Where

@@ -34,8 +34,8 @@ var (
 //
 // The command internal/experiments/repeats does the same over HTTP.
 func TestRepeats(t *testing.T) {
-	own := Engines()
-	for i, e := range slices.Concat(own, Others()) {
+	tuned := Engines()
+	for i, e := range slices.Concat(tuned, Others()) {
 		if !strings.Contains(","+*engines+",", ","+e.Name+",") {
 			continue
 		}
@@ -56,7 +56,7 @@ func TestRepeats(t *testing.T) {
 					truth, s.Mean, 100*s.CV, s.Above5, s.Above, s.Holds, s.N-s.Without, s.Seconds)
 				assert.Zero(t, s.None)
 				assert.Zero(t, s.Above)
-				if i >= len(own) {
+				if i >= len(tuned) {
 					return
 				}
 				assert.LessOrEqual(t, math.Abs(s.Mean/float64(truth)-1), 0.05)

@@ -25,8 +25,8 @@ func TestCheck(t *testing.T) {
 		st.MayTie = tt.tie
 		assert.Len(t, st.Check(tt.f), tt.errs, tt.why)
 	}
-	assert.NoError(t, CheckCost(map[string]Cost{Sizes[0]: {Requests: 8000}}))
-	assert.Error(t, CheckCost(map[string]Cost{Sizes[0]: {Requests: 8001}}))
+	assert.NoError(t, CheckCost(map[string]Cost{Sizes[0]: {Requests: 7500}}))
+	assert.Error(t, CheckCost(map[string]Cost{Sizes[0]: {Requests: 7501}}))
 
 	gates := func(alarms, found, runs, most int) *Gates {
 		g := &Gates{most: 12_000}

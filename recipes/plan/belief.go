@@ -149,15 +149,17 @@ func (b belief) inexact() bool {
 // neighbours of the same verdict lend their evidence, as they do in a search.
 func (p Problem) Pooled(h []Observation) (points []Observation, pass []float64) {
 	tempered, _, _ := temper(p, h)
-	return p.pooled(tempered)
+	for _, b := range viewsOf(p, tempered)[0].read(signDecides).points {
+		pass = append(pass, b.pass)
+	}
+	return p.pooled(tempered), pass
 }
 
-// pooled is Pooled of a history that was tempered.
-func (p Problem) pooled(tempered []Observation) (points []Observation, pass []float64) {
-	everything := p
-	everything.Tiers = nil
-	all, first := viewsOf(everything, tempered)[0].read(signDecides), viewsOf(p, tempered)[0].read(signDecides)
-	for i, b := range all.points {
+// pooled returns the points of Pooled, of a history that was tempered.
+func (p Problem) pooled(tempered []Observation) (points []Observation) {
+	p.Tiers = nil // every limit counts
+	all := viewsOf(p, tempered)[0].read(signDecides)
+	for _, b := range all.points {
 		o := Observation{At: tempered[b.visits[0]].At, State: Failed}
 		for j := range all.tier {
 			o.Margins = append(o.Margins, Margin{
@@ -170,7 +172,7 @@ func (p Problem) pooled(tempered []Observation) (points []Observation, pass []fl
 			o.Lasted += tempered[v].Lasted
 			o.State = min(o.State, tempered[v].State) // a whole visit says most
 		}
-		points, pass = append(points, o), append(pass, first.points[i].pass)
+		points = append(points, o)
 	}
-	return points, pass
+	return points
 }

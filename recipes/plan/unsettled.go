@@ -316,7 +316,7 @@ func (v view) unrest(k int) unsettled {
 func (c Confirmed) Scatter(p Problem, h []Observation) [][]Margin {
 	tempered, moved, _ := temper(p, h)
 	all, ts := make([][]Margin, len(h)), times(h)
-	points, _ := p.pooled(tempered)
+	points := p.pooled(tempered)
 	for i, o := range h {
 		at := slices.IndexFunc(points, func(b Observation) bool { return slices.Equal(b.At, o.At) })
 		for k, m := range o.Margins {

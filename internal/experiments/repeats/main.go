@@ -39,7 +39,7 @@ func main() {
 	var own repeats.Engine
 	runs := flag.Int("runs", 10, "searches of an engine in a style")
 	styles := flag.String("styles", "sequential,smooth_isotonic,monotonic", "styles, joined by commas")
-	only := flag.String("engine", "", "engines whose name contains this, or one of repeats.Others; empty for all")
+	only := flag.String("engine", "", "engines whose name contains this, or one of repeats.Others, or mixed; empty for all")
 	seed := flag.Uint64("seed", 1, "of the first search")
 	parallel := flag.Int("parallel", 4, "searches at once")
 	one := flag.Bool("one", false, "search once, and write the answer for the process that asks for it")
@@ -53,13 +53,11 @@ func main() {
 	flag.DurationVar(&own.Limit, "limit", 30*time.Millisecond, "of TTFT p95")
 	flag.Parse()
 	engines := repeats.Engines()
-	for _, e := range repeats.Others() {
+	mixed, _ := repeats.Mixed()
+	for _, e := range append(repeats.Others(), mixed) {
 		if e.Name == *only {
 			engines = []repeats.Engine{e}
 		}
-	}
-	if mixed, _ := repeats.Mixed(); *only == mixed.Name {
-		engines = []repeats.Engine{mixed}
 	}
 	if own.Model.Step > 0 {
 		own.Name = "own"
