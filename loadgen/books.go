@@ -209,6 +209,9 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 	b.refused = 0
 	b.rng = rand.New(rand.NewPCG(p.load.Seed, uint64(b.probes)))
 	p.window.divide(b.size, p.work)
+	if p.window.parts > 1 && (b.last.Pairs == 0 || frozen(b.last)) {
+		p.window.orderly = settleTurns * b.size
+	}
 	if p.led != nil { // whoever leads divides the window
 		p.window.parts = 1
 		if p.pacer != nil {

@@ -58,7 +58,7 @@ func (d *led) started(p *probe, was phase, tk ticket, now time.Duration) {
 	if tk.index >= 0 {
 		d.tickets = append(d.tickets, now)
 	}
-	if w.held && !d.settled && w.phase == settling && w.settled >= w.turnover {
+	if w.held && !d.settled && w.settles(now) {
 		d.settled = true
 		d.mark(share.Settled, now)
 	}

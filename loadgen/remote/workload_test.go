@@ -61,7 +61,7 @@ func TestWorkloads(t *testing.T) {
 			Turns: laws.Turns{Count: laws.Uniform(2, 4), Think: laws.Constant(100)}}}, near: 0.15},
 		"turns at a rate": {load: loadgen.Load{Rate: 10, ISL: 40, OSL: 6, Workload: loadgen.Workload{
 			Turns: laws.Turns{Count: laws.Uniform(2, 4), Think: laws.Constant(100)}}}, near: 0.15},
-		"given up": {load: loadgen.Load{Concurrency: 6, ISL: 40, OSL: 20, Workload: loadgen.Workload{
+		"given up": {load: loadgen.Load{Concurrency: 6, ISL: 40, OSL: 20, Requests: 120, Workload: loadgen.Workload{
 			Cancel: laws.Cancel{Share: 0.3, After: 50 * time.Millisecond}}}, near: 0.15},
 		"images": {load: loadgen.Load{Concurrency: 3, ISL: 40, OSL: 6, Workload: loadgen.Workload{
 			Images: laws.Images{Count: 1, Width: 32, Height: 32}}}},

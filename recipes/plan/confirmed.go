@@ -46,7 +46,9 @@ const (
 	// see an answer just below one that was refuted, in place of the next that was visited.
 	overtime = 16
 	// nearAnswer is how near to the answer a visit must be to confirm it, in ln of the
-	// searched value.
+	// searched value. One of another point confirms it only if it passes: with those that had
+	// refuted a higher answer counted, too, 6% of the searches of a server that gets slower by 30%
+	// in a minute answered more than 5% above its boundary, and 2% without.
 	nearAnswer = 0.06
 	// rateDoubt is how far below the estimate of a highest rate its answer lies at most for want
 	// of certainty, in ln of the rate.
@@ -107,7 +109,7 @@ func (c Confirmed) Next(p Problem, h []Observation) Step {
 		if all++; all == 1 {
 			first = o.At[0]
 		}
-		if math.Abs(math.Log(o.At[0]/at)) <= nearAnswer || o.At[0] > at && passing(o, v.tier) {
+		if o.At[0] == at || math.Log(o.At[0]/at) >= -nearAnswer && passing(o, v.tier) {
 			near++
 		}
 	}
@@ -508,7 +510,7 @@ func (v view) refuted(x float64) (g float64, yes bool) {
 // and its boundary is known within a few percent.
 func (v view) apart() float64 {
 	if v.Int {
-		return 2 * nearAnswer
+		return nearAnswer
 	}
 	return nearAnswer / 2
 }

@@ -94,6 +94,44 @@ func TestAnswerDoesNotFall(t *testing.T) {
 	}
 }
 
+// Visits that refuted a higher answer do not confirm the one that took its place: the history is that of
+// a search of a server which got slower by 30% in its first minute. Its answer, 106, was seen once.
+func TestRefutersDoNotConfirm(t *testing.T) {
+	var h []Observation
+	for _, v := range []struct{ x, apart, lasted, value, se, pass, excess, n float64 }{
+		{8, 0, 3.3, -2.592, 0.154, 0.9905, -5, 92},
+		{32, 0, 2, -1.443, 0.060, 0.9911, -7, 133},
+		{128, 0, 2.5, 0.060, 0.062, 0.1588, 4, 256},
+		{90, 0, 1.9, -0.214, 0.059, 0.9975, -7, 180},
+		{116, 0, 2.3, -0.086, 0.050, 0.9468, -6, 232},
+		{118, 0, 2.3, -0.024, 0.069, 0.5776, -1, 236},
+		{119, 0, 2.4, -0.031, 0.074, 0.5891, -1, 238},
+		{120, 0, 2.3, -0.035, 0.051, 0.6005, -1, 240},
+		{121, 0, 2.4, 0.133, 0.096, 0.0292, 8, 242},
+		{123, 0, 2.3, 0.016, 0.082, 0.2372, 3, 246},
+		{112, 4, 2.8, 0.006, 0.109, 0.4096, 1, 300},
+		{109, 8, 2.7, -0.072, 0.058, 0.6837, -2, 300},
+		{109, 16, 2.7, 0.114, 0.113, 0.1511, 4, 300},
+		{106, 16, 2.7, -0.015, 0.087, 0.5793, -1, 300},
+	} {
+		o := Observation{
+			At: []float64{v.x}, State: Cut, Requests: int(v.n), Lasted: time.Duration(v.lasted * float64(time.Second)),
+			Asked:   Step{At: []float64{v.x}, Size: 1, Apart: time.Duration(v.apart) * time.Second},
+			Margins: []Margin{{Estimate: Estimate{Value: v.value, SE: v.se}, Pass: v.pass, Excess: v.excess, Allowed: 0.05}},
+		}
+		if v.apart > 0 {
+			o.State = Full
+		}
+		h = append(h, o)
+	}
+	p := Problem{Dims: []Dim{{Path: "c", Lo: 1, Hi: 400, Int: true, Log: true}}, Confidence: 0.95, Seed: 1}
+	planner := Confirmed{Sequential{}}
+	assert.Equal(t, 106.0, planner.Answers(p, h)[0].Safe)
+	step := planner.Next(p, h)
+	assert.False(t, step.Done)
+	assert.Equal(t, []float64{106}, step.At)
+}
+
 // Visits of a server that works in steps differ by more than their requests know. A bisection does
 // not take that for a reason to look far below what its visits have reached: of these searches of a
 // boundary of 69 half answered less than 60.

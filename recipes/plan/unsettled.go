@@ -33,6 +33,8 @@ type unsettled struct {
 	// scatter is the standard deviation of the margin from visit to visit beyond the errors of
 	// visits, which are typical, and free how many degrees of freedom it is known by.
 	scatter, typical, free float64
+	// lasts is P(what moves a visit also moves those around it).
+	lasts float64
 	// bias is by how much the margin over a long time lies above that of single visits.
 	bias float64
 	// rate is how fast the margin rises, per second, until end, and rateSE its error. drifting
@@ -65,7 +67,7 @@ func temper(p Problem, h []Observation) (tempered []Observation, moved []unsettl
 		if against := v.against(k); against > opposed {
 			inflation = max(inflation, 2*disagree)
 			if against > u.scatter {
-				u.scatter, u.free, u.may = against, plenty, nil
+				u.scatter, u.lasts, u.free, u.may = against, 1, plenty, nil
 			}
 		}
 		moved[k], still = u, still && u.scatter == 0 && u.rate == 0
@@ -92,7 +94,7 @@ func (u unsettled) at(t, crowd float64) Estimate {
 	unsure := u.bias / 2 // it is known no better than the scatter
 	return Estimate{
 		Value: u.bias + u.rate*ago,
-		SE:    math.Sqrt(u.scatter*u.scatter*crowd + unsure*unsure + u.rateSE*u.rateSE*ago*ago),
+		SE:    math.Sqrt(u.scatter*u.scatter*(1+(crowd-1)*u.lasts) + unsure*unsure + u.rateSE*u.rateSE*ago*ago),
 	}
 }
 
@@ -290,7 +292,7 @@ func (v view) unrest(k int) unsettled {
 	u.typical = math.Sqrt(squares / n)
 	seen := unrest.Read(visits, unrest.Prior{Steep: steep, Memory: memory(v.history)})
 	scattered := unsettled{
-		scatter: seen.SD, free: seen.Free, typical: u.typical, weight: seen.Scatters,
+		scatter: seen.SD, free: seen.Free, lasts: seen.Lasts, typical: u.typical, weight: seen.Scatters,
 	}
 	if v.Int {
 		scattered.bias = v.beyond(k, seen.SD)

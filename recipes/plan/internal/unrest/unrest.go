@@ -48,6 +48,9 @@ type Seen struct {
 	// SD is the scatter of visits beyond their own errors, should there be one, and Free how
 	// many degrees of freedom it is known by.
 	SD, Free float64
+	// Lasts is P(what moves visits lasts as long as the prior's Memory), should there be a scatter;
+	// otherwise each visit is moved for itself.
+	Lasts float64
 	// Rate is how fast the margin rises, per second, should there be a drift, until End; RateSE
 	// is its standard error. Last is the time of the last visit: where End is that, the drift
 	// goes on.
@@ -59,6 +62,8 @@ const (
 	// before anything is seen. More for calm, 0.7, was tried: one search in ten then took a
 	// server whose latencies wander by 30% for a steady one.
 	calm, drifts = 0.4, 0.35
+	// apart is P(visits are moved each for itself), should they scatter.
+	apart = 0.5
 	// driftRate is the scale of drifts, per second: a fifth in a minute.
 	driftRate = 0.003
 	// ends is how many ends of a drift are tried, from the last visit back, and endsApart how
@@ -99,9 +104,12 @@ func Read(visits []Visit, p Prior) Seen {
 	above, prior := m.step()
 	either := func(f fit) float64 { return f.either(above, prior) }
 	none := math.Log(calm) + either(m.fit(0, 0, 0))
-	logs := make([]float64, len(scatters))
+	logs, alone, lasting := make([]float64, len(scatters)), make([]float64, len(scatters)), make([]float64, len(scatters))
 	for i, sd := range scatters {
-		logs[i] = math.Log((1-calm-drifts)/float64(len(scatters))) + either(m.fit(sd, 0, 0))
+		prior := math.Log((1 - calm - drifts) / float64(len(scatters)))
+		alone[i] = prior + math.Log(apart) + either(m.each().fit(sd, 0, 0))
+		lasting[i] = prior + math.Log(1-apart) + either(m.fit(sd, 0, 0))
+		logs[i] = floats.LogSumExp([]float64{alone[i], lasting[i]})
 	}
 	some := floats.LogSumExp(logs)
 	drift, best := math.Inf(-1), fit{log: math.Inf(-1)}
@@ -122,8 +130,19 @@ func Read(visits []Visit, p Prior) Seen {
 		s.Kind = Scattered
 	}
 	s.SD, s.Free = spread(logs, some)
+	s.Lasts = math.Exp(floats.LogSumExp(lasting) - some)
 	s.Rate, s.RateSE = m.rate(best, end)
 	return s
+}
+
+// each is the model in which no two visits have a disturbance in common.
+func (m model) each() model {
+	n := len(m.visits)
+	m.together = make([]float64, n*n)
+	for i := range n {
+		m.together[i*n+i] = 1
+	}
+	return m
 }
 
 // step returns which visits lie above the place where a jump of the margin, upwards, between two

@@ -57,6 +57,22 @@ func TestReadScatter(t *testing.T) {
 	assert.Greater(t, free[1], 2*free[0])
 }
 
+// TestReadLasts: what moves each visit for itself is told from what moves those around it, too.
+func TestReadLasts(t *testing.T) {
+	var own, shared float64
+	for seed := range uint64(50) {
+		rng := rand.New(rand.NewPCG(seed, 4))
+		own += Read(visits(seed, 24, func(float64) float64 { return 0.25 * rng.NormFloat64() }), prior).Lasts / 50
+		state, keeps := rng.NormFloat64(), math.Exp(-6/prior.Memory)
+		shared += Read(visits(seed, 24, func(float64) float64 {
+			state = keeps*state + math.Sqrt(1-keeps*keeps)*rng.NormFloat64()
+			return 0.25 * state
+		}), prior).Lasts / 50
+	}
+	assert.Less(t, own, 0.3)
+	assert.Greater(t, shared, 0.7)
+}
+
 // TestReadDrift: a drift that comes to rest is told with its rate and with the time when it ended.
 func TestReadDrift(t *testing.T) {
 	vs := visits(4, 20, func(t float64) float64 { return 0.3 * math.Min(t/60, 1) })
