@@ -4,7 +4,9 @@ package repeats
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"time"
 
 	"github.com/aiperf-go/aiperf/internal/boundaries"
@@ -24,41 +26,66 @@ type Engine struct {
 	Workload workload.Workload
 }
 
-const us = time.Microsecond
+const (
+	us = time.Microsecond
+	// streamed is how many tokens an event of their streams carries: a search over HTTP spends most
+	// of its time in the events, TTFT is that of the first, and searches that run at once must not
+	// make each other late.
+	streamed = 8
+)
 
 // Engines are those of docs/accuracy.md with answers of one length, so that the phases of
 // their clients stay as they were.
 func Engines() []Engine {
 	return []Engine{
 		{Name: "batch", Model: simserver.Model{
-			Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Chunk: 2048,
+			Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Chunk: 2048, StreamInterval: streamed,
 		}, ISL: 64, OSL: 16, Limit: 30 * time.Millisecond},
 		{Name: "long-step", Model: simserver.Model{
-			Step: 9 * time.Millisecond, PerSeq: 150 * us, PerPromptToken: 5 * us, Chunk: 1024,
+			Step: 9 * time.Millisecond, PerSeq: 150 * us, PerPromptToken: 5 * us, Chunk: 1024, StreamInterval: streamed,
 		}, ISL: 96, OSL: 8, Limit: 45 * time.Millisecond},
 		{Name: "chunked", Model: simserver.Model{
-			Step: 3 * time.Millisecond, PerSeq: 80 * us, PerPromptToken: 20 * us, Chunk: 256,
+			Step: 3 * time.Millisecond, PerSeq: 80 * us, PerPromptToken: 20 * us, Chunk: 256, StreamInterval: streamed,
 		}, ISL: 64, OSL: 24, Limit: 40 * time.Millisecond},
 	}
 }
 
-// Others are engines that nothing was tuned on. Their answers are not too high, and do not keep the
-// other bounds; docs/accuracy.md says by how much, and why.
+// Others are engines whose answers are not too high, and do not all keep the other bounds;
+// docs/accuracy.md says by how much, and why.
 func Others() []Engine {
 	return []Engine{
 		{Name: "small-chunk", Model: simserver.Model{
-			Step: 6 * time.Millisecond, PerSeq: 120 * us, PerPromptToken: 8 * us, Chunk: 512,
+			Step: 6 * time.Millisecond, PerSeq: 120 * us, PerPromptToken: 8 * us, Chunk: 512, StreamInterval: streamed,
 		}, ISL: 80, OSL: 12, Limit: 40 * time.Millisecond},
 		{Name: "batch-45", Model: simserver.Model{
-			Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Chunk: 2048,
+			Step: 4 * time.Millisecond, PerSeq: 100 * us, PerPromptToken: 10 * us, Chunk: 2048, StreamInterval: streamed,
 		}, ISL: 64, OSL: 16, Limit: 45 * time.Millisecond},
 		{Name: "wide-chunk", Model: simserver.Model{
-			Step: 5 * time.Millisecond, PerSeq: 60 * us, PerPromptToken: 12 * us, Chunk: 4096,
+			Step: 5 * time.Millisecond, PerSeq: 60 * us, PerPromptToken: 12 * us, Chunk: 4096, StreamInterval: streamed,
 		}, ISL: 128, OSL: 20, Limit: 35 * time.Millisecond},
 		{Name: "slow-step", Model: simserver.Model{
-			Step: 12 * time.Millisecond, PerSeq: 200 * us, PerPromptToken: 15 * us, Chunk: 1024,
+			Step: 12 * time.Millisecond, PerSeq: 200 * us, PerPromptToken: 15 * us, Chunk: 1024, StreamInterval: streamed,
 		}, ISL: 48, OSL: 32, Limit: 50 * time.Millisecond},
 	}
+}
+
+// Drawn returns an engine that is drawn at random, with a limit that holds up to some 20 to 150
+// clients: nothing can be tuned on what a new seed draws.
+func Drawn(seed uint64) Engine {
+	rng := rand.New(rand.NewPCG(seed, 0xe9))
+	between := func(lo, hi float64) float64 { return lo * math.Pow(hi/lo, rng.Float64()) } // log-uniform
+	e := Engine{
+		Name: fmt.Sprintf("drawn-%d", seed), ISL: int(between(32, 256)), OSL: int(between(6, 40)),
+		Model: simserver.Model{
+			Step: time.Duration(between(3, 15) * float64(time.Millisecond)), PerSeq: time.Duration(between(50, 250)) * us,
+			PerPromptToken: time.Duration(between(4, 25) * float64(us)), Chunk: 256 << rng.IntN(5), StreamInterval: streamed,
+		},
+	}
+	clients := simserver.Clients{Concurrency: int(between(20, 150)), ISL: e.ISL, OSL: e.OSL, Seed: 1}
+	clients.Requests = 40 * clients.Concurrency
+	limit := simserver.Limit{Metric: simserver.TTFT, Percentile: 95}
+	e.Limit = (limit.Quantile(e.Model.Pooled(clients, 20), e.OSL) + away).Round(100*us) + 100*us
+	return e
 }
 
 // Mixed is an engine with a prefix cache and the requests that people have: lengths that are

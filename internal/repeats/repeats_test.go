@@ -18,6 +18,8 @@ var (
 	runs    = flag.Int("runs", 4, "searches of an engine in a style")
 	styles  = flag.String("styles", "sequential", "styles, joined by commas")
 	engines = flag.String("engines", "batch", "names of engines, joined by commas")
+	drawn   = flag.Uint64("drawn", 0, "engines that are drawn at random, in place of those named")
+	draws   = flag.Uint64("draws", 1, "seed of the first engine that is drawn")
 	mixed   = flag.Int("mixed", 1, "searches under a mixed workload")
 	compute = flag.Bool("truth", false, "compute the truth of the mixed workload")
 )
@@ -30,15 +32,24 @@ var (
 //	go test ./internal/repeats -run TestRepeats -v -args -runs 10 -engines batch,long-step,chunked \
 //		-styles sequential,smooth_isotonic,monotonic
 //
-// Others may be named, too. Of them it is only held that no answer is far above the truth.
+// Others may be named, too, or drawn. Of them it is only held that no answer is far above the truth.
 //
 // The command internal/experiments/repeats does the same over HTTP.
 func TestRepeats(t *testing.T) {
 	tuned := Engines()
-	for i, e := range slices.Concat(tuned, Others()) {
-		if !strings.Contains(","+*engines+",", ","+e.Name+",") {
-			continue
+	var searched []Engine
+	for _, e := range slices.Concat(tuned, Others()) {
+		if strings.Contains(","+*engines+",", ","+e.Name+",") && *drawn == 0 {
+			searched = append(searched, e)
 		}
+	}
+	for i := range *drawn {
+		e := Drawn(*draws + i)
+		t.Logf("%s: %v, %v a sequence, %v a token, chunk %d, %d in, %d out, TTFT p95 < %v", e.Name, e.Model.Step, e.Model.PerSeq,
+			e.Model.PerPromptToken, e.Model.Chunk, e.ISL, e.OSL, e.Limit)
+		searched = append(searched, e)
+	}
+	for _, e := range searched {
 		truth := e.Truth()
 		for _, style := range strings.Split(*styles, ",") {
 			t.Run(e.Name+"/"+style, func(t *testing.T) {
@@ -56,7 +67,7 @@ func TestRepeats(t *testing.T) {
 					truth, s.Mean, 100*s.CV, s.Above5, s.Above, s.Holds, s.N-s.Without, s.Seconds)
 				assert.Zero(t, s.None)
 				assert.Zero(t, s.Above)
-				if i >= len(tuned) {
+				if !slices.ContainsFunc(tuned, func(o Engine) bool { return o.Name == e.Name }) {
 					return
 				}
 				assert.LessOrEqual(t, math.Abs(s.Mean/float64(truth)-1), 0.05)

@@ -35,7 +35,8 @@ var vocabulary = strings.Fields("the quick brown fox jumps over one lazy dog whi
 // errorObject is what an engine that fails in mid-stream sends.
 const errorObject = `{"error":{"message":"injected fault","type":"server_error","param":null,"code":500}}`
 
-// stream answers with server-sent events, one a token, and flushes each of them.
+// stream answers with server-sent events, one a token or so many tokens as the model's StreamInterval
+// says, and flushes each of them.
 func (a *answer) stream() {
 	h := a.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
@@ -74,7 +75,8 @@ func (a *answer) stream() {
 	for k := range head {
 		head[k], rest[k], _ = strings.Cut(a.event(mark, k == 1), mark)
 	}
-	at, thoughts := min(max(faults.After, 0), a.seq.osl), a.thoughts()
+	at, thoughts, every := min(max(faults.After, 0), a.seq.osl), a.thoughts(), max(a.server.model.StreamInterval, 1)
+	var words []string // of the event that is being gathered
 	for i := 0; ; i++ {
 		if i == at {
 			switch a.fault {
@@ -100,14 +102,18 @@ func (a *answer) stream() {
 		if i < thoughts {
 			k = 1
 		}
-		word, tail := vocabulary[i%len(vocabulary)], rest[k]
-		if i == at && a.fault == malformed {
+		words = append(words, vocabulary[i%len(vocabulary)])
+		tail := rest[k]
+		switch {
+		case i == at && a.fault == malformed:
 			tail = "" // neither string nor object is closed
+		case i%every > 0 && i+1 < a.seq.osl && i+1 != thoughts && i+1 != at:
+			continue
 		}
-		if !send(head[k], word, tail) {
+		if !send(head[k], strings.Join(words, " "), tail) {
 			return
 		}
-		a.sent++
+		a.sent, words = a.sent+len(words), words[:0]
 	}
 	if !all(a.closing()) {
 		return

@@ -64,6 +64,10 @@ type Model struct {
 	// which chat, responses and messages send apart from the text. 0 means none.
 	Thoughts int
 
+	// StreamInterval is how many tokens an event of a stream carries, as vLLM's option of that
+	// name has it: the first comes by itself, and those behind it so many at a time. 0 means one.
+	StreamInterval int
+
 	// GPUs is the number of GPUs that the page of metrics has, under the names of NVIDIA's
 	// exporter. Each draws Idle watts while the engine sleeps, and during a step
 	//

@@ -135,3 +135,28 @@ func TestSimulateIsTheServer(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamInterval: the first token comes alone, and those behind it so many at a time, with the last of
+// them and no later. Thoughts and text share no event.
+func TestStreamInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for thoughts, want := range map[int][]time.Duration{
+			0: {10 * ms, 50 * ms, 90 * ms, 110 * ms},
+			3: {50 * ms, 90 * ms, 110 * ms}, // and two events of thoughts before them
+		} {
+			s := NewInMemory(Model{Step: 10 * ms, StreamInterval: 4, Thoughts: thoughts})
+			at, err := stream(t.Context(), s, time.Now(), 1, 11)
+			require.NoError(t, err)
+			assert.Equal(t, want, at)
+			_, answer := ask(t, s, "/v1/chat/completions", body(1, 11), "")
+			words := 0
+			for _, line := range strings.Split(answer, "\n") {
+				_, text, _ := strings.Cut(line, `content":"`)
+				text, _, _ = strings.Cut(text, `"`)
+				words += len(strings.Fields(text))
+			}
+			assert.Equal(t, 11, words, answer)
+			s.Close()
+		}
+	})
+}
