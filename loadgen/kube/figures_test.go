@@ -79,7 +79,7 @@ func TestFigures(t *testing.T) {
 			m, err := k.Probe(t.Context(), load, nil)
 			require.NoError(t, err)
 			if i == 0 {
-				start = append(start, time.Since(began)-m.Window)
+				start = append(start, m.Epoch.Add(m.Requests[0].Start).Sub(began))
 			}
 			skews = append(skews, k.Skew())
 		}
