@@ -209,7 +209,7 @@ func (b *books) raise(ctx context.Context, p *probe, request time.Duration) {
 	b.refused = 0
 	b.rng = rand.New(rand.NewPCG(p.load.Seed, uint64(b.probes)))
 	p.window.divide(b.size, p.work)
-	if p.window.parts > 1 && (b.last.Pairs == 0 || frozen(b.last)) {
+	if p.window.parts > 1 && (b.last.Pairs == 0 || frozen(b.last)) { // phases that move come into no order
 		p.window.orderly = settleTurns * b.size
 	}
 	if p.led != nil { // whoever leads divides the window

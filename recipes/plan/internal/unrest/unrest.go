@@ -88,8 +88,9 @@ var scatters = []float64{0.02, 0.028, 0.04, 0.057, 0.08, 0.113, 0.16, 0.226, 0.3
 
 // Read compares three explanations of the visits by their marginal likelihoods. All have a
 // straight line through the margins, of unknown level and slope, and errors of the visits' own.
-// One has nothing else; one a disturbance that visits share the more the nearer in time they are;
-// one a straight drift in time that ends at the last visit or before. The likelihood decides at
+// One has nothing else; one a disturbance, of each visit for itself or one that visits share the
+// more the nearer in time they are; one a straight drift in time that ends at the last visit or
+// before. The likelihood decides at
 // once how steep the line is and what is left: a line through points that are known by scattered
 // visits otherwise takes the scatter for its slope. With each of the three the margin may jump between
 // two of the loads, which no line has. Each explanation is a Gaussian process, whose
@@ -104,12 +105,11 @@ func Read(visits []Visit, p Prior) Seen {
 	above, prior := m.step()
 	either := func(f fit) float64 { return f.either(above, prior) }
 	none := math.Log(calm) + either(m.fit(0, 0, 0))
-	logs, alone, lasting := make([]float64, len(scatters)), make([]float64, len(scatters)), make([]float64, len(scatters))
+	logs, lasting := make([]float64, len(scatters)), make([]float64, len(scatters))
+	each, one := m.each(), math.Log((1-calm-drifts)/float64(len(scatters)))
 	for i, sd := range scatters {
-		prior := math.Log((1 - calm - drifts) / float64(len(scatters)))
-		alone[i] = prior + math.Log(apart) + either(m.each().fit(sd, 0, 0))
-		lasting[i] = prior + math.Log(1-apart) + either(m.fit(sd, 0, 0))
-		logs[i] = floats.LogSumExp([]float64{alone[i], lasting[i]})
+		lasting[i] = one + math.Log(1-apart) + either(m.fit(sd, 0, 0))
+		logs[i] = floats.LogSumExp([]float64{one + math.Log(apart) + either(each.fit(sd, 0, 0)), lasting[i]})
 	}
 	some := floats.LogSumExp(logs)
 	drift, best := math.Inf(-1), fit{log: math.Inf(-1)}
