@@ -36,38 +36,40 @@ var vocabulary = strings.Fields("the quick brown fox jumps over one lazy dog whi
 const errorObject = `{"error":{"message":"injected fault","type":"server_error","param":null,"code":500}}`
 
 // stream answers with server-sent events, one a token or so many tokens as the model's StreamInterval
-// says, and flushes each of them.
+// says. What is known at once goes out in one write: the headers with the opening, and the last
+// token with what closes the stream.
 func (a *answer) stream() {
 	h := a.w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
 	flush := http.NewResponseController(a.w).Flush
-	faults := a.server.model.Faults
 	var buf []byte // reused from event to event
-	send := func(event ...string) bool {
-		buf = buf[:0]
+	add := func(event ...string) {
 		for _, part := range event {
 			buf = append(buf, part...)
 		}
 		buf = append(buf, '\n', '\n')
-		_, err := a.w.Write(buf)
-		return err == nil && flush() == nil
 	}
-	all := func(events []string) bool {
+	write := func(events ...string) bool {
 		for _, e := range events {
-			if !send(e) {
-				return false
-			}
+			add(e)
 		}
-		return true
+		_, err := a.w.Write(buf)
+		buf = buf[:0]
+		return err == nil
 	}
+	send := func(events ...string) bool { return write(events...) && flush() == nil }
 
 	// Real servers send the headers and the role when they take up a request, long
 	// before its first token. A client that takes either for the first token is wrong.
 	// The first event of the messages API counts the prompt, and what of it was in the cache:
 	// it comes once the prompt was prefilled.
 	late := a.request.api == apiMessages
-	if flush() != nil || !late && !all(a.opening()) {
+	var opening []string
+	if !late {
+		opening = a.opening()
+	}
+	if !send(opening...) {
 		return
 	}
 	const mark = "\x00"
@@ -75,7 +77,7 @@ func (a *answer) stream() {
 	for k := range head {
 		head[k], rest[k], _ = strings.Cut(a.event(mark, k == 1), mark)
 	}
-	at, thoughts, every := min(max(faults.After, 0), a.seq.osl), a.thoughts(), max(a.server.model.StreamInterval, 1)
+	at, thoughts := a.faultAt(), a.thoughts()
 	var words []string // of the event that is being gathered
 	for i := 0; ; i++ {
 		if i == at {
@@ -88,34 +90,35 @@ func (a *answer) stream() {
 				_ = flush()
 				panic(http.ErrAbortHandler)
 			case errorEvent:
-				_ = all(a.failing())
+				_ = send(a.failing()...)
 				return
 			}
 		}
 		if i == a.seq.osl {
 			break
 		}
-		if !a.wait(a.seq.tokens) || late && i == 0 && !all(a.opening()) {
+		words = append(words, vocabulary[i%len(vocabulary)])
+		if !a.due(i + 1) {
+			continue
+		}
+		if !a.wait(a.seq.tokens) || late && i == 0 && !send(a.opening()...) {
 			return
 		}
 		k := 0
 		if i < thoughts {
 			k = 1
 		}
-		words = append(words, vocabulary[i%len(vocabulary)])
 		tail := rest[k]
-		switch {
-		case i == at && a.fault == malformed:
+		if i == at && a.fault == malformed {
 			tail = "" // neither string nor object is closed
-		case i%every > 0 && i+1 < a.seq.osl && i+1 != thoughts && i+1 != at:
-			continue
 		}
-		if !send(head[k], strings.Join(words, " "), tail) {
+		add(head[k], strings.Join(words, " "), tail)
+		if closes := i+1 == a.seq.osl && (at < a.seq.osl || a.fault == none); !closes && !send() {
 			return
 		}
 		a.sent, words = a.sent+len(words), words[:0]
 	}
-	if !all(a.closing()) {
+	if !write(a.closing()...) { // net/http sends it, with the end of the body
 		return
 	}
 	if a.end == cancelled {
@@ -123,15 +126,31 @@ func (a *answer) stream() {
 	}
 }
 
+// faultAt is how many tokens come before a fault in the middle of an answer.
+func (a *answer) faultAt() int {
+	return min(max(a.server.model.Faults.After, 0), max(a.request.osl, 1))
+}
+
+// due reports that something is sent once there are so many tokens. Handlers that were woken for each
+// token of events of eight cost searches a tenth of their processor time.
+func (a *answer) due(tokens int) bool {
+	osl, at := max(a.request.osl, 1), a.faultAt()
+	switch {
+	case tokens == osl, a.request.Stream && a.fault == malformed && tokens == at+1:
+		return true
+	case !a.request.Stream:
+		return false
+	}
+	return (tokens-1)%max(a.server.model.StreamInterval, 1) == 0 || tokens == a.thoughts() || tokens == at
+}
+
 // whole answers with one JSON object, once the last token is there.
 //
 // It sets no Content-Length. Beyond a few kilobytes, the body then ends with a chunk
 // that net/http writes after the handler has returned, see Stats.InFlight.
 func (a *answer) whole() {
-	for range a.seq.osl {
-		if !a.wait(a.seq.tokens) {
-			return
-		}
+	if !a.wait(a.seq.tokens) {
+		return
 	}
 	body := a.object()
 	switch a.fault {

@@ -25,16 +25,22 @@ type driver struct {
 // newDriver returns a driver for a new engine. Its run must be started.
 func newDriver(m Model, pause func(time.Duration), stop chan struct{}) *driver {
 	d := &driver{epoch: time.Now(), pause: pause, wake: make(chan struct{}, 1), stop: stop}
-	d.eng = newEngine(m, func(s *sequence, _ time.Duration) { s.tokens <- struct{}{} })
+	d.eng = newEngine(m, func(s *sequence, _ time.Duration) {
+		if s.due == nil || s.due(s.emitted) {
+			s.tokens <- struct{}{}
+		}
+	})
 	return d
 }
 
 // submit hands a request to the engine, with the blocks of its prompt if there is a prefix
-// cache. Its tokens arrive on the sequence's channel,
-// which has room for all of them, so that the engine never waits for a client; an empty
-// struct has no size, so the room costs nothing. Errors are errKVFull and errQueueFull.
-func (d *driver) submit(isl, osl int, blocks ...uint64) (*sequence, error) {
+// cache. Its tokens arrive on the sequence's channel, those that due picks by their number from 1
+// or, if it is nil, all of them. The channel has room for all, so that the engine never waits for a
+// client; an empty struct has no size, so the room costs nothing. Errors are errKVFull and
+// errQueueFull.
+func (d *driver) submit(isl, osl int, due func(int) bool, blocks ...uint64) (*sequence, error) {
 	s := newSequence(isl, osl)
+	s.due = due
 	s.blocks = blocks
 	s.tokens = make(chan struct{}, s.osl)
 	d.mu.Lock()

@@ -68,8 +68,9 @@ type sequence struct {
 	// gone says that the client has left.
 	gone bool
 
-	// tokens gets one element a token behind HTTP, and is never full.
+	// tokens gets one element a token that is due behind HTTP, and is never full.
 	tokens chan struct{}
+	due    func(emitted int) bool
 	// trace is what the client sees in Simulate, and measured says that the sequence
 	// belongs to the cohort there.
 	trace    Trace

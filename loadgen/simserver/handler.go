@@ -104,7 +104,8 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request, api string) {
 		refuse(w, api, code, "", "", "injected fault")
 		return
 	}
-	seq, err := s.driver.submit(q.isl, q.osl, q.blocks...)
+	a.request, a.fault = q, f
+	seq, err := s.driver.submit(q.isl, q.osl, a.due, q.blocks...)
 	if err != nil {
 		a.end = refused
 		code := http.StatusServiceUnavailable
@@ -117,7 +118,7 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request, api string) {
 	s.count.update(func(st *Stats) { st.PromptTokens += int64(q.isl) })
 	defer s.driver.cancel(seq) // does nothing once it is complete
 
-	a.request, a.seq, a.fault = q, seq, f
+	a.seq = seq
 	if f != none {
 		a.end = failed
 	}

@@ -4,5 +4,5 @@ package simserver
 
 import "time"
 
-// pause is nil where the runtime's own timers are as good as the system's.
-var pause func(time.Duration)
+// newPause returns no pause where the runtime's own timers are as good as the system's.
+func newPause() (pause func(time.Duration), free func()) { return nil, func() {} }

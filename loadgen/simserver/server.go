@@ -44,13 +44,14 @@ const memoryAddr = "simserver.invalid:80"
 func New(m Model) *Server {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		s := start(m, memory.Listen(memoryAddr), nil)
+		s := start(m, memory.Listen(memoryAddr), nil, nil)
 		s.Close()
 		s.URL = "http://127.0.0.1:0"
 		s.dial = func(context.Context) (net.Conn, error) { return nil, err }
 		return s
 	}
-	s := start(m, l, pause)
+	pause, free := newPause()
+	s := start(m, l, pause, free)
 	address := l.Addr().String()
 	s.URL = "http://" + address
 	s.dial = func(ctx context.Context) (net.Conn, error) {
@@ -65,14 +66,14 @@ func New(m Model) *Server {
 // exact numbers; it must then be made and closed inside the bubble.
 func NewInMemory(m Model) *Server {
 	l := memory.Listen(memoryAddr)
-	s := start(m, l, nil)
+	s := start(m, l, nil, nil)
 	s.URL = "http://" + memoryAddr
 	s.dial = l.Dial
 	return s
 }
 
-// start serves on l. pause is the driver's.
-func start(m Model, l net.Listener, pause func(time.Duration)) *Server {
+// start serves on l. pause is the driver's, and free frees it at the end; nil for neither.
+func start(m Model, l net.Listener, pause func(time.Duration), free func()) *Server {
 	s := &Server{model: m.withDefaults(), count: newCounters(), stop: make(chan struct{})}
 	s.driver = newDriver(m, pause, s.stop)
 	s.http = &http.Server{
@@ -87,7 +88,12 @@ func start(m Model, l net.Listener, pause func(time.Duration)) *Server {
 		MaxIdleConnsPerHost: 1 << 20,
 		DisableCompression:  true,
 	}}
-	s.wg.Go(s.driver.run)
+	s.wg.Go(func() {
+		s.driver.run()
+		if free != nil {
+			free()
+		}
+	})
 	s.wg.Go(func() { _ = s.http.Serve(l) })
 	return s
 }

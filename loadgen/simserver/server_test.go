@@ -220,7 +220,7 @@ func TestOvershootDoesNotAddUp(t *testing.T) {
 			d := newDriver(Model{Step: 10 * ms}, func(left time.Duration) { time.Sleep(left + tt.overshoot) }, stop)
 			var wg sync.WaitGroup
 			wg.Go(d.run)
-			s, err := d.submit(1, 4)
+			s, err := d.submit(1, 4, nil)
 			require.NoError(t, err)
 			var at []time.Duration
 			for range 4 {
@@ -239,7 +239,7 @@ func TestOvershootDoesNotAddUp(t *testing.T) {
 func TestLateCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDriver(Model{Step: 10 * ms}, nil, nil) // nobody drives it
-		s, err := d.submit(1, 9)
+		s, err := d.submit(1, 9, nil)
 		require.NoError(t, err)
 		time.Sleep(15 * ms)
 		d.cancel(s)
