@@ -291,6 +291,9 @@ func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
 func (v view) confirmed(own Answer, inflation float64, seen track) (a Answer, aim float64) {
 	a, below := own, own.Safe
 	known := located(own, seen)
+	if inflation > disagree && own.Level > 0 {
+		known = v.warier(known, located(Answer{Safe: own.Safe, Estimate: own.Estimate}, seen))
+	}
 	if inflation > disagree {
 		a.Safe = v.cautious(known).Safe
 	}
@@ -313,6 +316,18 @@ func (v view) confirmed(own Answer, inflation float64, seen track) (a Answer, ai
 	}
 	v.include(&a, seen)
 	return a, aim
+}
+
+// warier is that of two answers by which the boundary is known to reach less far. A model of a whole
+// curve takes visits for more than they are worth that a disturbance has moved together: by the
+// intervals of style bo alone, 6% to 10% of its searches of a server whose latencies wander
+// by 30% in ten seconds answered more than 5% above its boundary, and 2% with those of a posterior.
+func (v view) warier(a, b Answer) Answer {
+	x, ok := v.most(a)
+	if y, also := v.most(b); also && (!ok || y < x) {
+		return b
+	}
+	return a
 }
 
 // located is an answer with an interval: its own or, of a style that only narrows a bracket, the one

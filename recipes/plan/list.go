@@ -58,8 +58,18 @@ func (t track) further() (Step, bool) {
 			return s, true
 		}
 	}
-	s, ok := t.arbiter()
-	return s, ok && t.asked(s) == 0
+	if s, ok := t.arbiter(); ok && t.asked(s) == 0 {
+		return s, true
+	}
+	// Where no point of several passes with certainty, the largest that is believed to is asked for
+	// more: the answer of a list of equal visits would be left to chance.
+	if n := t.prefix(); n > 0 && len(t.tier) > 0 && len(t.List) > 1 && t.safe() < 0 {
+		if s, ok := t.confirm(n - 1); ok && t.asked(s) < maxVisits {
+			s.Full = true
+			return s, true
+		}
+	}
+	return Step{}, false
 }
 
 // asked is how often a point was asked for the reason of a step, whatever came of it: a visit

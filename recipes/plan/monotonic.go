@@ -1,6 +1,9 @@
 package plan
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // relativePrecision is AIPerf's: a bracket narrower than 5% of its upper end is an
 // answer.
@@ -39,12 +42,15 @@ func (t track) bisect() Step {
 		}
 		return done(monotonicNoPass)
 	}
-	if n == len(t.points) { // everything passes so far
-		if top := t.points[n-1].x; top < t.Hi {
-			s := probe(t.up(top, 2), "doubling")
-			if t.slow() {
-				s.Size = 0.5
-			}
+	// A failure that is open ends the doubling no more than a pass does: at low loads evidence is
+	// dear, and a few steps further up it is not.
+	fails := func(b belief) bool { return t.certainFail(b) || t.failed(b.visits) > 0 }
+	if top := t.points[len(t.points)-1].x; top < t.Hi && !slices.ContainsFunc(t.points[n:], fails) {
+		s := probe(t.up(top, 2), "doubling")
+		if t.slow() {
+			s.Size = 0.5
+		}
+		if n == len(t.points) || s.At[0] <= mostStep*t.points[n-1].x {
 			return s
 		}
 	}

@@ -163,7 +163,7 @@ func (c settings) terminated(s *study) string {
 const clear = 0.15
 
 // initialPoint returns the next of the first points of the quasi-random sequence, in
-// ascending order. In one dimension the first failure ends them, and what they leave out
+// ascending order. In one dimension the first certain failure ends them, and what they leave out
 // is a step of more than mostStep: a point in between then takes its turn. In several
 // dimensions the order is that of the sum of the coordinates, and nothing ends them.
 //
@@ -175,7 +175,7 @@ func (c settings) initialPoint(s *study) []float64 {
 	top := math.Inf(-1)
 	if single {
 		for _, b := range s.track.points {
-			if !b.passes() {
+			if s.track.certainFail(b) {
 				return nil
 			}
 			top = max(top, b.x)

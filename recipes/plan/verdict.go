@@ -143,6 +143,7 @@ func zOfMargin(g, se float64) float64 {
 // against it. (The min-max form of isotonic regression, Barlow et al. 1972, applied to
 // z-scores.) It changes how certain a verdict is, never the verdict.
 func (t *track) lend() {
+	t.overrule()
 	own := slices.Clone(t.points)
 	for i, b := range own {
 		step := -1
@@ -165,6 +166,34 @@ func (t *track) lend() {
 		}
 		if len(b.z) > 0 {
 			t.points[i].pass = pass
+		}
+	}
+}
+
+// overrule turns failures that are open where points above pass by more evidence: what holds at a
+// load holds at a lower one. The points between are believed by their evidence pooled, as by
+// pooling adjacent violators (Ayer et al. 1955). A failure that is certain stands, and is for
+// contradicted to tell.
+func (t *track) overrule() {
+	for i, b := range t.points {
+		if b.passes() || !t.open(b) || t.failed(b.visits) > 0 || b.contrary() {
+			continue
+		}
+		best, until := 0.5, -1
+		sums, squares := make([]float64, len(b.z)), make([]float64, len(b.z))
+		for k := i; k < len(t.points) && !t.certainFail(t.points[k]); k++ {
+			pass := 1.0
+			for j, z := range t.points[k].z {
+				w := t.points[k].weight[j]
+				sums[j], squares[j] = sums[j]+w*z, squares[j]+w*w
+				pass *= normal.CDF(sums[j] / math.Sqrt(squares[j]))
+			}
+			if len(b.z) > 0 && pass > best {
+				best, until = pass, k
+			}
+		}
+		for k := i; k <= until; k++ {
+			t.points[k].pass = max(t.points[k].pass, best)
 		}
 	}
 }
