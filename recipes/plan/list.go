@@ -8,8 +8,9 @@ import (
 // List visits the points of Problem.List in order: grids, scenarios and fixed loads. A
 // point that could not be measured, or whose probe says nothing of the server, is tried
 // once more. One that certainly fails below another that certainly passes is visited again
-// at the end: a first probe may have paid for a cold start. Its answers have a Bracket. The
-// zero value is ready.
+// at the end: a first probe may have paid for a cold start. Where no point of several passes with
+// certainty, the largest that is believed to is then visited longer. Its answers have a Bracket.
+// The zero value is ready.
 type List struct {
 	// Decide asks a point whose verdict is open once more, twice as long.
 	Decide bool
@@ -61,8 +62,7 @@ func (t track) further() (Step, bool) {
 	if s, ok := t.arbiter(); ok && t.asked(s) == 0 {
 		return s, true
 	}
-	// Where no point of several passes with certainty, the largest that is believed to is asked for
-	// more: the answer of a list of equal visits would be left to chance.
+	// Whether a list of equal visits has an answer would otherwise be left to chance.
 	if n := t.prefix(); n > 0 && len(t.tier) > 0 && len(t.List) > 1 && t.safe() < 0 {
 		if s, ok := t.confirm(n - 1); ok && t.asked(s) < maxVisits {
 			s.Full = true

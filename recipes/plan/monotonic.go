@@ -10,7 +10,8 @@ import (
 const relativePrecision = 0.05
 
 // Monotonic finds the boundary of one dimension by doubling and bisection, in the steps
-// of AIPerf's monotonic_sla with one vote a point. Only an end of the final bracket whose
+// of AIPerf's monotonic_sla with one vote a point. A failure that is open does not end the doubling.
+// Only an end of the final bracket whose
 // verdict is open is asked again, longer; AIPerf asks every point twice and so spends
 // half its budget on verdicts that were never in doubt. Its answers have a Bracket. The
 // zero value is ready.
@@ -42,8 +43,7 @@ func (t track) bisect() Step {
 		}
 		return done(monotonicNoPass)
 	}
-	// A failure that is open ends the doubling no more than a pass does: at low loads evidence is
-	// dear, and a few steps further up it is not.
+	// At low loads evidence is dear, and a few steps further up it is not.
 	fails := func(b belief) bool { return t.certainFail(b) || t.failed(b.visits) > 0 }
 	if top := t.points[len(t.points)-1].x; top < t.Hi && !slices.ContainsFunc(t.points[n:], fails) {
 		s := probe(t.up(top, 2), "doubling")

@@ -47,6 +47,7 @@ func (v view) read(use noiseUse) track {
 	}
 	if len(v.Dims) == 1 {
 		slices.SortFunc(t.points, ascending)
+		t.overrule()
 		t.lend()
 	}
 	return t

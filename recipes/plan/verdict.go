@@ -143,7 +143,6 @@ func zOfMargin(g, se float64) float64 {
 // against it. (The min-max form of isotonic regression, Barlow et al. 1972, applied to
 // z-scores.) It changes how certain a verdict is, never the verdict.
 func (t *track) lend() {
-	t.overrule()
 	own := slices.Clone(t.points)
 	for i, b := range own {
 		step := -1
@@ -171,9 +170,11 @@ func (t *track) lend() {
 }
 
 // overrule turns failures that are open where points above pass by more evidence: what holds at a
-// load holds at a lower one. The points between are believed by their evidence pooled, as by
-// pooling adjacent violators (Ayer et al. 1955). A failure that is certain stands, and is for
-// contradicted to tell.
+// load holds at a lower one. Such points are believed by their evidence pooled, as by pooling
+// adjacent violators (Ayer et al. 1955, An empirical distribution function for sampling with
+// incomplete information). A failure that is certain stands, and is for contradicted to tell, and so
+// do visits that all failed or that contradict each other. Without this a search looked for a boundary
+// below what had failed by chance, where a request at a time takes minutes to show that it was chance.
 func (t *track) overrule() {
 	for i, b := range t.points {
 		if b.passes() || !t.open(b) || t.failed(b.visits) > 0 || b.contrary() {

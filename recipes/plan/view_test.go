@@ -38,7 +38,7 @@ func TestCareful(t *testing.T) {
 	}
 }
 
-// The initial points of the styles with models ascend, and the first failure ends them.
+// The initial points of the styles with models ascend, and the first certain failure ends them.
 func TestInitialPointsAscend(t *testing.T) {
 	for name, planner := range map[string]Planner{"bo": Bayes{}, "tpe": Optuna{}} {
 		for seed := range uint64(20) {

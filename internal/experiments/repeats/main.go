@@ -5,7 +5,7 @@
 //
 // Searches mostly wait, so that some run at once (-parallel), each in a process of its own with
 // its server: in one process a search that computes its next point keeps the others' clients from
-// their answers for up to 10 ms. With the defaults the command takes 29 minutes on two cores. With -engine
+// their answers for up to 10 ms. With the defaults the command takes 23 minutes on two cores. With -engine
 // mixed it searches an engine under requests of many lengths with shared prefixes and
 // conversations instead, whose truth takes it half a minute. It also searches an engine that
 // is described by flags:
@@ -41,7 +41,7 @@ func main() {
 	styles := flag.String("styles", "sequential,smooth_isotonic,monotonic", "styles, joined by commas")
 	only := flag.String("engine", "", "engines whose name contains this, or one of repeats.Others, or mixed; empty for all")
 	seed := flag.Uint64("seed", 1, "of the first search")
-	parallel := flag.Int("parallel", 8, "searches at once")
+	parallel := flag.Int("parallel", 10, "searches at once")
 	one := flag.Bool("one", false, "search once, and write the answer for the process that asks for it")
 	flag.DurationVar(&own.Model.Step, "step", 0, "an engine of one's own: its step without sequences")
 	flag.DurationVar(&own.Model.PerSeq, "perseq", 100*time.Microsecond, "what a decoding sequence adds to a step")
