@@ -131,8 +131,8 @@ func (a *answer) faultAt() int {
 	return min(max(a.server.model.Faults.After, 0), max(a.request.osl, 1))
 }
 
-// due reports that something is sent once there are so many tokens. Handlers that were woken for each
-// token of events of eight cost searches a tenth of their processor time.
+// due reports that something is sent once there are so many tokens, so that no handler is woken
+// for one that it only gathers.
 func (a *answer) due(tokens int) bool {
 	osl, at := max(a.request.osl, 1), a.faultAt()
 	switch {
