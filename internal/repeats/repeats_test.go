@@ -34,7 +34,7 @@ var (
 //
 // Others may be named, too, or drawn. Of them it is only held that no answer is far above the truth.
 //
-// The command internal/experiments/repeats does the same over HTTP.
+// The command internal/experiments/repeats does the same over sockets, in real time.
 func TestRepeats(t *testing.T) {
 	tuned := Engines()
 	var searched []Engine

@@ -127,16 +127,14 @@ func (a *answer) stream() {
 }
 
 // faultAt is how many tokens come before a fault in the middle of an answer.
-func (a *answer) faultAt() int {
-	return min(max(a.server.model.Faults.After, 0), max(a.request.osl, 1))
-}
+func (a *answer) faultAt() int { return min(max(a.server.model.Faults.After, 0), a.request.osl) }
 
 // due reports that something is sent once there are so many tokens, so that no handler is woken
 // for one that it only gathers.
 func (a *answer) due(tokens int) bool {
-	osl, at := max(a.request.osl, 1), a.faultAt()
+	at := a.faultAt()
 	switch {
-	case tokens == osl, a.request.Stream && a.fault == malformed && tokens == at+1:
+	case tokens == a.request.osl, a.request.Stream && a.fault == malformed && tokens == at+1:
 		return true
 	case !a.request.Stream:
 		return false

@@ -193,7 +193,7 @@ func (a *answer) thoughts() int {
 	if a.request.api == apiCompletions || scores(a.request.api) {
 		return 0
 	}
-	return min(a.server.model.Thoughts, max(a.request.osl, 1))
+	return min(a.server.model.Thoughts, a.request.osl)
 }
 
 // object is the whole answer in the words of its API.

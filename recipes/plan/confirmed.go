@@ -291,10 +291,10 @@ func (c Confirmed) Answers(p Problem, h []Observation) []Answer {
 func (v view) confirmed(own Answer, inflation float64, seen track) (a Answer, aim float64) {
 	a, below := own, own.Safe
 	known := located(own, seen)
-	if inflation > disagree && own.Level > 0 {
-		known = v.warier(known, located(Answer{Safe: own.Safe, Estimate: own.Estimate}, seen))
-	}
 	if inflation > disagree {
+		if own.Level > 0 {
+			known = v.warier(known, located(Answer{Safe: own.Safe}, seen))
+		}
 		a.Safe = v.cautious(known).Safe
 	}
 	a.Safe = v.upheld(a.Safe, seen)

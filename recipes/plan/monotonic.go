@@ -10,11 +10,10 @@ import (
 const relativePrecision = 0.05
 
 // Monotonic finds the boundary of one dimension by doubling and bisection, in the steps
-// of AIPerf's monotonic_sla with one vote a point. A failure that is open does not end the doubling.
-// Only an end of the final bracket whose
-// verdict is open is asked again, longer; AIPerf asks every point twice and so spends
-// half its budget on verdicts that were never in doubt. Its answers have a Bracket. The
-// zero value is ready.
+// of AIPerf's monotonic_sla with one vote a point. A failure that is open does not end the
+// doubling. Only an end of the final bracket whose verdict is open is asked again, longer;
+// AIPerf asks every point twice and so spends half its budget on verdicts that were never in
+// doubt. Its answers have a Bracket. The zero value is ready.
 type Monotonic struct{}
 
 // Next returns the next point of the doubling or the bisection, or a confirmation.

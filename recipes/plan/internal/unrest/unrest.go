@@ -90,12 +90,11 @@ var scatters = []float64{0.02, 0.028, 0.04, 0.057, 0.08, 0.113, 0.16, 0.226, 0.3
 // straight line through the margins, of unknown level and slope, and errors of the visits' own.
 // One has nothing else; one a disturbance, of each visit for itself or one that visits share the
 // more the nearer in time they are; one a straight drift in time that ends at the last visit or
-// before. The likelihood decides at
-// once how steep the line is and what is left: a line through points that are known by scattered
-// visits otherwise takes the scatter for its slope. With each of the three the margin may jump between
-// two of the loads, which no line has. Each explanation is a Gaussian process, whose
-// marginal likelihood has a closed form (Rasmussen and Williams 2006, "Gaussian Processes for
-// Machine Learning", sections 2.7 and 5.4.1).
+// before. The likelihood decides at once how steep the line is and what is left: a line through
+// points that are known by scattered visits otherwise takes the scatter for its slope. With each of
+// the three the margin may jump between two of the loads, which no line has. Each explanation is a
+// Gaussian process, whose marginal likelihood has a closed form (Rasmussen and Williams 2006,
+// "Gaussian Processes for Machine Learning", sections 2.7 and 5.4.1).
 func Read(visits []Visit, p Prior) Seen {
 	n := len(visits)
 	if n < least {
