@@ -75,7 +75,7 @@ func main() {
 		if !strings.Contains(e.Name, *only) {
 			continue
 		}
-		truth := e.Truth()
+		truth := e.Truth(repeats.Restarts)
 		for _, style := range strings.Split(*styles, ",") {
 			rows = append(rows, &row{engine: e, style: recipes.Style(style), truth: truth, answers: make([]repeats.Answer, *runs)})
 		}
