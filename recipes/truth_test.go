@@ -39,7 +39,7 @@ func TestBoundaryVirtual(t *testing.T) {
 	for _, s := range boundaries.Scenarios() {
 		truth[s.Name] = s.Boundary
 		if s.Limit.Metric == simserver.TTFT {
-			truth[s.Name] = repeats.Engine{Name: s.Name, Model: s.Model, ISL: s.ISL, OSL: s.OSL, Limit: s.Limit.Threshold}.Truth()
+			truth[s.Name] = repeats.Engine{Name: s.Name, Model: s.Model, ISL: s.ISL, OSL: s.OSL, Limit: s.Limit.Threshold}.Truth(repeats.Restarts)
 		}
 	}
 	for i, style := range []recipes.Style{recipes.SmoothIsotonic, recipes.Sequential} {
