@@ -20,7 +20,7 @@ var (
 	engines  = flag.String("engines", "batch", "names of engines, joined by commas")
 	drawn    = flag.Uint64("drawn", 0, "engines that are drawn at random, in place of those named")
 	draws    = flag.Uint64("draws", 1, "seed of the first engine that is drawn")
-	restarts = flag.Int("restarts", Restarts, "restarts of which the truth is known")
+	restarts = flag.Int("restarts", Restarts, "restarts that are pooled for the truth")
 	mixed    = flag.Int("mixed", 1, "searches under a mixed workload")
 	compute  = flag.Bool("truth", false, "compute the truth of the mixed workload")
 )
@@ -34,7 +34,7 @@ var (
 //		-styles sequential,smooth_isotonic,monotonic
 //
 // Others may be named, too, or drawn. Of them it is only held that no answer is far above the truth.
-// Twenty restarts know that of some of them badly; with -restarts 300 it is of so many.
+// For some of them twenty restarts tell the truth badly, and -restarts 300 pools more.
 //
 // The command internal/experiments/repeats does the same over sockets, in real time.
 func TestRepeats(t *testing.T) {
