@@ -19,6 +19,11 @@ type Plan struct {
 	Grid []Axis
 	// Scenarios are named points. All have the same paths in the same order.
 	Scenarios []Scenario
+	// Passes is how often the points of a grid are gone through, with that share of their requests at
+	// each visit, so that what moves a server for seconds is seen in the scatter of visits at different
+	// times. Less than 2 means once; so do trials, which are repetitions of their own, and probes of which
+	// fewer than 100 requests would be left.
+	Passes int
 
 	// Limits are the SLA limits, with the recipe's own first.
 	Limits []sla.Limit

@@ -57,8 +57,9 @@ func pooledReading(rs []sla.Reading, weights []float64) sla.Reading {
 	}
 	latency := r.Limit.Unit() == "ms"
 	to, from := func(v float64) float64 { return v }, func(v float64) float64 { return v }
-	if latency {
-		to, from = math.Log, math.Exp
+	if k := slices.IndexFunc(rs, func(one sla.Reading) bool { return one.Value > 0 }); latency && k >= 0 {
+		unit := rs[k].Value // the mean of equal values is that value, to the last bit
+		to, from = func(v float64) float64 { return math.Log(v / unit) }, func(v float64) float64 { return unit * math.Exp(v) }
 	}
 	r.Exceeded, r.Of = 0, 0
 	var value, adjusted, variance, sum float64

@@ -149,13 +149,13 @@ func (r *run) take(p Probe) {
 	p.release()
 }
 
-// widen gives every reading what visits at other times say of it by now.
+// widen gives every reading what visits at other times say of it by now, where there are such visits.
 func (r *run) widen() {
-	c, ok := r.planner.(plan.Confirmed)
-	if !ok {
+	list, passes := r.planner.(plan.List)
+	if _, ok := r.planner.(plan.Confirmed); !ok && !(passes && list.Passes > 1) {
 		return
 	}
-	scatter := c.Scatter(r.problem, r.history)
+	scatter := r.problem.Scatter(r.history)
 	before := len(r.out.Probes) - len(r.history) // what a resumed run left out says nothing
 	for i := range scatter {
 		p := &r.out.Probes[before+i]

@@ -138,7 +138,14 @@ func (s *Spec) complete(p *Plan) {
 	}
 	w.Window = cmp.Or(w.Window, loadgen.DefaultWindow)
 	w.SLO = p.SLO
+	if s.Trials > 1 || s.Converge != nil || w.Requests < p.Passes*leastOfPass {
+		p.Passes = 1
+	}
 }
+
+// leastOfPass is how many requests a visit has at least where points are visited in passes: of fewer, a
+// p95 is decided by less than five.
+const leastOfPass = 100
 
 // load returns the workload at the point of a step, with the size that the step asks
 // for. A length that the plan varies takes the place of a law of the same length, in all

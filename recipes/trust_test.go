@@ -154,8 +154,8 @@ func TestSweepTakesUntrustedAgain(t *testing.T) {
 	}{
 		{"a fixed load that recovers", recipes.Fixed(8), 1, recipes.Met, 2},
 		{"a fixed load that does not", recipes.Fixed(8), 9, recipes.Inconclusive, 2},
-		{"a sweep that recovers", nil, 1, recipes.Met, 4},
-		{"a sweep that does not keeps the others", nil, 9, recipes.Inconclusive, 4},
+		{"a sweep that recovers", nil, 1, recipes.Met, 1 + 2*3},
+		{"a sweep that does not keeps the others", nil, 9, recipes.Inconclusive, 2*1 + 2*3}, // once more in each pass
 	} {
 		in := recipes.Inputs{TTFT: &limit}
 		r := tt.recipe

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/aiperf-go/aiperf/recipes"
 )
@@ -93,6 +94,10 @@ func (v *view) lengths() string {
 // shape says what a probe sends, for a reader to check against the question: the requests,
 // how many, for how long at most.
 func (v *view) shape() string {
-	load := v.Spec.Workload
-	return fmt.Sprintf("%s, %s a probe in at most %v, seed %d", v.lengths(), plural(load.Requests, "request"), load.Window, load.Seed)
+	load, passes, twice := v.Spec.Workload, max(v.Plan.Passes, 1), ""
+	if passes > 1 {
+		twice = fmt.Sprintf(", %d passes", passes)
+	}
+	return fmt.Sprintf("%s, %s a probe in at most %v%s, seed %d", v.lengths(), plural((load.Requests+passes-1)/passes, "request"),
+		load.Window/time.Duration(passes), twice, load.Seed)
 }

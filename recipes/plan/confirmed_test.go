@@ -360,7 +360,7 @@ func TestPercentileBeyondVisits(t *testing.T) {
 func TestScatterTurnsCertainty(t *testing.T) {
 	c := Confirmed{Sequential{}}
 	h := historyOf(wandering(-0.1))
-	for i, at := range c.Scatter(upTo400, h)[1:] {
+	for i, at := range upTo400.Scatter(h)[1:] {
 		m := h[i+1].Margins[0]
 		assert.InDelta(t, 0.5, at[0].Pass, 0.48, "visit %d, certain by itself: %.4f", i, m.Pass)
 	}
@@ -373,7 +373,7 @@ func TestScatterTurnsCertainty(t *testing.T) {
 	_, moved, _ := temper(upTo400, h)
 	assert.True(t, moved[0].drifting)
 	assert.InDelta(t, 0.005, moved[0].rate, 0.001)
-	first := c.Scatter(upTo400, h)[0][0]
+	first := upTo400.Scatter(h)[0][0]
 	assert.Less(t, first.Pass, 0.5, "what certainly passed at first is believed to fail in the end")
 	assert.False(t, c.Next(upTo400, h).Done, "the drift goes on")
 
@@ -388,11 +388,10 @@ func TestScatterTurnsCertainty(t *testing.T) {
 
 // A visit that the others of its point contradict is not certain, whatever its own requests said.
 func TestNoVisitIsMoreCertainThanItsPoint(t *testing.T) {
-	c := Confirmed{Sequential{}}
 	alone := looked{1, 0, 18, 1.178, 0.212, 0.0049, 5, 48, Full}
 	h := historyOf([]looked{alone, {1, 1, 18, 0.258, 0.808, 0.4023, 0, 55, Full}, {1, 0, 72, -0.718, 0.044, 0.8606, -4, 231, Full}})
-	assert.InDelta(t, 0.0049, c.Scatter(upTo400, h[:1])[0][0].Pass, 1e-9)
-	all := c.Scatter(upTo400, h)
+	assert.InDelta(t, 0.0049, upTo400.Scatter(h[:1])[0][0].Pass, 1e-9)
+	all := upTo400.Scatter(h)
 	assert.InDelta(t, 0.43, all[0][0].Pass, 0.03, "together they do not know")
 	assert.Equal(t, 0.5, all[2][0].Pass, "and what was seen keeps its side")
 }

@@ -3,6 +3,8 @@ package plan
 import (
 	"math"
 	"slices"
+
+	"github.com/aiperf-go/aiperf/recipes/plan/internal/boundary"
 )
 
 // List visits the points of Problem.List in order: grids, scenarios and fixed loads. A
@@ -14,29 +16,39 @@ import (
 type List struct {
 	// Decide asks a point whose verdict is open once more, twice as long.
 	Decide bool
+	// Passes is how often the list is gone through, with that share of a point's size at each
+	// visit; zero means once. What moves a server for seconds shows where visits of the same points
+	// at other times differ. A point far beyond a limit is left out of later passes.
+	Passes int
 }
 
-// Next returns the first point of the list that was not visited, or has to be visited
+// Next returns the first point of the list that was not visited in a pass, or has to be visited
 // again.
 func (l List) Next(p Problem, h []Observation) Step {
-	i, size := 0, 1.0
-	why, again := "", false
+	size := 1 / float64(max(l.Passes, 1))
+	visited := make([]int, len(p.List))
+	why, again, last, longer := "", false, 0, 1.0
 	for _, o := range h {
+		k := l.place(p, visited, o)
 		switch {
-		case i == len(p.List):
-		case !slices.Equal(o.At, p.List[i]): // a point of another search
+		case k < 0 || l.left(p, h, visited) < 0: // a point of another search, or behind the list
 		case !o.says() && !again:
-			why, again, size = "once more: it could not be measured", true, 1
+			why, again, last, longer = "once more: it could not be measured", true, k, 1
 			if o.State == Untrusted {
 				why = "once more: " + reasonUntrusted
 			}
-		case l.Decide && size == 1 && o.undecided(p.confidence()):
-			why, again, size = confirming, true, 2
+		case l.Decide && longer == 1 && o.undecided(p.confidence()):
+			why, again, last, longer = confirming, true, k, 2
 		default:
-			i, again, size = i+1, false, 1
+			visited[k]++
+			again, longer = false, 1
 		}
 	}
-	if i == len(p.List) {
+	if again {
+		return Step{At: slices.Clone(p.List[last]), Size: longer * size, Full: true, Reason: why}
+	}
+	k := l.left(p, h, visited)
+	if k < 0 {
 		if v := viewsOf(p, h)[0]; v.single() {
 			if step, ok := v.read(signDecides).further(); ok {
 				return step
@@ -44,10 +56,48 @@ func (l List) Next(p Problem, h []Observation) Step {
 		}
 		return done(ReasonGridComplete)
 	}
-	if !again {
-		why = "next point of the list"
+	why = "next point of the list"
+	if visited[k] > 0 {
+		why = "the list at another time"
 	}
-	return Step{At: slices.Clone(p.List[i]), Size: size, Full: true, Reason: why}
+	return Step{At: slices.Clone(p.List[k]), Size: size, Full: true, Reason: why}
+}
+
+// place returns which point of the list an observation is of, the one that was visited the least
+// if several are equal, or -1.
+func (l List) place(p Problem, visited []int, o Observation) int {
+	best := -1
+	for k, at := range p.List {
+		if slices.Equal(at, o.At) && (best < 0 || visited[k] < visited[best]) {
+			best = k
+		}
+	}
+	return best
+}
+
+// left returns the first point of the list that a pass has yet to visit, or -1.
+func (l List) left(p Problem, h []Observation, visited []int) int {
+	for pass := range max(l.Passes, 1) {
+		for k, n := range visited {
+			if n <= pass && (pass == 0 || !hopeless(p.List[k], h)) {
+				return k
+			}
+		}
+	}
+	return -1
+}
+
+// hopeless reports that what was seen of a point lies far beyond a limit, with certainty.
+func hopeless(at []float64, h []Observation) (yes bool) {
+	far := func(m Margin) bool { return m.Value > boundary.Straight && m.Pass < 1-farSure }
+	for _, o := range h {
+		if slices.Equal(o.At, at) && o.says() {
+			if yes = slices.ContainsFunc(o.Margins, far); !yes {
+				return false
+			}
+		}
+	}
+	return yes
 }
 
 // further is the step behind the whole list: another visit of a point that contradicts others,
@@ -98,7 +148,10 @@ func (o Observation) undecided(confidence float64) bool {
 // Answers reads one boundary per tier off a list of one dimension; of several dimensions,
 // only whether some point passed. A verdict without a certainty of its own counts as
 // certain: a grid asks once and has nothing to compare with.
-func (List) Answers(p Problem, h []Observation) []Answer {
+func (l List) Answers(p Problem, h []Observation) []Answer {
+	if l.Passes > 1 {
+		h, _, _ = temper(p, h)
+	}
 	return answers(p, h, signDecides)
 }
 

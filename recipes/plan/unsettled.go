@@ -24,6 +24,8 @@ const (
 	// among those around the boundary, and farWindow how near to their middle it must be, in ln
 	// of the searched value.
 	farSure, farWindow = 0.98, 0.2
+	// leastRepeated is how many points of a list were visited twice where a scatter is read off them.
+	leastRepeated = 3
 	// plenty is how many degrees of freedom an error has that is known well.
 	plenty = 30
 )
@@ -251,6 +253,9 @@ func (v view) against(k int) (sd float64) {
 // dozen of them near its boundary and three that confirm it, which may agree by chance.
 func (v view) unrest(k int) unsettled {
 	u := unsettled{free: 1}
+	if len(v.List) > 1 {
+		return v.repeated(k)
+	}
 	steep := steepness
 	if !v.Int {
 		steep = rateSteepness
@@ -311,11 +316,55 @@ func (v view) unrest(k int) unsettled {
 	return u
 }
 
+// repeated reads what moves whole visits of limit k off the points of a list that were visited more
+// than once. No line is laid through its points, which span all loads.
+func (v view) repeated(k int) unsettled {
+	u := unsettled{free: 1}
+	var points [][]unrest.Visit
+	ts, squares, n := times(v.history), 0.0, 0.0
+	for _, visits := range v.visitsByPoint() {
+		var one []unrest.Visit
+		for _, i := range visits {
+			o := v.history[i]
+			if m, ok := o.margin(k); ok && o.State == Full && m.SE > 0 && !math.IsNaN(m.Value) {
+				one = append(one, unrest.Visit{G: m.Value, SE: m.SE, At: ts[i]})
+			}
+		}
+		if len(one) < 2 {
+			continue
+		}
+		points = append(points, one)
+		for _, a := range one {
+			squares, n = squares+a.SE*a.SE, n+1
+		}
+	}
+	if len(points) < leastRepeated {
+		return u
+	}
+	u.typical = math.Sqrt(squares / n)
+	for _, one := range points {
+		for i := range one {
+			// The error of a percentile of a hundred requests is an estimate itself, and too small for
+			// some visits: their difference would be taken for a scatter.
+			one[i].SE = max(one[i].SE, u.typical)
+		}
+	}
+	seen := unrest.Repeated(points, memory(v.history))
+	if seen.Kind == unrest.Scattered {
+		u.scatter, u.free, u.weight = seen.SD, seen.Free, seen.Scatters
+		if v.Int {
+			u.bias = v.beyond(k, seen.SD)
+		}
+		u.may = []unsettled{u}
+	}
+	return u
+}
+
 // Scatter returns, for each margin of the history, what the visits at other times say of it:
 // Value is what the margin lacks to the one over a long time, SE the error that it has beyond
 // its own, and Pass the probability that the limit holds. No visit is more certain than
 // all visits of its point together: one that the others contradict was bad luck, or a bad moment.
-func (c Confirmed) Scatter(p Problem, h []Observation) [][]Margin {
+func (p Problem) Scatter(h []Observation) [][]Margin {
 	tempered, moved, _ := temper(p, h)
 	all, ts := make([][]Margin, len(h)), times(h)
 	points := p.pooled(tempered)

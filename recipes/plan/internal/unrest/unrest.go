@@ -78,6 +78,15 @@ const (
 	jumps, jump = 0.2, 0.4
 	// typical is the scatter by which the place of a jump is looked for.
 	typical = 0.04
+	// repeatedCalm is the belief that only requests scatter where points are visited again. With 0.3,
+	// 92.0% of a grid's intervals held on a server that wanders for ten seconds, and with this 92.9%;
+	// 0.2 widened most of those of steady servers.
+	repeatedCalm = 0.25
+	// amiss is P(visits of a point differ by amissBy): a first one may have paid for a cold start, and
+	// says nothing of the others.
+	amiss, amissBy = 0.05, 2.0
+	// leastFree is how many degrees of freedom a scatter has at least that several points show.
+	leastFree = 2
 	// least is the number of visits below which nothing is told.
 	least = 3
 )
@@ -132,6 +141,71 @@ func Read(visits []Visit, p Prior) Seen {
 	s.Lasts = math.Exp(floats.LogSumExp(lasting) - some)
 	s.Rate, s.RateSE = m.rate(best, end)
 	return s
+}
+
+// Repeated tells whether visits of the same points at other times differ beyond their own errors, and
+// by how much, from points with two visits or more each. Of the points' own margins nothing is
+// assumed: the likelihood is that of the differences within each point (the restricted likelihood of
+// Patterson and Thompson 1971, "Recovery of inter-block information when block sizes are unequal").
+// U of the visits is not read. Free is how many visits there are beyond one of each point, where those
+// that are nearer in time than memory, in seconds, are moved by one disturbance and count as one. The
+// result knows no drift.
+func Repeated(points [][]Visit, memory float64) Seen {
+	none := math.Log(repeatedCalm) + restricted(points, 0)
+	logs := make([]float64, len(scatters))
+	for i, sd := range scatters {
+		logs[i] = math.Log((1-repeatedCalm)/float64(len(scatters))) + restricted(points, sd)
+	}
+	some := floats.LogSumExp(logs)
+	s := Seen{Scatters: math.Exp(some - floats.LogSumExp([]float64{none, some}))}
+	if some > none {
+		s.Kind = Scattered
+	}
+	s.SD, _ = spread(logs, some)
+	for _, visits := range points {
+		for _, a := range visits {
+			s.Free += (1 - 1/float64(len(visits))) / crowd(points, a.At, memory)
+		}
+	}
+	s.Free = max(s.Free, leastFree)
+	return s
+}
+
+// restricted is the log likelihood of the differences within points, up to a constant, where visits
+// scatter by sd beyond their own errors, and those of one point in twenty by far more.
+func restricted(points [][]Visit, sd float64) (log float64) {
+	for _, visits := range points {
+		log += floats.LogSumExp([]float64{
+			math.Log(1-amiss) + within(visits, sd),
+			math.Log(amiss) + within(visits, math.Hypot(sd, amissBy)),
+		})
+	}
+	return log
+}
+
+// within is the log likelihood of the differences within one point, up to a constant.
+func within(visits []Visit, sd float64) (log float64) {
+	var weight, mean float64
+	for _, a := range visits {
+		w := 1 / (a.SE*a.SE + sd*sd)
+		weight, mean = weight+w, mean+w*a.G
+	}
+	mean /= weight
+	for _, a := range visits {
+		v := a.SE*a.SE + sd*sd
+		log -= ((a.G-mean)*(a.G-mean)/v + math.Log(v)) / 2
+	}
+	return log - math.Log(weight)/2
+}
+
+// crowd is how many visits share the time at, as far as a disturbance lasts.
+func crowd(points [][]Visit, at, memory float64) (n float64) {
+	for _, visits := range points {
+		for _, a := range visits {
+			n += math.Exp(-math.Abs(a.At-at) / memory)
+		}
+	}
+	return n
 }
 
 // each is the model in which no two visits have a disturbance in common.

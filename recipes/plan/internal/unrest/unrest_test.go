@@ -115,3 +115,47 @@ func BenchmarkRead(b *testing.B) {
 		Read(vs, prior)
 	}
 }
+
+// TestRepeated: points that are visited twice show how visits scatter, whatever line goes through them,
+// and one whose first visit was amiss does not. It is known the better the farther in time the visits
+// are apart.
+func TestRepeated(t *testing.T) {
+	points := func(seed uint64, gap, sd float64) (ps [][]Visit) {
+		rng := rand.New(rand.NewPCG(seed, 4))
+		for i := range 7 {
+			var visits []Visit
+			for pass := range 2 {
+				g := math.Pow(float64(i), 3) + sd*rng.NormFloat64() + 0.05*rng.NormFloat64()
+				visits = append(visits, Visit{G: g, SE: 0.05, At: gap * float64(i+7*pass)})
+			}
+			ps = append(ps, visits)
+		}
+		return ps
+	}
+	seen := func(ps [][]Visit) float64 {
+		if s := Repeated(ps, 10); s.Kind == Scattered {
+			return s.SD
+		}
+		return 0
+	}
+	steady, cold, scattered, sum := 0, 0, 0, 0.0
+	for seed := range uint64(100) {
+		ps := points(seed, 20, 0)
+		if seen(ps) < 0.06 { // which no one minds beside errors of 5%
+			steady++
+		}
+		ps[0][0].G += 1.5
+		if seen(ps) < 0.06 {
+			cold++
+		}
+		if sd := seen(points(seed, 20, 0.25)); sd > 0 {
+			scattered, sum = scattered+1, sum+sd
+		}
+	}
+	assert.GreaterOrEqual(t, steady, 90)
+	assert.GreaterOrEqual(t, cold, 85, "a cold start is no scatter")
+	assert.GreaterOrEqual(t, scattered, 95)
+	assert.InDelta(t, 0.25, sum/float64(scattered), 0.03)
+	assert.InDelta(t, 7, Repeated(points(1, 1000, 0), 10).Free, 1e-9, "one for each second visit")
+	assert.InDelta(t, 2, Repeated(points(1, 0.01, 0), 10).Free, 1e-9, "at one time")
+}
