@@ -317,13 +317,14 @@ func Workload(w loadgen.Workload) Option {
 // cannot be read. AIPerf: --input-file.
 func Prompts(path string) Option { return option(func(c *config) { c.spec.Target.Prompts = path }) }
 
-// Requests sets how many requests a probe measures. Default: 300. A probe with more
+// Requests sets how many requests a probe measures. Default: 300; where a verdict rests on one
+// visit, as that of a fixed load, also as many more as are sent in ten seconds. A probe with more
 // than half as many requests in flight measures two per slot. Requests(0) is the default
 // again, where shared options have another number.
 func Requests(n int) Option { return option(func(c *config) { c.spec.Workload.Requests = n }) }
 
 // ProbeTime bounds the measured window of a probe. Default: one minute. A search that
-// leaves it unset has probes of 20 seconds at most, and ends within some four minutes; with
+// leaves it unset has probes of 18 seconds at most, and ends within some four minutes; with
 // ProbeTime it takes as long as it needs.
 func ProbeTime(d time.Duration) Option {
 	return option(func(c *config) {

@@ -258,13 +258,19 @@ func (ld *lead) Told(rank int, r share.Report, offset time.Duration) error {
 	return nil
 }
 
+// mostOpen is how many requests of an open loop are taken to be in flight at most where the length of
+// the window says how many there are.
+const mostOpen = 1 << 16
+
 // take takes in a request that has ended. One that the window has not been told the start of
 // yet waits for that: its place in the cohort is not known. One whose start nobody has reported
 // cannot be.
 func (ld *lead) take(f *follower, q *Request, own bool) error {
 	known := len(f.starts)
 	if ld.alone() {
-		known = ld.p.load.Requests
+		if known = ld.p.load.Requests; ld.p.load.Least > 0 { // there are more, at most as many as have ended and are in flight
+			known = max(known, ld.p.cohort.ended+max(ld.p.load.Concurrency, mostOpen))
+		}
 	}
 	switch {
 	case !own || q.Index < 0:

@@ -50,8 +50,9 @@ type Load struct {
 	// if 0. It is raised to 2·Concurrency, with a warning if it was set. The defaults for a
 	// Workload with Stages are all requests of the schedule, and a minute more than its length.
 	Requests int
-	// Window is the greatest length of the measured window, DefaultWindow if 0.
-	Window time.Duration
+	// Window is the greatest length of the measured window, DefaultWindow if 0. Least is its least
+	// length: where Requests have been sent sooner, more are. 0 means that Requests are enough.
+	Window, Least time.Duration
 
 	// SLO holds upper limits by metric tag, each in the metric's display unit. A
 	// request that is within all of them is good. If SLO is empty, there are no
@@ -87,9 +88,9 @@ func (l Load) withDefaults() (Load, error) {
 		return l, &TargetError{Field: "Load", Problem: "has both Concurrency and Rate; set one of them"}
 	case l.MostInFlight < 0 || l.MostInFlight > 0 && l.Rate == 0:
 		return l, &TargetError{Field: "Load.MostInFlight", Problem: fmt.Sprintf("is %d; it must be positive, and is for a Rate", l.MostInFlight)}
-	case l.ISL < 0 || l.OSL < 0 || l.Requests < 0 || l.Window < 0:
-		return l, &TargetError{Field: "Load", Problem: fmt.Sprintf("has a negative size (ISL %d, OSL %d, Requests %d, Window %v)",
-			l.ISL, l.OSL, l.Requests, l.Window)}
+	case l.ISL < 0 || l.OSL < 0 || l.Requests < 0 || l.Window < 0 || l.Least < 0:
+		return l, &TargetError{Field: "Load", Problem: fmt.Sprintf("has a negative size (ISL %d, OSL %d, Requests %d, Window %v, Least %v)",
+			l.ISL, l.OSL, l.Requests, l.Window, l.Least)}
 	}
 	if err := l.CheckWorkload(); err != nil {
 		return l, &TargetError{Field: "Load.Workload", Problem: fmt.Sprintf("cannot be used: %v", err)}

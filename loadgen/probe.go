@@ -167,7 +167,7 @@ func (g *Generator) newProbe(l Load, part share.Part) (*probe, error) {
 	p := &probe{
 		load:   l,
 		work:   w,
-		stage:  stage{window: window{requests: l.Requests, most: l.Window}, done: make(chan struct{})},
+		stage:  stage{window: window{requests: l.Requests, least: l.Least, most: l.Window}, done: make(chan struct{})},
 		queue:  queue{ready: make(chan struct{}, 1)},
 		pacer:  pace,
 		stream: !g.target.NoStream,

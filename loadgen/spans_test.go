@@ -20,3 +20,41 @@ func TestPart(t *testing.T) {
 	}
 	assert.Zero(t, spans{}.part(ms))
 }
+
+// TestLeast: a window stays open until it has both its requests and its least length, in each of
+// its parts, and no longer than its greatest.
+func TestLeast(t *testing.T) {
+	const each = 100 * time.Millisecond
+	for _, tt := range []struct {
+		why         string
+		requests    int
+		least, most time.Duration
+		parts       int
+		cohort      int
+		spans       []time.Duration
+	}{
+		{"requests alone", 12, 0, time.Minute, 1, 12, []time.Duration{12 * each}},
+		{"time for more", 12, 3 * time.Second, time.Minute, 1, 30, []time.Duration{30 * each}},
+		{"requests take longer", 40, 3 * time.Second, time.Minute, 1, 40, []time.Duration{40 * each}},
+		{"the greatest length is less", 12, 3 * time.Second, 2 * time.Second, 1, 20, []time.Duration{20 * each}},
+		{"parts", 12, 3 * time.Second, time.Minute, 3, 30, []time.Duration{10 * each, 10 * each, 10 * each}},
+		{"parts by requests", 60, 3 * time.Second, time.Minute, 3, 60, []time.Duration{20 * each, 20 * each, 20 * each}},
+	} {
+		w := window{requests: tt.requests, least: tt.least, most: tt.most, parts: tt.parts, size: 2}
+		now := time.Duration(0)
+		for serial := uint64(0); w.phase != finished; serial++ {
+			w.start(now, serial, true)
+			w.end(serial)
+			now += each
+			if now > time.Hour {
+				t.Fatal(tt.why, ": never over")
+			}
+		}
+		var lasted []time.Duration
+		for _, s := range w.spans {
+			lasted = append(lasted, s.close-s.open)
+		}
+		assert.Equal(t, tt.cohort, w.cohort, tt.why)
+		assert.Equal(t, tt.spans, lasted, tt.why)
+	}
+}

@@ -28,10 +28,10 @@ const (
 // mixes the opening burst and the closing drain, in which fewer than c requests are in
 // flight, into every number.
 type window struct {
-	// requests is the cohort size that closes the window, and most the length that
-	// closes it at the latest.
-	requests int
-	most     time.Duration
+	// requests is the cohort size that closes the window once it has been open for least, and most
+	// the length that closes it at the latest.
+	requests    int
+	least, most time.Duration
 	// turnover is the number of requests that must end, after the level was reached,
 	// before the window opens. orderly is as many as it waits for while that takes no longer
 	// than settleTime; 0 to wait for no more.
@@ -85,14 +85,15 @@ func (w *window) start(now time.Duration, serial uint64, reached bool) int {
 	if w.settles(now) && !w.held {
 		w.phase, w.open = measuring, now
 	}
-	// The start that would be one too many closes the window just before itself. A
+	// The start that would be one too many closes the window just before itself, and so does the first
+	// behind the least length, where the requests are enough earlier. A
 	// window of n starts then spans n whole intervals; closed by its n-th start, it
 	// would span n−1, and every rate would be too high by 1/n.
 	switch {
 	case w.phase != measuring:
-	case w.cohort == w.requests || w.measured(now) >= w.most:
+	case w.cohort >= w.requests && w.measured(now) >= w.least || w.measured(now) >= w.most:
 		w.shut(now, serial)
-	case w.part+1 < w.parts && w.cohort-w.began >= w.share():
+	case w.part+1 < w.parts && w.cohort-w.began >= w.share() && now-w.open >= w.least/time.Duration(w.parts):
 		w.spans = append(w.spans, span{w.open, now})
 		w.part++
 		w.began, w.phase = w.cohort, rephasing

@@ -125,6 +125,12 @@ func (s *Spec) complete(p *Plan) {
 	if s.Tokenless() {
 		w.OSL = 1 // one result; there is no other length
 	}
+	// The verdict of two seconds knows nothing of a stall each ten. A search sees its answer again at other
+	// times, a grid goes through its points twice, and who says how many requests a probe has, or
+	// repeats it, has said how long it lasts.
+	if w.Requests == 0 && p.Search == nil && p.Passes < 2 && len(p.Limits) > 0 && s.Trials == 1 && s.Converge == nil && s.Gate == nil {
+		w.Least = cmp.Or(w.Least, leastVerdict)
+	}
 	w.Requests = cmp.Or(w.Requests, loadgen.DefaultRequests)
 	if p.Search != nil && p.Search.Time > 0 {
 		// Who says how long a probe may take, or how often it is made, has the time for it. So
@@ -142,6 +148,9 @@ func (s *Spec) complete(p *Plan) {
 		p.Passes = 1
 	}
 }
+
+// leastVerdict is how long a load is measured at least on whose one visit a verdict rests.
+const leastVerdict = 10 * time.Second
 
 // leastOfPass is how many requests a visit has at least where points are visited in passes: of fewer, a
 // p95 is decided by less than five.
@@ -171,6 +180,7 @@ func (s *Spec) load(p *Plan, step plan.Step) loadgen.Load {
 	if step.Size > 0 && len(l.Workload.Stages) == 0 { // a schedule is sent whole
 		l.Requests = int(math.Ceil(float64(l.Requests) * step.Size))
 		l.Window = time.Duration(float64(l.Window) * step.Size)
+		l.Least = time.Duration(float64(l.Least) * step.Size)
 	}
 	return l
 }

@@ -257,3 +257,49 @@ func TestNotes(t *testing.T) {
 		assert.Len(t, o.Warnings, tt.notes, "%+v: %v", tt, o.Warnings)
 	}
 }
+
+// loads is tired, and keeps the loads that it was asked for.
+type loads struct {
+	tired
+	asked []loadgen.Load
+}
+
+func (p *loads) Probe(ctx context.Context, l loadgen.Load, d loadgen.Decider) (*loadgen.Measurement, error) {
+	p.asked = append(p.asked, l)
+	return p.tired.Probe(ctx, l, d)
+}
+
+// TestVerdictTakesTime: where a verdict rests on one visit of a load, it lasts ten seconds at least,
+// unless its size was said. What is seen at other times, and what has no verdict, lasts as long as
+// its requests.
+func TestVerdictTakesTime(t *testing.T) {
+	limit := 50.0
+	in := recipes.Inputs{TTFT: &limit}
+	slow, err := sla.ParseLimit("ttft p95 < 10s")
+	require.NoError(t, err)
+	grid := in
+	grid.Style, grid.Concurrency, grid.Steps = recipes.Grid, between(1, 64), new(3)
+	for _, tt := range []struct {
+		why    string
+		recipe *recipes.Recipe
+		spec   recipes.Spec
+		want   time.Duration
+	}{
+		{"a fixed load", recipes.Fixed(8), recipes.Spec{Inputs: in}, 10 * time.Second},
+		{"a ramp with a limit", named(t, "concurrency-ramp"), recipes.Spec{Inputs: recipes.Inputs{Limits: []sla.Limit{slow}}}, 10 * time.Second},
+		{"its size was said", recipes.Fixed(8), recipes.Spec{Inputs: in, Workload: loadgen.Load{Requests: 300}}, 0},
+		{"it is repeated", recipes.Fixed(8), recipes.Spec{Inputs: in, Trials: 3}, 0},
+		{"no limit", recipes.Fixed(8), recipes.Spec{}, 0},
+		{"a grid in two passes", maxConcurrency(t), recipes.Spec{Inputs: grid}, 0},
+		{"a search", maxConcurrency(t), recipes.Spec{Inputs: in}, 0},
+	} {
+		p := &loads{tired: tired{ttft: 30}}
+		tt.spec.Prober = p
+		_, err := recipes.Run(t.Context(), tt.recipe, tt.spec)
+		require.NoError(t, err, tt.why)
+		require.NotEmpty(t, p.asked)
+		for _, l := range p.asked {
+			assert.Equal(t, tt.want, l.Least, tt.why)
+		}
+	}
+}

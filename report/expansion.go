@@ -94,10 +94,13 @@ func (v *view) lengths() string {
 // shape says what a probe sends, for a reader to check against the question: the requests,
 // how many, for how long at most.
 func (v *view) shape() string {
-	load, passes, twice := v.Spec.Workload, max(v.Plan.Passes, 1), ""
-	if passes > 1 {
-		twice = fmt.Sprintf(", %d passes", passes)
+	load, passes := v.Spec.Workload, max(v.Plan.Passes, 1)
+	requests, length := plural((load.Requests+passes-1)/passes, "request"), fmt.Sprintf("at most %v", load.Window/time.Duration(passes))
+	if least := min(load.Least, load.Window); least > 0 {
+		requests, length = requests+" or more", fmt.Sprintf("%v to %v", least, load.Window)
 	}
-	return fmt.Sprintf("%s, %s a probe in at most %v%s, seed %d", v.lengths(), plural((load.Requests+passes-1)/passes, "request"),
-		load.Window/time.Duration(passes), twice, load.Seed)
+	if passes > 1 {
+		length += fmt.Sprintf(", %d passes", passes)
+	}
+	return fmt.Sprintf("%s, %s a probe in %s, seed %d", v.lengths(), requests, length, load.Seed)
 }

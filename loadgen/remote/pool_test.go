@@ -228,6 +228,7 @@ func TestPool(t *testing.T) {
 		"short":   {{Concurrency: 5, ISL: 100, OSL: 16, Requests: 600, Window: 3 * time.Second}},
 		"limited": {{Rate: 12, Arrival: "poisson", MostInFlight: 3, ISL: 100, OSL: 16, Requests: 60}},
 		"one":     {{Concurrency: 1, ISL: 100, OSL: 16, Requests: 10}},
+		"long":    {{Concurrency: 5, ISL: 100, OSL: 16, Requests: 60, Least: 4 * time.Second}},
 	} {
 		for _, n := range []int{1, 2, 4, 7} {
 			t.Run(fmt.Sprintf("%s over %d", name, n), func(t *testing.T) {
@@ -239,7 +240,12 @@ func TestPool(t *testing.T) {
 						require.NoError(t, f.Ready(t.Context()))
 						for i, l := range loads {
 							got := f.alike(t, luck, l, want[i], loadgen.TagTokenRate, 0.1)
-							assert.Len(t, got.Requests, len(want[i].Requests))
+							if l.Least == 0 {
+								assert.Len(t, got.Requests, len(want[i].Requests))
+							} else { // the window is as long, and n workers are not in one order
+								assert.InDelta(t, l.Least.Seconds(), got.Window.Seconds(), 0.1)
+								assert.InEpsilon(t, len(want[i].Requests), len(got.Requests), 0.1)
+							}
 							t.Logf("%d bytes, skew %v", f.members[0].read.Load(), f.skew)
 						}
 					})

@@ -122,7 +122,7 @@ func TestWorkloads(t *testing.T) {
 
 // TestTravel: what a load and a target say is the same in another process.
 func TestTravel(t *testing.T) {
-	l := loadgen.Load{Rate: 1.0 / 3, Arrival: "gamma:0.5", ISL: 7, OSL: 8, Requests: 9, Window: 10 * time.Second, Seed: 1<<64 - 1,
+	l := loadgen.Load{Rate: 1.0 / 3, Arrival: "gamma:0.5", ISL: 7, OSL: 8, Requests: 9, Window: 10 * time.Second, Least: 1, Seed: 1<<64 - 1,
 		MostInFlight: 11, SLO: map[loadgen.Tag]float64{"a": 0.1}, Target: "old", Body: map[string]any{"x": nil},
 		Workload: loadgen.Workload{ISL: laws.Table([]int{1, 2}, []float64{0.1, 0.9}), OSL: laws.Mixture(laws.Normal(1.0/3, 2), laws.Constant(5)),
 			Prefixes: []laws.Prefix{{Groups: 2, Tokens: 3, Share: 0.1}}, Body: map[string]any{"n": nil}}}
