@@ -605,7 +605,7 @@ func (l *level) ticket(s *slot, now time.Duration, turn turn) ticket {
 		reached = reached && turn.opens
 	}
 	if turn.ends && was == measuring {
-		p.window.requests, p.window.least = min(p.window.requests, p.window.cohort), 0
+		p.window.requests = min(p.window.requests, p.window.cohort)
 	}
 	tk.index = p.stage.start(now, tk.serial, reached)
 	if was <= rephasing && p.window.phase > rephasing {

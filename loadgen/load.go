@@ -51,7 +51,8 @@ type Load struct {
 	// Workload with Stages are all requests of the schedule, and a minute more than its length.
 	Requests int
 	// Window is the greatest length of the measured window, DefaultWindow if 0. Least is its least
-	// length: where Requests have been sent sooner, more are. 0 means that Requests are enough.
+	// length: where Requests have been sent sooner, more are. 0 means that Requests are enough. Stages
+	// and a replayed file have a length of their own, and none of these.
 	Window, Least time.Duration
 
 	// SLO holds upper limits by metric tag, each in the metric's display unit. A
@@ -115,6 +116,9 @@ func (l Load) withDefaults() (Load, error) {
 	}
 	if l.Window == 0 {
 		l.Window = DefaultWindow
+	}
+	if l.Workload.Replay != 0 || len(l.Workload.Stages) > 0 {
+		l.Least = 0
 	}
 	l.Requests = max(l.Requests, 2*l.Concurrency)
 	return l, nil

@@ -126,9 +126,11 @@ func (s *Spec) complete(p *Plan) {
 		w.OSL = 1 // one result; there is no other length
 	}
 	// The verdict of two seconds knows nothing of a stall each ten. A search sees its answer again at other
-	// times, a grid goes through its points twice, and who says how many requests a probe has, or
-	// repeats it, has said how long it lasts.
-	if w.Requests == 0 && p.Search == nil && p.Passes < 2 && len(p.Limits) > 0 && s.Trials == 1 && s.Converge == nil && s.Gate == nil {
+	// times, a grid goes through its points twice, and who says how many requests a probe has, that it
+	// is shorter, or that it is repeated, has said how long it lasts.
+	said := w.Requests > 0 || 0 < w.Window && w.Window < leastVerdict || s.Trials > 1 || s.Converge != nil || s.Gate != nil ||
+		len(w.Workload.Stages) > 0 || w.Workload.Replay != 0
+	if p.Search == nil && p.Passes < 2 && len(p.Limits) > 0 && !said {
 		w.Least = cmp.Or(w.Least, leastVerdict)
 	}
 	w.Requests = cmp.Or(w.Requests, loadgen.DefaultRequests)

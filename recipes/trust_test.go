@@ -288,6 +288,8 @@ func TestVerdictTakesTime(t *testing.T) {
 		{"a fixed load", recipes.Fixed(8), recipes.Spec{Inputs: in}, 10 * time.Second},
 		{"a ramp with a limit", named(t, "concurrency-ramp"), recipes.Spec{Inputs: recipes.Inputs{Limits: []sla.Limit{slow}}}, 10 * time.Second},
 		{"its size was said", recipes.Fixed(8), recipes.Spec{Inputs: in, Workload: loadgen.Load{Requests: 300}}, 0},
+		{"it is to be shorter", recipes.Fixed(8), recipes.Spec{Inputs: in, Workload: loadgen.Load{Window: 3 * time.Second}}, 0},
+		{"it may be longer", recipes.Fixed(8), recipes.Spec{Inputs: in, Workload: loadgen.Load{Window: time.Hour}}, 10 * time.Second},
 		{"it is repeated", recipes.Fixed(8), recipes.Spec{Inputs: in, Trials: 3}, 0},
 		{"no limit", recipes.Fixed(8), recipes.Spec{}, 0},
 		{"a grid in two passes", maxConcurrency(t), recipes.Spec{Inputs: grid}, 0},
