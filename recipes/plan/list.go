@@ -29,7 +29,7 @@ func (l List) Next(p Problem, h []Observation) Step {
 	visited := make([]int, len(p.List))
 	why, again, last, longer := "", false, 0, 1.0
 	for _, o := range h {
-		k := l.place(p, visited, o)
+		k := place(p.List, visited, o.At)
 		switch {
 		case k < 0 || l.left(p, h, visited) < 0: // a point of another search, or behind the list
 		case !o.says() && !again:
@@ -56,26 +56,26 @@ func (l List) Next(p Problem, h []Observation) Step {
 		}
 		return done(ReasonGridComplete)
 	}
-	why = "next point of the list"
+	reason := "next point of the list"
 	if visited[k] > 0 {
-		why = "the list at another time"
+		reason = "the list at another time"
 	}
-	return Step{At: slices.Clone(p.List[k]), Size: size, Full: true, Reason: why}
+	return Step{At: slices.Clone(p.List[k]), Size: size, Full: true, Reason: reason}
 }
 
-// place returns which point of the list an observation is of, the one that was visited the least
-// if several are equal, or -1.
-func (l List) place(p Problem, visited []int, o Observation) int {
+// place returns where in the list a point is, the place that was visited the least if there are
+// several, or -1.
+func place(list [][]float64, visited []int, at []float64) int {
 	best := -1
-	for k, at := range p.List {
-		if slices.Equal(at, o.At) && (best < 0 || visited[k] < visited[best]) {
+	for k, x := range list {
+		if slices.Equal(x, at) && (best < 0 || visited[k] < visited[best]) {
 			best = k
 		}
 	}
 	return best
 }
 
-// left returns the first point of the list that a pass has yet to visit, or -1.
+// left returns the place of the first point that a pass has yet to visit, or -1.
 func (l List) left(p Problem, h []Observation, visited []int) int {
 	for pass := range max(l.Passes, 1) {
 		for k, n := range visited {
