@@ -165,7 +165,7 @@ func (l Law) Exceeds(c float64) float64 {
 func (l Law) stalled(c int, scale float64) float64 {
 	s := &Server{law: l, rng: rand.New(rand.NewPCG(5, 5)), scale: scale}
 	bad, n := 0, 0
-	for _, q := range s.play(c, 30000, 1e9, nil) {
+	for _, q := range s.play(c, 30000, 0, 1e9, nil) {
 		n++
 		if ttft(q) >= Limit {
 			bad++
@@ -224,9 +224,9 @@ func stallScale(l Law) float64 {
 
 func ttft(q loadgen.Request) float64 { return float64(q.Chunks[0]-q.Start) / float64(time.Millisecond) }
 
-// play runs a closed loop of c slots from now until n requests have started or the
-// window is over, and returns them in start order. stop may end it early.
-func (s *Server) play(c, n int, window float64, stop func(loadgen.Request) bool) []loadgen.Request {
+// play runs a closed loop of c slots from now until n requests have started in least seconds or
+// more, or the window is over, and returns them in start order. stop may end it early.
+func (s *Server) play(c, n int, least, window float64, stop func(loadgen.Request) bool) []loadgen.Request {
 	cf := float64(c)
 	period := decode * (0.5 + 0.5*cf/Boundary)
 	next := make([]float64, c) // when each slot is free
@@ -237,7 +237,7 @@ func (s *Server) play(c, n int, window float64, stop func(loadgen.Request) bool)
 	open := s.now
 	var out []loadgen.Request
 	end := open
-	for len(out) < n {
+	for {
 		i := 0
 		for k := range next {
 			if next[k] < next[i] {
@@ -245,7 +245,7 @@ func (s *Server) play(c, n int, window float64, stop func(loadgen.Request) bool)
 			}
 		}
 		start := next[i]
-		if start-open > window {
+		if start-open > window || len(out) >= n && start-open >= least {
 			break
 		}
 		first := s.scale * s.law.level(cf) * s.own(cf) * s.shared(start) / 1000
@@ -308,7 +308,7 @@ func (s *Server) Probe(_ context.Context, l loadgen.Load, d loadgen.Decider) (*l
 			return false
 		}
 	}
-	m.Requests = s.play(l.Concurrency, n, l.Window.Seconds(), stop)
+	m.Requests = s.play(l.Concurrency, n, l.Least.Seconds(), l.Window.Seconds(), stop)
 	if len(m.Requests) < n && m.Ended == loadgen.EndedRequests {
 		m.Ended = loadgen.EndedTime
 	}

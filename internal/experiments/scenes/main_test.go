@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/aiperf-go/aiperf/internal/scenes"
+	"github.com/aiperf-go/aiperf/loadgen"
 	"github.com/aiperf-go/aiperf/recipes"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -42,4 +43,26 @@ func TestGridKnowsThatServersWander(t *testing.T) {
 	}
 	assert.GreaterOrEqual(t, float64(sum.covered)/float64(sum.cis), 0.9, "of %d intervals", sum.cis)
 	assert.LessOrEqual(t, sum.requests/float64(sum.runs), 1.3*3600)
+}
+
+// TestFixedLoadSeesStalls checks that a fixed load of the default size lasts long enough for a server
+// that stalls for half a second each ten: at 106 in flight, where 6.7% of its requests are beyond a
+// limit that 5% may exceed, no run is green and nearly all miss. 300 requests there are three
+// seconds: one run of a hundred is green with them, and 29 miss.
+func TestFixedLoadSeesStalls(t *testing.T) {
+	i := slices.IndexFunc(scenes.Laws(), func(l scenes.Law) bool { return l.Stall > 0 })
+	require.GreaterOrEqual(t, i, 0)
+	count := map[recipes.Verdict]int{}
+	for seed := range uint64(50) {
+		limit := scenes.Limit
+		out, err := recipes.Run(t.Context(), recipes.Fixed(106), recipes.Spec{
+			Prober:   scenes.New(scenes.Laws()[i], seed),
+			Inputs:   recipes.Inputs{TTFT: &limit},
+			Workload: loadgen.Load{Seed: seed},
+		})
+		require.NoError(t, err)
+		count[out.Verdict]++
+	}
+	assert.Zero(t, count[recipes.Met])
+	assert.GreaterOrEqual(t, count[recipes.Missed], 45, "of 50")
 }
