@@ -117,7 +117,7 @@ func (l Load) withDefaults() (Load, error) {
 	if l.Window == 0 {
 		l.Window = DefaultWindow
 	}
-	if l.Workload.Replay != 0 || len(l.Workload.Stages) > 0 {
+	if l.Workload.Timed() {
 		l.Least = 0
 	}
 	l.Requests = max(l.Requests, 2*l.Concurrency)

@@ -85,10 +85,10 @@ func (w *window) start(now time.Duration, serial uint64, reached bool) int {
 	if w.settles(now) && !w.held {
 		w.phase, w.open = measuring, now
 	}
-	// The start that would be one too many closes the window just before itself, and so does the first
-	// behind the least length, where the requests are enough earlier. A
-	// window of n starts then spans n whole intervals; closed by its n-th start, it
-	// would span n−1, and every rate would be too high by 1/n.
+	// The start that would be one too many closes the window just before itself, and so does
+	// the first behind the least length, where the requests are enough earlier. A window of n
+	// starts then spans n whole intervals; closed by its n-th start, it would span n−1, and
+	// every rate would be too high by 1/n.
 	switch {
 	case w.phase != measuring:
 	case w.cohort >= w.requests && w.measured(now) >= w.least || w.measured(now) >= w.most:

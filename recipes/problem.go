@@ -74,7 +74,7 @@ func plannerOf(pl *Plan, spec *Spec) plan.Planner {
 		// Trials are a size that the user has chosen, and a comparison needs equal ones. The
 		// points of a sweep are compared with each other, too, and keep their equal sizes; only where
 		// none passes with certainty is one of them visited longer, behind the others.
-		return plan.List{Decide: spec.Trials <= 1 && spec.Converge == nil && len(pl.points()) == 1, Passes: pl.Passes}
+		return plan.List{Decide: !spec.repeats() && len(pl.points()) == 1, Passes: pl.Passes}
 	}
 	switch q, ok := p.(plan.Sequential); {
 	case ok && spec.Gate != nil:

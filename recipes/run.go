@@ -151,8 +151,7 @@ func (r *run) take(p Probe) {
 
 // widen gives every reading what visits at other times say of it by now, where there are such visits.
 func (r *run) widen() {
-	list, passes := r.planner.(plan.List)
-	if _, ok := r.planner.(plan.Confirmed); !ok && !(passes && list.Passes > 1) {
+	if _, ok := r.planner.(plan.Confirmed); !ok && r.out.Plan.Passes < 2 {
 		return
 	}
 	scatter := r.problem.Scatter(r.history)

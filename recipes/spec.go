@@ -128,8 +128,7 @@ func (s *Spec) complete(p *Plan) {
 	// The verdict of two seconds knows nothing of a stall each ten. A search sees its answer again at other
 	// times, a grid goes through its points twice, and who says how many requests a probe has, that it
 	// is shorter, or that it is repeated, has said how long it lasts.
-	said := w.Requests > 0 || 0 < w.Window && w.Window < leastVerdict || s.Trials > 1 || s.Converge != nil || s.Gate != nil ||
-		len(w.Workload.Stages) > 0 || w.Workload.Replay != 0
+	said := w.Requests > 0 || 0 < w.Window && w.Window < leastVerdict || s.repeats() || s.Gate != nil || w.Workload.Timed()
 	if p.Search == nil && p.Passes < 2 && len(p.Limits) > 0 && !said {
 		w.Least = cmp.Or(w.Least, leastVerdict)
 	}
@@ -138,7 +137,7 @@ func (s *Spec) complete(p *Plan) {
 		// Who says how long a probe may take, or how often it is made, has the time for it. So
 		// have several tiers, and a gate and its baseline, whose false alarms rest on the length
 		// of their visits.
-		if w.Window > 0 || s.Trials > 1 || s.Converge != nil || len(p.Tiers) > 1 || s.Gate != nil || s.Precise > 0 {
+		if w.Window > 0 || s.repeats() || len(p.Tiers) > 1 || s.Gate != nil || s.Precise > 0 {
 			p.Search.Time = 0
 		} else {
 			w.Window = searchWindow
@@ -146,10 +145,13 @@ func (s *Spec) complete(p *Plan) {
 	}
 	w.Window = cmp.Or(w.Window, loadgen.DefaultWindow)
 	w.SLO = p.SLO
-	if s.Trials > 1 || s.Converge != nil || w.Requests < p.Passes*leastOfPass {
+	if p.Search != nil || s.repeats() || w.Requests < p.Passes*leastOfPass {
 		p.Passes = 1
 	}
 }
+
+// repeats reports that each probe is repeated on the user's word: by trials, or until they converge.
+func (s *Spec) repeats() bool { return s.Trials > 1 || s.Converge != nil }
 
 // leastVerdict is how long a load is measured at least on whose one visit a verdict rests.
 const leastVerdict = 10 * time.Second

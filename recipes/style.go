@@ -14,7 +14,7 @@ const (
 	BO Style = "bo"
 	// Optuna optimizes like BO, with the samplers of Optuna.
 	Optuna Style = "optuna"
-	// Grid measures log-spaced points, each in full.
+	// Grid measures log-spaced points, each in full; concurrencies in two passes of half the size.
 	Grid Style = "grid"
 	// Sequential ends probes once their verdict is certain, and puts points where
 	// they tell most about the boundary.

@@ -258,17 +258,6 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// loads is tired, and keeps the loads that it was asked for.
-type loads struct {
-	tired
-	asked []loadgen.Load
-}
-
-func (p *loads) Probe(ctx context.Context, l loadgen.Load, d loadgen.Decider) (*loadgen.Measurement, error) {
-	p.asked = append(p.asked, l)
-	return p.tired.Probe(ctx, l, d)
-}
-
 // TestVerdictTakesTime: where a verdict rests on one visit of a load, it lasts ten seconds at least,
 // unless its size was said. What is seen at other times, and what has no verdict, lasts as long as
 // its requests.
@@ -295,12 +284,12 @@ func TestVerdictTakesTime(t *testing.T) {
 		{"a grid in two passes", maxConcurrency(t), recipes.Spec{Inputs: grid}, 0},
 		{"a search", maxConcurrency(t), recipes.Spec{Inputs: in}, 0},
 	} {
-		p := &loads{tired: tired{ttft: 30}}
+		p := &formula{}
 		tt.spec.Prober = p
 		_, err := recipes.Run(t.Context(), tt.recipe, tt.spec)
 		require.NoError(t, err, tt.why)
-		require.NotEmpty(t, p.asked)
-		for _, l := range p.asked {
+		require.NotEmpty(t, p.loads)
+		for _, l := range p.loads {
 			assert.Equal(t, tt.want, l.Least, tt.why)
 		}
 	}

@@ -92,7 +92,7 @@ func (v *view) lengths() string {
 }
 
 // shape says what a probe sends, for a reader to check against the question: the requests,
-// how many, for how long at most.
+// how many, for how long.
 func (v *view) shape() string {
 	load, passes := v.Spec.Workload, max(v.Plan.Passes, 1)
 	requests, length := plural((load.Requests+passes-1)/passes, "request"), fmt.Sprintf("at most %v", load.Window/time.Duration(passes))

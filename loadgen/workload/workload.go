@@ -114,6 +114,10 @@ func (w Workload) IsZero() bool {
 	return w.Plain() && w.File == "" && w.FileSum == "" && w.Order == "" && w.Replay == 0 && !w.SkipUnread && len(w.Stages) == 0
 }
 
+// Timed reports that the workload says when requests are sent, and so how long they take together: by
+// Stages, or by the times of a file that is replayed.
+func (w Workload) Timed() bool { return len(w.Stages) > 0 || w.Replay != 0 }
+
 // Plain reports whether w says nothing of single requests: only which file they come from,
 // and in which order.
 func (w Workload) Plain() bool {

@@ -147,7 +147,7 @@ func (o Observation) undecided(confidence float64) bool {
 
 // Answers reads one boundary per tier off a list of one dimension; of several dimensions,
 // only whether some point passed. A verdict without a certainty of its own counts as
-// certain: a grid asks once and has nothing to compare with.
+// certain: a list in one pass asks once and has nothing to compare with.
 func (l List) Answers(p Problem, h []Observation) []Answer {
 	if l.Passes > 1 {
 		h, _, _ = temper(p, h)

@@ -177,14 +177,16 @@ func times(h []Observation) []float64 {
 // crowds returns how many visits each visit shares its time with, itself included: those
 // see one disturbance together, and are together worth one look at it.
 func crowds(h []Observation) []float64 {
-	ts := times(h)
-	out, memory := make([]float64, len(h)), memory(h)
-	for i := range h {
-		for j := range h {
-			if h[j].says() {
-				out[i] += math.Exp(-math.Abs(ts[i]-ts[j]) / memory)
-			}
+	ts, memory := times(h), memory(h)
+	var told []float64
+	for i, o := range h {
+		if o.says() {
+			told = append(told, ts[i])
 		}
+	}
+	out := make([]float64, len(h))
+	for i, t := range ts {
+		out[i] = unrest.Crowd(told, t, memory)
 	}
 	return out
 }

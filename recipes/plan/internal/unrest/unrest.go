@@ -162,9 +162,15 @@ func Repeated(points [][]Visit, memory float64) Seen {
 		s.Kind = Scattered
 	}
 	s.SD, _ = spread(logs, some)
+	var times []float64
 	for _, visits := range points {
 		for _, a := range visits {
-			s.Free += (1 - 1/float64(len(visits))) / crowd(points, a.At, memory)
+			times = append(times, a.At)
+		}
+	}
+	for _, visits := range points {
+		for _, a := range visits {
+			s.Free += (1 - 1/float64(len(visits))) / Crowd(times, a.At, memory)
 		}
 	}
 	s.Free = max(s.Free, leastFree)
@@ -198,12 +204,11 @@ func within(visits []Visit, sd float64) (log float64) {
 	return log - math.Log(weight)/2
 }
 
-// crowd is how many visits share the time at, as far as a disturbance lasts.
-func crowd(points [][]Visit, at, memory float64) (n float64) {
-	for _, visits := range points {
-		for _, a := range visits {
-			n += math.Exp(-math.Abs(a.At-at) / memory)
-		}
+// Crowd is how many of the visits at some times share the time at, where a disturbance lasts for
+// memory. All are in seconds.
+func Crowd(times []float64, at, memory float64) (n float64) {
+	for _, t := range times {
+		n += math.Exp(-math.Abs(t-at) / memory)
 	}
 	return n
 }
